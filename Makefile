@@ -1,0 +1,29 @@
+# Every command here sets up .venv by itself, and again when what it is made from changes.
+export OMP_WAIT_POLICY := PASSIVE
+
+python := .venv/bin/python
+ready := .venv/ready
+
+.PHONY: demo test check bench setup
+
+demo: $(ready)
+	.venv/bin/countenance demo --output demo --overwrite
+
+test: $(ready)
+	$(python) -m pytest -n 2
+
+check: $(ready)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: $(ready)
+	$(python) tools/bench_speed.py
+
+setup: $(ready)
+
+$(ready): pyproject.toml constraints.txt
+	python3 -m venv .venv
+	$(python) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

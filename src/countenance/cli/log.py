@@ -1,0 +1,61 @@
+"""`countenance log`: what the project did, and whether its log can be believed."""
+
+from typing import Annotated
+
+import typer
+
+from countenance.cli.shell import console, here, print_json
+
+app = typer.Typer(
+    help="Look at the project's log and check that nobody changed it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Check that no log entry was altered, left out or moved, and that the end is the one this computer remembers.
+
+    Who can write to both the project and your config folder can still rewrite all of it.
+
+    Example: countenance log check
+    """
+    from countenance import ledger
+
+    with here(writing=False) as project:
+        count, head = ledger.check(project), ledger.remembered_head(project)
+    console.print(f"{count} entries, none altered, missing or out of order.")
+    if head is None and count:
+        console.print("This computer never wrote to this log, so it can't tell whether the end is missing.")
+    if as_json:
+        print_json({"entries": count, "remembered": head.number if head else None})
+
+
+@app.command()
+def show(as_json: Json = False) -> None:
+    """Show all log entries, oldest first, then check them.
+
+    Example: countenance log show
+    """
+    from dataclasses import asdict
+
+    from countenance import ledger
+
+    with here(writing=False) as project:
+        entries = list(ledger.entries(project))
+        if as_json:
+            print_json([asdict(entry) for entry in entries])
+        else:
+            for entry in entries:
+                facts = "  ".join(f"{name} {_short(value)}" for name, value in entry.facts.items())
+                print(f"{entry.number:>4}  {entry.time}  {entry.event:<16}  {facts}")
+        ledger.check(project)
+
+
+def _short(value: object) -> str:
+    """Digests by their beginning, as people compare them; `--json` has all of it."""
+    text = str(value) if str(value).isprintable() else repr(value)
+    return f"{text[:12]}…" if len(text) > 40 and text.isalnum() else text

@@ -1,0 +1,259 @@
+"""`countenance release`: draft, sign, add and revoke the documents by which people let their faces be used."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from countenance.cli.shell import console, here, print_json
+
+if TYPE_CHECKING:
+    from countenance.consent.release import Release
+
+app = typer.Typer(
+    help="Draft, sign, add and revoke releases: the documents by which people let their faces be used.\n\n"
+    "The owner of the face runs key, sign and revoke, anywhere; the production runs new, add and list.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+ReleaseFile = Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's file.", show_default=False)]
+Key = Annotated[Path, typer.Option("--key", help="The owner's private key.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
+Day = typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", show_default=False)
+
+
+@app.command()
+def key(path: Annotated[Path, typer.Argument(help="File to make.", show_default=False)]) -> None:
+    """Make the private key with which a person signs; only they should ever have it.
+
+    Example: countenance release key dana.key
+    """
+    from countenance.consent.keys import make_key
+
+    make_key(path)
+    console.print(
+        f"Made {path}, readable only by you. Keep a copy in a safe place and give it to nobody: "
+        "whoever has it can sign and revoke for you, and without it you can't revoke.",
+        markup=False,
+    )
+
+
+@app.command()
+def new(
+    person: Annotated[str, typer.Argument(help="Short name, best a pseudonym.", show_default=False)],
+    reference: Annotated[
+        list[Path], typer.Option(help="Picture that shows only this person; may repeat.", show_default=False)
+    ],
+    use: Annotated[
+        list[str],
+        typer.Option(
+            help="film, documentary, research, teaching, advertising or political; may repeat.", show_default=False
+        ),
+    ],
+    project: Annotated[str, typer.Option(help="Title of the production.", show_default=False)],
+    expires: Annotated[datetime, Day],
+    role: Annotated[
+        str, typer.Option(help="likeness (the face will appear) or performer (the face is replaced).")
+    ] = "likeness",
+    valid_from: Annotated[datetime | None, Day] = None,
+    channels: Annotated[str | None, typer.Option(help="Where it may be shown, in words.")] = None,
+    territory: Annotated[str | None, typer.Option(help="In which countries, in words.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Where a revocation is to be sent.")] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="A rendered actor, not a human being.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; without it PERSON.release.toml.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draft a release for its owner to sign. Who needs both roles signs two.
+
+    The term is from today, or --valid-from, to the end of --expires, UTC. The pictures must lie beside the document.
+
+    Example: countenance release new dana --role likeness --reference dana.jpg --use film --project "Winter"
+    --expires 2027-12-31
+    """
+    from countenance.consent.document import write_document
+    from countenance.consent.release import new_release
+    from countenance.errors import UsageError
+    from countenance.media.probe import probe
+
+    path = output or Path(f"{person}.release.toml")
+    release = new_release(
+        person,
+        role=role,
+        references=reference,
+        uses=use,
+        project=project,
+        expires=expires.date(),
+        folder=path.parent,
+        valid_from=valid_from.date() if valid_from else None,
+        synthetic=synthetic,
+        channels=channels,
+        territory=territory,
+        contact=contact,
+    )
+    for picture in reference:
+        if probe(picture).kind != "picture":
+            raise UsageError(f"expected a picture as reference, but {picture} is a video; choose a picture")
+    write_document(path, release, overwrite=overwrite)
+    console.print(
+        f"Drafted {path}. Next: {person} reads it and runs "
+        f"`countenance release sign {path} --key {person}.key` (`countenance release key {person}.key` makes a key).",
+        markup=False,
+    )
+
+
+@app.command()
+def sign(path: ReleaseFile, key: Key) -> None:
+    """Sign a release as the owner of the face; its pictures must lie beside it.
+
+    Example: countenance release sign dana.release.toml --key dana.key
+    """
+    from countenance.consent.document import read_release, write_document
+    from countenance.consent.keys import load_key
+    from countenance.consent.release import check_references
+    from countenance.consent.release import sign as sign_release
+
+    draft = read_release(path)
+    check_references(draft, path.parent)
+    signed = sign_release(draft, load_key(key))
+    write_document(path, signed, overwrite=True)
+    console.print(_summary(signed), markup=False)
+    console.print(
+        f"Signed {path}. Next: the production runs `countenance release add {path}` in its project.", markup=False
+    )
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A release or a revocation.", show_default=False)],
+) -> None:
+    """Bring a signed release, or a revocation, into the project.
+
+    Example: countenance release add dana.release.toml
+    """
+    from countenance.consent.document import read_document
+    from countenance.consent.register import add_release, add_revocation
+    from countenance.consent.release import Release
+
+    with here(writing=True) as project:
+        if isinstance(read_document(path), Release):
+            from countenance.faces.identity import template_of
+
+            added = add_release(project, path, template_of)
+        else:
+            added = add_revocation(project, path)
+        use = project.use
+    document = added.document
+    if not added.new:
+        text = f"{path} is in the project already."
+    elif isinstance(document, Release):
+        person = document.subject.person
+        text = f"Added the release of {person} as {document.role}. Next: `countenance collect {person} FOOTAGE`."
+        if use not in document.scope.uses:
+            text = f"Added the release of {person} as {document.role}, but it doesn't allow this project's use, {use}."
+    else:
+        text = f"Revoked: nothing more is made with the face of {document.person} under that release."
+    console.print(text, markup=False)
+
+
+@app.command()
+def revoke(
+    path: ReleaseFile,
+    key: Key,
+    reason: Annotated[str | None, typer.Option(help="Why, in one line; nobody has to say.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; without it PERSON.revocation.toml.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Revoke a release as the owner of the face: writes a document that ends it in every project it is added to.
+
+    Example: countenance release revoke dana.release.toml --key dana.key
+    """
+    from countenance.consent.document import read_release, write_document
+    from countenance.consent.keys import load_key
+    from countenance.consent.release import new_revocation
+
+    release = read_release(path)
+    revocation = new_revocation(release, load_key(key), reason=reason)
+    written = output or path.parent / f"{release.subject.person}.revocation.toml"
+    write_document(written, revocation, overwrite=overwrite)
+    console.print(
+        f"Wrote {written}. It takes effect in a project with `countenance release add {written}`: "
+        "send it to whoever has your release.",
+        markup=False,
+    )
+
+
+@app.command("list")
+def list_releases(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list for another program.")] = False,
+) -> None:
+    """Show the project's releases: people, roles, uses, terms, and whether they are valid now.
+
+    Example: countenance release list
+    """
+    from datetime import UTC
+
+    from countenance.consent.register import known_releases, project_title, state_of
+
+    with here(writing=False) as project:
+        known = known_releases(project)
+        title, use, at = project_title(project, known), project.use, datetime.now(UTC)
+    rows = [
+        {
+            "person": each.release.subject.person,
+            "role": each.release.role,
+            "uses": each.release.scope.uses,
+            "valid_from": each.release.term.valid_from,
+            "expires": each.release.term.expires,
+            "state": state_of(each, at),
+            "revoked_on": each.revocation.revoked_on if each.revocation else None,
+            "release": each.digest,
+        }
+        for each in known
+    ]
+    if as_json:
+        print_json({"title": title, "use": use, "releases": rows})
+        return
+    console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
+    if not known:
+        console.print("No releases yet; `countenance release add FILE` brings one in.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("person", "role", "uses", "term (UTC)", "state", box=None)
+    for each in known:
+        release, term = each.release, each.release.term
+        state = f"revoked on {each.revocation.revoked_on}" if each.revocation else state_of(each, at)
+        table.add_row(
+            release.subject.person,
+            release.role,
+            ", ".join(release.scope.uses),
+            f"{term.valid_from} to {term.expires}",
+            state,
+        )
+    Console(highlight=False).print(table)
+
+
+def _summary(release: "Release") -> str:
+    """What its owner should have read."""
+    subject, scope, term = release.subject, release.scope, release.term
+    who = "is a rendered actor that exists nowhere else" if subject.synthetic else "is an adult"
+    what = (
+        "their face may appear on another performance"
+        if release.role == "likeness"
+        else "their face may be replaced by another one"
+    )
+    where = "".join(
+        f", {name}: {text}" for name, text in (("channels", scope.channels), ("territory", scope.territory)) if text
+    )
+    return (
+        f'This says that {subject.person} {who}, and that {what} in "{scope.project}", for {", ".join(scope.uses)}, '
+        f"from {term.valid_from} to {term.expires}{where}; that their face is measured by computer for this, "
+        "and that nobody else trains with it. It can be revoked at any time with the same key."
+    )

@@ -1,0 +1,69 @@
+"""`countenance verify`: what can be known of a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from countenance.cli.shell import print_json
+
+if TYPE_CHECKING:
+    from countenance.types import Report
+
+MARKS = {
+    "trusted": ("trusted", "green"),
+    "valid": ("holds", "cyan"),
+    "invalid": ("does not hold", "red"),
+    "missing": ("none", "yellow"),
+    "unknown": ("unknown", "yellow"),
+}
+"""For each state of a finding, the word and colour for people."""
+
+
+def verify(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A video or picture.", show_default=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report for another program.")] = False,
+) -> None:
+    """Say what can be known of a file: its credentials, this project's log, and what was altered.
+
+    Works anywhere and without a network; inside a project its log is asked, too. Exit code 0: nothing found is
+    invalid, which doesn't make a file genuine; 6: credentials or log don't hold; 4: the file can't be read.
+
+    Example: countenance verify shot.mp4
+    """
+    from countenance.project import find, opened
+    from countenance.steps.verify import verify as look
+
+    if find(Path.cwd()) is None:
+        report = look(path, None)
+    else:
+        with opened(Path.cwd()) as project:
+            report = look(path, project)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(asdict(report))
+    else:
+        _show(report)
+    if any(finding.state == "invalid" for finding in report.findings):
+        raise typer.Exit(6)
+
+
+def _show(report: "Report") -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    out = Console(highlight=False)
+    # File names and reasons come from others, so none of it is markup.
+    out.print(Text(str(report.path), "bold"))
+    for finding in report.findings:
+        word, colour = MARKS[finding.state]
+        out.print()
+        out.print(Text.assemble((finding.about.capitalize(), "bold"), ": ", (word, colour)))
+        out.print(Padding(Text(finding.summary), (0, 0, 0, 2)))
+        for reason in finding.reasons:
+            out.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
+    out.print()
+    out.print(Text("No report can show that a file is genuine. Look for its source and the earliest copy.", "dim"))

@@ -1,0 +1,1 @@
+"""Releases, and the permits that they give."""

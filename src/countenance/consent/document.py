@@ -1,0 +1,79 @@
+"""Releases and revocations as TOML on disk and in the database."""
+
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from pydantic import ValidationError
+
+from countenance.consent.release import Document, Release, Revocation, first_problem
+from countenance.errors import ConsentError, UsageError
+from countenance.project import write_whole
+
+
+def read_document(path: Path) -> Document:
+    """Read a release or a revocation; nothing is said yet of its signature.
+
+    Raises:
+        UsageError: there is no such file.
+        ConsentError: it is no such document.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConsentError(f"{path} is no release: expected text; choose a file such as dana.release.toml") from None
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+    return parse_document(text, str(path))
+
+
+def read_release(path: Path) -> Release:
+    """Read a release; nothing is said yet of its signature.
+
+    Raises:
+        UsageError: there is no such file.
+        ConsentError: it is no release.
+    """
+    document = read_document(path)
+    if not isinstance(document, Release):
+        raise ConsentError(f"{path} is a revocation; expected a release")
+    return document
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Read a release or a revocation from its TOML; `name` tells the user which one it was.
+
+    Raises:
+        ConsentError: it is no such document.
+    """
+    try:
+        fields = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConsentError(f"{name} is not valid TOML ({error}); ask its owner for an unharmed copy") from None
+    models: dict[object, type[Release] | type[Revocation]] = {"release": Release, "revocation": Revocation}
+    kind = fields.get("kind")
+    if not isinstance(kind, str) or kind not in models:
+        raise ConsentError(f'{name} is no release: expected kind = "release" or "revocation", got {kind!r:.80}')
+    try:
+        return models[kind].model_validate(fields)
+    except ValidationError as error:
+        raise ConsentError(
+            f"{name} is not a {kind} that this version knows: {first_problem(error)}; "
+            "ask its owner for one made with `countenance release`"
+        ) from None
+
+
+def write_document(path: Path, document: Document, *, overwrite: bool) -> None:
+    """Write a document as TOML.
+
+    Raises:
+        UsageError: something has that name, and `overwrite` isn't set.
+    """
+    if (path.exists() or path.is_symlink()) and not overwrite:
+        raise UsageError(f"{path} is there already; choose another name with --output, or add --overwrite")
+    write_whole(path, document_text(document).encode())
+
+
+def document_text(document: Document) -> str:
+    """The TOML of a document."""
+    return tomli_w.dumps(document.model_dump(exclude_none=True))

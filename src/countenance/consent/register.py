@@ -1,0 +1,213 @@
+"""The releases that a project knows, and how they come in and end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from countenance import ledger
+from countenance.consent.document import document_text, parse_document, read_document, read_release
+from countenance.consent.keys import fingerprint_of
+from countenance.consent.release import (
+    Release,
+    Revocation,
+    check_references,
+    check_revocation,
+    check_signature,
+    check_term,
+    digest_of,
+)
+from countenance.errors import ConsentError
+from countenance.project import Project, now
+
+TemplateOf = Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]
+"""Turns reference pictures into the mean embedding of the face in them."""
+ReleaseState = Literal["valid", "not valid yet", "expired", "revoked"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownRelease:
+    """A release in the project, and what ended it."""
+
+    release: Release
+    digest: str
+    revocation: Revocation | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Added:
+    """What became of a document that was offered."""
+
+    document: Release | Revocation
+    digest: str
+    """Of the release that was added or ended."""
+    new: bool
+    """False where the project had the document already."""
+
+
+def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: datetime | None = None) -> Added:
+    """Bring a signed release into the project, together with the template of its reference pictures.
+
+    The pictures of the release that a person added last are what finds this person.
+
+    Raises:
+        ConsentError: the release is not valid now, is for another production, its pictures aren't those it names, or
+            the person's earlier releases were signed with another key.
+        FaceError: a reference picture doesn't show exactly one face.
+    """
+    release = read_release(path)
+    check_signature(release)
+    digest, person = digest_of(release), release.subject.person
+    known = known_releases(project)
+    if any(other.digest == digest for other in known):
+        return Added(document=release, digest=digest, new=False)
+    check_term(release, at or datetime.now(UTC))
+    check_title(release, project_title(project, known))
+    _check_same_key(release, known)
+    pictures = check_references(release, path.parent)
+    template = template_of(pictures)
+    # A picture may have been exchanged while it was looked at.
+    check_references(release, path.parent)
+    assert release.subject.public_key is not None
+    with project.transaction() as database:
+        database.execute(
+            "INSERT INTO people (name, template, created_at) VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET template = excluded.template",
+            (person, template.astype("<f4").tobytes(), now()),
+        )
+        database.execute(
+            "INSERT INTO releases (digest, person, role, document, added_at) VALUES (?, ?, ?, ?, ?)",
+            (digest, person, release.role, document_text(release), now()),
+        )
+        ledger.append(
+            project,
+            "release.added",
+            {
+                "release": digest,
+                "role": release.role,
+                "person": person,
+                "key": fingerprint_of(release.subject.public_key),
+            },
+        )
+    return Added(document=release, digest=digest, new=True)
+
+
+def add_revocation(project: Project, path: Path) -> Added:
+    """End a release; it stays in the project, to say so.
+
+    Raises:
+        ConsentError: the revocation isn't signed by the release's owner, or the project doesn't know the release.
+    """
+    revocation = read_document(path)
+    if not isinstance(revocation, Revocation):
+        raise ConsentError(f"{path} is a release; expected a revocation")
+    known = next((known for known in known_releases(project) if known.digest == revocation.release), None)
+    if known is None:
+        raise ConsentError(
+            f"{path} revokes a release of {revocation.person} that this project doesn't know; "
+            "add it in the project that has the release"
+        )
+    check_revocation(revocation, known.release)
+    if known.revocation is not None:
+        return Added(document=revocation, digest=known.digest, new=False)
+    with project.transaction() as database:
+        database.execute(
+            "UPDATE releases SET revocation = ? WHERE digest = ?", (document_text(revocation), known.digest)
+        )
+        ledger.append(
+            project,
+            "release.revoked",
+            {"release": known.digest, "role": known.release.role, "person": known.release.subject.person},
+        )
+    return Added(document=revocation, digest=known.digest, new=True)
+
+
+def known_releases(project: Project) -> list[KnownRelease]:
+    """All releases in the order in which they were added; each is checked again, whatever was known of it before.
+
+    Raises:
+        ConsentError: a document in the database is not what its owner signed, or not what the log says.
+        ProvenanceError: the log was changed, so that it can't be asked.
+    """
+    added, revoked = _logged_releases(project)
+    rows = project.database.execute(
+        "SELECT digest, person, role, document, revocation FROM releases ORDER BY rowid"
+    ).fetchall()
+    known = []
+    for digest, name, role, text, revocation_text in rows:
+        what = f"the release of {name} in this project"
+        release = parse_document(text, what)
+        if not isinstance(release, Release):
+            raise ConsentError(f"{what} is a revocation; restore the project from a copy")
+        check_signature(release)
+        if (digest_of(release), release.subject.person, release.role) != (digest, name, role) or digest not in added:
+            raise ConsentError(f"{what} is not the one that was added; restore the project from a copy")
+        revocation = None if revocation_text is None else _stored_revocation(revocation_text, release, what)
+        if (revocation is not None) != (digest in revoked):
+            raise ConsentError(f"the log and {what} disagree on its revocation; restore the project from a copy")
+        known.append(KnownRelease(release=release, digest=digest, revocation=revocation))
+    if added - {each.digest for each in known}:
+        raise ConsentError("the log knows a release that the project lacks; restore the project from a copy")
+    return known
+
+
+def state_of(known: KnownRelease, at: datetime) -> ReleaseState:
+    """Where a release stands at a moment, whatever it is for."""
+    if known.revocation is not None:
+        return "revoked"
+    if at < known.release.term.first_moment:
+        return "not valid yet"
+    return "expired" if at > known.release.term.last_moment else "valid"
+
+
+def project_title(project: Project, known: Sequence[KnownRelease]) -> str | None:
+    """The production's title: that of the settings, else of the first release; None where there is neither."""
+    if "title" in project.settings:
+        return str(project.settings["title"])
+    return known[0].release.scope.project if known else None
+
+
+def check_title(release: Release, title: str | None) -> None:
+    """See that a release is for this production.
+
+    Raises:
+        ConsentError: it is for another one.
+    """
+    if title is not None and release.scope.project != title:
+        raise ConsentError(
+            f'the release of {release.subject.person} is for project "{release.scope.project}", not "{title}"; '
+            "ask its owner for one that names this project"
+        )
+
+
+def _stored_revocation(text: str, release: Release, what: str) -> Revocation:
+    revocation = parse_document(text, f"the revocation of {what}")
+    if not isinstance(revocation, Revocation):
+        raise ConsentError(f"the revocation of {what} is a release; restore the project from a copy")
+    check_revocation(revocation, release)
+    return revocation
+
+
+def _check_same_key(release: Release, known: Sequence[KnownRelease]) -> None:
+    """The first release of a person ties the name to a key."""
+    subject = release.subject
+    keys = {other.release.subject.public_key for other in known if other.release.subject.person == subject.person}
+    if keys - {subject.public_key}:
+        raise ConsentError(
+            f"this release of {subject.person} was signed with another key than the one that is here already; "
+            "have it signed with the same key, or, for another person, draft one under another name"
+        )
+
+
+def _logged_releases(project: Project) -> tuple[set[str], set[str]]:
+    """Digests of the releases that the log knows, and of those that it knows to be revoked."""
+    ledger.check(project)
+    found: dict[str, set[str]] = {"release.added": set(), "release.revoked": set()}
+    for entry in ledger.entries(project):
+        if entry.event in found:
+            found[entry.event].add(entry.facts["release"])
+    return found["release.added"], found["release.revoked"]

@@ -1,0 +1,146 @@
+"""The whole job on two synthetic actors: every verb, in a fresh project, and a look at what came out."""
+
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from countenance.consent.permit import grant, grant_prepare
+from countenance.consent.register import add_release
+from countenance.demo import data_folder
+from countenance.demo.compare import compare, write_comparison
+from countenance.errors import UsageError
+from countenance.faces.identity import template_of
+from countenance.faces.quality import QualityLimits
+from countenance.media.probe import probe
+from countenance.model.config import TrainConfig
+from countenance.model.record import PREVIEW_NAME
+from countenance.progress import Progress
+from countenance.project import create, opened, write_whole
+from countenance.provenance.publish import PublishConfig
+from countenance.steps.collect import collect
+from countenance.steps.generate import generate
+from countenance.steps.prepare import prepare
+from countenance.steps.train import model_folder, train
+from countenance.steps.verify import verify
+
+LIKENESS, PERFORMER = "zuri", "kofi"
+MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.json")
+TRAINING = TrainConfig(resolution=64, images=20_000, batch_size=8, learning_rate=1e-3, threads=2)
+
+
+def run_demo(output: Path, *, overwrite: bool, progress: Progress, should_stop: Callable[[], bool]) -> None:
+    """Leave `published.mp4`, `comparison.png`, `preview.png` and `report.json` in the output folder.
+
+    Raises:
+        UsageError: the folder holds something and `overwrite` isn't set.
+    """
+    _make_room(output, overwrite=overwrite)
+    data, begun, seconds = data_folder(), time.monotonic(), {}
+
+    def begin(verb: str, what: str) -> None:
+        seconds[verb] = round(time.monotonic() - begun, 1)
+        progress.note(f"\n{what}")
+
+    begin("new", "Making a project. Both people in it are rendered; they exist nowhere else.")
+    create(output / "project", use="research", title="Countenance demo")
+    with opened(output / "project") as project, project.writing():
+        begin("release", f"Adding both releases: {LIKENESS} lends her face, {PERFORMER} the performance.")
+        for person in (LIKENESS, PERFORMER):
+            add_release(project, data / f"{person}.release.toml", template_of)
+
+        begin("collect", "Collecting a training clip of each: four shots, four lights, ten seconds.")
+        for person in (LIKENESS, PERFORMER):
+            collect(project, person, [data / f"{person}_training.mp4"], progress=progress)
+
+        begin("prepare", "Preparing their faces: find, align, recognise, judge.")
+        prepared = {
+            person: prepare(project, person, grant_prepare(project, person), QualityLimits(), progress=progress)
+            for person in (LIKENESS, PERFORMER)
+        }
+
+        begin(
+            "train",
+            f"Training from nothing on {TRAINING.images:,} images of {TRAINING.resolution} × {TRAINING.resolution} "
+            "pixels: two or three minutes. That gives a soft face; good ones take hours.",
+        )
+        permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
+        cpu_begun = time.process_time()
+        checkpoint = train(project, LIKENESS, PERFORMER, permit, TRAINING, progress=progress, should_stop=should_stop)
+        cpu_s = time.process_time() - cpu_begun
+        if should_stop():
+            raise KeyboardInterrupt
+
+        begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER} that training never saw.")
+        plate = data / "performance.mp4"
+        permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+        published_path = output / "published.mp4"
+        generated = generate(
+            project,
+            plate,
+            LIKENESS,
+            PERFORMER,
+            permit,
+            published_path,
+            PublishConfig(),
+            overwrite=False,
+            progress=progress,
+        )
+
+        begin("verify", "Verifying the published file, as anybody can.")
+        report = verify(published_path, project)
+        for finding in report.findings:
+            progress.note(f"  {finding.about}: {finding.summary}")
+
+        begin("compare", "Comparing with the truth: the same frames rendered with her face on his head.")
+        likenesses = compare(project, LIKENESS, plate, published_path, data / "truth_zuri", progress=progress)
+        write_comparison(output / "comparison.png", plate, published_path, data / "truth_zuri")
+        shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
+        begin("end", f"Look at {output / 'comparison.png'}, {output / 'preview.png'} and {published_path}.")
+
+    info = probe(published_path)
+    facts = {
+        "published": {**asdict(generated.published), "frames": info.num_frames, "has_audio": info.has_audio},
+        "identity": likenesses,
+        "faces": {person: asdict(result.face_set) for person, result in prepared.items()},
+        "training": {
+            **asdict(TRAINING),
+            "images_seen": checkpoint.images_seen,
+            "cpu_s": round(cpu_s, 1),
+            "images_per_cpu_s": round(checkpoint.images_seen / cpu_s, 1),
+        },
+        "findings": [asdict(finding) for finding in report.findings],
+        "begun_after_s": seconds,
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    write_whole(output / "report.json", json.dumps(facts, indent=1, default=str).encode())
+    progress.note(
+        f"Distance to {LIKENESS}, by the recogniser: plate {likenesses['plate_distance']:.3f}, "
+        f"result {likenesses['result_distance']:.3f}, truth {likenesses['truth_distance']:.3f}; "
+        f"nearer than the plate in {likenesses['nearer_fraction']:.0%} of frames. {seconds['end']:.0f} s in all."
+    )
+
+
+def _make_room(output: Path, *, overwrite: bool) -> None:
+    """Only what a demo made is ever removed."""
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"expected a folder, but {output} is a file; choose another --output")
+    if output.is_dir() and any(output.iterdir()):
+        if not overwrite:
+            raise UsageError(f"{output} holds something already; choose another --output, or add --overwrite")
+        for name in MADE:
+            path = output / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+
+
+def _peak_memory_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 if sys.platform != "darwin" else 1024**2))

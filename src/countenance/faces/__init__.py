@@ -1,0 +1,1 @@
+"""Find, align, mask, recognise and keep faces."""

@@ -1,0 +1,70 @@
+"""Affine transforms of the plane, as 2×3 arrays that multiply `(x, y, 1)`."""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Num, UInt8
+
+
+def transform_points(
+    transform: Float[np.ndarray, "2 3"], points_xy: Num[np.ndarray, "N 2"]
+) -> Float32[np.ndarray, "N 2"]:
+    """Move points."""
+    return np.asarray(points_xy @ transform[:, :2].T + transform[:, 2], np.float32)
+
+
+def invert(transform: Float[np.ndarray, "2 3"]) -> Float32[np.ndarray, "2 3"]:
+    """The transform that leads back."""
+    return np.asarray(cv2.invertAffineTransform(transform), np.float32)
+
+
+def square_to_crop(
+    centre_xy: Num[np.ndarray, "2"], side: float, roll_deg: float, size: int
+) -> Float32[np.ndarray, "2 3"]:
+    """Map a square of the frame, tilted counter-clockwise by `roll_deg`, onto a crop of `size` × `size` pixels.
+
+    The square's edges fall on the outer edges of the crop's border pixels.
+    """
+    scale, angle = size / side, np.deg2rad(roll_deg)
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shift = np.full(2, (size - 1) / 2) - turn @ centre_xy
+    return np.column_stack([turn, shift]).astype(np.float32)
+
+
+def similarity_between(
+    from_points: Num[np.ndarray, "N D"], to_points: Num[np.ndarray, "N D"]
+) -> tuple[float, Float[np.ndarray, "D D"], Float[np.ndarray, " D"]]:
+    """The scale, rotation and shift that bring points nearest to others, in least squares.
+
+    Source: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991.
+    """
+    from_mean, to_mean = from_points.mean(axis=0), to_points.mean(axis=0)
+    from_centred, to_centred = from_points - from_mean, to_points - to_mean
+    u, singular, vt = np.linalg.svd(to_centred.T @ from_centred / len(from_points))
+    signs = np.ones(len(singular))
+    signs[-1] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = u @ np.diag(signs) @ vt
+    scale = float((singular * signs).sum() / from_centred.var(axis=0).sum())
+    return scale, rotation, to_mean - scale * rotation @ from_mean
+
+
+def similarity_transform(
+    from_points: Num[np.ndarray, "N 2"], to_points: Num[np.ndarray, "N 2"]
+) -> Float32[np.ndarray, "2 3"]:
+    """`similarity_between` for the plane, as a transform."""
+    scale, rotation, shift = similarity_between(from_points, to_points)
+    return np.column_stack([scale * rotation, shift]).astype(np.float32)
+
+
+def warp(
+    rgb: UInt8[np.ndarray, "H W 3"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw a picture moved by `transform`; outside of it the edge is repeated.
+
+    Where the picture shrinks it is averaged first, so that fine detail doesn't shimmer.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(transform[:, :2].astype(np.float64)))))
+    if scale < 0.5:
+        step = 0.5 / scale
+        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.6 * step, borderType=cv2.BORDER_REPLICATE), np.uint8)
+    warped = cv2.warpAffine(rgb, transform, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)

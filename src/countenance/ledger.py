@@ -1,0 +1,181 @@
+"""The project's log: an append-only chain in which each entry holds the digest of the one before.
+
+A chain alone can't show that its end was cut off. So after each append this computer remembers the log's head
+outside of the project, and `check` compares. Whoever can write to both the project and the user's config folder can
+still rewrite all of it, and a computer that never wrote to this log can't tell whether its end is missing.
+"""
+
+import hashlib
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countenance.errors import ProvenanceError, UsageError
+from countenance.project import Project, config_folder, now, write_whole
+
+START = "0" * 64
+"""What the first entry names as the digest before it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogEntry:
+    """One line of the log."""
+
+    number: int
+    """From 1 on."""
+    time: str
+    event: str
+    facts: dict[str, Any]
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """The last entry that this computer wrote."""
+
+    number: int
+    digest: str
+
+
+def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
+    """Add an entry within the caller's transaction, together with what it tells of, or not at all.
+
+    >>> with project.transaction():
+    ...     append(project, "prepared", {"face_set": digest})
+
+    Raises:
+        ProvenanceError: the log's end is not the one that this computer remembers.
+    """
+    database = project.database
+    assert database.in_transaction, "append belongs inside `with project.transaction()`"
+    # Going on from a cut log would write over the only sign of the cut.
+    _compare_with_head(project)
+    last = database.execute("SELECT number, digest FROM log ORDER BY number DESC LIMIT 1").fetchone()
+    number, previous = (last[0] + 1, last[1]) if last else (1, START)
+    fields = {"number": number, "time": now(), "event": event, "facts": facts, "previous": previous}
+    content = canonical_json(fields)
+    digest = hashlib.sha256(content).hexdigest()
+    database.execute("INSERT INTO log (number, entry, digest) VALUES (?, ?, ?)", (number, content.decode(), digest))
+    project.after_commit.append(lambda: _remember(project, Head(number=number, digest=digest)))
+    return LogEntry(**json.loads(content), digest=digest)
+
+
+def entries(project: Project) -> Iterator[LogEntry]:
+    """All entries in order, as they are stored; `check` tells whether they can be believed.
+
+    Raises:
+        ProvenanceError: an entry can't be read.
+    """
+    for number, content, digest in _rows(project):
+        try:
+            yield LogEntry(**json.loads(content), digest=digest)
+        except (ValueError, TypeError):
+            raise ProvenanceError(f"log entry {number} was altered; restore {project.folder} from a copy") from None
+
+
+def check(project: Project) -> int:
+    """Follow the chain from its start and compare its end with what this computer remembers.
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        ProvenanceError: names the first entry that is altered, missing or out of order, or says that the end is cut.
+    """
+    count, previous = 0, START
+    for number, content, digest in _rows(project):
+        restore = f"don't rely on this log; restore {project.folder} from a copy"
+        if number != count + 1:
+            raise ProvenanceError(f"log entry {count + 1} is missing, entry {number} came instead; {restore}")
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ProvenanceError(f"log entry {number} was altered: its digest is another one; {restore}")
+        try:
+            fields = json.loads(content)
+            found = (fields["number"], fields["previous"])
+        except (ValueError, TypeError, KeyError):
+            raise ProvenanceError(f"log entry {number} was altered: it can't be read; {restore}") from None
+        if found != (number, previous):
+            raise ProvenanceError(
+                f"log entry {number} doesn't follow the one before: one of them was altered or moved; {restore}"
+            )
+        count, previous = number, digest
+    _compare_with_head(project)
+    return count
+
+
+def remembered_head(project: Project) -> Head | None:
+    """Where this computer last saw the log end; None where it never wrote to it.
+
+    Raises:
+        ProvenanceError: the note can't be read.
+    """
+    path = _head_path(project)
+    try:
+        fields = json.loads(path.read_bytes())
+        return Head(number=int(fields["number"]), digest=str(fields["digest"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ProvenanceError(
+            f"{path} should say where the log ends, but can't be read ({error}); see to its permissions, "
+            "or restore it from a copy"
+        ) from error
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one way to write a value down before it is hashed or signed: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _rows(project: Project) -> Iterator[tuple[int, bytes, str]]:
+    # As bytes, because a flipped one may leave no valid text.
+    query = "SELECT number, CAST(entry AS BLOB), CAST(digest AS BLOB) FROM log ORDER BY number"
+    try:
+        for number, content, digest in project.database.execute(query):
+            yield number, content, digest.decode(errors="replace")
+    except sqlite3.DatabaseError as error:
+        raise ProvenanceError(f"the log can't be read ({error}); restore {project.folder} from a copy") from error
+
+
+def _compare_with_head(project: Project) -> None:
+    head = remembered_head(project)
+    if head is None:
+        return
+    row = project.database.execute("SELECT CAST(digest AS BLOB) FROM log WHERE number = ?", (head.number,)).fetchone()
+    if row is None or row[0] != head.digest.encode():
+        what = (
+            "is no longer there: the log's end was cut off" if row is None else "is another one: the log was replaced"
+        )
+        raise ProvenanceError(
+            f"log entry {head.number}, which this computer wrote, {what}, or this is an older or another copy of the "
+            f"project; restore the newest {project.folder}, or, if you put this copy here yourself, "
+            f"remove {_head_path(project)}"
+        )
+
+
+def _remember(project: Project, head: Head) -> None:
+    path = _head_path(project)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_whole(path, canonical_json({"number": head.number, "digest": head.digest}), mode=0o600)
+    except OSError as error:
+        raise ProvenanceError(
+            f"the log has a new entry, but {path} can't be written ({error.strerror}); "
+            "see to free space and permissions, then run this again"
+        ) from error
+
+
+def _head_path(project: Project) -> Path:
+    try:
+        # The id comes from a file that anybody can write, and must not lead to another place.
+        name = uuid.UUID(project.id)
+    except ValueError:
+        raise UsageError(
+            f"the project's id should be a UUID, got {project.id!r}; restore countenance.toml from a copy"
+        ) from None
+    return config_folder() / "heads" / f"{name}.json"

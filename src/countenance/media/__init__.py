@@ -1,0 +1,1 @@
+"""Frames in, frames out, at their exact time."""

@@ -1,0 +1,262 @@
+"""What a file is, found by looking into it: name and suffix count for nothing."""
+
+import hashlib
+import itertools
+import math
+import warnings
+from array import array
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, ColorTrc
+from av.video.stream import VideoStream
+from PIL import Image, UnidentifiedImageError
+
+from countenance.errors import MediaError
+from countenance.media.container import COLOUR_SPACES, MAX_PIXELS, PICTURE_FORMATS, opened_video, reason
+from countenance.media.orientation import display_matrix, rotation_deg
+from countenance.types import MediaInfo
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov"})
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""What can be written; what can be read is more."""
+
+MAX_DURATION_S = 12 * 3600
+MAX_STREAMS = 64
+MAX_MISSING_S = Fraction(1, 2)
+"""Less than this may be missing at the end of containers that tell only a rounded duration."""
+
+HDR_TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+
+
+def probe(path: Path) -> MediaInfo:
+    """Find out what a video or picture is, and that all of it is there.
+
+    Colours without a tag are taken as BT.709 from 720 lines on and as BT.601 below, limited range.
+
+    >>> probe(Path("plate.mp4")).resolution_wh
+    (1280, 720)
+
+    Raises:
+        MediaError: not a whole video or picture, or one that can't be handled; the message says why.
+    """
+    size, sha256 = _read_file(path)
+    try:
+        # Above its own limit Pillow warns before it refuses.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(path, formats=PICTURE_FORMATS)
+    except UnidentifiedImageError:
+        return _probe_video(path, size, sha256)
+    except Image.DecompressionBombError:
+        raise MediaError(f"{path} has far more than {MAX_PIXELS} pixels, the most there may be; shrink it") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise MediaError(f"the picture {path} can't be read ({error}); open and save it in a picture editor") from error
+    with picture:
+        return _probe_picture(path, picture, sha256)
+
+
+def _read_file(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file that may be read as media."""
+    try:
+        if path.is_symlink():
+            raise MediaError(f"{path} is a symbolic link; give the file that it points to: {path.readlink()}")
+        if path.is_dir():
+            raise MediaError(f"expected a video or picture, but {path} is a folder; give a file in it")
+        if path.exists() and not path.is_file():
+            raise MediaError(f"expected a video or picture, but {path} is no ordinary file")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except FileNotFoundError:
+        raise MediaError(f"there is no file {path}; check its name") from None
+    except OSError as error:
+        raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
+    if size == 0:
+        raise MediaError(f"{path} is empty; copy it anew")
+    return size, digest
+
+
+def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
+    width, height = picture.size
+    _check_pixels(path, width, height)
+    # A JPEG may hold a second picture for depth or a small one; only these two formats move.
+    if picture.format in {"PNG", "WEBP"} and getattr(picture, "n_frames", 1) > 1:
+        raise MediaError(f"expected a still picture, but {path} moves; save it as a video (.mp4)")
+    if picture.mode in {"CMYK", "LAB", "HSV", "F"}:
+        raise MediaError(f"expected a picture in RGB or grey, but {path} is {picture.mode}; save it as RGB")
+    try:
+        picture.load()
+        # EXIF orientations from 5 on swap width and height.
+        if picture.getexif().get(0x0112, 1) >= 5:
+            width, height = height, width
+    except (OSError, SyntaxError, ValueError) as error:
+        raise MediaError(f"the picture {path} is truncated or damaged ({error}); copy it anew") from error
+    return MediaInfo(
+        path=path,
+        kind="picture",
+        sha256=sha256,
+        resolution_wh=(width, height),
+        rotation_deg=0,
+        num_frames=1,
+        frame_rate=Fraction(1),
+        time_base=Fraction(1),
+        duration=Fraction(0),
+        bit_depth=16 if picture.mode.startswith("I") else 8,
+        colour_space="rgb",
+        colour_range="full",
+        has_audio=False,
+    )
+
+
+def _probe_video(path: Path, size: int, sha256: str) -> MediaInfo:
+    try:
+        with opened_video(path) as (container, stream):
+            _check_size(path, container, stream)
+            times, last_duration = _count_frames(path, size, container, stream)
+            time_base, average_rate = stream.time_base, stream.average_rate
+            has_audio = bool(container.streams.audio)
+    except MediaError as error:
+        if isinstance(error.__cause__, av.error.InvalidDataError | av.error.ArgumentError):
+            raise MediaError(
+                f"{path} is not a video or picture that can be read, or it is truncated; "
+                "expected MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP"
+            ) from error
+        raise
+    assert time_base is not None
+    gap = Fraction(times[-1] - times[0], max(len(times) - 1, 1))
+    last = last_duration or round(gap) or round(1 / (average_rate or 25) / time_base)
+    duration = (times[-1] - times[0] + last) * time_base
+    if duration > MAX_DURATION_S:
+        raise MediaError(
+            f"expected at most {MAX_DURATION_S // 3600} hours, but {path} has {float(duration / 3600):.1f}; cut it"
+        )
+    # As opened for counting, the container is at its end; seeking back isn't exact in every format.
+    with opened_video(path) as (container, stream):
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise MediaError(f"not one frame of {path} can be decoded; convert it to H.264")
+        return MediaInfo(
+            path=path,
+            kind="video",
+            sha256=sha256,
+            resolution_wh=_shown_size(path, frame, stream.sample_aspect_ratio),
+            rotation_deg=rotation_deg(display_matrix(frame)),
+            num_frames=len(times),
+            frame_rate=(average_rate or len(times) / duration).limit_denominator(1001),
+            time_base=time_base,
+            duration=duration,
+            bit_depth=max(component.bits for component in frame.format.components),
+            colour_space=_colour_space(path, frame),
+            colour_range=_colour_range(frame),
+            has_audio=has_audio,
+        )
+
+
+def _check_size(path: Path, container: InputContainer, stream: VideoStream) -> None:
+    if len(container.streams) > MAX_STREAMS:
+        raise MediaError(f"expected at most {MAX_STREAMS} streams, {path} has {len(container.streams)}; keep only one")
+    _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise MediaError(f"{path} doesn't tell its size in pixels; convert it to H.264 in .mp4")
+    if width * height > MAX_PIXELS:
+        raise MediaError(f"expected at most {MAX_PIXELS} pixels, but {path} is {width}×{height}; shrink it")
+
+
+def _count_frames(
+    path: Path, size: int, container: InputContainer, stream: VideoStream
+) -> tuple["array[int]", int | None]:
+    """The sorted times of all frames and the duration of the last, without decoding.
+
+    Raises:
+        MediaError: what is there is less than what the container announces.
+    """
+    _check_index(path, size, container, stream)
+    times, last_time, last_duration = array("q"), None, None
+    reached: Fraction | None = None
+    for packet in container.demux():
+        if packet.size == 0:
+            continue
+        if packet.pts is not None and packet.time_base:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            reached = end if reached is None else max(reached, end)
+        # What an edit list cuts off is still there for the decoder, but isn't shown.
+        if packet.stream_index != stream.index or packet.is_discard:
+            continue
+        if packet.pts is None:
+            raise MediaError(f"frame {len(times)} of {path} has no time; remux it to .mp4 or .mkv")
+        times.append(packet.pts)
+        if last_time is None or packet.pts > last_time:
+            last_time, last_duration = packet.pts, packet.duration
+    if not times:
+        raise MediaError(f"{path} announces a video, but not one frame is there; copy it anew")
+    _check_end(path, container, stream, len(times), reached)
+    times = array("q", sorted(times))
+    if any(before == after for before, after in itertools.pairwise(times)):
+        raise MediaError(f"{path} shows two frames at the same time; convert it to H.264 in .mp4")
+    return times, last_duration
+
+
+def _check_index(path: Path, size: int, container: InputContainer, stream: VideoStream) -> None:
+    """Whether all that the container's index names lies inside the file."""
+    for each in container.streams:
+        ends = [entry.pos + entry.size for entry in each.index_entries]
+        num_there = sum(end <= size for end in ends)
+        if num_there < len(ends):
+            what = "frames" if each.index == stream.index else f"packets of its {each.type}"
+            num_announced = max(len(ends), each.frames)
+            raise MediaError(f"{path} is truncated: {num_there} of {num_announced} {what} are there; copy it anew")
+
+
+def _check_end(
+    path: Path, container: InputContainer, stream: VideoStream, num_frames: int, reached: Fraction | None
+) -> None:
+    announced = stream.frames
+    # An edit list may rightly leave out frames that an MP4 announces; its index was checked above.
+    if "mov" not in container.format.name and announced > num_frames:
+        raise MediaError(f"{path} is truncated: {num_frames} of {announced} frames are there; copy it anew")
+    if container.duration is None or reached is None:
+        return
+    end = Fraction((container.start_time or 0) + container.duration, av.time_base)
+    rate = stream.average_rate
+    if "matroska" in container.format.name and end - reached > MAX_MISSING_S and rate:
+        expected = num_frames + math.ceil((end - reached) * rate)
+        raise MediaError(f"{path} is truncated: {num_frames} of about {expected} frames are there; copy it anew")
+
+
+def _shown_size(path: Path, frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+    """Size with square pixels, upright."""
+    width = max(1, round(frame.width * (pixel_aspect or 1)))
+    _check_pixels(path, width, frame.height)
+    a = display_matrix(frame)[0]
+    return (width, frame.height) if a else (frame.height, width)
+
+
+def _colour_space(path: Path, frame: VideoFrame) -> str:
+    if frame.color_trc in HDR_TRANSFERS:
+        name = HDR_TRANSFERS[ColorTrc(frame.color_trc)]
+        raise MediaError(f"{path} is HDR ({name}), which can't be handled yet; convert it to SDR (BT.709)")
+    # 2 is "unspecified", 0 is RGB: what is written of it needs a matrix all the same.
+    if frame.colorspace in {0, 2} or _is_rgb(frame):
+        return "bt709" if frame.height >= 720 else "smpte170m"
+    names = {tag: name for name, (tag, _) in COLOUR_SPACES.items()}
+    if frame.colorspace not in names:
+        known = ", ".join(COLOUR_SPACES)
+        raise MediaError(f"{path} has colour matrix {frame.colorspace}; expected one of {known}; convert it to BT.709")
+    return names[frame.colorspace]
+
+
+def _colour_range(frame: VideoFrame) -> Literal["limited", "full"]:
+    is_full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj") or _is_rgb(frame)
+    return "full" if is_full else "limited"
+
+
+def _is_rgb(frame: VideoFrame) -> bool:
+    return frame.format.is_rgb or frame.format.has_palette

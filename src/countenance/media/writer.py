@@ -1,0 +1,268 @@
+"""From frames to a file, in fragments, so that a render cut short goes on where it was."""
+
+import heapq
+import io
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+from PIL import Image
+
+from countenance.errors import MediaError
+from countenance.media.container import (
+    COLOUR_RANGES,
+    COLOUR_SPACES,
+    INTERPOLATION,
+    PICTURE_FORMATS,
+    AnyPacket,
+    opened_video,
+    reason,
+)
+from countenance.media.sound import add_track, tracks_for
+from countenance.progress import Progress
+from countenance.project import move_whole, write_whole
+from countenance.types import Frame, MediaInfo
+
+FRAGMENT_FRAMES = 48
+NUM_ENCODER_THREADS = 2
+"""Explicit, because x264 gives other bytes for another number."""
+
+VIDEO_FORMATS = {".mp4": "mp4", ".mov": "mov"}
+MAX_TIMESCALE = 2**31 - 1
+
+PICTURE_OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
+    ".png": ("PNG", {}),
+    ".webp": ("WEBP", {"quality": 95, "method": 4}),
+}
+
+
+def write_fragments(
+    frames_from: Callable[[int], Iterator[Frame]],
+    plate: MediaInfo,
+    folder: Path,
+    *,
+    quality: int,
+    preset: str = "veryfast",
+    progress: Progress,
+) -> list[Path]:
+    """Encode a video's frames as H.264 into files of 48 frames each; those that are there are kept.
+
+    `quality` is x264's CRF, 0–51, lower is better. A picture with an odd side becomes one pixel larger, by repeating
+    its last column or row: players can't be relied on to show H.264 of odd size.
+
+    Raises:
+        MediaError: a fragment can't be written; those before it stay.
+    """
+    num_fragments = math.ceil(plate.num_frames / FRAGMENT_FRAMES)
+    fragments = [folder / f"{number:05}.nut" for number in range(num_fragments)]
+    missing = [number for number, fragment in enumerate(fragments) if not fragment.exists()]
+    num_missing_frames = sum(_fragment_length(plate, number) for number in missing)
+    frames = progress.track(
+        _missing_frames(frames_from, plate, missing),
+        what=f"rendering {plate.path.name}",
+        unit="frames",
+        total=plate.num_frames,
+        done=plate.num_frames - num_missing_frames,
+    )
+    for number in missing:
+        with _written_whole(fragments[number]) as part:
+            _encode(islice(frames, _fragment_length(plate, number)), plate, part, quality=quality, preset=preset)
+    # The last step of the frames' reader is to see that nothing is left over.
+    assert next(frames, None) is None
+    return fragments
+
+
+def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) -> list[str]:
+    """Put all fragments and the plate's sound into one .mp4 or .mov, at exactly the plate's times.
+
+    Gives what a user should know, such as sound that had to be encoded anew.
+
+    Raises:
+        MediaError: a fragment is missing or damaged, or the output can't be written; nothing has its name then.
+    """
+    suffix = output.suffix.lower()
+    tracks, notes = tracks_for(plate, suffix)
+    clocks = (plate.time_base.denominator, *(track.rate_hz for track in tracks))
+    # The times at which streams begin are stored in the movie's own clock, by default in milliseconds.
+    movie_clock = math.lcm(*clocks)
+    options = {
+        "movflags": "+faststart",
+        "video_track_timescale": str(plate.time_base.denominator),
+        "movie_timescale": str(movie_clock if movie_clock <= MAX_TIMESCALE else max(clocks)),
+    }
+    with (
+        _written_whole(output) as part,
+        av.open(part, "w", format=VIDEO_FORMATS[suffix], container_options=options) as container,
+    ):
+        with opened_video(fragments[0]) as (_, template):
+            stream = container.add_stream_from_template(template, opaque=True)
+        streams = [_joined_packets(fragments, plate, stream)]
+        streams += [add_track(container, plate, track) for track in tracks]
+        # Merged by time, packets needn't wait for each other in memory.
+        for packet in heapq.merge(*streams, key=_decoding_time):
+            container.mux(packet)
+    return notes
+
+
+def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
+    """Write a frame as JPEG, PNG or WebP, with the plate's colour profile and without its other metadata.
+
+    Raises:
+        MediaError: the output can't be written; nothing has its name then.
+    """
+    # EXIF is dropped: it may tell where and when the plate was taken, and its orientation is used up.
+    with Image.open(plate.path, formats=PICTURE_FORMATS) as stored:
+        profile = stored.info.get("icc_profile")
+    is_for_rgb = profile is not None and profile[16:20] == b"RGB "
+    picture_format, options = PICTURE_OPTIONS[output.suffix.lower()]
+    content = io.BytesIO()
+    Image.fromarray(frame.rgb).save(content, picture_format, icc_profile=profile if is_for_rgb else None, **options)
+    try:
+        write_whole(output, content.getvalue())
+    except OSError as error:
+        raise _unwritable(output, error) from error
+
+
+def _fragment_length(plate: MediaInfo, number: int) -> int:
+    return min(FRAGMENT_FRAMES, plate.num_frames - number * FRAGMENT_FRAMES)
+
+
+def _missing_frames(
+    frames_from: Callable[[int], Iterator[Frame]], plate: MediaInfo, missing: Sequence[int]
+) -> Iterator[Frame]:
+    """The frames of all missing fragments, each run of fragments read in one go."""
+    frames: Iterator[Frame] = iter(())
+    position = -1
+    for number in missing:
+        if position != number * FRAGMENT_FRAMES:
+            position = number * FRAGMENT_FRAMES
+            frames = frames_from(position)
+        for frame in islice(frames, _fragment_length(plate, number)):
+            assert frame.index == position
+            position += 1
+            yield frame
+    if position == plate.num_frames:
+        yield from frames
+
+
+def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: int, preset: str) -> None:
+    colour_tag, matrix = COLOUR_SPACES[plate.colour_space]
+    colour_range = COLOUR_RANGES[plate.colour_range]
+    width, height = (side + side % 2 for side in plate.resolution_wh)
+    reformatter = VideoReformatter()
+    # NUT keeps any time base exactly and times that begin anywhere.
+    with av.open(part, "w", format="nut") as container:
+        stream = container.add_stream(
+            "libx264",
+            rate=plate.frame_rate,
+            options={"crf": str(quality), "preset": preset},
+            width=width,
+            height=height,
+        )
+        context = stream.codec_context
+        context.time_base = plate.time_base
+        # Without B-frames each frame is decoded when it is shown, and fragments join without a gap or an overlap.
+        context.max_b_frames = 0
+        context.gop_size = FRAGMENT_FRAMES
+        context.thread_count = NUM_ENCODER_THREADS
+        context.colorspace, context.color_range = colour_tag, colour_range
+        with opened_video(plate.path) as (_, source):
+            context.color_primaries = source.codec_context.color_primaries
+            context.color_trc = source.codec_context.color_trc
+        for frame in frames:
+            picture = VideoFrame.from_ndarray(_padded(frame.rgb, width, height), format="rgb24")
+            coded = reformatter.reformat(
+                picture,
+                format="yuv420p",
+                src_color_range=ColorRange.JPEG,
+                dst_colorspace=matrix,
+                dst_color_range=colour_range,
+                interpolation=INTERPOLATION,
+                threads=1,
+            )
+            coded.pts, coded.time_base = frame.pts, frame.time_base
+            container.mux(stream.encode(coded))
+        container.mux(stream.encode(None))
+
+
+def _padded(rgb: UInt8[np.ndarray, "H W 3"], width: int, height: int) -> UInt8[np.ndarray, "A B 3"]:
+    rows, columns = height - rgb.shape[0], width - rgb.shape[1]
+    return np.pad(rgb, ((0, rows), (0, columns), (0, 0)), mode="edge") if rows or columns else rgb
+
+
+def _joined_packets(fragments: Sequence[Path], plate: MediaInfo, stream: VideoStream) -> Iterator[AnyPacket]:
+    """The packets of all fragments in the clock of the new file, each as long as until the next."""
+    clock = Fraction(1, plate.time_base.denominator)
+    packets = _fragment_packets(fragments, clock, stream.codec_context.extradata)
+    first_pts, packet = next(packets)
+    pts, num_frames = first_pts, 1
+    for next_pts, next_packet in packets:
+        packet.stream, packet.duration = stream, next_pts - pts
+        yield packet
+        pts, packet, num_frames = next_pts, next_packet, num_frames + 1
+    if num_frames != plate.num_frames:
+        where = fragments[0].parent
+        raise MediaError(f"expected {plate.num_frames} frames in {where}, found {num_frames}; delete it and run again")
+    packet.stream, packet.duration = stream, first_pts + int(plate.duration / clock) - pts
+    yield packet
+
+
+def _fragment_packets(
+    fragments: Sequence[Path], clock: Fraction, extradata: bytes | None
+) -> Iterator[tuple[int, AnyPacket]]:
+    for fragment in fragments:
+        with opened_video(fragment) as (container, source):
+            if source.codec_context.extradata != extradata:
+                raise MediaError(f"{fragment} was encoded with other settings than the first; delete {fragment.parent}")
+            for packet in container.demux(source):
+                if packet.size == 0:
+                    continue
+                assert packet.pts is not None
+                ticks = packet.pts * packet.time_base / clock
+                assert ticks.denominator == 1
+                pts = int(ticks)
+                packet.pts, packet.dts, packet.time_base = pts, pts, clock
+                yield pts, packet
+
+
+def _decoding_time(packet: AnyPacket) -> Fraction:
+    assert packet.dts is not None
+    return packet.dts * packet.time_base
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path`; what is written there gets that name once it is whole and safe on disk.
+
+    Raises:
+        MediaError: it can't be written; nothing is left of it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        move_whole(part, path)
+    except (OSError, av.FFmpegError) as error:
+        raise _unwritable(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError | av.FFmpegError) -> MediaError:
+    return MediaError(
+        f"{path} can't be written: {reason(error)}; free space or choose another folder, then run it again"
+    )

@@ -1,0 +1,1 @@
+"""The face model: networks, losses, the training loop, checkpoints."""

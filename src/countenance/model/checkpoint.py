@@ -1,0 +1,112 @@
+"""What training has learned, on disk: safetensors for numbers, JSON for facts; whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from countenance.errors import ModelError
+from countenance.project import write_whole
+
+FACTS_NAME = "checkpoint.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """The facts beside the numbers."""
+
+    people: tuple[str, ...]
+    """The likeness first, then the performer."""
+    config: Mapping[str, Any]
+    images_seen: int
+    face_set_digests: tuple[str, ...]
+    release_digests: tuple[str, ...]
+    permit_digest: str
+    versions: Mapping[str, str]
+    numbers_name: str
+    """File of the numbers, in the same folder."""
+    numbers_sha256: str
+    schema: int = SCHEMA
+
+
+def save_checkpoint(folder: Path, numbers: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Checkpoint:
+    """Write the numbers under a new name, then the facts that point to them, then drop the old numbers.
+
+    Whenever this is cut short, the folder still holds one whole checkpoint, the old or the new.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in numbers.items()})
+    digest = hashlib.sha256(content).hexdigest()
+    checkpoint = Checkpoint(**facts, numbers_name=f"{digest[:16]}.safetensors", numbers_sha256=digest)
+    write_whole(folder / checkpoint.numbers_name, content, mode=0o600)
+    write_whole(folder / FACTS_NAME, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
+    for stale in {*folder.glob("*.safetensors"), *folder.glob(".*.safetensors.*")}:
+        if stale.name != checkpoint.numbers_name:
+            stale.unlink()
+    return checkpoint
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The facts of the checkpoint in a folder; none where nothing was trained yet.
+
+    Raises:
+        ModelError: there is one that can't be read.
+    """
+    path = folder / FACTS_NAME
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+        if values["schema"] != SCHEMA:
+            raise ModelError(f"{path} has schema {values['schema']}, this version reads {SCHEMA}; train again")
+        for name in ("people", "face_set_digests", "release_digests"):
+            values[name] = tuple(values[name])
+        return Checkpoint(**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} is corrupt ({error}); restore it from a copy, or remove {folder} and train again"
+        ) from None
+
+
+def read_numbers(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The numbers, checked against their digest. Nothing but safetensors is ever opened.
+
+    Raises:
+        ModelError: they are missing, were changed, or are no safetensors.
+    """
+    path = folder / checkpoint.numbers_name
+    if path.parent != folder or path.suffix != ".safetensors":
+        raise ModelError(f"{folder / FACTS_NAME} names {checkpoint.numbers_name!r}, which is no .safetensors beside it")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing; restore it from a copy, or remove {folder} and train again") from None
+    if hashlib.sha256(content).hexdigest() != checkpoint.numbers_sha256:
+        raise ModelError(
+            f"{path} is corrupt: its digest isn't the one in {FACTS_NAME}; "
+            f"restore it from a copy, or remove {folder} and train again"
+        )
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no safetensors file ({error}); remove {folder} and train again") from None
+
+
+def restore(module: nn.Module, numbers: Mapping[str, Tensor], folder: Path) -> None:
+    """Give a network its weights.
+
+    Raises:
+        ModelError: they are another network's.
+    """
+    try:
+        module.load_state_dict(dict(numbers))
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise ModelError(f"the checkpoint in {folder} is for another network ({first}); train again") from None

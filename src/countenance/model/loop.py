@@ -1,0 +1,150 @@
+"""The GAN loop, readable from top to bottom."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import countenance
+from countenance.errors import ModelError
+from countenance.model.batches import TrainingBatch, draw_batch
+from countenance.model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from countenance.model.config import TrainConfig, check, choose_device, use_threads
+from countenance.model.losses import critic_loss, realism_loss, reconstruction_loss
+from countenance.model.record import append_metrics, drop_metrics_after, write_preview
+from countenance.model.state import TrainingState, begin
+from countenance.progress import Progress
+
+FIXED_SETTINGS = ("resolution", "width", "batch_size", "seed")
+"""What can't change while a training goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingFacts:
+    """What the checkpoint keeps of where it came from."""
+
+    people: tuple[str, ...]
+    """The likeness first, then the performer."""
+    face_set_digests: tuple[str, ...]
+    release_digests: tuple[str, ...]
+    permit_digest: str
+
+
+def train(
+    folder: Path,
+    faces: Sequence[Tensor],
+    facts: TrainingFacts,
+    config: TrainConfig,
+    *,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> Checkpoint:
+    """Train until the budget is spent or `should_stop` says so, from the folder's checkpoint where there is one.
+
+    `faces` holds a tensor of `stack_faces` for each of the people. The folder also receives the metrics and a preview.
+
+    Raises:
+        ModelError: the checkpoint can't be used, or a loss is no longer finite.
+    """
+    check(config)
+    device = choose_device(config)
+    use_threads(config)
+    torch.use_deterministic_algorithms(mode=True, warn_only=device.type == "cuda")
+    # Filling memory that is about to be written costs 3% and finds only faults of torch itself.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = begin(config, len(faces), device)
+    checkpoint = read_checkpoint(folder)
+    if checkpoint is not None:
+        _check_same_network(folder, checkpoint, facts, config)
+        state.go_on(folder, checkpoint)
+        progress.note(f"going on from {state.images_seen:,} images")
+    drop_metrics_after(folder, state.images_seen)
+
+    last_save = last_preview = time.monotonic()
+    for _ in progress.track(
+        range(state.images_seen, config.images, config.batch_size),
+        what=f"training {facts.people[0]} onto {facts.people[1]}",
+        unit="images",
+        total=config.images,
+        done=state.images_seen,
+        each=config.batch_size,
+    ):
+        metrics = train_step(
+            state, draw_batch(faces, config.batch_size, config.resolution, state.random, device), config
+        )
+        if state.images_seen // config.batch_size % config.metrics_every_steps == 0:
+            append_metrics(folder, state.images_seen, {name: value.item() for name, value in metrics.items()})
+        now = time.monotonic()
+        if now - last_preview > config.preview_every_s:
+            write_preview(folder, state.generator, faces, config.resolution)
+            last_preview = now
+        if now - last_save > config.save_every_s:
+            checkpoint, last_save = _save(folder, state, facts, config), now
+        if should_stop():
+            break
+
+    if checkpoint is None or checkpoint.images_seen != state.images_seen:
+        checkpoint = _save(folder, state, facts, config)
+    write_preview(folder, state.generator, faces, config.resolution)
+    return checkpoint
+
+
+def train_step(state: TrainingState, batch: TrainingBatch, config: TrainConfig) -> dict[str, Tensor]:
+    """One batch: generator and adversary, then the discriminator once its word counts; returns the losses."""
+    spent = state.images_seen / config.images
+    state.set_learning_rate(config.learning_rate * min(1.0, 1 - 0.9 * (2 * spent - 1)))
+    realism_weight = config.realism_weight * min(max((spent - 0.4) / 0.4, 0), 1)
+
+    # Update generator and adversary.
+    drawn = state.generator(batch.warped, batch.person)
+    reconstruction = reconstruction_loss(drawn, batch.clean, batch.mask)
+    guess = F.cross_entropy(state.adversary(drawn.code, config.adversary_weight), batch.person)
+    metrics = {"reconstruction": reconstruction, "adversary": guess}
+    loss = reconstruction + guess
+    if realism_weight > 0:
+        state.discriminator.requires_grad_(requires_grad=False)
+        metrics["realism"] = realism_loss(state.discriminator(drawn.rgb * batch.mask))
+        state.discriminator.requires_grad_(requires_grad=True)
+        loss = loss + realism_weight * metrics["realism"]
+    state.teacher.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    state.teacher.step()
+
+    # Update discriminator.
+    if realism_weight > 0:
+        both = torch.cat([batch.clean, drawn.rgb.detach()]) * batch.mask.repeat(2, 1, 1, 1)
+        metrics["critic"] = critic_loss(*state.discriminator(both).chunk(2))
+        state.critic.zero_grad()
+        metrics["critic"].backward()  # type: ignore[no-untyped-call]
+        state.critic.step()
+
+    state.images_seen += len(batch.person)
+    return metrics
+
+
+def _save(folder: Path, state: TrainingState, facts: TrainingFacts, config: TrainConfig) -> Checkpoint:
+    versions = {"countenance": countenance.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return save_checkpoint(
+        folder,
+        state.numbers(),
+        {**asdict(facts), "config": asdict(config), "images_seen": state.images_seen, "versions": versions},
+    )
+
+
+def _check_same_network(folder: Path, checkpoint: Checkpoint, facts: TrainingFacts, config: TrainConfig) -> None:
+    if checkpoint.people != facts.people:
+        raise ModelError(f"{folder} holds a model of {checkpoint.people}, expected {facts.people}; move it away")
+    for name in FIXED_SETTINGS:
+        before, now = checkpoint.config[name], getattr(config, name)
+        if before != now:
+            raise ModelError(
+                f"the model in {folder} was begun with train.{name} = {before}, not {now}; "
+                f"go on with --set train.{name}={before}, or move that folder away to begin anew"
+            )

@@ -1,0 +1,40 @@
+"""How long work tells how far it is; who shows it is decided elsewhere."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar, runtime_checkable
+
+Item = TypeVar("Item")
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Shows counts with a unit."""
+
+    def track(
+        self, items: Iterable[Item], *, what: str, unit: str, total: int, done: int = 0, each: int = 1
+    ) -> Iterator[Item]:
+        """Pass the items on; each counts for `each` units of `total`, of which `done` were done before."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say one thing that a user should know."""
+        ...
+
+
+class Silent:
+    """Shows nothing; for tests and for callers with a display of their own."""
+
+    def track(
+        self,
+        items: Iterable[Item],
+        *,
+        what: str,  # noqa: ARG002
+        unit: str,  # noqa: ARG002
+        total: int,  # noqa: ARG002
+        done: int = 0,  # noqa: ARG002
+        each: int = 1,  # noqa: ARG002
+    ) -> Iterator[Item]:
+        yield from items
+
+    def note(self, text: str) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""Label, sign, log: the one door through which a file leaves."""

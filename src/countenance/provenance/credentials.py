@@ -1,0 +1,302 @@
+"""Content credentials (C2PA): what a file says about how it was made, signed.
+
+Signed is everything that is seen and heard. Not signed are the empty space that C2PA keeps inside the credentials
+themselves and, in videos, boxes without content; a byte changed there goes unnoticed by the signature.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import c2pa  # type: ignore[import-untyped]
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from pydantic import TypeAdapter, ValidationError
+
+from countenance import __version__
+from countenance.errors import MediaError, ProvenanceError
+from countenance.provenance.keys import SigningIdentity
+
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+"""Of the files that can be signed, by suffix."""
+
+REPLACEMENT = "org.countenance.replacement"
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
+
+ALTERED = "the picture or the sound was altered after it was signed"
+REASONS = {
+    "assertion.dataHash.mismatch": ALTERED,
+    "assertion.bmffHash.mismatch": ALTERED,
+    "assertion.hashedURI.mismatch": "a statement in the credentials was altered after it was signed",
+    "assertion.missing": "a statement was taken out of the credentials",
+    "claimSignature.mismatch": "the signature doesn't fit what it signs",
+    "claimSignature.missing": "the signature is gone",
+    "claim.malformed": "the credentials are damaged",
+    "signingCredential.expired": "the signer's certificate is out of term",
+    "signingCredential.invalid": "the signer's certificate is not fit for signing media",
+    "signingCredential.untrusted": "the signer is unknown here",
+}
+"""C2PA's codes for what is wrong, in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What the credentials say of the replacement; no name, no template, no digest that could be looked up."""
+
+    num_frames: int
+    num_altered_frames: int
+    label: Literal["shown", "left out"]
+    label_reason: str
+    """Why the label was left out; empty where it is shown."""
+    model_digest: str
+    salted_release_digests: tuple[str, ...]
+    """See `salted`."""
+    salted_permit_digest: str
+    signed_at: str
+    """By the clock of the machine that signed."""
+    trusted_timestamp: bool = False
+    """Nobody else vouches for `signed_at`."""
+    product: str = f"Countenance {__version__}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingredient:
+    """What a file was made from, and what that file's own credentials were when it was used."""
+
+    relationship: str
+    has_credentials: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """What was read, and how far it can be believed."""
+
+    state: Literal["trusted", "valid", "invalid", "missing"]
+    """Trusted: signed by our authority. Valid: unaltered, but the signer is unknown here."""
+    reasons: tuple[str, ...] = ()
+    signer: str = ""
+    generator: str = ""
+    actions: tuple[str, ...] = ()
+    """C2PA's labels, such as `c2pa.edited`, in order."""
+    ingredients: tuple[Ingredient, ...] = ()
+    claim: Claim | None = None
+    """What Countenance states, where the file comes from it."""
+
+
+def salted(digest: str, salt: bytes) -> str:
+    """What stands for a digest in public: whoever holds the salt can show that they belong together."""
+    return hashlib.sha256(salt + digest.encode()).hexdigest()
+
+
+def check_plate(plate: Path) -> None:
+    """See that a plate's own credentials, if it has some, can be carried along.
+
+    Raises:
+        ProvenanceError: they are damaged beyond reading.
+    """
+    try:
+        with c2pa.Context(_settings(None)) as context, c2pa.Builder({}, context=context) as builder:
+            _add_plate(builder, plate)
+    except c2pa.C2paError as error:
+        raise ProvenanceError(
+            f"the credentials in {plate} are damaged and can't be carried along ({error}); use an undamaged copy"
+        ) from error
+
+
+def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: SigningIdentity) -> str:
+    """Write `media` to `output` with signed credentials in it, and return the digest of these.
+
+    The plate becomes the parent ingredient and keeps its own credentials. Files are streamed.
+
+    Raises:
+        ProvenanceError: it can't be signed.
+    """
+    media_type = MEDIA_TYPES[media.suffix.lower()]
+    try:
+        with (
+            c2pa.Context(_settings(identity.anchor_pem)) as context,
+            c2pa.Builder(_manifest(claim), context=context) as builder,
+            c2pa.Signer.from_callback(
+                _signature_by(identity.key), c2pa.C2paSigningAlg.ES256, identity.chain_pem
+            ) as signer,
+        ):
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            _add_plate(builder, plate)
+            with media.open("rb") as unsigned, output.open("w+b") as signed:
+                manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
+    except (c2pa.C2paError, OSError) as error:
+        raise ProvenanceError(
+            f"{media.name} can't be signed ({error}); see that the disk has room, try again"
+        ) from error
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
+    """Read and check a file's credentials; needs no network.
+
+    Raises:
+        MediaError: the file can't be read, or is no kind of file that can carry credentials.
+    """
+    try:
+        with path.open("rb") as file, c2pa.Context(_settings(anchor_pem)) as context:
+            reader = c2pa.Reader.try_create(file, context=context)
+            if reader is None:
+                return Credentials(state="missing")
+            with reader:
+                store: dict[str, Any] = json.loads(reader.json())
+    except OSError as error:
+        raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+    except (c2pa.C2paError.NotSupported, c2pa.C2paError.Io) as error:
+        raise MediaError(
+            f"expected a whole video or picture (MP4, MOV, JPEG, PNG, WebP), but {path} can't be read as one "
+            f"({_plain(error)})"
+        ) from error
+    except c2pa.C2paError as error:
+        if str(error).startswith("Remote"):  # the library has no class of its own for this one
+            return Credentials(
+                state="missing", reasons=("they are kept on the network, and nothing is fetched from there",)
+            )
+        return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
+    return _judge(store)
+
+
+def _judge(store: Mapping[str, Any]) -> Credentials:
+    states: dict[str, Literal["trusted", "valid", "invalid"]] = {"Trusted": "trusted", "Valid": "valid"}
+    state = states.get(store.get("validation_state", ""), "invalid")
+    manifest = store.get("manifests", {}).get(store.get("active_manifest"), {})
+    assertions = manifest.get("assertions", [])
+    claim, broken = _claim(assertions)
+    reasons = _reasons(store.get("validation_results", {})) + broken
+    if state == "invalid" and not reasons:
+        reasons = ("the credentials don't pass the check",)
+    return Credentials(
+        state=state,
+        reasons=() if state == "trusted" and not broken else reasons,
+        signer=_plain(manifest.get("signature_info", {}).get("common_name", "")),
+        generator=_generator(manifest),
+        actions=tuple(
+            _plain(action.get("action", ""))
+            for assertion in assertions
+            if assertion["label"].startswith("c2pa.actions")
+            for action in assertion["data"].get("actions", [])
+        ),
+        ingredients=tuple(
+            Ingredient(
+                relationship=_plain(ingredient.get("relationship", "")),
+                has_credentials="active_manifest" in ingredient,
+                problems=_reasons(ingredient.get("validation_results", {})),
+            )
+            for ingredient in manifest.get("ingredients", [])
+        ),
+        claim=claim,
+    )
+
+
+def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, ...]]:
+    """Countenance's own statement, or what is wrong with it."""
+    data = next((assertion["data"] for assertion in assertions if assertion["label"] == REPLACEMENT), None)
+    if data is None:
+        return None, ()
+    try:
+        claim = TypeAdapter(Claim).validate_python(data)
+    except ValidationError:
+        return None, ("what it states of the replacement is in a form that this version can't read",)
+    return replace(claim, label_reason=_plain(claim.label_reason), product=_plain(claim.product)), ()
+
+
+def _generator(manifest: Mapping[str, Any]) -> str:
+    infos = manifest.get("claim_generator_info") or [{}]
+    return "/".join(_plain(infos[0][key]) for key in ("name", "version") if key in infos[0])
+
+
+def _reasons(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a check found wrong, in words, each once."""
+    codes = [failure["code"] for failure in results.get("activeManifest", {}).get("failure", [])]
+    for delta in results.get("ingredientDeltas", []):
+        codes += [failure["code"] for failure in delta.get("validationDeltas", {}).get("failure", [])]
+    return tuple(dict.fromkeys(REASONS.get(code, f"the check {code} failed") for code in codes))
+
+
+def _plain(text: object) -> str:
+    """Anybody can write credentials, so what they hold must not steer a terminal or flood it."""
+    return "".join(letter for letter in str(text) if letter.isprintable())[:200]
+
+
+def _settings(anchor_pem: str | None) -> c2pa.Settings:
+    settings: dict[str, Any] = {
+        # By default files of up to 512 MB are held in memory, twice.
+        "core": {"backing_store_memory_threshold_in_mb": 32},
+        "builder": {"thumbnail": {"enabled": False}},
+        # Nobody hears of it when a file is signed or checked here.
+        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+    }
+    if anchor_pem is not None:
+        settings["trust"] = {"trust_anchors": anchor_pem}
+    return c2pa.Settings.from_dict(settings)
+
+
+def _manifest(claim: Claim) -> dict[str, Any]:
+    """The statements to be signed; opening the plate is added by the intent."""
+    edited = {
+        "action": "c2pa.edited",
+        "digitalSourceType": COMPOSITE,
+        "softwareAgent": {"name": "Countenance", "version": __version__},
+        "description": (
+            f"A face was replaced by a generated one in {claim.num_altered_frames} of {claim.num_frames} frames, "
+            "under signed releases of both people."
+        ),
+    }
+    return {
+        "claim_generator_info": [{"name": "Countenance", "version": __version__}],
+        "assertions": [
+            {"label": "c2pa.actions.v2", "created": True, "data": {"actions": [edited]}},
+            {
+                "label": "cawg.training-mining",
+                "created": True,
+                "data": {"entries": {use: {"use": "notAllowed"} for use in MINING}},
+            },
+            {"label": REPLACEMENT, "created": True, "data": asdict(claim)},
+        ],
+    }
+
+
+def _add_plate(builder: c2pa.Builder, plate: Path) -> None:
+    with plate.open("rb") as file:
+        # Not the plate's file name, which may hold a person's.
+        builder.add_ingredient({"title": "Plate", "relationship": "parentOf"}, _media_type(file), file)
+
+
+def _media_type(file: BinaryIO) -> str:
+    """By content, because under a wrong type a plate's credentials would be lost without a word."""
+    start = file.read(12)
+    file.seek(0)
+    if start.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if start.startswith(b"\x89PNG"):
+        return "image/png"
+    if start[:4] == b"RIFF":
+        return "image/webp" if start[8:] == b"WEBP" else "video/avi"
+    if start[4:8] == b"ftyp":
+        return "video/quicktime" if start[8:] == b"qt  " else "video/mp4"
+    return "application/octet-stream"  # carries no credentials
+
+
+def _signature_by(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
+    def sign_bytes(data: bytes) -> bytes:
+        # COSE wants r and s side by side, not DER.
+        return b"".join(part.to_bytes(32) for part in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256()))))
+
+    return sign_bytes

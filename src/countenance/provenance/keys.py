@@ -1,0 +1,190 @@
+"""Who signs: an authority of this machine and the certificate it issued, both made on first use.
+
+`authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate.
+A certificate that somebody made for himself proves that a file is unaltered and comes from here, never who he is.
+"""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from filelock import FileLock
+
+from countenance.errors import ProvenanceError
+from countenance.project import config_folder, write_whole
+
+AUTHORITY_NAME = "authority.pem"
+SIGNING_NAME = "signing.pem"
+AUTHORITY_TERM = timedelta(days=30 * 365)
+SIGNING_TERM = timedelta(days=10 * 365)
+"""Long, because without a trusted timestamp a file stays verifiable only as long as its certificate is in term."""
+RENEWAL = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SigningIdentity:
+    """A private key, its certificate and the authority's."""
+
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate_pem: str
+    anchor_pem: str
+
+    @property
+    def chain_pem(self) -> str:
+        """From the signing certificate up."""
+        return self.certificate_pem + self.anchor_pem
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Credential:
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate: x509.Certificate
+
+    @property
+    def certificate_pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def load_or_make_identity() -> SigningIdentity:
+    """The identity that signs here; made on first use, its certificate renewed before it ends.
+
+    Raises:
+        ProvenanceError: a key that others can read, or files that don't belong together.
+    """
+    folder = config_folder()
+    with FileLock(folder / ".signing.lock"):
+        authority_path, signing_path = folder / AUTHORITY_NAME, folder / SIGNING_NAME
+        if not authority_path.exists():
+            if signing_path.exists():
+                raise ProvenanceError(
+                    f"{authority_path} is gone but {signing_path} is there; "
+                    f"restore it from a copy, or move {signing_path} away to begin with a new identity"
+                )
+            _write(authority_path, _make_authority())
+        authority = _read(authority_path)
+        if not signing_path.exists():
+            _write(signing_path, _issue(authority))
+        signing = _read(signing_path)
+        _check_pair(authority, signing, authority_path, signing_path)
+        if signing.certificate.not_valid_after_utc - datetime.now(UTC) < RENEWAL:
+            signing = _issue(authority)
+            _write(signing_path, signing)
+    return SigningIdentity(
+        key=signing.key, certificate_pem=signing.certificate_pem, anchor_pem=authority.certificate_pem
+    )
+
+
+def find_anchor() -> str | None:
+    """The certificate (PEM) of this machine's authority, or None where nothing was ever signed; makes nothing.
+
+    Raises:
+        ProvenanceError: its key can be read by others, so its signatures prove nothing.
+    """
+    path = config_folder() / AUTHORITY_NAME
+    return _read(path).certificate_pem if path.exists() else None
+
+
+def _make_authority() -> _Credential:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("local authority")
+    certificate = (
+        _certificate(key.public_key(), subject=name, issuer=name, term=AUTHORITY_TERM)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _Credential(key=key, certificate=certificate)
+
+
+def _issue(authority: _Credential) -> _Credential:
+    """A new signing key and its certificate, in the shape that C2PA asks for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    authority_key_id = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    term = min(SIGNING_TERM, authority.certificate.not_valid_after_utc - datetime.now(UTC))
+    certificate = (
+        _certificate(key.public_key(), subject=_name("local signer"), issuer=authority.certificate.subject, term=term)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_key_id), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return _Credential(key=key, certificate=certificate)
+
+
+def _certificate(
+    key: ec.EllipticCurvePublicKey, *, subject: x509.Name, issuer: x509.Name, term: timedelta
+) -> x509.CertificateBuilder:
+    # An hour back, so that a clock that is set right later doesn't make today's files invalid.
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(datetime.now(UTC) + term)
+    )
+
+
+def _name(role: str) -> x509.Name:
+    """No person and no machine is named: certificates travel with the files."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Countenance (self-made certificate)"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"Countenance {role}"),
+        ]
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _write(path: Path, credential: _Credential) -> None:
+    key_pem = credential.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_whole(path, key_pem + credential.certificate_pem.encode(), mode=0o600)
+
+
+def _read(path: Path) -> _Credential:
+    # Windows has no such modes; there the user's own folder is closed to others.
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise ProvenanceError(f"the key in {path} can be read by others; run `chmod 600 {path}`, then try again")
+    try:
+        content = path.read_bytes()
+        key = serialization.load_pem_private_key(content, password=None)
+        certificate = x509.load_pem_x509_certificate(content)
+    except (OSError, ValueError, TypeError) as error:
+        raise ProvenanceError(f"no key and certificate can be read from {path} ({error}); restore it") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise ProvenanceError(f"the key and the certificate in {path} don't belong together; restore it from a copy")
+    return _Credential(key=key, certificate=certificate)
+
+
+def _check_pair(authority: _Credential, signing: _Credential, authority_path: Path, signing_path: Path) -> None:
+    try:
+        signing.certificate.verify_directly_issued_by(authority.certificate)
+    except Exception as error:  # InvalidSignature, ValueError and TypeError all mean the same here
+        raise ProvenanceError(
+            f"{signing_path} was not issued by {authority_path}; move it away, and a new one is made"
+        ) from error

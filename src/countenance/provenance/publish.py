@@ -1,0 +1,264 @@
+"""The one door through which a file leaves: label, watermark, sign, log, then its name, or nothing at all."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from countenance import ledger
+from countenance.errors import ProvenanceError, UsageError
+from countenance.media.writer import join_fragments, write_fragments, write_picture
+from countenance.progress import Progress
+from countenance.project import Project, now
+from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign
+from countenance.provenance.keys import SigningIdentity, load_or_make_identity
+from countenance.provenance.label import draw_label
+from countenance.types import Frame, MediaInfo, Permit, Published, Render
+
+SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
+    "video": (".mp4", ".mov"),
+    "picture": (".jpg", ".jpeg", ".png", ".webp"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishConfig:
+    """How a file leaves.
+
+    Raises:
+        UsageError: the label is off and nobody says why, or a value is out of range.
+    """
+
+    quality: int = 16
+    """x264's constant rate factor, 0–51: lower is better and larger."""
+    label: bool = True
+    """Whether the picture itself says that it was altered."""
+    unlabelled_reason: str = ""
+    """Why the label is off; kept in the credentials and in the log."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quality <= 51:
+            raise UsageError(f"expected a quality from 0 (best) to 51, got {self.quality}")
+        if not self.label and not self.unlabelled_reason.strip():
+            raise UsageError("without the label a reason is needed, and it is recorded; set unlabelled_reason")
+        if len(self.unlabelled_reason) > 200 or not self.unlabelled_reason.isprintable():
+            raise UsageError("expected an unlabelled_reason of one line with at most 200 characters; shorten it")
+
+
+def publish(
+    project: Project,
+    permit: Permit,
+    render: Render,
+    output: Path,
+    *,
+    config: PublishConfig,
+    overwrite: bool,
+    progress: Progress,
+) -> Published:
+    """Turn a render into a file that a user can take away.
+
+    The caller has checked the permit and holds `project.writing()`. Where anything fails there is no output file;
+    fragments stay in the render's private folder, so that the next run goes on from there.
+
+    Raises:
+        UsageError: the output can't have that name.
+        MediaError: the frames can't be written.
+        ProvenanceError: the file can't be signed or logged.
+    """
+    check_output(output, render.plate, overwrite=overwrite)
+    if not any(render.altered):
+        raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
+    check_plate(render.plate.path)
+    identity = load_or_make_identity()
+    salt = secrets.token_bytes(16)
+    claim = _claim(permit, render, config, salt)
+    # In the output's folder, because only within one file system a file gets its name in one step. There is one such
+    # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
+    # from a file that anybody can write.
+    own_name = hashlib.sha256(project.id.encode()).hexdigest()[:16]
+    signed = output.parent / f".countenance-{own_name}{output.suffix.lower()}"
+    signed.unlink(missing_ok=True)
+    folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
+    finished = folder / f"finished{output.suffix.lower()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_frames(render, folder, finished, config, progress)
+        manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
+        _sync(signed)
+        _check_signed(signed, claim, identity)
+        facts = _facts(signed, render, permit, claim, manifest_digest)
+        entry = _log_and_place(
+            project, facts, claim=claim, salt=salt, signed=signed, output=output, overwrite=overwrite
+        )
+    finally:
+        signed.unlink(missing_ok=True)
+        finished.unlink(missing_ok=True)
+    try:
+        shutil.rmtree(render.work_folder)
+    except OSError as error:
+        progress.note(f"{output} is published, but {render.work_folder} could not be removed ({error.strerror})")
+    return Published(
+        path=output,
+        sha256=facts["sha256"],
+        manifest_digest=manifest_digest,
+        permit_digest=permit.digest,
+        log_index=entry.number,
+        num_frames=claim.num_frames,
+        num_altered_frames=claim.num_altered_frames,
+    )
+
+
+def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
+    """See before any work that the output can have its name.
+
+    Raises:
+        UsageError: another suffix, no such folder, something is there already, or it is the plate.
+    """
+    suffixes = SUFFIXES[plate.kind]
+    if output.suffix.lower() not in suffixes:
+        raise UsageError(
+            f"from a {plate.kind} comes one of {', '.join(suffixes)}, got {output.name}; choose another name"
+        )
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}; make it first")
+    if output.is_dir():
+        raise UsageError(f"expected the name of a file, but {output} is a folder; choose another name")
+    if output.exists() and output.samefile(plate.path):
+        raise UsageError(f"{output} is the plate itself, which is never written to; choose another name")
+    if (output.exists() or output.is_symlink()) and not overwrite:
+        raise UsageError(f"{output} is there already; choose another name or add --overwrite")
+
+
+def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -> Claim:
+    return Claim(
+        num_frames=len(render.altered),
+        num_altered_frames=sum(render.altered),
+        label="shown" if config.label else "left out",
+        label_reason="" if config.label else config.unlabelled_reason.strip(),
+        model_digest=render.model_digest,
+        salted_release_digests=tuple(salted(digest, salt) for digest in permit.release_digests),
+        salted_permit_digest=salted(permit.digest, salt),
+        signed_at=now(),
+    )
+
+
+def _write_frames(render: Render, folder: Path, finished: Path, config: PublishConfig, progress: Progress) -> None:
+    def frames_from(index: int) -> Iterator[Frame]:
+        for frame in render.frames_from(index):
+            # An invisible watermark goes into frame.rgb here, before the label.
+            yield replace(frame, rgb=draw_label(frame.rgb)) if config.label else frame
+
+    if render.plate.kind == "picture":
+        write_picture(next(frames_from(0)), render.plate, finished)
+    else:
+        fragments = write_fragments(frames_from, render.plate, folder, quality=config.quality, progress=progress)
+        for note in join_fragments(fragments, render.plate, finished):
+            progress.note(note)
+
+
+def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None:
+    """Read back what was written, as a verifier would."""
+    credentials = read_credentials(signed, identity.anchor_pem)
+    if credentials.state != "trusted" or credentials.claim != claim:
+        raise ProvenanceError(
+            f"the signed file doesn't verify ({'; '.join(credentials.reasons) or credentials.state}); "
+            "nothing was published, please report this"
+        )
+
+
+def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_digest: str) -> dict[str, Any]:
+    """What the log keeps."""
+    with signed.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "sha256": sha256,
+        "plate_sha256": render.plate.sha256,
+        "manifest_digest": manifest_digest,
+        "permit_digest": permit.digest,
+        "num_frames": claim.num_frames,
+        "num_altered_frames": claim.num_altered_frames,
+        "label": claim.label,
+        "label_reason": claim.label_reason,
+    }
+
+
+def _log_and_place(
+    project: Project, facts: dict[str, Any], *, claim: Claim, salt: bytes, signed: Path, output: Path, overwrite: bool
+) -> ledger.LogEntry:
+    """Log first, so that no file is out of which the log doesn't know; without its name the entry is taken back."""
+    inode = signed.stat().st_ino
+    entry: ledger.LogEntry | None = None
+    try:
+        with project.transaction() as database:
+            entry = ledger.append(project, "published", facts)
+            database.execute(
+                "INSERT INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    facts["sha256"],
+                    str(output.resolve()),
+                    facts["manifest_digest"],
+                    facts["plate_sha256"],
+                    facts["permit_digest"],
+                    salt.hex(),
+                    json.dumps(asdict(claim)),
+                    entry.number,
+                    now(),
+                ),
+            )
+        _put_in_place(signed, output, overwrite=overwrite)
+    except BaseException:
+        # Ctrl-C may come just after the file got its name.
+        if entry is not None and not (output.exists() and output.stat().st_ino == inode):
+            _withdraw(project, entry)
+        raise
+    return entry
+
+
+def _withdraw(project: Project, entry: ledger.LogEntry) -> None:
+    """Note that a logged file never got its name; does nothing where the entry itself was rolled back."""
+    sha256 = entry.facts["sha256"]
+    with project.transaction() as database:
+        if database.execute("DELETE FROM published WHERE sha256 = ?", (sha256,)).rowcount:
+            ledger.append(project, "withdrawn", {"sha256": sha256, "published_entry": entry.number})
+
+
+def _put_in_place(signed: Path, output: Path, *, overwrite: bool) -> None:
+    try:
+        if overwrite or not _links(signed, output):
+            signed.replace(output)
+        _sync(output.parent)
+    except OSError as error:
+        raise ProvenanceError(
+            f"{output} can't be put in place ({error.strerror}); see that its folder can be written to, try again"
+        ) from error
+
+
+def _links(signed: Path, output: Path) -> bool:
+    """Give the file its name unless that is taken; False where the file system knows no second names."""
+    try:
+        os.link(signed, output)
+    except FileExistsError:
+        raise UsageError(f"{output} appeared meanwhile; choose another name or add --overwrite") from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        if output.exists():
+            raise UsageError(f"{output} appeared meanwhile; choose another name or add --overwrite") from None
+        return False
+    signed.unlink()
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file or folder outlives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,145 @@
+"""Put the likeness onto a plate and publish the result."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import dropwhile
+from pathlib import Path
+
+import countenance
+from countenance.composite.stabilise import smooth_track
+from countenance.composite.swap import SMOOTHING_RADIUS, PlacedFace, swap_faces
+from countenance.consent.permit import require, require_unrevoked
+from countenance.errors import FaceError, ModelError
+from countenance.faces.faceset import choose_faces, found_faces, scan_settings
+from countenance.faces.identity import Recogniser
+from countenance.faces.landmarks import FaceFinder
+from countenance.faces.quality import PLATE_LIMITS
+from countenance.faces.scan import Scan, scan_clip
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.model.checkpoint import Checkpoint, read_checkpoint
+from countenance.model.config import TrainConfig, choose_device, use_threads
+from countenance.model.draw import LikenessDrawer
+from countenance.model.state import load_generator
+from countenance.progress import Progress
+from countenance.project import Project
+from countenance.provenance.publish import PublishConfig, check_output, publish
+from countenance.steps.train import model_folder
+from countenance.types import Frame, MediaInfo, Permit, Published, Render
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generated:
+    """The published file, and what could not be done in it."""
+
+    published: Published
+    unaltered_spans: tuple[tuple[float, float], ...]
+    """From and to, in seconds of the plate, where the performer was not found."""
+
+
+def generate(
+    project: Project,
+    plate: Path,
+    likeness: str,
+    performer: str,
+    permit: Permit,
+    output: Path,
+    config: PublishConfig,
+    *,
+    overwrite: bool,
+    progress: Progress,
+) -> Generated:
+    """Replace the performer's face throughout a plate; a run that was cut short goes on where it was.
+
+    Raises:
+        ConsentError: the permit doesn't hold, or the model was trained under a release revoked since.
+        ModelError: there is no usable model for this pair.
+        MediaError: the plate can't be read, or the output can't be written.
+        FaceError: the performer isn't in the plate.
+        ProvenanceError: the file can't be signed or logged; then there is no file.
+    """
+    require(project, permit, "generate", people=(likeness, performer))
+    folder = model_folder(project, likeness, performer)
+    checkpoint = read_checkpoint(folder)
+    if checkpoint is None:
+        raise ModelError(f"no model here; run `countenance train {likeness} --onto {performer}` first")
+    require_unrevoked(project, checkpoint.release_digests)
+    info = probe(plate)
+    check_output(output, info, overwrite=overwrite)
+    train_config = TrainConfig(**checkpoint.config)
+    device = choose_device(train_config)
+    use_threads(train_config)
+    generator = load_generator(folder, checkpoint, device)
+    draw_face = LikenessDrawer(generator, resolution=train_config.resolution, likeness=0, device=device)
+
+    scan = _find_performer(project, performer, info, progress)
+    faces_at = _placed_faces(project, scan)
+    if not faces_at:
+        raise FaceError(
+            f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
+            "choose another plate, or check --performer"
+        )
+
+    def frames_from(first: int) -> Iterator[Frame]:
+        # The neighbours before the first frame are made again: its colours are a mean over them.
+        begin = max(0, first - SMOOTHING_RADIUS)
+        frames = read_frames(info, first_index=begin, first_pts=scan.frame_pts[begin]) if begin else read_frames(info)
+        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, draw_face))
+
+    altered = tuple(index in faces_at for index in range(len(scan.frame_pts)))
+    render = Render(
+        plate=info,
+        frames_from=frames_from,
+        altered=altered,
+        work_folder=project.room("renders") / _render_name(info, checkpoint),
+        model_digest=checkpoint.numbers_sha256,
+        seed=train_config.seed,
+    )
+    published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
+    return Generated(published=published, unaltered_spans=_unaltered_spans(info, scan, altered))
+
+
+def _find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
+    settings = scan_settings(project, performer, PLATE_LIMITS)
+    scan = scan_clip(project, performer, "generate", info, FaceFinder(), settings=settings, progress=progress)
+    choose_faces(project, scan, Recogniser(), PLATE_LIMITS)
+    return scan
+
+
+def _placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
+    """The performer's faces by frame index, each track smoothed over time."""
+    tracks = defaultdict(list)
+    for face in found_faces(project, scan, kept_only=True):
+        tracks[face.track].append(face)
+    placed: dict[int, list[PlacedFace]] = defaultdict(list)
+    for number, members in tracks.items():
+        assert number is not None
+        frames = [face.frame for face in members]
+        for frame, landmarks in zip(frames, smooth_track(frames, [f.landmarks_xyz for f in members]), strict=True):
+            placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks))
+    return dict(placed)
+
+
+def _render_name(info: MediaInfo, checkpoint: Checkpoint) -> str:
+    """Changes with all that changes the frames, so that fragments of different renders never mix."""
+    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _unaltered_spans(info: MediaInfo, scan: Scan, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
+    """Runs of frames without the performer, in seconds."""
+    spans: list[tuple[float, float]] = []
+    times = [float(pts * info.time_base) for pts in scan.frame_pts]
+    last = len(times) - 1
+    for index, (time, done) in enumerate(zip(times, altered, strict=True)):
+        if done:
+            continue
+        until = times[index + 1] if index < last else float(info.duration)
+        if spans and index and not altered[index - 1]:
+            spans[-1] = (spans[-1][0], until)
+        else:
+            spans.append((time, until))
+    return tuple(spans)

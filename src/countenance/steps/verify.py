@@ -1,0 +1,143 @@
+"""What can be known of a file: its credentials, this project's log, what was altered, the watermark."""
+
+import hashlib
+from pathlib import Path
+
+from countenance import ledger
+from countenance.errors import MediaError, ProvenanceError
+from countenance.project import Project
+from countenance.provenance.credentials import Credentials, Ingredient, read_credentials
+from countenance.provenance.keys import find_anchor
+from countenance.types import Finding, Report
+
+
+def verify(path: Path, project: Project | None) -> Report:
+    """Look at a file without changing anything; needs no network, and no project to say most of it.
+
+    Raises:
+        MediaError: the file can't be read.
+        ProvenanceError: this machine's own key is open to others.
+    """
+    sha256 = _sha256(path)
+    credentials = read_credentials(path, find_anchor())
+    return Report(
+        path=path,
+        sha256=sha256,
+        findings=(_credentials(credentials), _log(sha256, project), _edits(credentials), _watermark()),
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+
+
+def _credentials(credentials: Credentials) -> Finding:
+    made_with = f" It was made with {credentials.generator}." if credentials.generator else ""
+    summaries = {
+        "trusted": f"Signed on this computer and unaltered since.{made_with} "
+        "The time of signing is this computer's own; nobody else vouches for it.",
+        "valid": "The file is unaltered since it was signed, but the signer is unknown here: "
+        "anybody can make such a certificate, so this says nothing about who it was.",
+        "invalid": "The file carries credentials that don't hold: don't rely on what they say.",
+        "missing": "The file carries no credentials; that proves nothing either way.",
+    }
+    return Finding(
+        about="credentials",
+        state=credentials.state,
+        summary=summaries[credentials.state],
+        reasons=() if credentials.state == "valid" else credentials.reasons,
+    )
+
+
+def _log(sha256: str, project: Project | None) -> Finding:
+    if project is None:
+        return Finding(about="log", state="missing", summary="No project's log was asked: there is no project here.")
+    try:
+        ledger.check(project)
+    except ProvenanceError as error:
+        return Finding(
+            about="log",
+            state="invalid",
+            summary="This project's log was changed, so it can't tell anything about the file.",
+            reasons=(str(error),),
+        )
+    known = {entry.number: entry for entry in ledger.entries(project) if entry.event == "published"}
+    for entry in ledger.entries(project):
+        if entry.event == "withdrawn":
+            known.pop(entry.facts["published_entry"], None)
+    for entry in known.values():
+        if entry.facts["sha256"] == sha256:
+            day = entry.time.partition("T")[0]
+            return Finding(
+                about="log",
+                state="valid",
+                summary=f"This project published exactly this file on {day} (log entry {entry.number}).",
+            )
+    if any(entry.facts["plate_sha256"] == sha256 for entry in known.values()):
+        return Finding(
+            about="log",
+            state="unknown",
+            summary="This project did not publish this file; it is a plate from which the project made others.",
+        )
+    return Finding(
+        about="log",
+        state="unknown",
+        summary="This project's log doesn't know this file; it may still be a changed copy of one that it knows.",
+    )
+
+
+def _edits(credentials: Credentials) -> Finding:
+    claim = credentials.claim
+    if claim is None:
+        if credentials.state == "missing":
+            return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
+        return Finding(
+            about="edits",
+            state="unknown",
+            summary="The credentials don't say that Countenance replaced a face.",
+            reasons=tuple(f"they name the step {action}" for action in credentials.actions),
+        )
+    where = (
+        "in this picture"
+        if claim.num_frames == 1
+        else f"in {claim.num_altered_frames:,} of {claim.num_frames:,} frames"
+    )
+    replaced = f"face was replaced by a generated one {where}"
+    label = (
+        "the label in the picture says so"
+        if claim.label == "shown"
+        else f"the label was left out, with the reason: {claim.label_reason}"
+    )
+    details = (label, *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"))
+    if credentials.state == "trusted":
+        return Finding(about="edits", state="trusted", summary=f"A {replaced}.", reasons=details)
+    if credentials.state == "valid":
+        return Finding(
+            about="edits", state="valid", summary=f"An unknown signer states that a {replaced}.", reasons=details
+        )
+    return Finding(
+        about="edits",
+        state="unknown",
+        summary=f"The credentials say that a {replaced}, but they don't hold: "
+        "more, or something else, may have been altered.",
+    )
+
+
+def _parent(parent: Ingredient) -> str:
+    if not parent.has_credentials:
+        return "it was made from a plate without credentials"
+    if parent.problems:
+        return f"it was made from a plate whose own credentials did not hold: {'; '.join(parent.problems)}"
+    return "it was made from a plate whose own credentials are kept inside"
+
+
+def _watermark() -> Finding:
+    return Finding(
+        about="watermark",
+        state="unknown",
+        summary="This version does not look for an invisible watermark yet.",
+    )

@@ -1,0 +1,44 @@
+"""Shapes and types are checked while tests run; the user's own config folder is never touched."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    [f"countenance.{room}" for room in ("geometry", "types", "media", "faces", "composite", "model")],
+    "beartype.beartype",
+)
+
+import pytest
+import torch
+
+from countenance.demo import data_folder
+from countenance.project import Project, create, opened
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def config_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config folder of the test's own, for keys and log heads."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(folder))
+    return folder
+
+
+@pytest.fixture
+def demo_data() -> Path:
+    """Clips of synthetic actors."""
+    return data_folder()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A new, empty project."""
+    create(tmp_path / "project", use="research", title=None)
+    with opened(tmp_path / "project") as project:
+        yield project

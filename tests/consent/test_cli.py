@@ -1,0 +1,143 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from countenance.cli import log, release
+from countenance.consent.document import read_release
+from countenance.consent.permit import grant_prepare
+from countenance.consent.release import check_signature
+from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
+from countenance.faces import identity
+from countenance.project import create, opened
+
+from .conftest import Production, template_of
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands run: no project here, only a picture; the net that looks at it is a fake."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(identity, "template_of", template_of)
+    production = Production(project=None, folder=tmp_path)  # type: ignore[arg-type]
+    production.picture("dana.png")
+    return tmp_path
+
+
+def run(command: str, app: Typer = release.app) -> Result:
+    result = CliRunner().invoke(app, [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', command)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+NEW = 'new dana --role likeness --reference dana.png --use film --project "Winter" --expires 2090-12-31'
+
+
+def test_owner_drafts_signs_and_revokes_outside_of_any_project(folder: Path) -> None:
+    result = run("key dana.key")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (folder / "dana.key").stat().st_mode & 0o777 == 0o600
+    result = run(NEW)
+    assert result.exit_code == 0
+    assert "countenance release sign dana.release.toml --key dana.key" in result.stderr
+    result = run("sign dana.release.toml --key dana.key")
+    assert result.exit_code == 0
+    assert "countenance release add dana.release.toml" in result.stderr
+    assert 'dana is an adult, and that their face may appear on another performance in "Winter"' in result.stderr
+    signed = read_release(folder / "dana.release.toml")
+    check_signature(signed)
+    assert (signed.scope.uses, signed.role, signed.references[0].file) == (("film",), "likeness", "dana.png")
+    assert run("revoke dana.release.toml --key dana.key").exit_code == 0
+    assert (folder / "dana.revocation.toml").exists()
+
+
+def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(folder / "film", use="film", title=None)
+    for command in ("key dana.key", NEW, "sign dana.release.toml --key dana.key"):
+        run(command)
+    run("revoke dana.release.toml --key dana.key")
+    monkeypatch.chdir(folder / "film")
+    assert "Added the release of dana as likeness" in run("add ../dana.release.toml").stderr
+    assert "already" in run("add ../dana.release.toml").stderr
+    listed = json.loads(run("list --json").stdout)
+    assert (listed["title"], listed["use"]) == ("Winter", "film")
+    assert [(row["person"], row["role"], row["state"]) for row in listed["releases"]] == [("dana", "likeness", "valid")]
+    assert re.search(r"dana +likeness +film +\S+ to 2090-12-31 +valid", run("list").stdout)
+    assert "Revoked" in run("add ../dana.revocation.toml").stderr
+    assert "revoked on" in run("list").stdout
+    assert json.loads(run("list --json").stdout)["releases"][0]["state"] == "revoked"
+    with opened(folder / "film") as project, pytest.raises(ConsentError, match="was revoked"):
+        grant_prepare(project, "dana")
+    assert json.loads(run("check --json", log.app).stdout) == {"entries": 2, "remembered": 2}
+    assert [entry["event"] for entry in json.loads(run("show --json", log.app).stdout)] == [
+        "release.added",
+        "release.revoked",
+    ]
+    assert "release.revoked" in run("show", log.app).stdout
+    with opened(folder / "film") as project:
+        project.database.execute("DELETE FROM log WHERE number = 2")
+    for command in ("check", "show", "show --json"):
+        with pytest.raises(ProvenanceError, match="cut off"):
+            run(command, log.app)
+
+
+def test_release_for_another_use_is_added_with_a_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(folder / "film", use="political", title=None)
+    for command in ("key dana.key", NEW, "sign dana.release.toml --key dana.key"):
+        run(command)
+    monkeypatch.chdir(folder / "film")
+    assert "doesn't allow this project's use, political" in run("add ../dana.release.toml").stderr
+
+
+def test_nothing_is_written_over(folder: Path) -> None:
+    for command in ("key dana.key", NEW, "sign dana.release.toml --key dana.key"):
+        run(command)
+    signed = (folder / "dana.release.toml").read_bytes()
+    for command in ("key dana.key", NEW):
+        with pytest.raises(UsageError, match="is there already"):
+            run(command)
+    assert (folder / "dana.release.toml").read_bytes() == signed
+    assert run(f"{NEW} --role performer --output dana.performer.toml --use teaching").exit_code == 0
+    assert read_release(folder / "dana.performer.toml").scope.uses == ("film", "teaching")
+    run(f"{NEW} --overwrite")
+    assert read_release(folder / "dana.release.toml").signature is None
+
+
+def test_reference_has_to_be_a_picture(folder: Path) -> None:
+    (folder / "dana.png").write_bytes(b"no picture")
+    with pytest.raises(MediaError):
+        run(NEW)
+    assert not (folder / "dana.release.toml").exists()
+
+
+def test_owner_signs_only_with_the_pictures_at_hand(folder: Path) -> None:
+    run("key dana.key")
+    run(NEW)
+    (folder / "dana.png").unlink()
+    with pytest.raises(ConsentError, match="put it beside the release"):
+        run("sign dana.release.toml --key dana.key")
+    assert read_release(folder / "dana.release.toml").signature is None
+
+
+def test_wrong_use_is_told() -> None:
+    assert run("new dana --reference dana.png --use film --project Winter --expires tomorrow").exit_code == 2
+    assert run("new dana").exit_code == 2
+    with pytest.raises(UsageError, match="expected one of the uses"):
+        run(NEW.replace("--use film", "--use intimate"))
+    with pytest.raises(UsageError, match=r"no countenance\.toml"):
+        run("list")
+
+
+@pytest.mark.parametrize("name", ["key", "new", "sign", "add", "revoke", "list"])
+def test_each_command_explains_itself_with_an_example(name: str) -> None:
+    text = " ".join(run(f"{name} --help").stdout.split())
+    assert f"Example: countenance release {name}" in text
+
+
+@pytest.mark.parametrize("name", ["check", "show"])
+def test_log_commands_explain_themselves(name: str) -> None:
+    assert f"Example: countenance log {name}" in run(f"{name} --help", log.app).stdout

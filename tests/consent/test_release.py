@@ -1,0 +1,316 @@
+import re
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from countenance.consent.document import parse_document, read_document, read_release, write_document
+from countenance.consent.keys import load_key, make_key
+from countenance.consent.release import (
+    Release,
+    check_person,
+    check_references,
+    check_revocation,
+    check_signature,
+    check_term,
+    check_use,
+    digest_of,
+    new_release,
+    new_revocation,
+    sign,
+)
+from countenance.errors import ConsentError, UsageError
+
+from .conftest import Production
+
+Table = dict[str, Any]
+
+
+def test_release_survives_the_disk(production: Production) -> None:
+    release = sign(production.draft(uses=("film", "teaching"), title='Ä "Winter" \\'), production.key("dana"))
+    path = production.write(release)
+    assert read_document(path) == release
+    check_signature(read_release(path))
+
+
+def test_layout_of_the_file_does_not_matter(production: Production) -> None:
+    path = production.signed(production.draft())
+    before = read_release(path)
+    fields = tomllib.loads(path.read_text())
+    path.write_text("# a note\n\n" + tomli_w.dumps(dict(sorted(fields.items())), indent=1))
+    after = read_release(path)
+    check_signature(after)
+    assert digest_of(after) == digest_of(before)
+
+
+def leaves(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in a document single values are."""
+    if isinstance(value, dict):
+        return [leaf for key, each in value.items() for leaf in leaves(each, (*where, key))]
+    if isinstance(value, list):
+        return [leaf for key, each in enumerate(value) for leaf in leaves(each, (*where, key))]
+    return [where]
+
+
+def change(value: Any) -> Any:
+    """Another value that the field can have, if there is one."""
+    others: dict[Any, Any] = {"likeness": "performer", "film": "political"}
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, date):
+        return value + timedelta(days=1)
+    if value in others:
+        return others[value]
+    return ("1" if value[0] == "0" else "0") + value[1:]
+
+
+def test_a_change_of_any_field_is_found(production: Production) -> None:
+    path = production.signed(production.draft())
+    text = path.read_text()
+    found = leaves(tomllib.loads(text))
+    assert len(found) == 20
+    for *parents, last in found:
+        fields = tomllib.loads(text)
+        table = fields
+        for key in parents:
+            table = table[key]
+        table[last] = change(table[last])
+        with pytest.raises(ConsentError):
+            check_signature(parse_release(fields))
+
+
+def parse_release(fields: Table) -> Release:
+    document = parse_document(tomli_w.dumps(fields), "dana.release.toml")
+    assert isinstance(document, Release)
+    return document
+
+
+def test_a_longer_term_is_found(production: Production) -> None:
+    path = production.signed(production.draft())
+    path.write_text(path.read_text().replace("2027-12-31", "2037-12-31"))
+    with pytest.raises(ConsentError, match="altered since it was signed"):
+        check_signature(read_release(path))
+
+
+def test_a_signature_by_somebody_else_is_found(production: Production) -> None:
+    release = sign(production.draft(), production.key("dana"))
+    other = sign(release.model_copy(update={"subject": production.draft().subject}), production.key("kim"))
+    forged = release.model_copy(update={"signature": other.signature})
+    with pytest.raises(ConsentError, match="altered since it was signed, or signed with another key"):
+        check_signature(forged)
+
+
+def test_an_unsigned_release_is_told(production: Production) -> None:
+    with pytest.raises(ConsentError, match="unsigned; its owner runs `countenance release sign`"):
+        check_signature(production.draft())
+
+
+def test_nobody_signs_for_somebody_else(production: Production) -> None:
+    signed = sign(production.draft(), production.key("dana"))
+    with pytest.raises(ConsentError, match="was signed with another key"):
+        sign(signed, production.key("kim"))
+    assert sign(signed, production.key("dana")) == signed
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda f: f.pop("role"), "role is missing"),
+        (lambda f: f["subject"].pop("adult_attested"), "subject.adult_attested is missing"),
+        (lambda f: f["data"].pop("biometric_processing"), "data.biometric_processing is missing"),
+        (lambda f: f["term"].pop("expires"), "term.expires is missing"),
+        (lambda f: f.update(note="!"), "note is unknown"),
+        (lambda f: f["scope"].update(forever=True), "scope.forever is unknown"),
+        (lambda f: f.update({"\x1b[2J": 1}), r"'\\x1b\[2J' is unknown"),
+        (lambda f: f["subject"].update(adult_attested=False), "subject.adult_attested"),
+        (lambda f: f["subject"].update(synthetic="yes"), "subject.synthetic"),
+        (lambda f: f["subject"].update(person="Dana Scully"), "subject.person"),
+        (lambda f: f["data"].update(third_party_training=True), "data.third_party_training"),
+        (lambda f: f["scope"].update(uses=["intimate"]), "scope.uses.0"),
+        (lambda f: f["scope"].update(uses=[]), "scope.uses"),
+        (lambda f: f["scope"].update(uses=["film", "film"]), "each use once"),
+        (lambda f: f["scope"].update(project="Win\x1bter"), "control characters"),
+        (lambda f: f["term"].update(expires=date(2026, 1, 1)), "before it begins"),
+        (lambda f: f["term"].update(expires="soon"), "term.expires"),
+        (lambda f: f.update(references=[]), "references"),
+        (lambda f: f["references"][0].update(file="../dana.png"), "within the document's own folder"),
+        (lambda f: f["references"][0].update(file="/etc/passwd"), "within the document's own folder"),
+        (lambda f: f["references"][0].update(sha256="AB"), "references.0.sha256"),
+        (lambda f: f.update(version=2), "version"),
+        (lambda f: f.update(role="witness"), "role"),
+        (lambda f: f.update(kind="contract"), 'expected kind = "release" or "revocation", got \'contract\''),
+        (lambda f: f.pop("kind"), "got None"),
+        (lambda f: f.update(kind=["release"]), r"got \['release'\]"),
+    ],
+)
+def test_what_is_no_release_is_told_in_one_line(
+    production: Production, edit: Callable[[Table], object], words: str
+) -> None:
+    fields = tomllib.loads(production.signed(production.draft()).read_text())
+    edit(fields)
+    with pytest.raises(ConsentError, match=words) as caught:
+        parse_release(fields)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("content", [b"[dana", b"\xff\xd8\xff\xe0", b"", b"a=" + b"[" * 5000])
+def test_a_file_that_is_no_document_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "dana.release.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConsentError, match=re.escape(str(path))):
+        read_document(path)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_document(tmp_path / "dana.release.toml")
+
+
+def test_term_is_through_the_whole_last_day(production: Production) -> None:
+    release = production.draft(valid_from=date(2027, 1, 1), expires=date(2027, 12, 31))
+    check_term(release, datetime(2027, 1, 1, tzinfo=UTC))
+    check_term(release, datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC))
+    with pytest.raises(ConsentError, match="expired on 31 December 2027"):
+        check_term(release, datetime(2028, 1, 1, tzinfo=UTC))
+    with pytest.raises(ConsentError, match="not valid before 1 January 2027"):
+        check_term(release, datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
+    check_term(production.draft(expires=date.max), datetime(9999, 12, 31, 23, tzinfo=UTC))
+
+
+def test_reference_pictures_are_those_that_were_signed(production: Production) -> None:
+    release = production.draft(shade=100)
+    picture = production.folder / "dana100.png"
+    assert check_references(release, production.folder) == [picture]
+    production.picture("dana100.png", shade=101)
+    with pytest.raises(ConsentError, match="is not the picture that the release of dana names"):
+        check_references(release, production.folder)
+    picture.unlink()
+    with pytest.raises(ConsentError, match="can't read the reference picture"):
+        check_references(release, production.folder)
+
+
+def test_reference_pictures_lie_beside_the_release(production: Production, tmp_path: Path) -> None:
+    (tmp_path / "documents" / "deeper").mkdir()
+    elsewhere = Production(project=production.project, folder=tmp_path / "documents" / "deeper")
+    release = elsewhere.draft()
+    assert release.references[0].file == "dana100.png"
+    with pytest.raises(UsageError, match="should be in the folder of the release"):
+        new_from(elsewhere.folder, production.picture("dana.png"))
+    with pytest.raises(UsageError, match="can't read the reference picture"):
+        new_from(production.folder, production.folder / "missing.png")
+    assert new_from(production.folder, elsewhere.folder / "dana100.png").references[0].file == "deeper/dana100.png"
+
+
+def new_from(folder: Path, picture: Path) -> Release:
+    return new_release(
+        "dana",
+        role="likeness",
+        references=[picture],
+        uses=["film"],
+        project="Winter",
+        expires=date(2090, 1, 1),
+        folder=folder,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"person": "Dana"}, "short name"),
+        ({"person": "../dana"}, "short name"),
+        ({"person": "dana\n"}, "short name"),
+        ({"role": "witness"}, "expected the role likeness or performer"),
+        ({"uses": ["intimate"]}, "expected one of the uses film, documentary"),
+        ({"uses": []}, "scope.uses"),
+        ({"title": "two\nlines"}, "scope.project"),
+        ({"expires": date(2020, 1, 1)}, "before it begins"),
+    ],
+)
+def test_a_draft_with_impossible_values_is_wrong_use(
+    production: Production, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        production.draft(**changes)
+
+
+def test_names_and_uses() -> None:
+    for name in ("dana", "0-dana_2", "d" * 64):
+        check_person(name)
+    for name in ("", "-dana", "d" * 65, "däna", "dana.x"):
+        with pytest.raises(UsageError):
+            check_person(name)
+    check_use("political")
+    with pytest.raises(UsageError):
+        check_use("Film")
+
+
+def test_documents_are_not_written_over(production: Production) -> None:
+    path = production.write(production.draft())
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="--overwrite"):
+        write_document(path, production.draft(title="Summer"), overwrite=False)
+    assert path.read_bytes() == before
+
+
+def test_revocation_comes_from_the_owner(production: Production) -> None:
+    release = sign(production.draft(), production.key("dana"))
+    revocation = new_revocation(release, production.key("dana"), reason="changed my mind")
+    check_revocation(revocation, release)
+    with pytest.raises(ConsentError, match="was signed with another key"):
+        new_revocation(release, production.key("kim"))
+    with pytest.raises(ConsentError, match="the revocation by dana was altered"):
+        check_revocation(revocation.model_copy(update={"reason": None}), release)
+    with pytest.raises(ConsentError, match="unsigned; its owner runs `countenance release revoke`"):
+        check_revocation(revocation.model_copy(update={"signature": None}), release)
+    with pytest.raises(ConsentError, match="for another release"):
+        check_revocation(revocation, sign(production.draft(title="Summer"), production.key("dana")))
+    with pytest.raises(UsageError, match="reason"):
+        new_revocation(release, production.key("dana"), reason="two\nlines")
+
+
+def test_key_is_private_and_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "dana.key"
+    make_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="never written over"):
+        make_key(path)
+    assert path.read_bytes() == before
+    with pytest.raises(UsageError, match="can't write"):
+        make_key(tmp_path / "missing" / "dana.key")
+
+
+def test_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    make_key(tmp_path / "dana.key")
+    (tmp_path / "dana.key").chmod(0o644)
+    with pytest.raises(ConsentError, match="chmod 600"):
+        load_key(tmp_path / "dana.key")
+
+
+@pytest.mark.parametrize("kind", ["another curve", "passphrase", "public", "text", "missing"])
+def test_what_is_no_key_is_told(tmp_path: Path, kind: str) -> None:
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    ours = Ed25519PrivateKey.generate()
+    contents = {
+        "another curve": ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            pem, pkcs8, serialization.NoEncryption()
+        ),
+        "passphrase": ours.private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"secret")),
+        "public": ours.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo),
+        "text": b"not a key",
+    }
+    path = tmp_path / "dana.key"
+    if kind in contents:
+        path.write_bytes(contents[kind])
+        path.chmod(0o600)
+    with pytest.raises((ConsentError, UsageError), match=r"expected an Ed25519 private key|can't read the key"):
+        load_key(path)

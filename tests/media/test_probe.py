@@ -1,0 +1,242 @@
+import os
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from countenance.errors import MediaError
+from countenance.media.probe import probe
+
+from .conftest import TIME_BASE, MakeVideo, quadrants
+
+
+def test_tells_what_a_video_is(make_video: MakeVideo) -> None:
+    info = probe(make_video(audio="aac", colour_tags=(1, 1, 1)))
+    assert (info.kind, info.resolution_wh, info.rotation_deg) == ("video", (96, 64), 0)
+    assert (info.num_frames, info.frame_rate, info.time_base) == (60, Fraction(25), TIME_BASE)
+    assert info.duration == Fraction(60, 25)
+    assert (info.bit_depth, info.colour_space, info.colour_range) == (8, "bt709", "limited")
+    assert info.has_audio
+    assert len(info.sha256) == 64
+
+
+def test_the_duration_of_uneven_frames_is_exact(make_video: MakeVideo) -> None:
+    # The last frame is as long as the encoder's nominal rate says.
+    assert probe(make_video(pts=(1000, 1300, 5000, 5100))).duration == (4100 + 512) * TIME_BASE
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.ts", "a.mov", "a.mp4"])
+def test_content_counts_and_not_the_suffix(make_video: MakeVideo, name: str) -> None:
+    path = make_video(name, time_base=Fraction(1, 25), pts=range(10))
+    assert probe(path.rename(path.with_name("clip.jpg"))).num_frames == 10
+
+
+@pytest.mark.parametrize(("size_wh", "name"), [((64, 32), "smpte170m"), ((64, 720), "bt709")])
+def test_untagged_colours_go_by_size(make_video: MakeVideo, size_wh: tuple[int, int], name: str) -> None:
+    assert probe(make_video(size_wh=size_wh, pts=(0, 512))).colour_space == name
+
+
+def test_tags_win_over_size(make_video: MakeVideo) -> None:
+    info = probe(make_video(colour_tags=(2, 9, 2)))
+    assert (info.colour_space, info.colour_range) == ("bt2020nc", "full")
+
+
+def test_ten_bits_are_told(make_video: MakeVideo) -> None:
+    assert probe(make_video(pixel_format="yuv420p10le", pts=(0, 512))).bit_depth == 10
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_is_refused(make_video: MakeVideo, transfer: int, name: str) -> None:
+    with pytest.raises(MediaError, match=rf"HDR \({name}\)"):
+        probe(make_video(colour_tags=(transfer, 9, 1), pixel_format="yuv420p10le", pts=(0, 512)))
+
+
+@pytest.mark.parametrize("rotation_deg", [90, 180, 270])
+def test_tells_rotation_and_the_size_as_shown(make_video: MakeVideo, rotation_deg: int) -> None:
+    info = probe(make_video(rotation_deg=rotation_deg, pts=(0, 512)))
+    assert info.rotation_deg == rotation_deg
+    assert info.resolution_wh == ((96, 64) if rotation_deg == 180 else (64, 96))
+
+
+def test_a_crooked_rotation_is_refused(make_video: MakeVideo) -> None:
+    with pytest.raises(MediaError, match="another angle"):
+        probe(make_video(rotation_deg=30, pts=(0, 512)))
+
+
+def test_pixels_that_are_not_square_widen_the_picture(make_video: MakeVideo) -> None:
+    assert probe(make_video(pixel_aspect=Fraction(4, 3), pts=(0, 512))).resolution_wh == (128, 64)
+
+
+def test_a_cover_does_not_make_a_song_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp4"
+    with av.open(path, "w") as container:
+        sound = container.add_stream("aac", rate=44100)
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="flt", layout="mono")
+        samples.sample_rate = 44100
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode(None))
+    with pytest.raises(MediaError, match="holds no video"):
+        probe(path)
+
+
+@pytest.mark.parametrize("options", [{}, {"movflags": "+faststart"}])
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_a_truncated_mp4_is_refused(make_video: MakeVideo, options: dict[str, str], kept: float) -> None:
+    path = make_video(audio="aac", container_options=options)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(MediaError, match=r"truncated: \d+ of 60 frames are there" if options else "truncated"):
+        probe(path)
+
+
+@pytest.mark.parametrize("name", ["plate.mkv", "plate.avi"])
+def test_other_truncated_containers_are_refused(make_video: MakeVideo, name: str) -> None:
+    path = make_video(name, time_base=Fraction(1, 25), pts=range(60))
+    assert probe(path).num_frames == 60
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match=r"truncated: \d+ of (about )?6\d frames are there"):
+        probe(path)
+
+
+def test_frames_cut_off_by_an_edit_list_are_not_counted(make_video: MakeVideo) -> None:
+    path = make_video(container_options={"use_editlist": "1"})
+    whole = path.read_bytes()
+    # The edit's length is in the movie's clock, its start in the track's: show frames 20 to 29.
+    at = whole.index(b"elst") + 12
+    assert int.from_bytes(whole[at - 4 : at]) == 1
+    edit = (10 * 512 * 5644800 // 12800).to_bytes(4) + (20 * 512).to_bytes(4)
+    path.write_bytes(whole[:at] + edit + whole[at + 8 :])
+    assert probe(path).num_frames == 10
+
+
+PLAYLISTS = {
+    "list.ffconcat": "ffconcat version 1.0\nfile plate.mp4\n",
+    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.4,\nplate.mp4\n#EXT-X-ENDLIST\n",
+    "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "list.mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>',
+    "notes.txt": "No video, only words.\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+@pytest.mark.parametrize("disguise", ["", ".mp4"])
+def test_files_that_lead_to_others_are_refused(make_video: MakeVideo, name: str, disguise: str) -> None:
+    path = make_video().with_name(name + disguise)
+    path.write_text(PLAYLISTS[name])
+    with pytest.raises(MediaError, match="not a video or picture that can be read"):
+        probe(path)
+
+
+def test_ffmpeg_by_itself_would_follow_a_playlist(make_video: MakeVideo) -> None:
+    path = make_video().with_name("list.ffconcat")
+    path.write_text(PLAYLISTS["list.ffconcat"])
+    with av.open(path) as container:
+        assert container.streams.video
+
+
+def test_a_name_is_never_an_address(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_video()
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(MediaError, match="there is no file"):
+        probe(Path("concat:plate.mp4|plate.mp4"))
+    path.rename(path.with_name("file:a.mp4"))
+    assert probe(Path("file:a.mp4")).num_frames == 60
+
+
+def test_a_symbolic_link_is_refused(make_video: MakeVideo) -> None:
+    path = make_video()
+    link = path.with_name("link.mp4")
+    link.symlink_to(path)
+    with pytest.raises(MediaError, match=r"symbolic link; give the file .*plate\.mp4"):
+        probe(link)
+
+
+def test_no_file_a_folder_an_empty_file_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="there is no file"):
+        probe(tmp_path / "nothing.mp4")
+    with pytest.raises(MediaError, match="is a folder"):
+        probe(tmp_path)
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(MediaError, match="is empty"):
+        probe(tmp_path / "empty.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(MediaError, match="no ordinary file"):
+        probe(tmp_path / "pipe.mp4")
+
+
+def test_a_file_without_read_permission_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, path = Path(name), Path(name) / "plate.mp4"
+        folder.chmod(0o755)
+        path.write_bytes(b"x")
+        path.chmod(0o000)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(MediaError, match="permission denied; check its permissions"):
+                probe(path)
+        finally:
+            if was_root:
+                os.seteuid(0)
+
+
+def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
+    Image.new("1", (10000, 7000)).save(tmp_path / "large.png")
+    with pytest.raises(MediaError, match="10000×7000"):
+        probe(tmp_path / "large.png")
+    Image.new("1", (20000, 10000)).save(tmp_path / "larger.png")
+    with pytest.raises(MediaError, match="pixels"):
+        probe(tmp_path / "larger.png")
+
+
+def test_an_absurd_duration_is_refused(make_video: MakeVideo) -> None:
+    with pytest.raises(MediaError, match="at most 12 hours"):
+        probe(make_video(pts=(0, 12800 * 3600 * 13)))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_tells_what_a_picture_is(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(quadrants(60, 40)).save(path, exif=exif)
+    info = probe(path)
+    assert (info.kind, info.resolution_wh, info.num_frames, info.rotation_deg) == ("picture", (40, 60), 1, 0)
+    assert not info.has_audio
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_truncated_picture_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match="truncated"):
+        probe(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_a_moving_picture_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    pictures = [Image.fromarray(quadrants(60, 40, shade)) for shade in (0, 90)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with pytest.raises(MediaError, match="expected a still picture"):
+        probe(path)
+
+
+def test_a_picture_for_print_is_refused(tmp_path: Path) -> None:
+    Image.new("CMYK", (20, 20)).save(tmp_path / "a.jpg")
+    with pytest.raises(MediaError, match="save it as RGB"):
+        probe(tmp_path / "a.jpg")
+
+
+def test_sixteen_bits_are_told(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "a.png")
+    assert probe(tmp_path / "a.png").bit_depth == 16

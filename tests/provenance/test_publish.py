@@ -1,0 +1,455 @@
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from countenance import ledger
+from countenance.errors import MediaError, ProvenanceError, UsageError
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.progress import Silent
+from countenance.project import Project, create, opened
+from countenance.provenance import publish as door
+from countenance.provenance.credentials import read_credentials, salted, sign
+from countenance.provenance.keys import find_anchor, load_or_make_identity
+from countenance.provenance.publish import PublishConfig, publish
+from countenance.types import Frame, Permit, Published, Render
+
+MakePlate = Callable[..., Path]
+SHADE = 200
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "film"
+    create(folder, use="film", title="Winter")
+    with opened(folder) as project:
+        yield project
+
+
+@pytest.fixture
+def permit() -> Permit:
+    return Permit(
+        action="generate",
+        likeness="dana-doe",
+        performer="kim-roe",
+        use="film",
+        release_digests=tuple(hashlib.sha256(text).hexdigest() for text in (b"one", b"two")),
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+        digest=hashlib.sha256(b"permit").hexdigest(),
+    )
+
+
+def render_of(plate: Path, work_folder: Path) -> Render:
+    """The plate with every frame grey, its last frame "unaltered" where there are several."""
+    info = probe(plate)
+
+    def frames_from(index: int) -> Iterator[Frame]:
+        for frame in read_frames(info):
+            if frame.index >= index:
+                yield replace(frame, rgb=np.full_like(frame.rgb, SHADE))
+
+    return Render(
+        plate=info,
+        frames_from=frames_from,
+        altered=(True,) * max(1, info.num_frames - 1) + (False,) * (info.num_frames > 1),
+        work_folder=work_folder,
+        model_digest="ab" * 32,
+        seed=0,
+    )
+
+
+@pytest.fixture
+def do_publish(project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path) -> Callable[..., Published]:
+    (tmp_path / "out").mkdir()
+
+    def run(
+        kind: str = "png",
+        *,
+        plate: Path | None = None,
+        name: str = "shot",
+        config: PublishConfig | None = None,
+        overwrite: bool = False,
+    ) -> Published:
+        return publish(
+            project,
+            permit,
+            render_of(plate or make_plate(f"plate.{kind}"), project.folder / "render"),
+            tmp_path / "out" / f"{name}.{kind}",
+            config=config or PublishConfig(),
+            overwrite=overwrite,
+            progress=Silent(),
+        )
+
+    return run
+
+
+def events(project: Project) -> list[str]:
+    return [entry.event for entry in ledger.entries(project)]
+
+
+def first_frame(path: Path) -> np.ndarray:
+    return next(iter(read_frames(probe(path)))).rgb
+
+
+def num_label_pixels(path: Path) -> tuple[int, int]:
+    """Dark pixels in the lower left and in the rest of the first frame."""
+    dark = first_frame(path).max(axis=2) < SHADE - 60
+    height, width = dark.shape
+    corner = int(dark[height * 3 // 4 :, : width // 2].sum())
+    return corner, int(dark.sum()) - corner
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov", "jpg", "png", "webp"])
+def test_published_file_is_labelled_signed_logged_and_alone(
+    do_publish: Callable[..., Published], project: Project, permit: Permit, tmp_path: Path, kind: str
+) -> None:
+    published = do_publish(kind)
+    assert hashlib.sha256(published.path.read_bytes()).hexdigest() == published.sha256
+    assert list((tmp_path / "out").iterdir()) == [published.path]
+    assert not (project.folder / "render").exists()
+
+    corner, elsewhere = num_label_pixels(published.path)
+    assert corner > 100
+    assert elsewhere == 0
+
+    credentials = read_credentials(published.path, find_anchor())
+    assert credentials.state == "trusted"
+    assert credentials.claim is not None
+    assert credentials.claim.num_frames == published.num_frames == (6 if kind in ("mp4", "mov") else 1)
+    assert credentials.claim.num_altered_frames == published.num_altered_frames
+    assert credentials.claim.label == "shown"
+
+    row = project.database.execute("SELECT * FROM published").fetchone()
+    assert row[0] == published.sha256
+    salt = bytes.fromhex(row[5])
+    assert credentials.claim.salted_release_digests == tuple(salted(d, salt) for d in permit.release_digests)
+    assert credentials.claim.salted_permit_digest == salted(permit.digest, salt)
+    content = published.path.read_bytes()
+    for secret in (row[5], permit.digest, *permit.release_digests, "dana", "kim-roe", "Winter"):
+        assert secret.encode() not in content
+
+    assert events(project) == ["published"]
+    entry = next(iter(ledger.entries(project)))
+    assert entry.number == published.log_index == row[7]
+    assert entry.facts["sha256"] == published.sha256
+    assert entry.facts["manifest_digest"] == published.manifest_digest
+    ledger.check(project)
+
+
+def test_video_keeps_the_plate_s_times(do_publish: Callable[..., Published], make_plate: MakePlate) -> None:
+    plate = make_plate("plate.mp4")
+
+    def times(path: Path) -> list[float]:
+        with av.open(path) as container:
+            return [float(frame.time) for frame in container.decode(video=0)]
+
+    assert times(do_publish("mp4", plate=plate).path) == times(plate)
+
+
+def test_salt_is_new_each_time(do_publish: Callable[..., Published], project: Project) -> None:
+    do_publish(name="one")
+    do_publish(name="two")
+    salts = [row[0] for row in project.database.execute("SELECT salt FROM published")]
+    assert len({*salts}) == 2
+
+
+def test_signed_plate_becomes_the_parent(do_publish: Callable[..., Published], tmp_path: Path) -> None:
+    first = do_publish(name="first")
+    second = do_publish(plate=first.path, name="second")
+    parent = read_credentials(second.path, find_anchor()).ingredients[0]
+    assert parent.relationship == "parentOf"
+    assert parent.has_credentials
+    assert parent.problems == ()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.png", "second.png"]
+
+
+def test_label_off_is_recorded_with_its_reason(do_publish: Callable[..., Published], project: Project) -> None:
+    published = do_publish(config=PublishConfig(label=False, unlabelled_reason="credits name the process"))
+    assert num_label_pixels(published.path) == (0, 0)
+    claim = read_credentials(published.path, find_anchor()).claim
+    assert claim is not None
+    assert (claim.label, claim.label_reason) == ("left out", "credits name the process")
+    assert next(iter(ledger.entries(project))).facts["label_reason"] == "credits name the process"
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines"])
+def test_label_off_without_a_plain_reason_is_refused(reason: str) -> None:
+    with pytest.raises(UsageError, match="unlabelled_reason"):
+        PublishConfig(label=False, unlabelled_reason=reason)
+
+
+def test_quality_out_of_range_is_refused() -> None:
+    with pytest.raises(UsageError, match="quality"):
+        PublishConfig(quality=60)
+
+
+def refuse(*_args: object, **_options: object) -> None:
+    raise ProvenanceError("broken for the test")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "draw_label",
+        "write_fragments",
+        "join_fragments",
+        "load_or_make_identity",
+        "check_plate",
+        "sign",
+        "_sync",
+        "read_credentials",
+        "_check_signed",
+        "_facts",
+        "_put_in_place",
+    ],
+)
+def test_a_stage_that_fails_leaves_no_file(
+    do_publish: Callable[..., Published],
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(door, stage, refuse)
+        with pytest.raises(ProvenanceError, match="broken for the test"):
+            do_publish("mp4")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not list(project.folder.rglob("finished*"))
+    assert project.database.execute("SELECT count(*) FROM published").fetchone() == (0,)
+    assert events(project) == (["published", "withdrawn"] if stage == "_put_in_place" else [])
+    ledger.check(project)
+    assert do_publish("mp4").path.exists()
+
+
+def test_a_signed_file_that_does_not_verify_is_not_published(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sign
+
+    def sign_and_flip(media: Path, plate: Path, output: Path, *rest: Any) -> str:
+        digest = real(media, plate, output, *rest)
+        content = bytearray(output.read_bytes())
+        content[-40] ^= 1
+        output.write_bytes(content)
+        return digest
+
+    monkeypatch.setattr(door, "sign", sign_and_flip)
+    with pytest.raises(ProvenanceError, match="doesn't verify"):
+        do_publish()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert events(project) == []
+
+
+def test_a_project_s_id_can_not_lead_elsewhere(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim.png"
+    victim.write_bytes(b"mine")
+    project.settings["id"] = "x/../../victim"
+    (tmp_path / "out" / ".countenance-x").mkdir()
+    with pytest.raises(UsageError, match="UUID"):
+        do_publish()
+    assert victim.read_bytes() == b"mine"
+
+
+def test_a_log_that_fails_leaves_no_file(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "append", refuse)
+    with pytest.raises(ProvenanceError):
+        do_publish()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert project.database.execute("SELECT count(*) FROM published").fetchone() == (0,)
+
+
+def test_a_key_that_does_not_fit_its_certificate_leaves_no_file(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = load_or_make_identity()
+    with monkeypatch.context() as patch:
+        patch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
+        other = load_or_make_identity()
+    monkeypatch.setattr(door, "load_or_make_identity", lambda: replace(ours, key=other.key))
+    with pytest.raises(ProvenanceError):
+        do_publish()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert events(project) == []
+
+
+def test_ctrl_c_just_after_the_file_has_its_name_keeps_file_and_log(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place_and_stop(signed: Path, output: Path, **_options: object) -> None:
+        signed.rename(output)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(door, "_put_in_place", place_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        do_publish()
+    assert (tmp_path / "out" / "shot.png").exists()
+    assert events(project) == ["published"]
+
+
+def test_fragments_stay_after_a_failure_and_are_used_again(
+    do_publish: Callable[..., Published], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "sign", refuse)
+        with pytest.raises(ProvenanceError):
+            do_publish("mp4")
+    kept = [path for path in (project.folder / "render" / "labelled-16").iterdir() if path.is_file()]
+    assert kept
+    monkeypatch.setattr(door, "draw_label", refuse)
+    do_publish("mp4")
+
+
+def test_labelled_and_unlabelled_fragments_never_mix(
+    do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "sign", refuse)
+        with pytest.raises(ProvenanceError):
+            do_publish("mp4", config=PublishConfig(label=False, unlabelled_reason="a test"))
+    assert num_label_pixels(do_publish("mp4").path)[0] > 100
+
+
+def test_a_file_that_is_there_is_kept_unless_asked(do_publish: Callable[..., Published], project: Project) -> None:
+    first = do_publish()
+    before = first.path.read_bytes()
+    with pytest.raises(UsageError, match="--overwrite"):
+        do_publish()
+    assert first.path.read_bytes() == before
+    assert events(project) == ["published"]
+    second = do_publish(overwrite=True)
+    assert second.path == first.path
+    assert second.path.read_bytes() != before
+
+
+def test_a_file_that_appears_meanwhile_is_kept(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sign
+
+    def sign_while_another_writes(*args: object, **options: object) -> str:
+        (tmp_path / "out" / "shot.png").write_bytes(b"somebody's")
+        return real(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(door, "sign", sign_while_another_writes)
+    with pytest.raises(UsageError, match="meanwhile"):
+        do_publish()
+    assert (tmp_path / "out" / "shot.png").read_bytes() == b"somebody's"
+    assert events(project) == ["published", "withdrawn"]
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_publishing_works_where_files_have_only_one_name(
+    do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_args: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert do_publish().path.exists()
+    with pytest.raises(UsageError):
+        do_publish()
+
+
+def test_what_a_killed_run_left_behind_goes_away(
+    do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+    real = door._sync
+
+    def remember(path: Path) -> None:
+        seen.append(path)
+        real(path)
+
+    monkeypatch.setattr(door, "_sync", remember)
+    published = do_publish(name="one")
+    left = seen[0]
+    # Killed between giving the file its second name and taking away the first.
+    os.link(published.path, left)
+    do_publish(name="two")
+    assert not left.exists()
+    assert hashlib.sha256(published.path.read_bytes()).hexdigest() == published.sha256
+
+
+def test_the_plate_is_never_written_to(do_publish: Callable[..., Published], make_plate: MakePlate) -> None:
+    plate = make_plate("out/shot.png")
+    before = plate.read_bytes()
+    with pytest.raises(UsageError, match="plate itself"):
+        do_publish(plate=plate, overwrite=True)
+    assert plate.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("mp4", "shot.avi", "choose another name"),
+        ("mp4", "shot.png", "choose another name"),
+        ("png", "shot.mp4", "choose another name"),
+        ("png", "none/shot.png", "make it first"),
+        ("png", "folder.png", "is a folder"),
+    ],
+)
+def test_an_output_that_can_not_be_is_refused_before_any_work(
+    project: Project,
+    permit: Permit,
+    make_plate: MakePlate,
+    tmp_path: Path,
+    kind: str,
+    name: str,
+    words: str,
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    render = replace(render_of(make_plate(f"plate.{kind}"), project.folder / "render"), frames_from=lambda _: iter(()))
+    with pytest.raises(UsageError, match=words):
+        publish(project, permit, render, tmp_path / name, config=PublishConfig(), overwrite=True, progress=Silent())
+
+
+def test_a_render_without_an_altered_frame_is_refused(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    render = replace(render_of(make_plate("plate.png"), project.folder / "render"), altered=(False,))
+    with pytest.raises(ProvenanceError, match="nothing to publish"):
+        publish(project, permit, render, tmp_path / "x.png", config=PublishConfig(), overwrite=False, progress=Silent())
+
+
+def test_frames_that_end_in_an_error_leave_no_file(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    render = render_of(make_plate("plate.mp4"), project.folder / "render")
+
+    def ends_early(index: int) -> Iterator[Frame]:
+        yield next(iter(render.frames_from(index)))
+        raise MediaError("the plate broke off")
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(MediaError, match="broke off"):
+        publish(
+            project,
+            permit,
+            replace(render, frames_from=ends_early),
+            tmp_path / "out" / "x.mp4",
+            config=PublishConfig(),
+            overwrite=False,
+            progress=Silent(),
+        )
+    assert list((tmp_path / "out").iterdir()) == []
+    assert events(project) == []
+
+
+def test_stored_facts_can_be_read_back(do_publish: Callable[..., Published], project: Project) -> None:
+    do_publish()
+    facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
+    assert facts["num_altered_frames"] == 1

@@ -1,0 +1,224 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from countenance import ledger
+from countenance.cli import verify as cli
+from countenance.errors import MediaError
+from countenance.media.probe import probe
+from countenance.progress import Silent
+from countenance.project import Project, create, opened
+from countenance.provenance.credentials import Credentials, read_credentials
+from countenance.provenance.publish import PublishConfig, publish
+from countenance.steps import verify as step
+from countenance.steps.verify import verify
+from countenance.types import Finding, Frame, Permit, Published, Render, Report
+
+
+@pytest.fixture(autouse=True)
+def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    create(tmp_path / "film", use="film", title=None)
+    with opened(tmp_path / "film") as project:
+        yield project
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    path = tmp_path / "plate.png"
+    Image.fromarray(np.full((96, 160, 3), 90, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def published(project: Project, plate: Path, tmp_path: Path) -> Published:
+    frame = Frame(rgb=np.full((96, 160, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
+    render = Render(
+        plate=probe(plate),
+        frames_from=lambda _: iter([frame]),
+        altered=(True,),
+        work_folder=tmp_path / "film" / "render",
+        model_digest="ab" * 32,
+        seed=0,
+    )
+    permit = Permit(
+        action="generate",
+        likeness="dana",
+        performer="kim",
+        use="film",
+        release_digests=("cd" * 32,),
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+        digest=hashlib.sha256(b"permit").hexdigest(),
+    )
+    return publish(
+        project,
+        permit,
+        render,
+        tmp_path / "shot.png",
+        config=PublishConfig(label=False, unlabelled_reason="credits name it"),
+        overwrite=False,
+        progress=Silent(),
+    )
+
+
+def findings(report: Report) -> dict[str, Finding]:
+    return {finding.about: finding for finding in report.findings}
+
+
+def alter(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+
+
+def test_published_file_is_trusted_and_known(published: Published, project: Project) -> None:
+    report = verify(published.path, project)
+    assert [finding.about for finding in report.findings] == ["credentials", "log", "edits", "watermark"]
+    assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "unknown"]
+    found = findings(report)
+    assert found["edits"].summary == "A face was replaced by a generated one in this picture."
+    assert any("credits name it" in reason for reason in found["edits"].reasons)
+    assert f"log entry {published.log_index}" in found["log"].summary
+    assert report.sha256 == published.sha256
+
+
+def test_altered_file_is_invalid_and_unknown_to_the_log(published: Published, project: Project) -> None:
+    alter(published.path)
+    found = findings(verify(published.path, project))
+    assert found["credentials"].state == "invalid"
+    assert any("altered" in reason for reason in found["credentials"].reasons)
+    assert found["log"].state == "unknown"
+    assert found["edits"].state == "unknown"
+    assert "don't hold" in found["edits"].summary
+
+
+def test_elsewhere_the_signer_is_unknown_and_nothing_is_made(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
+    found = findings(verify(published.path, None))
+    assert found["credentials"].state == "valid"
+    assert "signer is unknown" in found["credentials"].summary
+    assert found["log"].state == "missing"
+    assert found["edits"].summary.startswith("An unknown signer states")
+    assert not any((tmp_path / "elsewhere").rglob("*"))
+
+
+def test_plain_file_proves_nothing_either_way(plate: Path, project: Project) -> None:
+    found = findings(verify(plate, project))
+    assert found["credentials"].state == found["edits"].state == "missing"
+    assert "proves nothing either way" in found["credentials"].summary
+    assert found["log"].state == "unknown"
+
+
+def test_plate_is_told(published: Published, plate: Path, project: Project) -> None:
+    assert published.path.exists()
+    assert "plate" in findings(verify(plate, project))["log"].summary
+
+
+def test_withdrawn_file_is_unknown(published: Published, project: Project) -> None:
+    with project.transaction():
+        ledger.append(project, "withdrawn", {"sha256": published.sha256, "published_entry": published.log_index})
+    assert findings(verify(published.path, project))["log"].state == "unknown"
+
+
+def test_a_log_that_was_changed_is_told(published: Published, project: Project) -> None:
+    project.database.execute("UPDATE log SET entry = replace(entry, ?, ?)", (published.sha256, "0" * 64))
+    finding = findings(verify(published.path, project))["log"]
+    assert finding.state == "invalid"
+    assert finding.reasons
+
+
+def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(MediaError):
+        verify(tmp_path / "notes.txt", None)
+    with pytest.raises(MediaError, match="No such file"):
+        verify(tmp_path / "none.mp4", None)
+    with pytest.raises(MediaError, match="directory"):
+        verify(tmp_path, None)
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(cli.verify)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout
+
+    return run
+
+
+def test_command_prints_words(published: Published, command: Callable[..., tuple[int, str]]) -> None:
+    code, text = command(str(published.path))
+    words = " ".join(text.split())
+    assert code == 0
+    assert "Credentials: trusted" in words
+    assert "A face was replaced by a generated one in this picture." in words
+    assert "No report can show that a file is genuine." in words
+
+
+def test_command_prints_json(published: Published, command: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    os.chdir(tmp_path / "film")
+    code, text = command(str(published.path), "--json")
+    report = json.loads(text)
+    assert code == 0
+    assert report["sha256"] == published.sha256
+    assert [finding["state"] for finding in report["findings"]] == ["trusted", "valid", "trusted", "unknown"]
+
+
+def test_command_ends_with_6_where_credentials_do_not_hold(
+    published: Published, command: Callable[..., tuple[int, str]]
+) -> None:
+    alter(published.path)
+    code, text = command(str(published.path))
+    assert code == 6
+    assert "does not hold" in text
+
+
+def test_brackets_in_names_are_no_markup(
+    published: Published, command: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    path = published.path.rename(tmp_path / "[red]shot[blue].png")
+    assert "[red]shot[blue].png" in "".join(command(str(path))[1].split("\n"))
+
+
+def test_the_command_s_module_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'cv2', 'av', 'c2pa', 'cryptography', 'pydantic', 'numpy'}"
+    script = f"import sys, countenance.cli.verify; print(sorted({heavy} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_report_says_so_for_a_video(published: Published, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = read_credentials
+
+    def as_video(path: Path, anchor_pem: str | None) -> Credentials:
+        credentials = real(path, anchor_pem)
+        assert credentials.claim is not None
+        return replace(credentials, claim=replace(credentials.claim, num_frames=1200, num_altered_frames=93))
+
+    monkeypatch.setattr(step, "read_credentials", as_video)
+    summary = findings(verify(published.path, project))["edits"].summary
+    assert summary == "A face was replaced by a generated one in 93 of 1,200 frames."

@@ -1,0 +1,238 @@
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from countenance import ledger
+from countenance.errors import ProvenanceError, UsageError
+from countenance.project import SETTINGS_NAME, Project, create, opened
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project with five log entries."""
+    create(tmp_path / "film", use="film", title=None)
+    with opened(tmp_path / "film") as project:
+        for number in range(1, 6):
+            add(project, f"event {number}", shot=number)
+        yield project
+
+
+def add(project: Project, event: str, **facts: object) -> ledger.LogEntry:
+    with project.transaction():
+        return ledger.append(project, event, facts)
+
+
+def head_path(config_folder: Path, project: Project) -> Path:
+    return config_folder / "heads" / f"{project.id}.json"
+
+
+def test_entries_come_back_as_they_were_appended(project: Project) -> None:
+    sixth = add(project, "prepared", faces=["ä", 2, None])
+    entries = list(ledger.entries(project))
+    assert entries[-1] == sixth
+    assert [entry.number for entry in entries] == [1, 2, 3, 4, 5, 6]
+    assert entries[0].previous == ledger.START
+    assert all(after.previous == before.digest for before, after in pairwise(entries))
+    assert ledger.check(project) == 6
+
+
+def test_empty_log_holds(tmp_path: Path) -> None:
+    create(tmp_path / "empty", use="film", title=None)
+    with opened(tmp_path / "empty") as project:
+        assert ledger.check(project) == 0
+
+
+def test_append_outside_of_a_transaction_is_our_bug(project: Project) -> None:
+    with pytest.raises(AssertionError, match="transaction"):
+        ledger.append(project, "prepared", {})
+
+
+def test_what_is_rolled_back_was_never_logged(project: Project) -> None:
+    def fail() -> None:
+        with project.transaction():
+            ledger.append(project, "prepared", {})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert ledger.check(project) == 5
+    head = ledger.remembered_head(project)
+    assert head is not None
+    assert head.number == 5
+    assert add(project, "prepared").number == 6
+    assert ledger.check(project) == 6
+
+
+def test_two_entries_in_one_transaction(project: Project) -> None:
+    with project.transaction():
+        ledger.append(project, "one", {})
+        ledger.append(project, "two", {})
+    head = ledger.remembered_head(project)
+    assert head is not None
+    assert head.number == ledger.check(project) == 7
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_flipped_byte_is_found_anywhere(project: Project, number: int) -> None:
+    content = project.database.execute("SELECT entry FROM log WHERE number = ?", (number,)).fetchone()[0].encode()
+    for position in range(len(content)):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << position % 8
+        project.database.execute("UPDATE log SET entry = CAST(? AS TEXT) WHERE number = ?", (bytes(flipped), number))
+        with pytest.raises(ProvenanceError, match=f"log entry {number} was altered"):
+            ledger.check(project)
+
+
+def test_flipped_byte_in_a_digest_is_found(project: Project) -> None:
+    project.database.execute("UPDATE log SET digest = 'e' || substr(digest, 2) WHERE number = 2")
+    with pytest.raises(ProvenanceError, match="log entry 2 was altered"):
+        ledger.check(project)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_dropped_line_is_found(project: Project, number: int) -> None:
+    project.database.execute("DELETE FROM log WHERE number = ?", (number,))
+    with pytest.raises(ProvenanceError, match=f"log entry {number} is missing"):
+        ledger.check(project)
+
+
+def test_dropped_line_with_the_rest_moved_up_is_found(project: Project) -> None:
+    project.database.execute("DELETE FROM log WHERE number = 3")
+    project.database.execute("UPDATE log SET number = number - 1 WHERE number > 3")
+    with pytest.raises(ProvenanceError, match="log entry 3 doesn't follow"):
+        ledger.check(project)
+
+
+def test_exchanged_lines_are_found(project: Project) -> None:
+    for before, after in ((2, 99), (3, 2), (99, 3)):
+        project.database.execute("UPDATE log SET number = ? WHERE number = ?", (after, before))
+    with pytest.raises(ProvenanceError, match="log entry 2 doesn't follow"):
+        ledger.check(project)
+
+
+def rewrite(project: Project, number: int, **changes: object) -> None:
+    """Change an entry and all after it, so that the chain holds."""
+    entries = list(ledger.entries(project))
+    previous = entries[number - 2].digest if number > 1 else ledger.START
+    for entry in entries[number - 1 :]:
+        fields = {"number": entry.number, "time": entry.time, "event": entry.event, "facts": entry.facts}
+        fields |= {"previous": previous} | (changes if entry.number == number else {})
+        content = ledger.canonical_json(fields)
+        previous = hashlib.sha256(content).hexdigest()
+        project.database.execute(
+            "UPDATE log SET entry = ?, digest = ? WHERE number = ?", (content.decode(), previous, entry.number)
+        )
+
+
+def test_chain_that_was_rewritten_is_found_by_the_remembered_head(project: Project) -> None:
+    rewrite(project, 2, event="something else")
+    with pytest.raises(ProvenanceError, match="log entry 5, which this computer wrote, is another one"):
+        ledger.check(project)
+
+
+def test_cut_tail_is_found(project: Project) -> None:
+    project.database.execute("DELETE FROM log WHERE number = 5")
+    with pytest.raises(ProvenanceError, match="log entry 5, which this computer wrote, is no longer there"):
+        ledger.check(project)
+
+
+def test_cut_tail_is_not_written_over(project: Project) -> None:
+    project.database.execute("DELETE FROM log WHERE number >= 3")
+    with pytest.raises(ProvenanceError, match="no longer there"):
+        add(project, "prepared")
+    assert len(list(ledger.entries(project))) == 2
+
+
+def test_emptied_log_is_found(project: Project) -> None:
+    project.database.execute("DELETE FROM log")
+    with pytest.raises(ProvenanceError, match="no longer there"):
+        ledger.check(project)
+
+
+def test_older_copy_of_the_project_is_told(project: Project, tmp_path: Path) -> None:
+    project.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copytree(project.folder, tmp_path / "copy")
+    add(project, "prepared")
+    with opened(tmp_path / "copy") as copy, pytest.raises(ProvenanceError, match="older or another copy"):
+        ledger.check(copy)
+
+
+def test_on_another_computer_the_chain_is_all_there_is(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "other"))
+    project.database.execute("DELETE FROM log WHERE number = 5")
+    assert ledger.check(project) == 4
+    assert ledger.remembered_head(project) is None
+
+
+def test_head_is_behind_after_a_crash_between_commit_and_note(project: Project, config_folder: Path) -> None:
+    path = head_path(config_folder, project)
+    before = path.read_bytes()
+    add(project, "prepared")
+    path.write_bytes(before)
+    assert ledger.check(project) == 6
+    assert add(project, "trained").number == 7
+
+
+def test_head_is_private(project: Project, config_folder: Path) -> None:
+    path = head_path(config_folder, project)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert json.loads(path.read_bytes())["number"] == 5
+
+
+def test_damaged_head_is_told(project: Project, config_folder: Path) -> None:
+    head_path(config_folder, project).write_bytes(b"{")
+    with pytest.raises(ProvenanceError, match="should say where the log ends"):
+        ledger.check(project)
+
+
+def test_head_that_cannot_be_written_is_told(project: Project, config_folder: Path) -> None:
+    (config_folder / "heads").rename(config_folder / "away")
+    (config_folder / "heads").write_bytes(b"")
+    with pytest.raises(ProvenanceError, match="should say where the log ends"):
+        add(project, "prepared")
+    assert len(list(ledger.entries(project))) == 5
+
+
+def test_id_that_leads_elsewhere_is_refused(project: Project) -> None:
+    path = project.folder / SETTINGS_NAME
+    path.write_text(path.read_text().replace(project.id, "../../elsewhere"))
+    with opened(project.folder) as strange, pytest.raises(UsageError, match="should be a UUID"):
+        add(strange, "prepared")
+
+
+def test_damaged_database_is_told(project: Project) -> None:
+    path = project.folder / "countenance.db"
+    project.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    root = project.database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'log'").fetchone()[0]
+    size = project.database.execute("PRAGMA page_size").fetchone()[0]
+    project.database.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    with opened(project.folder) as damaged, pytest.raises(ProvenanceError, match="can't be read"):
+        ledger.check(damaged)
+
+
+def test_canonical_json_is_one_and_the_same() -> None:
+    assert ledger.canonical_json({"b": [1, "ä"], "a": None}) == '{"a":null,"b":[1,"ä"]}'.encode()
+    with pytest.raises(ValueError, match="JSON compliant"):
+        ledger.canonical_json(float("nan"))
+
+
+def test_full_disk_at_commit_leaves_a_usable_project(project: Project) -> None:
+    pages = project.database.execute("PRAGMA page_count").fetchone()[0]
+    project.database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        add(project, "prepared", much="x" * 1_000_000)
+    project.database.execute("PRAGMA max_page_count = 1000000")
+    assert add(project, "prepared").number == 6
+    assert ledger.check(project) == 6
