@@ -74,6 +74,7 @@ MIGRATIONS = (
         person TEXT PRIMARY KEY,
         digest TEXT NOT NULL,
         permit_digest TEXT NOT NULL,
+        release_digests TEXT NOT NULL,   -- JSON list: those under which the faces were prepared
         num_faces INTEGER NOT NULL,
         made_at TEXT NOT NULL
     ) STRICT;

@@ -103,6 +103,8 @@ class FaceSet:
     digest: str
     """Over all kept faces and the permit, in order."""
     permit_digest: str
+    release_digests: tuple[str, ...]
+    """Under which it was prepared."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

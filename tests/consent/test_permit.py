@@ -241,14 +241,14 @@ def test_permit_from_before_a_revocation_does_not_pass(production: Production) -
 def test_what_was_learned_under_a_revoked_release_is_not_used(production: Production) -> None:
     path = with_both(production)
     digests = ask(production, "train").release_digests
-    require_unrevoked(production.project, digests)
+    require_unrevoked(production.project, digests, what="this model", again="train a new one")
     with pytest.raises(ConsentError, match="which this project doesn't know"):
-        require_unrevoked(production.project, (*digests, "ab" * 32))
+        require_unrevoked(production.project, (*digests, "ab" * 32), what="this model", again="train a new one")
     with pytest.raises(ConsentError, match="names no release"):
-        require_unrevoked(production.project, ())
+        require_unrevoked(production.project, (), what="this model", again="train a new one")
     production.revoke(path)
     with pytest.raises(ConsentError, match="the release of dana was revoked"):
-        require_unrevoked(production.project, digests)
+        require_unrevoked(production.project, digests, what="this model", again="train a new one")
 
 
 def test_permits_are_made_in_one_place() -> None:

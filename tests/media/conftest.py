@@ -50,9 +50,10 @@ def make_video(tmp_path: Path) -> MakeVideo:
         colour_tags: tuple[int, int, int] = (2, 2, 0),
         bframes: int = 0,
         gop_size: int = 12,
+        is_noisy: bool = False,
         container_options: dict[str, str] | None = None,
     ) -> Path:
-        path = tmp_path / name
+        path, noise = tmp_path / name, np.random.default_rng(0)
         clocks = {"video_track_timescale": str(time_base.denominator), "movie_timescale": "5644800"}
         options = {**(clocks if path.suffix in {".mp4", ".mov"} else {}), **(container_options or {})}
         with av.open(path, "w", container_options=options) as container:
@@ -69,7 +70,9 @@ def make_video(tmp_path: Path) -> MakeVideo:
                 stream.set_display_rotation(-rotation_deg, hflip=is_mirrored)
             sound = container.add_stream(audio, rate=audio_rate, layout="stereo") if audio is not None else None
             for index, time in enumerate(pts):
-                frame = av.VideoFrame.from_ndarray(quadrants(*size_wh, index % 100), format="rgb24")
+                rgb = noise.integers(0, 255, (size_wh[1], size_wh[0], 3), np.uint8)
+                rgb = rgb if is_noisy else quadrants(*size_wh, index % 100)
+                frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
                 frame = frame.reformat(format=pixel_format)
                 frame.pts, frame.time_base = time, time_base
                 container.mux(stream.encode(frame))

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from countenance.errors import MediaError
@@ -75,6 +76,11 @@ def test_a_cover_does_not_make_a_song_a_video(tmp_path: Path) -> None:
     path = tmp_path / "song.mp4"
     with av.open(path, "w") as container:
         sound = container.add_stream("aac", rate=44100)
+        cover = container.add_stream("mjpeg", rate=1, width=64, height=64)
+        cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(quadrants(64, 64), format="rgb24").reformat(format="yuvj420p")
+        container.mux(cover.encode(picture))
+        container.mux(cover.encode(None))
         samples = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="flt", layout="mono")
         samples.sample_rate = 44100
         container.mux(sound.encode(samples))
@@ -100,6 +106,15 @@ def test_other_truncated_containers_are_refused(make_video: MakeVideo, name: str
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MediaError, match=r"truncated: \d+ of (about )?6\d frames are there"):
+        probe(path)
+
+
+def test_an_avi_cut_between_two_frames_is_refused(make_video: MakeVideo) -> None:
+    path = make_video("plate.avi", time_base=Fraction(1, 25), pts=range(60))
+    with av.open(path) as container:
+        end = container.streams.video[0].index_entries[30].pos
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(MediaError, match="truncated: 30 of 60 frames are there"):
         probe(path)
 
 

@@ -183,6 +183,20 @@ def test_colours_are_written_in_the_plates_matrix_and_range(
     assert abs(luma - (255 * y if tags[2] == 2 else 16 + 219 * y)) <= 1.5
 
 
+def test_fine_colours_survive_the_way_in_and_out(tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(60, 190, (16, 24, 3), np.uint8)
+    rgb = np.asarray(Image.fromarray(small).resize((192, 128), Image.Resampling.BICUBIC))
+    with av.open(tmp_path / "plate.mkv", "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=192, height=128)
+        stream.pix_fmt = "bgr0"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+    render(probe(tmp_path / "plate.mkv"), tmp_path / "output.mp4", quality=4)
+    (frame,) = read_frames(probe(tmp_path / "output.mp4"))
+    error = np.mean((frame.rgb.astype(float) - rgb) ** 2)
+    assert 10 * np.log10(255**2 / error) > 43
+
+
 def test_a_render_cut_short_goes_on_and_gives_the_same_bytes(make_video: MakeVideo, tmp_path: Path) -> None:
     plate = probe(make_video(pts=range(0, 230 * 512, 512)))
     starts: list[int] = []

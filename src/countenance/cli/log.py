@@ -27,7 +27,7 @@ def check(as_json: Json = False) -> None:
 
     with here(writing=False) as project:
         count, head = ledger.check(project), ledger.remembered_head(project)
-    console.print(f"{count} entries, none altered, missing or out of order.")
+    console.print(f"Entries: {count}. None is altered, missing or out of order.")
     if head is None and count:
         console.print("This computer never wrote to this log, so it can't tell whether the end is missing.")
     if as_json:

@@ -122,7 +122,9 @@ def sign(path: ReleaseFile, key: Key) -> None:
     write_document(path, signed, overwrite=True)
     console.print(_summary(signed), markup=False)
     console.print(
-        f"Signed {path}. Next: the production runs `countenance release add {path}` in its project.", markup=False
+        f"Signed {path} with {_fingerprint(signed)}. "
+        f"Next: the production runs `countenance release add {path}` in its project.",
+        markup=False,
     )
 
 
@@ -148,12 +150,14 @@ def add(
         use = project.use
     document = added.document
     if not added.new:
-        text = f"{path} is in the project already."
+        text = f"{path} is in the project already; `countenance release list` shows where it stands."
     elif isinstance(document, Release):
         person = document.subject.person
-        text = f"Added the release of {person} as {document.role}. Next: `countenance collect {person} FOOTAGE`."
-        if use not in document.scope.uses:
-            text = f"Added the release of {person} as {document.role}, but it doesn't allow this project's use, {use}."
+        text = f"Added the release of {person} as {document.role}, signed with {_fingerprint(document)}. "
+        if use in document.scope.uses:
+            text += f"Next: `countenance collect {person} FOOTAGE`."
+        else:
+            text += f"But it doesn't allow this project's use, {use}: ask for one that does."
     else:
         text = f"Revoked: nothing more is made with the face of {document.person} under that release."
     console.print(text, markup=False)
@@ -238,6 +242,14 @@ def list_releases(
             state,
         )
     Console(highlight=False).print(table)
+
+
+def _fingerprint(release: "Release") -> str:
+    """By which owner and production can compare, on the phone, whose key it was."""
+    from countenance.consent.keys import fingerprint_of
+
+    assert release.subject.public_key is not None
+    return f"key {fingerprint_of(release.subject.public_key)}"
 
 
 def _summary(release: "Release") -> str:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -32,6 +32,7 @@ class PlacedFace:
     landmarks_xyz: Float32[np.ndarray, "468 3"]
 
 
+@runtime_checkable
 class DrawFace(Protocol):
     """Draws the likeness from the performer's crop in even light and its mask: RGB and mask, 0–1."""
 

@@ -98,20 +98,22 @@ def require(
         raise ConsentError("this permit is not the one that the project's releases give now; ask for a new one")
 
 
-def require_unrevoked(project: Project, release_digests: Sequence[str]) -> None:
-    """See that what was learned under certain releases may still be used.
+def require_unrevoked(project: Project, release_digests: Sequence[str], *, what: str, again: str) -> None:
+    """See that what was made under certain releases may still be used.
+
+    `what` names it, and `again` the command that makes it anew.
 
     Raises:
         ConsentError: one was revoked, this project doesn't know it, or none is named.
     """
     known = {known.digest: known for known in known_releases(project)}
     if not release_digests:
-        raise ConsentError("this model names no release under which it was trained; train a new one")
+        raise ConsentError(f"{what} names no release under which it was made; {again}")
     for digest in release_digests:
         if digest not in known:
             raise ConsentError(
-                f"this model was trained under release {digest[:12]}…, which this project doesn't know; "
-                "use it in the project that has the release, or train a new one"
+                f"{what} was made under release {digest[:12]}…, which this project doesn't know; "
+                f"use it in the project that has the release, or {again}"
             )
         _check_unrevoked(known[digest])
 

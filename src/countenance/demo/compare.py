@@ -35,7 +35,7 @@ def compare(
     target = _mean_embedding(project, likeness, find_faces, recogniser)
     distances = []
     num_frames = probe(plate).num_frames
-    triples = zip(_pictures(plate), _pictures(result), _pictures(truth), strict=True)
+    triples = zip(pictures(plate), pictures(result), pictures(truth), strict=True)
     for triple in progress.track(triples, what="comparing with the truth", unit="frames", total=num_frames):
         found = [find_faces(rgb) for rgb in triple]
         if all(found):
@@ -60,7 +60,7 @@ def write_comparison(path: Path, plate: Path, result: Path, truth: Path) -> None
     rows = []
     for caption, source in (("plate", plate), ("result", result), ("truth", truth)):
         wanted = set(chosen.tolist())
-        shown = [rgb for index, rgb in enumerate(_pictures(source)) if index in wanted]
+        shown = [rgb for index, rgb in enumerate(pictures(source)) if index in wanted]
         rows += [_caption(caption, sum(rgb.shape[1] for rgb in shown)), np.hstack(shown)]
     Image.fromarray(np.vstack(rows)).save(path)
 
@@ -75,7 +75,7 @@ def _mean_embedding(project: Project, person: str, find_faces: FaceFinder, recog
     return np.asarray(embed(recogniser, chips).mean(axis=0), np.float32)
 
 
-def _pictures(source: Path) -> Iterator[Rgb]:
+def pictures(source: Path) -> Iterator[Rgb]:
     """Frames of a video, or the pictures of a folder in the order of their names."""
     if not source.is_dir():
         for frame in read_frames(probe(source)):

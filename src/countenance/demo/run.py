@@ -33,7 +33,14 @@ MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.jso
 TRAINING = TrainConfig(resolution=64, images=20_000, batch_size=8, learning_rate=1e-3, threads=2)
 
 
-def run_demo(output: Path, *, overwrite: bool, progress: Progress, should_stop: Callable[[], bool]) -> None:
+def run_demo(
+    output: Path,
+    *,
+    overwrite: bool,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    training: TrainConfig = TRAINING,
+) -> None:
     """Leave `published.mp4`, `comparison.png`, `preview.png` and `report.json` in the output folder.
 
     Raises:
@@ -65,12 +72,12 @@ def run_demo(output: Path, *, overwrite: bool, progress: Progress, should_stop: 
 
         begin(
             "train",
-            f"Training from nothing on {TRAINING.images:,} images of {TRAINING.resolution} × {TRAINING.resolution} "
+            f"Training from nothing on {training.images:,} images of {training.resolution} × {training.resolution} "
             "pixels: two or three minutes. That gives a soft face; good ones take hours.",
         )
         permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
         cpu_begun = time.process_time()
-        checkpoint = train(project, LIKENESS, PERFORMER, permit, TRAINING, progress=progress, should_stop=should_stop)
+        checkpoint = train(project, LIKENESS, PERFORMER, permit, training, progress=progress, should_stop=should_stop)
         cpu_s = time.process_time() - cpu_begun
         if should_stop():
             raise KeyboardInterrupt
@@ -108,7 +115,7 @@ def run_demo(output: Path, *, overwrite: bool, progress: Progress, should_stop: 
         "identity": likenesses,
         "faces": {person: asdict(result.face_set) for person, result in prepared.items()},
         "training": {
-            **asdict(TRAINING),
+            **asdict(training),
             "images_seen": checkpoint.images_seen,
             "cpu_s": round(cpu_s, 1),
             "images_per_cpu_s": round(checkpoint.images_seen / cpu_s, 1),

@@ -17,8 +17,9 @@ from countenance.faces.quality import QualityLimits, judge
 from countenance.faces.scan import CROP_SIZE, Scan, decode_crop
 from countenance.faces.track import link_tracks
 from countenance.geometry import transform_points
+from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.types import AlignedFace, FaceQuality, FaceSet
+from countenance.types import AlignedFace, FaceQuality, FaceSet, Permit
 
 FACES_PER_EMBEDDING = 5
 """Best faces of a track whose mean embedding stands for it: the mean halves the spread of single frames."""
@@ -43,7 +44,9 @@ def scan_settings(project: Project, person: str, limits: QualityLimits) -> dict[
     return {"limits": asdict(limits), "template": digest}
 
 
-def choose_faces(project: Project, scan: Scan, recogniser: Recogniser, limits: QualityLimits) -> None:
+def choose_faces(
+    project: Project, scan: Scan, recogniser: Recogniser, limits: QualityLimits, *, progress: Progress
+) -> None:
     """Decide for every face of a scan whether it is kept, and if not, why.
 
     A face belongs to the person when its track's embedding lies near their template and that of nobody else in the
@@ -56,7 +59,10 @@ def choose_faces(project: Project, scan: Scan, recogniser: Recogniser, limits: Q
     tracks: dict[int, list[FoundFace]] = defaultdict(list)
     for number, face in zip(numbers, faces, strict=True):
         tracks[number].append(face)
-    embeddings = {number: _track_embedding(project, members, recogniser) for number, members in tracks.items()}
+    embeddings = {
+        number: _track_embedding(project, tracks[number], recogniser)
+        for number in progress.track(tracks, what="recognising faces", unit="tracks", total=len(tracks))
+    }
     rows = []
     for number, face in zip(numbers, faces, strict=True):
         distance, nearest = _distance(project, scan.person, embeddings[number])
@@ -98,41 +104,52 @@ def count_rejections(project: Project, scan: Scan) -> tuple[int, int, Counter[st
     return len(rows), sum(not against for against in reasons), Counter(reason for r in reasons for reason in r)
 
 
-def make_face_set(project: Project, person: str, permit_digest: str) -> FaceSet:
+def make_face_set(project: Project, person: str, permit: Permit) -> FaceSet:
     """Close a person's face set over all kept faces of their clips, and record it.
 
     Raises:
         FaceError: not one face was kept.
     """
-    digest, count = hashlib.sha256(permit_digest.encode()), 0
-    for sha256, frame, landmarks, crop in project.database.execute(
-        "SELECT sha256, frame, landmarks, crop" + _KEPT_FACES, (person,)
-    ):
-        digest.update(f"{sha256} {frame} ".encode() + hashlib.sha256(landmarks + crop).digest())
-        count += 1
+    digest, count = _digest_kept(project, person, permit.digest)
     if count == 0:
         raise FaceError(f"no usable face of {person} was found; see the reasons above, and collect other footage")
-    face_set = FaceSet(person=person, num_faces=count, digest=digest.hexdigest(), permit_digest=permit_digest)
     project.database.execute(
-        "INSERT OR REPLACE INTO face_sets (person, digest, permit_digest, num_faces, made_at) VALUES (?, ?, ?, ?, ?)",
-        (person, face_set.digest, permit_digest, count, now()),
+        "INSERT OR REPLACE INTO face_sets (person, digest, permit_digest, release_digests, num_faces, made_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (person, digest, permit.digest, json.dumps(permit.release_digests), count, now()),
     )
-    return face_set
+    return FaceSet(
+        person=person,
+        num_faces=count,
+        digest=digest,
+        permit_digest=permit.digest,
+        release_digests=permit.release_digests,
+    )
 
 
 def open_face_set(project: Project, person: str) -> FaceSet:
     """The face set as it was prepared last.
 
     Raises:
-        FaceError: there is none.
+        FaceError: there is none, or its faces are no longer those, as when preparing was cut short since.
     """
     row = project.database.execute(
-        "SELECT digest, permit_digest, num_faces FROM face_sets WHERE person = ?", (person,)
+        "SELECT digest, permit_digest, release_digests, num_faces FROM face_sets WHERE person = ?", (person,)
     ).fetchone()
     if row is None:
         raise FaceError(f"no face set of {person} here; run `countenance prepare {person}` first")
-    digest, permit_digest, num_faces = row
-    return FaceSet(person=person, num_faces=num_faces, digest=digest, permit_digest=permit_digest)
+    digest, permit_digest, release_digests, num_faces = row
+    if _digest_kept(project, person, permit_digest) != (digest, num_faces):
+        raise FaceError(
+            f"the faces of {person} changed since their face set was made; run `countenance prepare {person}` again"
+        )
+    return FaceSet(
+        person=person,
+        num_faces=num_faces,
+        digest=digest,
+        permit_digest=permit_digest,
+        release_digests=tuple(json.loads(release_digests)),
+    )
 
 
 def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
@@ -144,6 +161,17 @@ def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
 def template(project: Project, person: str) -> Embedding:
     """The mean embedding of a person's reference pictures, from their release."""
     return _templates(project)[person]
+
+
+def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
+    """Digest of all kept faces of a person and the permit, and how many there are."""
+    digest, count = hashlib.sha256(permit_digest.encode()), 0
+    for sha256, frame, landmarks, crop in project.database.execute(
+        "SELECT sha256, frame, landmarks, crop" + _KEPT_FACES, (person,)
+    ):
+        digest.update(f"{sha256} {frame} ".encode() + hashlib.sha256(landmarks + crop).digest())
+        count += 1
+    return digest.hexdigest(), count
 
 
 _KEPT_FACES = """

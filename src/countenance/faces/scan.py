@@ -14,6 +14,7 @@ from countenance.faces.align import cut, frame_to_crop, head_pose
 from countenance.faces.landmarks import FaceFinder
 from countenance.faces.mask import face_mask
 from countenance.faces.quality import measure_quality
+from countenance.faces.track import MAX_GAP_FRAMES
 from countenance.geometry import transform_points
 from countenance.media.reader import read_frames
 from countenance.media.shots import is_cut, thumbnail
@@ -69,9 +70,13 @@ def scan_clip(
         total=info.num_frames,
         done=len(scan.frame_pts),
     )
-    while batch := list(islice(frames, FRAMES_PER_SAVE)):
-        rows = [_face_row(scan.id, frame, shot, face) for frame, shot in batch for face in find_faces(frame.rgb)]
-        seen = np.array([frame.pts for frame, _ in batch], np.int64).tobytes()
+    # Only what was found waits to be saved: a batch of large frames would fill the memory.
+    found = (
+        (frame.pts, [_face_row(scan.id, frame, shot, face) for face in find_faces(frame.rgb)]) for frame, shot in frames
+    )
+    while batch := list(islice(found, FRAMES_PER_SAVE)):
+        rows = [row for _, rows_of_frame in batch for row in rows_of_frame]
+        seen = np.array([pts for pts, _ in batch], np.int64).tobytes()
         with project.transaction() as database:
             database.executemany(
                 "INSERT INTO faces (scan, frame, shot, landmarks, score, quality, crop) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -103,25 +108,22 @@ def _open_scan(project: Project, person: str, purpose: Purpose, info: MediaInfo,
 def _frames_with_shots(project: Project, scan: Scan, info: MediaInfo) -> Iterator[tuple[Frame, int]]:
     """The frames not yet looked at, each with the frame at which its shot begins."""
     num_done = len(scan.frame_pts)
+    # Some frames are read again, only for their cuts: since the last face there may have been one. A cut further back
+    # is missed, but no track reaches that far back either.
+    begin = max(0, num_done - 1 - MAX_GAP_FRAMES)
+    frames = read_frames(info, first_index=begin, first_pts=scan.frame_pts[begin]) if begin else read_frames(info)
     before: Float32[np.ndarray, "32 32 3"] | None = None
-    shot = 0
-    if num_done == 0:
-        frames = read_frames(info)
-    else:
-        # The last frame seen is read again, only to tell whether the next one begins a shot.
-        frames = read_frames(info, first_index=num_done - 1, first_pts=scan.frame_pts[-1])
-        before = thumbnail(next(frames).rgb)
-        shot = _last_shot(project, scan)
+    shot = _last_shot(project, scan)
     for frame in frames:
         after = thumbnail(frame.rgb)
         if before is not None and is_cut(before, after):
             shot = frame.index
         before = after
-        yield frame, shot
+        if frame.index >= num_done:
+            yield frame, shot
 
 
 def _last_shot(project: Project, scan: Scan) -> int:
-    # Without a face since the last cut the number may be too low; no track reaches that far back either.
     (shot,) = project.database.execute("SELECT max(shot) FROM faces WHERE scan = ?", (scan.id,)).fetchone()
     return shot or 0
 

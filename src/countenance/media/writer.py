@@ -12,8 +12,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image
@@ -22,7 +23,6 @@ from countenance.errors import MediaError
 from countenance.media.container import (
     COLOUR_RANGES,
     COLOUR_SPACES,
-    INTERPOLATION,
     PICTURE_FORMATS,
     AnyPacket,
     opened_video,
@@ -79,8 +79,9 @@ def write_fragments(
     for number in missing:
         with _written_whole(fragments[number]) as part:
             _encode(islice(frames, _fragment_length(plate, number)), plate, part, quality=quality, preset=preset)
-    # The last step of the frames' reader is to see that nothing is left over.
-    assert next(frames, None) is None
+    # The last thing that a reader does is to see whether the plate ends where it should.
+    surplus = next(frames, None)
+    assert surplus is None
     return fragments
 
 
@@ -158,10 +159,8 @@ def _missing_frames(
 
 
 def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: int, preset: str) -> None:
-    colour_tag, matrix = COLOUR_SPACES[plate.colour_space]
-    colour_range = COLOUR_RANGES[plate.colour_range]
     width, height = (side + side % 2 for side in plate.resolution_wh)
-    reformatter = VideoReformatter()
+    converter = _colour_converter(plate, width, height)
     # NUT keeps any time base exactly and times that begin anywhere.
     with av.open(part, "w", format="nut") as container:
         stream = container.add_stream(
@@ -177,24 +176,40 @@ def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: i
         context.max_b_frames = 0
         context.gop_size = FRAGMENT_FRAMES
         context.thread_count = NUM_ENCODER_THREADS
-        context.colorspace, context.color_range = colour_tag, colour_range
+        context.colorspace, _ = COLOUR_SPACES[plate.colour_space]
+        context.color_range = COLOUR_RANGES[plate.colour_range]
         with opened_video(plate.path) as (_, source):
             context.color_primaries = source.codec_context.color_primaries
             context.color_trc = source.codec_context.color_trc
         for frame in frames:
             picture = VideoFrame.from_ndarray(_padded(frame.rgb, width, height), format="rgb24")
-            coded = reformatter.reformat(
-                picture,
-                format="yuv420p",
-                src_color_range=ColorRange.JPEG,
-                dst_colorspace=matrix,
-                dst_color_range=colour_range,
-                interpolation=INTERPOLATION,
-                threads=1,
-            )
-            coded.pts, coded.time_base = frame.pts, frame.time_base
-            container.mux(stream.encode(coded))
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            converter.vpush(picture)
+            container.mux(stream.encode(converter.vpull()))
         container.mux(stream.encode(None))
+
+
+def _colour_converter(plate: MediaInfo, width: int, height: int) -> Graph:
+    """From RGB to the plate's matrix and range.
+
+    A filter, because `VideoFrame.reformat` can't be told where chroma samples lie, puts them half a pixel beside the
+    place in which H.264 is decoded, and so smears colours a bit more with every generation.
+    """
+    graph = Graph()
+    graph.threads = 1
+    graph.link_nodes(
+        graph.add_buffer(width=width, height=height, format=VideoFormat("rgb24"), time_base=plate.time_base),
+        graph.add(
+            "scale",
+            out_color_matrix=plate.colour_space,
+            out_range=plate.colour_range,
+            out_chroma_loc="left",
+            flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
+        ),
+        graph.add("format", pix_fmts="yuv420p"),
+        graph.add("buffersink"),
+    ).configure()
+    return graph
 
 
 def _padded(rgb: UInt8[np.ndarray, "H W 3"], width: int, height: int) -> UInt8[np.ndarray, "A B 3"]:

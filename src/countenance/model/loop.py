@@ -59,6 +59,8 @@ def train(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for unfinished in folder.glob(".*"):
+        unfinished.unlink()
     state = begin(config, len(faces), device)
     checkpoint = read_checkpoint(folder)
     if checkpoint is not None:

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from math import log2
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,7 @@ class Drawn(NamedTuple):
     """[B C], expression, pose and light, and as little of the person as the adversary allows."""
 
 
+@runtime_checkable
 class Generator(Protocol):
     """What the loop and the composite ask of a generator; another one takes the place of `FilmGenerator` here."""
 

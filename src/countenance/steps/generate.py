@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import countenance
 from countenance.composite.stabilise import smooth_track
 from countenance.composite.swap import SMOOTHING_RADIUS, PlacedFace, swap_faces
-from countenance.consent.permit import require, require_unrevoked
+from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
 from countenance.faces.faceset import choose_faces, found_faces, scan_settings
 from countenance.faces.identity import Recogniser
@@ -27,7 +27,7 @@ from countenance.model.state import load_generator
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, publish
-from countenance.steps.train import model_folder
+from countenance.steps.train import model_folder, require_unrevoked_model
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
 
 
@@ -66,7 +66,7 @@ def generate(
     checkpoint = read_checkpoint(folder)
     if checkpoint is None:
         raise ModelError(f"no model here; run `countenance train {likeness} --onto {performer}` first")
-    require_unrevoked(project, checkpoint.release_digests)
+    require_unrevoked_model(project, folder, checkpoint)
     info = probe(plate)
     check_output(output, info, overwrite=overwrite)
     train_config = TrainConfig(**checkpoint.config)
@@ -94,7 +94,7 @@ def generate(
         plate=info,
         frames_from=frames_from,
         altered=altered,
-        work_folder=project.room("renders") / _render_name(info, checkpoint),
+        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at),
         model_digest=checkpoint.numbers_sha256,
         seed=train_config.seed,
     )
@@ -105,7 +105,7 @@ def generate(
 def _find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
     settings = scan_settings(project, performer, PLATE_LIMITS)
     scan = scan_clip(project, performer, "generate", info, FaceFinder(), settings=settings, progress=progress)
-    choose_faces(project, scan, Recogniser(), PLATE_LIMITS)
+    choose_faces(project, scan, Recogniser(), PLATE_LIMITS, progress=progress)
     return scan
 
 
@@ -123,10 +123,14 @@ def _placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
     return dict(placed)
 
 
-def _render_name(info: MediaInfo, checkpoint: Checkpoint) -> str:
+def _render_name(info: MediaInfo, checkpoint: Checkpoint, faces_at: Mapping[int, Sequence[PlacedFace]]) -> str:
     """Changes with all that changes the frames, so that fragments of different renders never mix."""
     facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for index, faces in faces_at.items():
+        for face in faces:
+            digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _unaltered_spans(info: MediaInfo, scan: Scan, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
@@ -137,7 +141,7 @@ def _unaltered_spans(info: MediaInfo, scan: Scan, altered: tuple[bool, ...]) -> 
     for index, (time, done) in enumerate(zip(times, altered, strict=True)):
         if done:
             continue
-        until = times[index + 1] if index < last else float(info.duration)
+        until = times[index + 1] if index < last else times[0] + float(info.duration)
         if spans and index and not altered[index - 1]:
             spans[-1] = (spans[-1][0], until)
         else:

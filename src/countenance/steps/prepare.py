@@ -42,7 +42,7 @@ def prepare(project: Project, person: str, permit: Permit, config: QualityLimits
     for info in clips:
         settings = scan_settings(project, person, config)
         scan = scan_clip(project, person, "prepare", info, find_faces, settings=settings, progress=progress)
-        choose_faces(project, scan, recogniser, config)
+        choose_faces(project, scan, recogniser, config, progress=progress)
         found, kept, against = count_rejections(project, scan)
         progress.note(_summary(info.path.name, person, found, kept, against))
         num_found, num_kept, reasons = num_found + found, num_kept + kept, reasons + against
@@ -53,7 +53,7 @@ def prepare(project: Project, person: str, permit: Permit, config: QualityLimits
             f"all {num_found} faces in the clips of {person} are other people's, judged by the release's reference "
             "picture; collect footage of the right person, or have a release with a better picture signed"
         )
-    face_set = make_face_set(project, person, permit.digest)
+    face_set = make_face_set(project, person, permit)
     with project.transaction():
         ledger.append(
             project,

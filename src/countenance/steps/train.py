@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
 from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.types import Permit
+from countenance.types import AlignedFace, FaceSet, Permit
 
 
 def train(
@@ -40,15 +40,17 @@ def train(
     folder = model_folder(project, likeness, performer)
     before = read_checkpoint(folder)
     if before is not None:
-        require_unrevoked(project, before.release_digests)
+        require_unrevoked_model(project, folder, before)
     face_sets = [open_face_set(project, person) for person in (likeness, performer)]
-    faces = [stack_faces(read_faces(project, face_set), config.resolution) for face_set in face_sets]
     for face_set in face_sets:
-        progress.note(f"{face_set.person}: {face_set.num_faces} faces")
+        what, again = f"the face set of {face_set.person}", f"run `countenance prepare {face_set.person}` again"
+        require_unrevoked(project, face_set.release_digests, what=what, again=again)
+    faces = [stack_faces(_loaded(project, face_set, progress), config.resolution) for face_set in face_sets]
     facts = TrainingFacts(
         people=(likeness, performer),
         face_set_digests=tuple(face_set.digest for face_set in face_sets),
-        release_digests=permit.release_digests,
+        # Whoever's release the weights owe anything to can take them out of use.
+        release_digests=tuple(sorted({*permit.release_digests, *(before.release_digests if before else ())})),
         permit_digest=permit.digest,
     )
     run = _begin_run(project, permit, facts, config)
@@ -57,9 +59,24 @@ def train(
     return checkpoint
 
 
+def require_unrevoked_model(project: Project, folder: Path, checkpoint: Checkpoint) -> None:
+    """See that a model may still be used.
+
+    Raises:
+        ConsentError: a release that it was trained under was revoked since.
+    """
+    what, again = f"the model in {folder}", "move that folder away and train a new one"
+    require_unrevoked(project, checkpoint.release_digests, what=what, again=again)
+
+
 def model_folder(project: Project, likeness: str, performer: str) -> Path:
     """Where the face model of this pair is kept."""
     return project.room("models") / f"{likeness}-onto-{performer}"
+
+
+def _loaded(project: Project, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:
+    what = f"loading {face_set.person}'s faces"
+    return progress.track(read_faces(project, face_set), what=what, unit="faces", total=face_set.num_faces)
 
 
 def _begin_run(project: Project, permit: Permit, facts: TrainingFacts, config: TrainConfig) -> str:
