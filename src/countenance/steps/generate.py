@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import dropwhile
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from countenance.model.state import load_generator
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, publish
+from countenance.runs import recorded_run
 from countenance.steps.train import model_folder, require_unrevoked_model
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
 
@@ -98,7 +99,9 @@ def generate(
         model_digest=checkpoint.numbers_sha256,
         seed=train_config.seed,
     )
-    published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
+    facts = {"config": asdict(config), "plate": info.sha256, "model": checkpoint.numbers_sha256}
+    with recorded_run(project, "generate", permit.digest, facts):
+        published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, scan, altered))
 
 

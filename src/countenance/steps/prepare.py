@@ -1,7 +1,7 @@
 """Find, align, judge and keep the faces of one person."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from countenance import ledger
 from countenance.consent.permit import require
@@ -13,8 +13,9 @@ from countenance.faces.quality import QualityLimits
 from countenance.faces.scan import scan_clip
 from countenance.progress import Progress
 from countenance.project import Project
+from countenance.runs import recorded_run
 from countenance.steps.collect import collected_clips
-from countenance.types import FaceSet, Permit
+from countenance.types import FaceSet, MediaInfo, Permit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,14 @@ def prepare(project: Project, person: str, permit: Permit, config: QualityLimits
     """
     require(project, permit, "prepare", people=(person,))
     clips = collected_clips(project, person)
+    facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
+    with recorded_run(project, "prepare", permit.digest, facts):
+        return _prepare(project, person, clips, permit, config, progress)
+
+
+def _prepare(
+    project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: QualityLimits, progress: Progress
+) -> Prepared:
     find_faces, recogniser = FaceFinder(), Recogniser()
     num_found, num_kept, reasons = 0, 0, Counter[str]()
     for info in clips:

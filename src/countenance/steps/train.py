@@ -1,7 +1,5 @@
 """Teach a face model one likeness, for one performer."""
 
-import json
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +13,8 @@ from countenance.model.config import TrainConfig
 from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
 from countenance.progress import Progress
-from countenance.project import Project, now
+from countenance.project import Project
+from countenance.runs import recorded_run
 from countenance.types import AlignedFace, FaceSet, Permit
 
 
@@ -53,9 +52,19 @@ def train(
         release_digests=tuple(sorted({*permit.release_digests, *(before.release_digests if before else ())})),
         permit_digest=permit.digest,
     )
-    run = _begin_run(project, permit, facts, config)
-    checkpoint = run_loop(folder, faces, facts, config, progress=progress, should_stop=should_stop)
-    _end_run(project, run, checkpoint)
+    with recorded_run(project, "train", permit.digest, {"config": asdict(config), "face_sets": facts.face_set_digests}):
+        checkpoint = run_loop(folder, faces, facts, config, progress=progress, should_stop=should_stop)
+    with project.transaction():
+        ledger.append(
+            project,
+            "trained",
+            {
+                "weights": checkpoint.numbers_sha256,
+                "images_seen": checkpoint.images_seen,
+                "face_sets": list(checkpoint.face_set_digests),
+                "permit": checkpoint.permit_digest,
+            },
+        )
     return checkpoint
 
 
@@ -77,30 +86,3 @@ def model_folder(project: Project, likeness: str, performer: str) -> Path:
 def _loaded(project: Project, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:
     what = f"loading {face_set.person}'s faces"
     return progress.track(read_faces(project, face_set), what=what, unit="faces", total=face_set.num_faces)
-
-
-def _begin_run(project: Project, permit: Permit, facts: TrainingFacts, config: TrainConfig) -> str:
-    run = str(uuid.uuid4())
-    project.database.execute(
-        "INSERT INTO runs (id, verb, facts, permit_digest, started_at) VALUES (?, 'train', ?, ?, ?)",
-        (run, json.dumps({"config": asdict(config), "face_sets": facts.face_set_digests}), permit.digest, now()),
-    )
-    return run
-
-
-def _end_run(project: Project, run: str, checkpoint: Checkpoint) -> None:
-    with project.transaction() as database:
-        database.execute(
-            "UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?",
-            (now(), f"{checkpoint.images_seen} images, weights {checkpoint.numbers_sha256}", run),
-        )
-        ledger.append(
-            project,
-            "trained",
-            {
-                "weights": checkpoint.numbers_sha256,
-                "images_seen": checkpoint.images_seen,
-                "face_sets": list(checkpoint.face_set_digests),
-                "permit": checkpoint.permit_digest,
-            },
-        )

@@ -1,0 +1,32 @@
+"""What each run was made with, so that it can be made again: config, seed, versions, digests of what went in."""
+
+import json
+import platform
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from countenance.project import Project, now
+
+VERSIONED = ("countenance", "torch", "numpy", "av", "opencv-python-headless", "ai-edge-litert")
+"""Packages whose version can change a result."""
+
+
+@contextmanager
+def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping[str, object]) -> Iterator[None]:
+    """Record a run and how it ended; one that was killed keeps no end."""
+    run = str(uuid.uuid4())
+    versions = {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
+    project.database.execute(
+        "INSERT INTO runs (id, verb, facts, permit_digest, started_at) VALUES (?, ?, ?, ?, ?)",
+        (run, verb, json.dumps({**facts, "versions": versions}), permit_digest, now()),
+    )
+    outcome = "done"
+    try:
+        yield
+    except BaseException as error:
+        outcome = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        project.database.execute("UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?", (now(), outcome, run))
