@@ -1,5 +1,5 @@
 """`python -m countenance` is the command line."""
 
-from countenance.cli.app import main
+from countenance.cli.start import main
 
 main()

@@ -231,8 +231,11 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         move_whole(Path(name), path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # A failed write doesn't say of which file, and a failed sync names the temporary one.
+            error.filename = str(path)
         raise
 
 
@@ -276,10 +279,11 @@ def _connect(path: Path) -> sqlite3.Connection:
             raise UsageError(f"{path} was written by a newer countenance (schema {version}); use that one")
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             database.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+    except (CountenanceError, OSError, sqlite3.OperationalError):
+        # A full disk or a missing permission is no fault of the database.
+        database.close()
+        raise
     except sqlite3.DatabaseError as error:
         database.close()
         raise UsageError(f"{path} can't be used as a project database ({error}); restore it from a copy") from None
-    except CountenanceError:
-        database.close()
-        raise
     return database

@@ -83,7 +83,7 @@ class Production:
         documents = self.folder / "documents"
         documents.mkdir(exist_ok=True)
         number = len(list(documents.iterdir()))
-        picture = documents / f"{person}-{number}.png"
+        picture = documents / f"{person}-{number:03}.png"
         shutil.copyfile(data_folder() / f"{picture_of or person}.png", picture)
         draft = new_release(
             person,
@@ -96,7 +96,7 @@ class Production:
             synthetic=True,
             folder=documents,
         )
-        path = documents / f"{person}-{number}.release.toml"
+        path = documents / f"{person}-{number:03}.release.toml"
         write_document(path, sign(draft, self.key(person)), overwrite=False)
         return path
 

@@ -59,7 +59,7 @@ def test_the_other_person_of_the_project_is_the_wrong_person_too(released: Produ
 
 
 def test_release_with_another_person_s_picture_finds_nothing(released: Production) -> None:
-    """Whoever signs for somebody else's face gets nowhere with that one's footage, nor with a picture of a third."""
+    """The picture in the release is what finds a person: with a wrong one, the right footage is of no use."""
     released.add(released.sign(STRANGER, picture_of=LIKENESS))
     collect_frames(released, STRANGER, "stranger.mp4", clip_of(STRANGER, 6))
     with pytest.raises(FaceError, match="have a release with a better picture signed"):
@@ -75,7 +75,7 @@ def test_no_faces(released: Production) -> None:
 def test_faces_that_are_all_too_poor(released: Production) -> None:
     collect_frames(released, PERFORMER, "small.mp4", clip_of(PERFORMER, 6))
     with pytest.raises(FaceError, match="no usable face of kofi"):
-        released.prepare(PERFORMER, QualityLimits(min_size_px=1000))
+        released.prepare(PERFORMER, QualityLimits(min_size_px=1000.0))
 
 
 def test_again_does_nothing_again(trained: Production) -> None:

@@ -1,22 +1,70 @@
 """The verbs, and the one place where errors become exit codes.
 
+Paths are `readable=False` all over: typer would look whether a file can be read, and call it wrong use.
+
 0 done · 2 wrong use · 3 consent · 4 media · 5 model · 6 provenance · 130 stopped by Ctrl-C
 """
 
+import signal
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.text import Text
+from typer.core import TyperGroup
 
 from countenance.cli import log, release
-from countenance.cli.shell import console, here, print_json, stops_on_interrupt
+from countenance.cli.shell import console, count, here, print_json, stops_on_interrupt
 from countenance.cli.verify import verify
-from countenance.errors import CountenanceError, MediaError, UsageError
+from countenance.errors import CountenanceError, MediaError
+
+ORDER = ("new", "release", "collect", "prepare", "train", "generate", "verify", "log", "demo")
+"""In which `--help` lists the commands: that of the work."""
+
+REMEDY = "see to free space and permissions, then run the same command again"
+
+
+class Verbs(TyperGroup):
+    """All commands; every error that a user can cause ends in one line and its exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(ORDER)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            # From here on there is somebody to catch it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            result = super().invoke(ctx)
+            # Python's own flush, at its end, would tell of a full disk in its own way.
+            sys.stdout.flush()
+        except CountenanceError as error:
+            _fail(str(error), error.exit_code)
+        except sqlite3.OperationalError as error:
+            _fail(f"the project's database can't be used: {error}; {REMEDY}", MediaError.exit_code)
+        except BrokenPipeError:
+            # Whoever reads our output has seen enough; typer ends without a word.
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}; {REMEDY}", MediaError.exit_code)
+        except KeyboardInterrupt:
+            console.print("stopped; run the same command to go on")
+            raise typer.Exit(130) from None
+        return result
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    # File names come from others: none of them may steer the terminal or make it two lines.
+    line = "".join(letter if letter.isprintable() else " " for letter in message)
+    console.print(Text.assemble(("error: ", "bold red"), line))
+    raise typer.Exit(exit_code) from None
+
 
 app = typer.Typer(
     name="countenance",
+    cls=Verbs,
     help="Consented face replacement: collect, prepare, train, generate, verify.\n\n"
     "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 130 stopped by Ctrl-C.",
     no_args_is_help=True,
@@ -24,16 +72,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(release.app, name="release")
-app.add_typer(log.app, name="log")
+app.add_typer(release.app, name="release", short_help="Draft, sign, add, list and revoke releases.")
+app.add_typer(log.app, name="log", short_help="Show and check what the project did.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; a wrong name lists all."),
+]
 
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make.", show_default=False)],
     use: Annotated[str, typer.Option(help="What the films are for: one of the uses that a release names.")] = "film",
     title: Annotated[
         str | None, typer.Option(help="The production's title; without it, that of the first release.")
@@ -48,16 +99,24 @@ def new(
 
     check_use(use)
     settings = create(folder, use=use, title=title)
-    console.print(f"Made {settings}. Next: go to {folder} and add releases with `countenance release`.")
+    console.print(
+        f"Made {settings}. Next: `cd {folder}`, then `countenance release new --help` shows how to begin a release.",
+        markup=False,
+    )
 
 
-@app.command()
+@app.command(short_help="Bring footage of a person into the project.")
 def collect(
-    person: Annotated[str, typer.Argument(help="Whose footage it is.")],
-    paths: Annotated[list[Path], typer.Argument(help="Videos, pictures, or folders of them.")],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose footage it is.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Videos, pictures, or folders of them.", readable=False, show_default=False
+        ),
+    ],
     json: Json = False,
 ) -> None:
-    """Bring footage of a person into the project.
+    """Bring footage of a person into the project; files stay where they are.
 
     Example: countenance collect dana footage/dana/
     """
@@ -66,12 +125,15 @@ def collect(
     from countenance.steps.collect import collect
 
     check_person(person)
-    with here(writing=True) as project:
-        result = collect(project, person, paths, progress=Bars())
+    with here(writing=True) as project, Bars() as progress:
+        result = collect(project, person, paths, progress=progress)
     for path, reason in result.left_out:
         console.print(f"left out: {reason or path}", markup=False)
     frames = sum(info.num_frames for info in result.clips)
-    console.print(f"{len(result.clips)} new clips of {person}, {frames:,} frames; {len(result.known)} known already.")
+    console.print(
+        f"{count(len(result.clips), 'new clip')} of {person}, {count(frames, 'frame')}; "
+        f"{len(result.known)} known already. Next: `countenance prepare {person}`."
+    )
     if json:
         print_json(
             {
@@ -83,13 +145,13 @@ def collect(
         )
 
 
-@app.command()
+@app.command(short_help="Find, judge and keep the faces of a person.")
 def prepare(
-    person: Annotated[str, typer.Argument(help="Whose faces to find.")],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose faces to find.", show_default=False)],
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Find, align, judge and keep the faces of a person; what is done already is not done again.
+    """Find, align, judge and keep the faces of a person. Run again to go on; what is done is not done again.
 
     Example: countenance prepare dana --set prepare.min_size_px=96
     """
@@ -99,13 +161,15 @@ def prepare(
     from countenance.faces.quality import QualityLimits
     from countenance.steps.prepare import prepare
 
-    with here(writing=True) as project:
+    with here(writing=True) as project, Bars() as progress:
         config = read_config(QualityLimits, "prepare", project.settings, set_ or [])
         permit = grant_prepare(project, person)
-        result = prepare(project, person, permit, config, progress=Bars())
+        result = prepare(project, person, permit, config, progress=progress)
     face_set = result.face_set
+    pair = f"{person} --onto PERFORMER" if permit.likeness else f"LIKENESS --onto {person}"
     console.print(
-        f"Face set of {person}: {face_set.num_faces} of {result.num_found} faces in {result.num_clips} clips."
+        f"Face set of {person}: {face_set.num_faces:,} of {count(result.num_found, 'face')} in "
+        f"{count(result.num_clips, 'clip')}. Next: with both face sets, `countenance train {pair}`."
     )
     if json:
         print_json(
@@ -120,10 +184,10 @@ def prepare(
         )
 
 
-@app.command()
+@app.command(short_help="Teach a model a face; stops by itself, or with Ctrl-C.")
 def train(
-    likeness: Annotated[str, typer.Argument(help="Whose face will appear.")],
-    onto: Annotated[str, typer.Option("--onto", help="The performer whose face it will replace.")],
+    likeness: Annotated[str, typer.Argument(metavar="LIKENESS", help="Whose face will appear.", show_default=False)],
+    onto: Annotated[str, typer.Option("--onto", help="The performer whose face it will replace.", show_default=False)],
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -137,25 +201,40 @@ def train(
     from countenance.model.config import TrainConfig
     from countenance.steps.train import model_folder, train
 
-    with here(writing=True) as project, stops_on_interrupt() as should_stop:
+    with here(writing=True) as project, stops_on_interrupt() as should_stop, Bars() as progress:
         config = read_config(TrainConfig, "train", project.settings, set_ or [])
         permit = grant(project, "train", likeness=likeness, performer=onto)
-        checkpoint = train(project, likeness, onto, permit, config, progress=Bars(), should_stop=should_stop)
-        stopped, folder = should_stop(), model_folder(project, likeness, onto)
-    console.print(f"{checkpoint.images_seen:,} of {config.images:,} images seen; look at {folder / 'preview.png'}.")
+        checkpoint = train(project, likeness, onto, permit, config, progress=progress, should_stop=should_stop)
+        folder = model_folder(project, likeness, onto)
+    done = checkpoint.images_seen >= config.images
+    generate_it = f"`countenance generate PLATE --likeness {likeness} --performer {onto} --output shot.mp4`"
+    console.print(
+        f"{checkpoint.images_seen:,} of {config.images:,} images seen; look at {folder / 'preview.png'}. "
+        f"{f'Next: {generate_it}.' if done else 'Saved. Run the same command to go on.'}",
+        markup=False,
+    )
     if json:
         print_json({"model": folder, "images_seen": checkpoint.images_seen, "weights": checkpoint.numbers_sha256})
-    if stopped:
-        console.print("Saved. Run the same command to go on.")
+    if not done:
         raise typer.Exit(130)
 
 
-@app.command()
+@app.command(short_help="Put the likeness onto a plate, and publish it.")
 def generate(
-    plate: Annotated[Path, typer.Argument(help="Video or picture that receives the face.")],
-    likeness: Annotated[str, typer.Option(help="Whose face will appear.")],
-    performer: Annotated[str, typer.Option(help="Whose face is replaced.")],
-    output: Annotated[Path, typer.Option(help="File to publish: .mp4 or .mov; .jpg, .png or .webp for a picture.")],
+    plate: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PLATE", help="Video or picture that receives the face.", readable=False, show_default=False
+        ),
+    ],
+    likeness: Annotated[str, typer.Option(help="Whose face will appear.", show_default=False)],
+    performer: Annotated[str, typer.Option(help="Whose face is replaced.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="File to publish: .mp4 or .mov; .jpg, .png or .webp for a picture.", readable=False, show_default=False
+        ),
+    ],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
     set_: Set = None,
     json: Json = False,
@@ -173,19 +252,20 @@ def generate(
     from countenance.provenance.publish import PublishConfig
     from countenance.steps.generate import generate
 
-    with here(writing=True) as project:
+    with here(writing=True) as project, Bars() as progress:
         config = read_config(PublishConfig, "generate", project.settings, set_ or [])
         permit = grant(project, "generate", likeness=likeness, performer=performer)
         result = generate(
-            project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=Bars()
+            project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress
         )
     published = result.published
-    console.print(
-        f"Published {published.path}: a face was replaced in {published.num_altered_frames} of "
-        f"{published.num_frames} frames."
-    )
     for begin, end in result.unaltered_spans:
         console.print(f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there.")
+    console.print(
+        f"Published {published.path}: a face was replaced in {published.num_altered_frames:,} of "
+        f"{count(published.num_frames, 'frame')}. Next: `countenance verify {published.path}`.",
+        markup=False,
+    )
     if json:
         print_json(
             {
@@ -201,13 +281,13 @@ def generate(
         )
 
 
-app.command()(verify)
+app.command(short_help="Say what can be known of a file.")(verify)
 
 
-@app.command()
+@app.command(short_help="Run the whole job on two synthetic actors.")
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("demo"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier demo left there.")] = False,
 ) -> None:
     """Run the whole job on two synthetic actors; it takes a few minutes.
 
@@ -216,27 +296,18 @@ def demo(
     from countenance.cli.display import Bars
     from countenance.demo.run import run_demo
 
-    with stops_on_interrupt() as should_stop:
-        run_demo(output, overwrite=overwrite, progress=Bars(), should_stop=should_stop)
+    try:
+        with stops_on_interrupt() as should_stop, Bars() as progress:
+            run_demo(output, overwrite=overwrite, progress=progress, should_stop=should_stop)
+    except KeyboardInterrupt:
+        console.print("stopped; add --overwrite to begin again")
+        raise typer.Exit(130) from None
 
 
 def main() -> None:
-    """Run a command; every error a user can cause ends in one line and its exit code."""
+    """Run a command and end with its exit code."""
     try:
-        app(standalone_mode=True)
-    except CountenanceError as error:
-        code = error.exit_code
-        console.print(f"error: {error}", style="red", markup=False)
-    except sqlite3.OperationalError as error:
-        code = UsageError.exit_code
-        console.print(f"error: the project's database can't be used ({error}); is the disk full?", markup=False)
-    except OSError as error:
-        code = MediaError.exit_code
-        where = f" ({error.filename})" if error.filename else ""
-        console.print(f"error: {error.strerror or error}{where}", markup=False)
-    except KeyboardInterrupt:
-        code = 130
-        console.print("stopped; run the same command to go on", markup=False)
-    else:
-        code = 0
-    sys.exit(code)
+        app()
+    finally:
+        # All is said and done; Ctrl-C while Python tidies up would only end in a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,9 +1,13 @@
 """Progress as bars with counts, units and time left."""
 
+import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from countenance.cli.shell import console
 
@@ -11,25 +15,65 @@ Item = TypeVar("Item")
 
 
 class Bars:
-    """`countenance.progress.Progress` on a terminal; into a file or pipe it prints a line at the end of each task."""
+    """`countenance.progress.Progress`: a bar that vanishes on a terminal, a line per finished task anywhere else.
+
+    >>> with Bars() as progress: prepare(project, person, permit, config, progress=progress)
+    """
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=3, no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            _Count(table_column=Column(no_wrap=True, justify="right")),
+            _TimeLeft(table_column=Column(no_wrap=True, justify="right", width=len("0:00:00 left"))),
+            console=console,
+            transient=True,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
 
     def track(
         self, items: Iterable[Item], *, what: str, unit: str, total: int, done: int = 0, each: int = 1
     ) -> Iterator[Item]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=console.is_terminal) as bars:
-            task = bars.add_task(what, total=total, completed=done)
+        begun = time.monotonic()
+        task = self._bars.add_task(what, total=total, completed=done, unit=unit)
+        try:
             for item in items:
                 yield item
-                bars.advance(task, each)
+                self._bars.advance(task, each)
+        finally:
+            self._bars.remove_task(task)
+        if not console.is_terminal:
+            self.note(f"{what}: {total:,} {unit} in {_clock(time.monotonic() - begun)}")
 
     def note(self, text: str) -> None:
         console.print(text, markup=False)
+
+
+class _Count(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:,.0f}/{task.total:,.0f} {task.fields['unit']}", "progress.download")
+
+
+class _TimeLeft(ProgressColumn):
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        seconds = task.time_remaining
+        return Text("" if seconds is None else f"{_clock(seconds)} left", "progress.remaining")
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds, hours only where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -15,7 +15,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
-@app.command()
+@app.command(short_help="Check that nobody changed the log.")
 def check(as_json: Json = False) -> None:
     """Check that no log entry was altered, left out or moved, and that the end is the one this computer remembers.
 
@@ -50,12 +50,14 @@ def show(as_json: Json = False) -> None:
             print_json([asdict(entry) for entry in entries])
         else:
             for entry in entries:
-                facts = "  ".join(f"{name} {_short(value)}" for name, value in entry.facts.items())
+                facts = "  ".join(f"{name} {_short(value)}" for name, value in entry.facts.items() if value != "")
                 print(f"{entry.number:>4}  {entry.time}  {entry.event:<16}  {facts}")
         ledger.check(project)
 
 
 def _short(value: object) -> str:
     """Digests by their beginning, as people compare them; `--json` has all of it."""
+    if isinstance(value, list):
+        return ", ".join(_short(each) for each in value)
     text = str(value) if str(value).isprintable() else repr(value)
     return f"{text[:12]}…" if len(text) > 40 and text.isalnum() else text

@@ -18,14 +18,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ReleaseFile = Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's file.", show_default=False)]
-Key = Annotated[Path, typer.Option("--key", help="The owner's private key.", show_default=False)]
+ReleaseFile = Annotated[
+    Path, typer.Argument(metavar="RELEASE", help="The release's file.", readable=False, show_default=False)
+]
+Key = Annotated[Path, typer.Option("--key", help="The owner's private key.", readable=False, show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 Day = typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", show_default=False)
 
 
-@app.command()
-def key(path: Annotated[Path, typer.Argument(help="File to make.", show_default=False)]) -> None:
+@app.command(short_help="Make the private key with which a person signs.")
+def key(path: Annotated[Path, typer.Argument(metavar="FILE", help="File to make.", show_default=False)]) -> None:
     """Make the private key with which a person signs; only they should ever have it.
 
     Example: countenance release key dana.key
@@ -42,9 +44,10 @@ def key(path: Annotated[Path, typer.Argument(help="File to make.", show_default=
 
 @app.command()
 def new(
-    person: Annotated[str, typer.Argument(help="Short name, best a pseudonym.", show_default=False)],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Short name, best a pseudonym.", show_default=False)],
     reference: Annotated[
-        list[Path], typer.Option(help="Picture that shows only this person; may repeat.", show_default=False)
+        list[Path],
+        typer.Option(help="Picture that shows only this person; may repeat.", readable=False, show_default=False),
     ],
     use: Annotated[
         list[str],
@@ -105,7 +108,7 @@ def new(
     )
 
 
-@app.command()
+@app.command(short_help="Sign a release as the owner of the face.")
 def sign(path: ReleaseFile, key: Key) -> None:
     """Sign a release as the owner of the face; its pictures must lie beside it.
 
@@ -130,7 +133,9 @@ def sign(path: ReleaseFile, key: Key) -> None:
 
 @app.command()
 def add(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A release or a revocation.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A release or a revocation.", readable=False, show_default=False)
+    ],
 ) -> None:
     """Bring a signed release, or a revocation, into the project.
 
@@ -163,7 +168,7 @@ def add(
     console.print(text, markup=False)
 
 
-@app.command()
+@app.command(short_help="End a release as the owner of the face.")
 def revoke(
     path: ReleaseFile,
     key: Key,
@@ -192,7 +197,7 @@ def revoke(
     )
 
 
-@app.command("list")
+@app.command("list", short_help="Show the project's releases, and whether they are valid.")
 def list_releases(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list for another program.")] = False,
 ) -> None:

@@ -33,6 +33,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+def count(number: int, thing: str) -> str:
+    """A number and what it counts, such as `1 clip` or `2,400 frames`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 @contextmanager
 def stops_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a wish to stop at the next good moment; a second one stops at once."""

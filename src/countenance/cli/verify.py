@@ -1,5 +1,6 @@
 """`countenance verify`: what can be known of a file."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,9 @@ MARKS = {
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A video or picture.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A video or picture.", readable=False, show_default=False)
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for another program.")] = False,
 ) -> None:
@@ -52,7 +55,6 @@ def verify(
 
 def _show(report: "Report") -> None:
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     out = Console(highlight=False)
@@ -62,8 +64,14 @@ def _show(report: "Report") -> None:
         word, colour = MARKS[finding.state]
         out.print()
         out.print(Text.assemble((finding.about.capitalize(), "bold"), ": ", (word, colour)))
-        out.print(Padding(Text(finding.summary), (0, 0, 0, 2)))
+        out.print(Text(_wrapped(finding.summary, out.width, first="  ")))
         for reason in finding.reasons:
-            out.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
+            out.print(Text(_wrapped(reason, out.width, first="  • ")))
     out.print()
-    out.print(Text("No report can show that a file is genuine. Look for its source and the earliest copy.", "dim"))
+    closing = "No report can show that a file is genuine. Look for its source and the earliest copy."
+    out.print(Text(_wrapped(closing, out.width, first=""), "dim"))
+
+
+def _wrapped(text: str, width: int, *, first: str) -> str:
+    """Lines no longer than the terminal is wide, indented like the first one."""
+    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False)

@@ -50,6 +50,8 @@ def run_demo(
     data, begun, seconds = data_folder(), time.monotonic(), {}
 
     def begin(verb: str, what: str) -> None:
+        if should_stop():
+            raise KeyboardInterrupt
         seconds[verb] = round(time.monotonic() - begun, 1)
         progress.note(f"\n{what}")
 
@@ -79,8 +81,6 @@ def run_demo(
         cpu_begun = time.process_time()
         checkpoint = train(project, LIKENESS, PERFORMER, permit, training, progress=progress, should_stop=should_stop)
         cpu_s = time.process_time() - cpu_begun
-        if should_stop():
-            raise KeyboardInterrupt
 
         begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER} that training never saw.")
         plate = data / "performance.mp4"

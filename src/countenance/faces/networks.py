@@ -1,5 +1,8 @@
 """The small pretrained nets that ship with the package, and how they are loaded."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -8,6 +11,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from jaxtyping import Float32
 
+GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+
 
 class TfliteNet:
     """A LiteRT model on one thread; not to be shared between threads."""
@@ -15,7 +20,8 @@ class TfliteNet:
     def __init__(self, name: str) -> None:
         with as_file(weights_folder() / f"{name}.tflite") as path:
             self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _without_greeting():
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
@@ -24,6 +30,27 @@ class TfliteNet:
         self._interpreter.set_tensor(self._input, x_bhwc)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep off standard error the one line by which LiteRT tells that it runs on the CPU, and nothing else."""
+    # It has no option for that, and the level of its log can't be reached from Python.
+    reading_end, writing_end = os.pipe()
+    # Whatever doesn't fit into the pipe is lost, but nobody waits for ever.
+    os.set_blocking(writing_end, False)
+    stderr = os.dup(2)
+    os.dup2(writing_end, 2)
+    os.close(writing_end)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        with os.fdopen(reading_end, "rb") as caught:
+            told = caught.read().replace(GREETING, b"")
+        if told:
+            os.write(2, told)
 
 
 @cache

@@ -1,0 +1,245 @@
+"""Without a valid release no door opens: each step, for each kind of invalid, refuses and changes nothing."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from countenance.consent.document import document_text, read_release
+from countenance.consent.permit import grant
+from countenance.errors import ConsentError
+from countenance.faces.quality import QualityLimits
+from countenance.progress import Silent
+from countenance.project import Project
+from countenance.steps.generate import generate
+from countenance.steps.prepare import prepare
+from countenance.steps.train import train
+from countenance.types import Action, Permit
+
+from .conftest import LIKENESS, PERFORMER, STRANGER, TRAINING, UNLABELLED, USE, Production, frames_of
+
+LONG_AGO, FAR_OFF = datetime(2026, 2, 1, tzinfo=UTC), datetime(2098, 6, 1, tzinfo=UTC)
+DOORS: tuple[Action, ...] = ("prepare", "train", "generate")
+USE_LINE = f'    "{USE}",'
+
+
+def go_through(production: Production, door: Action, permit: Permit, folder: Path) -> None:
+    """Run a step that has all it needs except, perhaps, consent."""
+    project = production.project
+    if door == "prepare":
+        # Other limits, so that there is something to do.
+        prepare(project, PERFORMER, permit, QualityLimits(min_size_px=70.0), progress=Silent())
+    elif door == "train":
+        more = replace(TRAINING, images=TRAINING.images + 8)
+        train(project, LIKENESS, PERFORMER, permit, more, progress=Silent(), should_stop=lambda: False)
+    else:
+        plate, output = folder / "plate.png", folder / "shot.png"
+        Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
+        generate(project, plate, LIKENESS, PERFORMER, permit, output, UNLABELLED, overwrite=False, progress=Silent())
+
+
+def permit_for(project: Project, door: Action, at: datetime | None = None) -> Permit:
+    likeness = None if door == "prepare" else LIKENESS
+    return grant(project, door, likeness=likeness, performer=PERFORMER, at=at)
+
+
+def state_of(production: Production) -> dict[str, str]:
+    """Digests of all that the project holds: the rows of its database, and its files."""
+    database, folder = production.project.database, production.project.folder
+    digests = {}
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        digest = hashlib.sha256()
+        for row in database.execute(f"SELECT * FROM {table}"):
+            for value in row:
+                digest.update(value if isinstance(value, bytes) else repr(value).encode())
+        digests[table] = digest.hexdigest()
+    for path in folder.rglob("*"):
+        if not path.name.startswith("countenance.db"):
+            content = path.read_bytes() if path.is_file() else b""
+            digests[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return digests
+
+
+# What makes a release or a permit invalid: each changes the production and gives the permit that is then shown.
+
+Spoil = Callable[[Production, Action], Permit]
+
+
+def begin_anew(production: Production) -> None:
+    """Forget all releases, and that the log knew of them."""
+    database = production.project.database
+    for table in ("releases", "log"):
+        database.execute(f"DELETE FROM {table}")
+    shutil.rmtree(production.folder / "config" / "heads")
+
+
+def no_release(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    begin_anew(production)
+    return permit
+
+
+def unsigned(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    release = read_release(production.release_of(PERFORMER))
+    _put_in_place_of(production, document_text(release.model_copy(update={"signature": None})))
+    return permit
+
+
+def altered(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    text = document_text(read_release(production.release_of(PERFORMER)))
+    _put_in_place_of(production, text.replace(USE_LINE, f'{USE_LINE}\n    "advertising",'))
+    return permit
+
+
+def expired(production: Production, door: Action) -> Permit:
+    begin_anew(production)
+    production.add(production.sign(LIKENESS))
+    production.add(production.sign(PERFORMER, expires=date(2026, 3, 1)), at=LONG_AGO)
+    return permit_for(production.project, door, LONG_AGO)
+
+
+def not_yet_valid(production: Production, door: Action) -> Permit:
+    begin_anew(production)
+    production.add(production.sign(LIKENESS))
+    production.add(production.sign(PERFORMER, valid_from=date(2098, 1, 1)), at=FAR_OFF)
+    return permit_for(production.project, door, FAR_OFF)
+
+
+def revoked(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    production.revoke(production.release_of(PERFORMER))
+    return permit
+
+
+def for_another_role(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    begin_anew(production)
+    production.add(production.sign(LIKENESS))
+    production.add(production.sign(PERFORMER, role="likeness"))
+    return permit
+
+
+def for_another_use(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    begin_anew(production)
+    production.add(production.sign(LIKENESS))
+    production.add(production.sign(PERFORMER, uses=("teaching", "film")))
+    return permit
+
+
+def for_another_production(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    # As when somebody edits countenance.toml.
+    production.project.settings["title"] = "Winter"
+    return permit
+
+
+def permit_for_other_people(production: Production, door: Action) -> Permit:
+    production.add(production.sign(STRANGER))
+    likeness = None if door == "prepare" else LIKENESS
+    return grant(production.project, door, likeness=likeness, performer=STRANGER)
+
+
+def permit_for_another_action(production: Production, door: Action) -> Permit:
+    return permit_for(production.project, DOORS[DOORS.index(door) - 1])
+
+
+def permit_made_by_hand(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    return replace(permit, digest=hashlib.sha256(b"let me in").hexdigest())
+
+
+def permit_made_to_last_longer(production: Production, door: Action) -> Permit:
+    permit = permit_for(production.project, door)
+    return replace(permit, expires_at=permit.expires_at.replace(year=9999))
+
+
+KINDS: dict[Spoil, str] = {
+    no_release: "there is no release of (zuri|kofi) here",
+    unsigned: "the release of kofi is unsigned",
+    altered: "the release of kofi was altered since it was signed",
+    expired: "the release of kofi expired on 1 March 2026",
+    not_yet_valid: "the release of kofi is not valid before 1 January 2098",
+    revoked: "the release of kofi was revoked",
+    for_another_role: "the release of kofi is for role likeness, not performer",
+    for_another_use: "the release of kofi is for uses teaching, film, not research",
+    for_another_production: 'is for project "Countenance demo", not "Winter"',
+    permit_for_other_people: "expected a permit for (zuri and )?kofi, got one for (zuri and )?mira",
+    permit_for_another_action: "expected a permit to (prepare|train|generate), got one to (prepare|train|generate)",
+    permit_made_by_hand: "this permit is not the one that the project's releases give now",
+    permit_made_to_last_longer: "this permit is not the one that the project's releases give now",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("spoil", KINDS, ids=lambda spoil: spoil.__name__)
+def test_shut(trained: Production, tmp_path: Path, door: Action, spoil: Spoil) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    permit = spoil(trained, door)
+    before = state_of(trained)
+    with pytest.raises(ConsentError, match=KINDS[spoil]):
+        go_through(trained, door, permit, out)
+    assert state_of(trained) == before
+    assert not [path for path in out.iterdir() if path.name != "plate.png"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_open(trained: Production, tmp_path: Path, door: Action) -> None:
+    """The same with valid releases and the right permit: there it was consent that lacked, and nothing else."""
+    before = state_of(trained)
+    go_through(trained, door, permit_for(trained.project, door), tmp_path)
+    assert state_of(trained) != before
+    assert (tmp_path / "shot.png").exists() == (door == "generate")
+
+
+@pytest.mark.parametrize("person", [LIKENESS, PERFORMER])
+@pytest.mark.parametrize("door", ["train", "generate"])
+def test_what_was_learned_under_a_revoked_release_stays_shut(
+    trained: Production, tmp_path: Path, door: Action, person: str
+) -> None:
+    """Even where the same person signed a new release since, so that a permit is to be had."""
+    trained.revoke(trained.release_of(person))
+    trained.add(trained.sign(person))
+    trained.prepare(person)
+    permit = permit_for(trained.project, door)
+    before = state_of(trained)
+    with pytest.raises(ConsentError, match=f"the release of {person} was revoked"):
+        go_through(trained, door, permit, tmp_path)
+    assert state_of(trained) == before
+    assert not (tmp_path / "shot.png").exists()
+
+
+def test_faces_found_under_a_revoked_release_are_not_trained_on(trained: Production, tmp_path: Path) -> None:
+    shutil.rmtree(trained.project.folder / "models")
+    trained.revoke(trained.release_of(PERFORMER))
+    trained.add(trained.sign(PERFORMER))
+    with pytest.raises(ConsentError, match="the release of kofi was revoked"):
+        go_through(trained, "train", permit_for(trained.project, "train"), tmp_path)
+    trained.prepare(PERFORMER)
+    go_through(trained, "train", permit_for(trained.project, "train"), tmp_path)
+
+
+def test_a_model_owes_to_every_release_that_it_was_ever_trained_under(trained: Production, tmp_path: Path) -> None:
+    """Trained under one release, further under another, then the first is revoked."""
+    trained.project.settings["use"] = "film"
+    for person in (LIKENESS, PERFORMER):
+        trained.add(trained.sign(person, uses=("film",)))
+    go_through(trained, "train", permit_for(trained.project, "train"), tmp_path)
+    trained.revoke(trained.release_of(PERFORMER))
+    with pytest.raises(ConsentError, match="the release of kofi was revoked"):
+        go_through(trained, "generate", permit_for(trained.project, "generate"), tmp_path)
+
+
+def _put_in_place_of(production: Production, document: str) -> None:
+    changed = production.project.database.execute(
+        "UPDATE releases SET document = ? WHERE person = ? AND document != ?", (document, PERFORMER, document)
+    )
+    assert changed.rowcount == 1

@@ -1,0 +1,261 @@
+import itertools
+import weakref
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from jaxtyping import Bool, Float32
+from PIL import Image
+
+from countenance import ledger
+from countenance.composite.swap import SMOOTHING_RADIUS
+from countenance.errors import FaceError, ProvenanceError, UsageError
+from countenance.faces import scan as scan_module
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.provenance.label import draw_label
+from countenance.provenance.publish import PublishConfig
+from countenance.steps import generate as generate_module
+from countenance.types import Frame, MediaInfo
+
+from .conftest import STRANGER, UNLABELLED, Production, Rgb, clip_of, frames_of, write_video
+
+GREY = np.full((256, 256, 3), 110, np.uint8)
+CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
+"""Differences of pixels, 0–255, mean and largest, that encoding stays below; measured: 0.34 and 4.3."""
+FACE_CHANGE = 4.0
+"""Mean difference that even a face learned in two seconds makes; measured: 5.2 to 7."""
+
+
+def pictures(path: Path) -> list[Rgb]:
+    return [frame.rgb for frame in read_frames(probe(path))]
+
+
+def times(path: Path) -> tuple[Fraction, list[int]]:
+    info = probe(path)
+    return info.time_base, [frame.pts for frame in read_frames(info)]
+
+
+def sound(path: Path) -> list[tuple[Fraction, bytes]]:
+    """Times and bytes of the packets of the first audio stream."""
+    with av.open(path) as container:
+        packets = container.demux(container.streams.audio[0])
+        return [(packet.pts * packet.time_base, bytes(packet)) for packet in packets if packet.pts is not None]
+
+
+def difference(one: Rgb, other: Rgb) -> Float32[np.ndarray, "H W"]:
+    return np.asarray(np.abs(one.astype(np.float32) - other.astype(np.float32)).mean(axis=2))
+
+
+def face_area(
+    production: Production, plate: Path, frame: int
+) -> tuple[Bool[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
+    """The performer's face from brow to lips in a frame, and all around it that must not change."""
+    row = production.project.database.execute(
+        "SELECT landmarks FROM faces JOIN scans ON scans.id = scan"
+        " WHERE purpose = 'generate' AND sha256 = ? AND frame = ? AND rejections = '[]'",
+        (probe(plate).sha256, frame),
+    ).fetchone()
+    landmarks_xy = np.frombuffer(row[0], np.float32).reshape(468, 3)[:, :2]
+    width, height = probe(plate).resolution_wh
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    low, high = landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)
+    middle, reach = (low + high) / 2, (high - low) / 2
+    far = np.maximum(abs(x - middle[0]) / reach[0], abs(y - middle[1]) / reach[1])
+    return np.hypot((x - middle[0]) / reach[0], (y - middle[1]) / reach[1]) < 0.6, far > 1.15
+
+
+def assert_swapped(production: Production, plate: Path, output: Path, frames: Sequence[int]) -> None:
+    """Inside of the face another one, outside of it the plate."""
+    before, after = pictures(plate), pictures(output)
+    for index in frames:
+        inside, outside = face_area(production, plate, index)
+        change = difference(before[index], after[index])
+        assert change[inside].mean() > FACE_CHANGE
+        assert change[outside].mean() < CODEC_NOISE
+        assert change[outside].max() < LARGEST_CODEC_NOISE
+
+
+def test_the_face_is_changed_and_nothing_else(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 12), sound=True)
+    result = trained.generate(plate, tmp_path / "shot.mp4")
+    assert (result.published.num_frames, result.published.num_altered_frames) == (12, 12)
+    assert result.unaltered_spans == ()
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(12))
+    assert times(tmp_path / "shot.mp4") == times(plate)
+    assert sound(tmp_path / "shot.mp4") == sound(plate)
+    assert ledger.check(trained.project) == result.published.log_index
+
+
+def test_variable_frame_rate_begins_late_and_ends_without_the_performer(trained: Production, tmp_path: Path) -> None:
+    pts = list(itertools.accumulate([1800, *(211 + 97 * (index % 7) for index in range(17))]))
+    frames = [*frames_of("performance.mp4", 12), *[GREY] * 6]
+    plate = write_video(tmp_path / "plate.mp4", frames, pts=pts, time_base=Fraction(1, 9000))
+    result = trained.generate(plate, tmp_path / "shot.mp4")
+    assert times(tmp_path / "shot.mp4") == times(plate) == (Fraction(1, 9000), pts)
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(12))
+    ((begin, end),) = result.unaltered_spans
+    assert begin == pytest.approx(pts[12] / 9000)
+    assert end > pts[-1] / 9000
+    assert end == pytest.approx(pts[0] / 9000 + float(probe(plate).duration))
+
+
+@pytest.mark.parametrize("rotation_deg", [90, 180])
+def test_rotated(trained: Production, tmp_path: Path, rotation_deg: int) -> None:
+    upright = [np.pad(rgb, ((0, 64), (0, 0), (0, 0)), mode="edge") for rgb in frames_of("performance.mp4", 8)]
+    stored = [np.rot90(rgb, rotation_deg // 90) for rgb in upright]
+    plate = write_video(tmp_path / "plate.mp4", stored, rotation_deg=rotation_deg)
+    trained.generate(plate, tmp_path / "shot.mp4")
+    published = probe(tmp_path / "shot.mp4")
+    assert (probe(plate).rotation_deg, published.rotation_deg) == (rotation_deg, 0)
+    assert published.resolution_wh == (256, 320)
+    # As stored, so that no player needs to know about turning.
+    with av.open(tmp_path / "shot.mp4") as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (256, 320)
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(8))
+    assert difference(pictures(tmp_path / "shot.mp4")[0], upright[0])[256:].mean() < CODEC_NOISE
+
+
+def test_without_sound(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 6))
+    trained.generate(plate, tmp_path / "shot.mov")
+    assert not probe(tmp_path / "shot.mov").has_audio
+    assert times(tmp_path / "shot.mov") == times(plate)
+    assert_swapped(trained, plate, tmp_path / "shot.mov", range(6))
+
+
+@pytest.mark.parametrize(("name", "output"), [("plate.jpg", "shot.jpg"), ("plate.png", "shot.png")])
+def test_picture(trained: Production, tmp_path: Path, name: str, output: str) -> None:
+    plate = tmp_path / name
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate, quality=95)
+    result = trained.generate(plate, tmp_path / output)
+    assert (result.published.num_frames, result.published.num_altered_frames) == (1, 1)
+    with Image.open(tmp_path / output) as published:
+        assert published.format == {".jpg": "JPEG", ".png": "PNG"}[plate.suffix]
+    assert_swapped(trained, plate, tmp_path / output, [0])
+    if plate.suffix == ".png":
+        _, outside = face_area(trained, plate, 0)
+        assert difference(*pictures(plate), *pictures(tmp_path / output))[outside].max() == 0
+
+
+def test_picture_that_its_exif_turns(trained: Production, tmp_path: Path) -> None:
+    upright = np.pad(frames_of("performance.mp4", 1)[0], ((0, 64), (0, 0), (0, 0)), mode="edge")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "plate.jpg", quality=95, exif=turned)
+    trained.generate(tmp_path / "plate.jpg", tmp_path / "shot.jpg")
+    with Image.open(tmp_path / "shot.jpg") as published:
+        assert published.size == (256, 320)
+        assert published.getexif().get(0x0112, 1) == 1
+    assert_swapped(trained, tmp_path / "plate.jpg", tmp_path / "shot.jpg", [0])
+
+
+def test_frames_without_the_performer_pass_unaltered(trained: Production, tmp_path: Path) -> None:
+    performance = frames_of("performance.mp4", 20)
+    plate = write_video(tmp_path / "plate.mp4", [*performance[:10], *[GREY] * 9, *performance[10:]])
+    result = trained.generate(plate, tmp_path / "shot.mp4", PublishConfig(quality=4))
+    assert (result.published.num_frames, result.published.num_altered_frames) == (29, 20)
+    assert result.unaltered_spans == ((10 / 24, 19 / 24),)
+    before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
+    label = difference(draw_label(GREY), GREY) > 0
+    assert label.sum() > 500
+    for index in range(10, 19):
+        change = difference(before[index], after[index])
+        assert change[~label].mean() < CODEC_NOISE
+        assert change[label].mean() > FACE_CHANGE
+    for index in (*range(10), *range(19, 29)):
+        inside, _ = face_area(trained, plate, index)
+        assert difference(before[index], after[index])[inside].mean() > FACE_CHANGE
+
+
+def test_of_two_people_only_the_performer_is_changed(trained: Production, tmp_path: Path) -> None:
+    pairs = zip(clip_of(STRANGER, 10), frames_of("performance.mp4", 10), strict=True)
+    plate = write_video(tmp_path / "plate.mp4", [np.hstack(pair) for pair in pairs])
+    result = trained.generate(plate, tmp_path / "shot.mp4")
+    assert result.published.num_altered_frames == 10
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(10))
+    for before, after in zip(pictures(plate), pictures(tmp_path / "shot.mp4"), strict=True):
+        change = difference(before, after)[:, :256]
+        assert change.mean() < CODEC_NOISE
+        assert change.max() < LARGEST_CODEC_NOISE
+
+
+def test_stranger_s_plate(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", clip_of(STRANGER, 6))
+    with pytest.raises(FaceError, match=r"kofi isn't in .*plate\.mp4"):
+        trained.generate(plate, tmp_path / "shot.mp4")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["plate.mp4"]
+
+
+def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> None:
+    plate, output = tmp_path / "plate.png", tmp_path / "shot.png"
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
+    output.write_bytes(b"somebody's work")
+    with pytest.raises(UsageError, match="--overwrite"):
+        trained.generate(plate, output)
+    assert output.read_bytes() == b"somebody's work"
+    assert trained.project.database.execute("SELECT count(*) FROM scans WHERE purpose = 'generate'").fetchone() == (0,)
+    trained.generate(plate, output, overwrite=True)
+    assert probe(output).resolution_wh == (256, 256)
+
+
+def test_label_is_left_off_only_with_a_reason(trained: Production, tmp_path: Path) -> None:
+    plate = tmp_path / "plate.png"
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
+    with pytest.raises(UsageError, match="reason"):
+        PublishConfig(label=False)
+    trained.generate(plate, tmp_path / "labelled.png", PublishConfig())
+    trained.generate(plate, tmp_path / "unlabelled.png", UNLABELLED)
+    (labelled,), (unlabelled,) = pictures(tmp_path / "labelled.png"), pictures(tmp_path / "unlabelled.png")
+    assert np.array_equal(labelled, draw_label(unlabelled))
+    assert not np.array_equal(labelled, unlabelled)
+    facts = [entry.facts for entry in ledger.entries(trained.project) if entry.event == "published"]
+    assert [(fact["label"], fact["label_reason"]) for fact in facts] == [
+        ("shown", ""),
+        ("left out", UNLABELLED.unlabelled_reason),
+    ]
+
+
+def test_nothing_is_out_where_the_log_was_changed(trained: Production, tmp_path: Path) -> None:
+    plate = tmp_path / "plate.png"
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
+    trained.project.database.execute("DELETE FROM log WHERE number = (SELECT max(number) FROM log)")
+    with pytest.raises(ProvenanceError, match="cut off"):
+        trained.generate(plate, tmp_path / "shot.png")
+    assert not (tmp_path / "shot.png").exists()
+
+
+def test_memory_does_not_grow_with_the_plate(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any time only so many frames of the plate are alive, in looking for faces as in rendering."""
+    alive, most = weakref.WeakValueDictionary[int, Rgb](), {"scan": 0, "render": 0}
+
+    def watched(phase: str, info: MediaInfo, **place: int | None) -> Iterator[Frame]:
+        for frame in read_frames(info, **place):  # type: ignore[arg-type]
+            alive[len(seen)] = frame.rgb
+            seen.append(frame.index)
+            most[phase] = max(most[phase], len(alive))
+            yield frame
+
+    seen: list[int] = []
+    monkeypatch.setattr(scan_module, "read_frames", lambda info, **place: watched("scan", info, **place))
+    monkeypatch.setattr(generate_module, "read_frames", lambda info, **place: watched("render", info, **place))
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60))
+    trained.generate(plate, tmp_path / "shot.mp4")
+    assert seen == [*range(60), *range(60)]
+    assert most["scan"] <= 3
+    assert most["render"] <= 2 * SMOOTHING_RADIUS + 4
+
+
+def test_a_plate_of_another_folder_leaves_no_trace_beside_it(trained: Production, tmp_path: Path) -> None:
+    (tmp_path / "plates").mkdir()
+    (tmp_path / "out").mkdir()
+    plate = write_video(tmp_path / "plates" / "plate.mp4", frames_of("performance.mp4", 6))
+    trained.generate(plate, tmp_path / "out" / "shot.mp4")
+    assert [path.name for path in (tmp_path / "plates").iterdir()] == ["plate.mp4"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["shot.mp4"]
+    assert not list((trained.project.folder / "renders").iterdir())
