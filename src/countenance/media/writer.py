@@ -274,7 +274,7 @@ def _written_whole(path: Path) -> Iterator[Path]:
     except (OSError, av.FFmpegError) as error:
         raise _unwritable(path, error) from error
     finally:
-        pass
+        part.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError | av.FFmpegError) -> MediaError:

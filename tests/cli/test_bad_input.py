@@ -1,0 +1,349 @@
+"""Whatever goes wrong: one clear line, the right exit code, nothing half-written, and the way on stays open."""
+
+import hashlib
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from countenance.project import DATABASE_NAME
+
+from .conftest import TRAIN, Desk, cut, grey
+
+LIGHT = ("log", "check")
+NOBODY = 65534
+
+
+def refused(desk: Desk, code: int, says: str, *words: str | Path, file_limit: int | None = None) -> None:
+    """The command ends with this code and one line, and leaves everything as it was."""
+    before = desk.traces()
+    ended = desk.run(*words, file_limit=file_limit)
+    assert (ended.code, ended.out) == (code, "")
+    assert says in ended.error
+    assert desk.traces() == before
+    desk.check()
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+# What comes in.
+
+
+def test_footage_that_is_none(released: Desk) -> None:
+    footage = released.folder / "footage"
+    footage.mkdir()
+    refused(released, 4, "no video or picture that can be used", "collect", "kim", footage)
+    (footage / "letter.mp4").write_text("Dear kim, " * 100)
+    refused(released, 4, "is not a video or picture", "collect", "kim", footage / "letter.mp4")
+    refused(released, 4, "is not a video or picture", "collect", "kim", footage)
+    whole = (released.folder / "kim.mp4").read_bytes()
+    (footage / "part.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    refused(released, 4, "truncated", "collect", "kim", footage / "part.mp4")
+    refused(released, 4, "there is no file", "collect", "kim", footage / "lost.mp4")
+    refused(released, 4, "no footage of kim", "prepare", "kim")
+    released.do("collect", "kim", released.folder / "kim.mp4")
+
+
+def test_footage_that_may_not_be_read(released: Desk) -> None:
+    if os.getuid() != 0:
+        (released.folder / "kim.mp4").chmod(0)
+        refused(released, 4, "permission denied", "collect", "kim", released.folder / "kim.mp4")
+        return
+    # Root may read everything, so another user runs it, where they can get at all but the clip.
+    with tempfile.TemporaryDirectory() as open_folder:
+        desk = released.copy(Path(open_folder) / "desk")
+        for path in (Path(open_folder), *Path(open_folder).rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        clip = desk.folder / "kim.mp4"
+        os.chown(clip, 0, 0)
+        clip.chmod(0o600)
+        before = desk.traces()
+        ended = desk.run("collect", "kim", clip, user=NOBODY)
+        assert ended.code == 4
+        assert "permission denied" in ended.error
+        assert desk.traces() == before
+        clip.chmod(0o644)
+        assert desk.run("collect", "kim", clip, user=NOBODY).code == 0
+
+
+def test_footage_without_the_person(released: Desk) -> None:
+    grey(released.folder / "grey.mp4")
+    cut("mira", released.folder / "mira.mp4", num_frames=8)
+    released.do("collect", "kim", released.folder / "grey.mp4")
+    refused(released, 4, "no face in any of the 1 clips of kim", "prepare", "kim")
+    released.do("collect", "kim", released.folder / "mira.mp4")
+    refused(released, 4, "faces in the clips of kim are other people's", "prepare", "kim")
+    released.do("collect", "kim", released.folder / "kim.mp4")
+    released.do("prepare", "kim")
+
+
+def test_footage_that_changed_since(collected: Desk) -> None:
+    clip = collected.folder / "other.mp4"
+    shutil.copyfile(collected.folder / "plate.mp4", clip)
+    collected.do("collect", "kim", clip)
+    clip.write_bytes((collected.folder / "dana.mp4").read_bytes())
+    refused(collected, 4, "was changed since it was collected", "prepare", "kim")
+    clip.unlink()
+    refused(collected, 4, "is gone", "prepare", "kim")
+
+
+# What people allowed.
+
+
+def test_a_release_that_is_not_valid(released: Desk) -> None:
+    _picture(released, "mira-1")
+    unsigned = released.release("mira-1", "performer", sign=False)
+    refused(released, 3, "is unsigned", "release", "add", unsigned)
+    altered = _signed(released, "mira-2")
+    altered.write_text(altered.read_text().replace("2090-12-31", "2099-12-31"))
+    refused(released, 3, "was altered since it was signed", "release", "add", altered)
+    past = ("--valid-from", "2020-01-01", "--expires", "2020-12-31")
+    refused(released, 3, "expired", "release", "add", _signed(released, "mira-3", *past))
+    refused(released, 3, "there is no release of mira-3", "prepare", "mira-3")
+
+
+def _picture(desk: Desk, person: str) -> Path:
+    return Path(shutil.copyfile(desk.folder / "kim.png", desk.folder / f"{person}.png"))
+
+
+def _signed(desk: Desk, person: str, *more: str) -> Path:
+    _picture(desk, person)
+    return desk.release(person, "performer", *more)
+
+
+def test_a_release_that_was_revoked_closes_every_door(trained: Desk) -> None:
+    document, key = trained.folder / "kim-performer.release.toml", trained.folder / "kim.key"
+    trained.do("release", "revoke", document, "--key", key)
+    trained.do("release", "add", trained.folder / "kim.revocation.toml")
+    for words in (("prepare", "kim"), TRAIN, trained.generate()):
+        refused(trained, 3, "the release of kim was revoked", *words)
+
+
+def test_a_release_for_something_else(trained: Desk) -> None:
+    refused(trained, 3, "is for role performer, not likeness", "train", "kim", "--onto", "dana")
+    pair = ("--likeness", "kim", "--performer", "dana")
+    plate = trained.folder / "plate.mp4"
+    refused(trained, 3, "is for role performer, not likeness", "generate", plate, *pair, "--output", "a.mp4")
+    settings = trained.project / "countenance.toml"
+    settings.write_text(settings.read_text().replace('"film"', '"political"'))
+    for words in (("prepare", "kim"), TRAIN, trained.generate()):
+        refused(trained, 3, "is for uses film, not political", *words)
+
+
+# What was learned.
+
+
+def test_a_checkpoint_that_is_corrupt(trained: Desk) -> None:
+    (numbers,) = trained.model.glob("*.safetensors")
+    damage(numbers)
+    for words in (TRAIN, trained.generate()):
+        refused(trained, 5, "is corrupt", *words)
+    numbers.unlink()
+    refused(trained, 5, "is missing", *trained.generate())
+    (trained.model / "checkpoint.json").write_text("{")
+    for words in (TRAIN, trained.generate()):
+        refused(trained, 5, "checkpoint.json is corrupt", *words)
+    shutil.rmtree(trained.model)
+    refused(trained, 5, "no model here", *trained.generate())
+
+
+class Trap:
+    """Unpickled, it would leave a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_checkpoint_that_is_a_pickle_is_never_opened(trained: Desk) -> None:
+    sprung = trained.folder / "sprung"
+    content = pickle.dumps(Trap(sprung))
+    (numbers,) = trained.model.glob("*.safetensors")
+    numbers.write_bytes(content)
+    refused(trained, 5, "is corrupt", *trained.generate())
+    # Even where somebody made its digest fit.
+    facts = json.loads((trained.model / "checkpoint.json").read_text())
+    facts["numbers_sha256"] = hashlib.sha256(content).hexdigest()
+    (trained.model / "checkpoint.json").write_text(json.dumps(facts))
+    for words in (TRAIN, trained.generate()):
+        refused(trained, 5, "is no safetensors file", *words)
+    assert not sprung.exists()
+
+
+# What goes out.
+
+
+def test_a_plate_without_the_performer(trained: Desk) -> None:
+    grey(trained.folder / "plate.mp4")
+    refused(trained, 4, "kim isn't in", *trained.generate())
+    cut("mira", trained.folder / "plate.mp4", num_frames=4)
+    refused(trained, 4, "kim isn't in", *trained.generate())
+    (trained.folder / "plate.mp4").write_bytes(b"no video")
+    refused(trained, 4, "is not a video or picture", *trained.generate())
+
+
+def test_an_output_that_is_there(trained: Desk) -> None:
+    output = trained.folder / "shot.mp4"
+    output.write_text("precious")
+    refused(trained, 2, "is there already", *trained.generate())
+    assert output.read_text() == "precious"
+    refused(trained, 2, "is the plate itself", *trained.generate("--overwrite", output="../plate.mp4"))
+    refused(trained, 2, "there is no folder", *trained.generate(output="nowhere/shot.mp4"))
+    refused(trained, 2, "from a video comes one of", *trained.generate(output="shot.avi"))
+    trained.do(*trained.generate("--overwrite"))
+    assert output.stat().st_size > 1000
+
+
+# What is asked.
+
+
+def test_wrong_use(collected: Desk) -> None:
+    refused(collected, 2, "unknown setting prepare.size", "prepare", "dana", "--set", "prepare.size=3")
+    refused(collected, 2, "expected --set prepare.KEY=VALUE", "prepare", "dana", "--set", "min_size_px")
+    refused(collected, 2, "setting train.resolution", *TRAIN, "--set", "train.resolution=65")
+    refused(collected, 3, "there is no release of nobody", "prepare", "nobody")
+    refused(collected, 3, "there is no release of nobody", "train", "nobody", "--onto", "kim")
+    refused(collected, 4, "run `countenance prepare dana` first", *TRAIN)
+    for words in (("prepare", "dana"), LIGHT, ("collect", "dana", "dana.mp4")):
+        outside = collected.run(*words, cwd=collected.folder)
+        assert outside.code == 2
+        assert "no countenance.toml in" in outside.error
+    assert collected.run("new", "film", cwd=collected.folder).code == 2
+    assert collected.run("prepare", "dana", "--fast").code == 2
+
+
+def test_names_of_files_do_not_steer_the_terminal(collected: Desk) -> None:
+    refused(collected, 4, "there is no file", "collect", "dana", "a\x1b[31mb\nerror: c [bold]d[/bold].mp4")
+
+
+def test_a_second_command_while_one_is_writing(collected: Desk) -> None:
+    first = collected.start("prepare", "dana")
+    first.wait_for(lambda: "looking" in _states(collected))
+    second = subprocess.run(
+        [sys.executable, "-m", "countenance", "collect", "kim", collected.folder / "kim.mp4"],
+        cwd=collected.project,
+        env={**os.environ, "COUNTENANCE_CONFIG": str(collected.folder / "config")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert "error: another command is writing" in second.stderr
+    assert first.end().code == 0
+    collected.check()
+
+
+def _states(desk: Desk) -> list[str]:
+    with closing(sqlite3.connect(desk.project / DATABASE_NAME)) as database:
+        return [state for (state,) in database.execute("SELECT state FROM scans")]
+
+
+# What fails underneath.
+
+
+def test_a_full_disk_while_preparing(collected: Desk) -> None:
+    for limit in (300_000, 2_500_000):
+        refused(collected, 4, "see to free space", "prepare", "dana", file_limit=limit)
+    assert "40 of 40 faces" in collected.do("prepare", "dana").err
+
+
+def test_a_full_disk_while_training(trained: Desk) -> None:
+    (numbers,) = trained.model.glob("*.safetensors")
+    more = (*TRAIN, "--set", "train.images=192")
+    refused(trained, 4, "see to free space", *more, file_limit=numbers.stat().st_size - 1)
+    trained.do(*trained.generate())
+    ended = trained.do(*more)
+    assert "going on from 160 images" in ended.err
+    assert "192 of 192 images seen" in ended.err
+
+
+def test_a_full_disk_while_generating(trained: Desk) -> None:
+    trained.do(*trained.generate(output="../first.mp4"))
+    size = (trained.folder / "first.mp4").stat().st_size
+    lossless = trained.generate("--set", "generate.quality=0")
+    refused(trained, 4, "00000.nut can't be written", *lossless, file_limit=100_000)
+    trained.do(*lossless, "--json")
+    whole = (trained.folder / "shot.mp4").stat().st_size
+    assert whole > size
+    # Room for the frames, but no longer for their credentials.
+    before = trained.traces()
+    ended = trained.run(*trained.generate("--set", "generate.quality=0", output="../again.mp4"), file_limit=whole - 100)
+    assert ended.code == 6
+    assert "can't be signed" in ended.error
+    (fragment,) = trained.traces() - before
+    assert fragment.endswith("labelled-0/00000.nut")
+    trained.check()
+    trained.do(*trained.generate("--set", "generate.quality=0", output="../again.mp4"))
+    assert fragment not in trained.traces()
+
+
+@pytest.mark.parametrize("verb", ["prepare", "train", "generate"])
+def test_ctrl_c_at_any_moment(verb: str, collected_desk: Desk, trained_desk: Desk, tmp_path: Path) -> None:
+    desk = (collected_desk if verb == "prepare" else trained_desk).copy(tmp_path / "desk")
+    words: dict[str, tuple[str | Path, ...]] = {
+        "prepare": ("prepare", "dana"),
+        "train": (*TRAIN, "--set", "train.images=100000"),
+        "generate": desk.generate("--set", "generate.quality=0"),
+    }
+    chance = random.Random(verb)
+    codes = []
+    for longest in (0.1, 0.7, 1.5):
+        running = desk.start(*words[verb])
+        time.sleep(chance.uniform(0.02, longest))
+        running.interrupt()
+        ended = running.end()
+        codes.append(ended.code)
+        assert ended.code in {0, 130}
+        assert "Traceback" not in ended.err
+        if ended.code == 130:
+            assert "un the same command to go on" in ended.err.splitlines()[-1]
+            assert not (desk.folder / "shot.mp4").exists()
+        hidden = {name for name in desk.traces() if Path(name).name.startswith(".")}
+        assert hidden <= {"film/.countenance.lock", "config/.signing.lock"}
+        desk.check()
+    assert codes[0] == 130
+    last = (*TRAIN, "--set", "train.images=480") if verb == "train" else words[verb]
+    if 0 not in codes:
+        desk.do(*last)
+
+
+@pytest.mark.parametrize(("module", "code"), [("typer", -signal.SIGINT), ("torch", 130), ("cv2", 130)])
+def test_ctrl_c_while_loading(module: str, code: int, collected: Desk) -> None:
+    program = f"""
+import builtins, os, signal
+from countenance.cli.start import main
+load = builtins.__import__
+def interrupted(name, *rest):
+    if name == {module!r}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return load(name, *rest)
+builtins.__import__ = interrupted
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "prepare", "dana"],
+        cwd=collected.project,
+        env={**os.environ, "COUNTENANCE_CONFIG": str(collected.folder / "config")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert ended.stderr == ("" if code < 0 else "stopped; run the same command to go on\n")

@@ -1,0 +1,116 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countenance.demo import data_folder
+
+from .conftest import TRAIN, cut
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a production has before it begins: two pictures, two folders of footage, a plate."""
+    for person, actor in (("dana", "zuri"), ("kim", "kofi")):
+        shutil.copyfile(data_folder() / f"{actor}.png", tmp_path / f"{person}.png")
+        footage = tmp_path / "footage" / person
+        footage.mkdir(parents=True)
+        cut(actor, footage / "first.mp4", num_frames=12)
+        shutil.copyfile(tmp_path / f"{person}.png", footage / "portrait.png")
+        (footage / "notes.txt").write_text("no footage")
+    cut("performance", tmp_path / "plate.mp4", num_frames=8)
+    return tmp_path
+
+
+def countenance(cwd: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as a shell does; it has to succeed, and to say nothing but its own words."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "countenance", *words],
+        cwd=cwd,
+        env={**os.environ, "COUNTENANCE_CONFIG": str(cwd / "config")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "TensorFlow" not in ended.stderr
+    return ended
+
+
+def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
+    def run(*words: str) -> str:
+        return countenance(folder, *words).stderr
+
+    def asked(*words: str) -> tuple[str, dict[str, Any]]:
+        """What it tells a person and, at the same time, a program."""
+        ended = countenance(folder, *words, "--json")
+        return ended.stderr, json.loads(ended.stdout)
+
+    made = countenance(folder, "new", "film").stderr
+    assert "Next: `cd film`" in made
+    for path in (folder / "film").iterdir():
+        path.rename(folder / path.name)
+
+    for person, role in (("dana", "likeness"), ("kim", "performer")):
+        draft = ("--role", role, "--reference", f"{person}.png", "--use", "film", "--project", "Winter")
+        run("release", "new", person, *draft, "--expires", "2090-12-31")
+        run("release", "key", f"{person}.key")
+        assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
+        added = run("release", "add", f"{person}.release.toml")
+        assert f"Added the release of {person} as {role}" in added
+        assert f"Next: `countenance collect {person} FOOTAGE`" in added
+
+    told, value = asked("collect", "dana", "footage/dana/")
+    assert "left out: " in told
+    assert "notes.txt" in told
+    assert "2 new clips of dana, 13 frames; 0 known already. Next: `countenance prepare dana`." in told
+    assert set(value) == {"person", "clips", "known", "left_out"}
+    assert [clip["frames"] for clip in value["clips"]] == [12, 1]
+    run("collect", "kim", "footage/kim/")
+
+    told, value = asked("prepare", "dana")
+    assert re.search(r"^looking for faces in first\.mp4: 12 frames in \d:\d\d$", told, re.MULTILINE)
+    assert "Face set of dana: 13 of 13 faces in 2 clips." in told
+    assert "`countenance train dana --onto PERFORMER`" in told
+    assert (value["faces_found"], value["faces_kept"], value["left_out"]) == (13, 13, {})
+    assert set(value) == {"person", "faces_found", "faces_kept", "left_out", "face_set", "permit"}
+    assert "`countenance train LIKENESS --onto kim`" in run("prepare", "kim")
+
+    told, value = asked(*TRAIN)
+    assert "training dana onto kim: 160 images in " in told
+    assert set(value) == {"model", "images_seen", "weights"}
+    assert Path(value["model"], "preview.png").exists()
+
+    pair = ("--likeness", "dana", "--performer", "kim")
+    told, published = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
+    # One line for each finished task and nothing else: no bars in a pipe.
+    assert len(told.splitlines()) == 4
+    assert told.endswith(
+        "Published shot.mp4: a face was replaced in 8 of 8 frames. Next: `countenance verify shot.mp4`.\n"
+    )
+    digests = {"sha256", "manifest", "permit"}
+    assert set(published) == {"output", "log_index", "frames", "altered_frames", "unaltered_spans_s", *digests}
+    assert (published["output"], published["frames"], published["altered_frames"]) == ("shot.mp4", 8, 8)
+
+    _, report = asked("verify", "shot.mp4")
+    assert report["sha256"] == published["sha256"]
+    states = {finding["about"]: finding["state"] for finding in report["findings"]}
+    assert states == {"credentials": "trusted", "log": "valid", "edits": "trusted", "watermark": "unknown"}
+    shown = countenance(folder, "verify", "shot.mp4").stdout
+    assert "A face was replaced by a generated one in 8 of 8 frames." in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+    told, value = asked("log", "check")
+    assert value == {"entries": 6, "remembered": 6}
+    assert "None is altered" in told
+    _, listed = asked("release", "list")
+    assert (listed["title"], listed["use"]) == ("Winter", "film")
+    hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}
+    assert hidden == {".countenance.lock"}

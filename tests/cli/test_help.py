@@ -1,0 +1,49 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from countenance.cli import app as cli
+from countenance.cli.shell import count
+
+COMMANDS = (
+    *("new", "collect", "prepare", "train", "generate", "verify", "demo"),
+    *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
+    *("log check", "log show"),
+)
+HEAVY = {"torch", "cv2", "av", "numpy", "pydantic", "cryptography", "c2pa", "ai_edge_litert", "PIL"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(cli.app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert f"Example: countenance {command}" in " ".join(result.output.split())
+
+
+def test_the_overview_tells_all_commands_in_the_order_of_work_and_the_exit_codes() -> None:
+    result = CliRunner().invoke(cli.app, ["--help"])
+    listed = [line.split()[0] for line in result.output.split("Commands:")[1].splitlines() if line.strip()]
+    assert tuple(listed) == cli.ORDER
+    assert set(listed) == {command.split()[0] for command in COMMANDS}
+    assert "130 stopped by Ctrl-C" in " ".join(result.output.split())
+    # A description that doesn't fit into its line ends in dots.
+    assert "..." not in result.output.split("Commands:")[1]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", "import countenance.cli.app, sys, json; print(json.dumps(list(sys.modules)))"],
+        capture_output=True,
+        check=True,
+    )
+    modules = json.loads(shown.stdout)
+    assert not HEAVY & {name.split(".")[0] for name in modules}
+    rooms = {name.split(".")[1] for name in modules if name.startswith("countenance.")}
+    assert rooms == {"cli", "errors"}
+
+
+def test_counts_have_their_unit_in_the_right_number() -> None:
+    assert [count(number, "frame") for number in (0, 1, 2400)] == ["0 frames", "1 frame", "2,400 frames"]
