@@ -2,9 +2,10 @@
 
 import json
 import platform
+import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 from countenance.project import Project, now
@@ -22,11 +23,12 @@ def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping
         "INSERT INTO runs (id, verb, facts, permit_digest, started_at) VALUES (?, ?, ?, ?, ?)",
         (run, verb, json.dumps({**facts, "versions": versions}), permit_digest, now()),
     )
-    outcome = "done"
+    end = "UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?"
     try:
         yield
     except BaseException as error:
-        outcome = f"{type(error).__name__}: {error}"
+        # On a full disk this fails too, and must not hide what failed first.
+        with suppress(sqlite3.OperationalError):
+            project.database.execute(end, (now(), f"{type(error).__name__}: {error}", run))
         raise
-    finally:
-        project.database.execute("UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?", (now(), outcome, run))
+    project.database.execute(end, (now(), "done", run))

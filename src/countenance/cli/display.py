@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from countenance.cli.shell import console
+from countenance.cli.shell import console, count
 
 Item = TypeVar("Item")
 
@@ -53,7 +53,7 @@ class Bars:
         finally:
             self._bars.remove_task(task)
         if not console.is_terminal:
-            self.note(f"{what}: {total:,} {unit} in {_clock(time.monotonic() - begun)}")
+            self.note(f"{what}: {count(total, unit.removesuffix('s'))} in {_clock(time.monotonic() - begun)}")
 
     def note(self, text: str) -> None:
         console.print(text, markup=False)

@@ -6,6 +6,7 @@ themselves and, in videos, boxes without content; a byte changed there goes unno
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -138,9 +139,10 @@ def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: Signing
             with media.open("rb") as unsigned, output.open("w+b") as signed:
                 manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
     except (c2pa.C2paError, OSError) as error:
-        raise ProvenanceError(
-            f"{media.name} can't be signed ({error}); see that the disk has room, try again"
-        ) from error
+        # Of a full disk c2pa tells only in its own terms.
+        is_full = shutil.disk_usage(output.parent).free < 2 * media.stat().st_size
+        why = "the disk is full" if is_full else str(error)
+        raise ProvenanceError(f"{media.name} can't be signed ({why}); free space, then run it again") from error
     return hashlib.sha256(manifest).hexdigest()
 
 
