@@ -31,7 +31,7 @@ from countenance.steps.verify import verify
 LIKENESS, PERFORMER = "zuri", "kofi"
 MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.json")
 TRAINING = TrainConfig(resolution=64, images=18_000, batch_size=8, learning_rate=1e-3, threads=1)
-"""One thread: at batches of eight a second one brings a tenth, and on a busy machine costs far more."""
+"""One thread: at batches of eight a second one brings little, and on a busy machine costs far more."""
 
 
 def run_demo(

@@ -21,10 +21,6 @@ from countenance.media.container import COLOUR_SPACES, MAX_PIXELS, PICTURE_FORMA
 from countenance.media.orientation import display_matrix, rotation_deg
 from countenance.types import MediaInfo
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov"})
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-"""What can be written; what can be read is more."""
-
 MAX_DURATION_S = 12 * 3600
 MAX_STREAMS = 64
 MAX_MISSING_S = Fraction(1, 2)

@@ -142,7 +142,7 @@ def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: Signing
         # Of a full disk c2pa tells only in its own terms.
         is_full = shutil.disk_usage(output.parent).free < 2 * media.stat().st_size
         why = "the disk is full" if is_full else str(error)
-        raise ProvenanceError(f"{media.name} can't be signed ({why}); free space, then run it again") from error
+        raise ProvenanceError(f"{media.name} can't be signed ({why}); see that the disk has room, try again") from error
     return hashlib.sha256(manifest).hexdigest()
 
 
