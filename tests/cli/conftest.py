@@ -57,7 +57,7 @@ class Running:
     end: Callable[[], Ended]
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Ctrl-C; one that has ended by itself doesn't notice."""
         os.kill(self.process, signal.SIGINT)
 
     def wait_for(self, is_there: Callable[[], bool]) -> None:
@@ -65,7 +65,7 @@ class Running:
         until = time.monotonic() + 60
         while not is_there():
             assert time.monotonic() < until
-            os.kill(self.process, 0)
+            assert "(zombie)" not in Path(f"/proc/{self.process}/status").read_text()
             time.sleep(0.005)
 
 
@@ -102,15 +102,17 @@ class Desk:
             "file_limit": file_limit,
             "user": user,
         }
-        self.forker.stdin.write(json.dumps(order) + "\n")
-        self.forker.stdin.flush()
-        answers = self.forker.stdout
-        process = int(answers.readline())
+        orders, answers = self.forker.stdin, self.forker.stdout
+
+        def ask(line: str) -> int:
+            orders.write(f"{line}\n")
+            orders.flush()
+            return int(answers.readline())
 
         def end() -> Ended:
-            return Ended(code=int(answers.readline()), out=out.read_text(), err=err.read_text())
+            return Ended(code=ask("end"), out=out.read_text(), err=err.read_text())
 
-        return Running(process=process, err=err, end=end)
+        return Running(process=ask(json.dumps(order)), err=err, end=end)
 
     def run(
         self, *words: str | Path, cwd: Path | None = None, file_limit: int | None = None, user: int | None = None
