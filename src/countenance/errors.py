@@ -6,7 +6,8 @@ CountenanceError
 ├── MediaError            a file can't be read or written
 │   └── FaceError         no face, or not the right one, where one is needed
 ├── ModelError            a checkpoint is missing, corrupt or for other people; training went astray
-└── ProvenanceError       a file can't be signed, logged or published; a log that was changed
+├── ProvenanceError       a file can't be signed, logged or published; a log that was changed
+└── ActorError            a synthetic actor can't be rendered: packages or Blender are missing, a render failed
 
 A message is one line: what was expected, what came, what to do next.
 """
@@ -40,3 +41,7 @@ class ModelError(CountenanceError):
 
 class ProvenanceError(CountenanceError):
     exit_code = 6
+
+
+class ActorError(CountenanceError):
+    exit_code = 7

@@ -1,0 +1,1 @@
+"""Synthetic people: they exist nowhere else, and everything about their pictures is known exactly."""

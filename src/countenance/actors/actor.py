@@ -1,0 +1,354 @@
+"""Who a synthetic person is: numbers drawn from a seed, nothing taken from anybody.
+
+The draw is fair by design: skin tone runs evenly from lightest to darkest, age evenly from 20 to 75, half are female.
+Numbers that follow each other walk evenly through tone, age and sex (a low-discrepancy sequence), so that any run of
+seeds is a fair sample. Base heads are drawn with a lean that goes with tone; everything else is independent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+HairKind = Literal["bald", "buzz", "crop", "curls", "parted", "swept", "bob", "tied"]
+Rgb = tuple[float, float, float]
+"""sRGB, 0–1."""
+
+TONES = np.array(
+    [
+        [238, 204, 186],
+        [228, 184, 158],
+        [214, 164, 134],
+        [196, 144, 112],
+        [170, 120, 91],
+        [142, 97, 72],
+        [112, 74, 54],
+        [84, 55, 42],
+        [60, 40, 33],
+    ]
+)
+"""Skin from lightest to darkest, sRGB."""
+IRISES = np.array([[60, 38, 24], [78, 52, 30], [104, 78, 44], [88, 92, 60], [84, 108, 118], [108, 122, 128]])
+HAIRS = np.array([[18, 14, 13], [30, 22, 18], [58, 38, 26], [96, 62, 38], [142, 104, 64], [186, 152, 104]])
+GREY = np.array([176, 172, 168])
+CLOTHS = np.array(
+    [[52, 66, 92], [150, 148, 140], [60, 60, 62], [42, 80, 86], [112, 46, 44], [88, 92, 62], [186, 178, 160]]
+)
+
+DETAILS: Mapping[str, float] = {
+    # How far each detail of the face usually lies from the mean: the standard deviation of its weight.
+    "head-scale-depth": 0.3,
+    "head-scale-horiz": 0.3,
+    "head-scale-vert": 0.3,
+    "head-fat": 0.3,
+    "head-angle": 0.3,
+    "forehead-nubian": 0.25,
+    "forehead-scale-vert": 0.35,
+    "forehead-temple": 0.4,
+    "forehead-trans": 0.3,
+    "eyebrows-angle": 0.4,
+    "eyebrows-trans": 0.35,
+    "eye-bag": 0.3,
+    "eye-corner1": 0.4,
+    "eye-corner2": 0.4,
+    "eye-epicanthus": 0.3,
+    "eye-eyefold": 0.35,
+    "eye-height2": 0.3,
+    "eye-push1": 0.25,
+    "eye-push2": 0.25,
+    "eye-scale": 0.35,
+    "eye-trans": 0.3,
+    "nose-base": 0.4,
+    "nose-curve": 0.4,
+    "nose-flaring": 0.4,
+    "nose-greek": 0.3,
+    "nose-hump": 0.4,
+    "nose-nostrils-width": 0.35,
+    "nose-point": 0.4,
+    "nose-point-width": 0.4,
+    "nose-scale-depth": 0.35,
+    "nose-scale-horiz": 0.4,
+    "nose-scale-vert": 0.4,
+    "nose-volume": 0.4,
+    "nose-width1": 0.4,
+    "nose-width2": 0.4,
+    "mouth-angles": 0.25,
+    "mouth-cupidsbow": 0.35,
+    "mouth-lowerlip-height": 0.35,
+    "mouth-lowerlip-volume": 0.45,
+    "mouth-philtrum-volume": 0.35,
+    "mouth-scale-horiz": 0.4,
+    "mouth-scale-vert": 0.3,
+    "mouth-trans": 0.3,
+    "mouth-upperlip-height": 0.35,
+    "mouth-upperlip-volume": 0.45,
+    "chin-bones": 0.35,
+    "chin-cleft": 0.25,
+    "chin-height": 0.4,
+    "chin-jaw-drop": 0.3,
+    "chin-prognathism": 0.25,
+    "chin-prominent": 0.35,
+    "chin-width": 0.45,
+    "cheek-bones": 0.45,
+    "cheek-inner": 0.3,
+    "cheek-trans": 0.3,
+    "cheek-volume": 0.35,
+    "ear-scale": 0.35,
+    "ear-wing": 0.3,
+    "ear-lobe": 0.4,
+    "neck-scale-horiz": 0.3,
+}
+MODERATION = 0.72
+"""At one, faces are caricatures now and then."""
+OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex"}
+OUTLINES = ("oval", "round", "square", "rectangular", "triangular", "diamond", "invertedtriangular")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skin:
+    """What a skin looks like."""
+
+    tone: float
+    """0 lightest – 1 darkest, along `TONES`."""
+    warmth: float
+    """−1 cooler – 1 warmer than the tone's middle."""
+    redness: float
+    freckles: float
+    wrinkles: float
+    mottling: float
+    stubble: float
+    """Shade of a shaven beard, 0–1."""
+    lip_depth: float
+    """How much darker and redder than the skin lips are, 0–1."""
+    seed: int
+    """Of pores, freckles and moles."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hair:
+    """Hair of the head."""
+
+    kind: HairKind
+    rgb: Rgb
+    length_m: float
+    curl: float
+    """0 straight – 1 tight."""
+    line: float
+    """How far the hairline lies higher (> 0) or lower than the mean, in metres."""
+    recession: float
+    """How far it draws back at the temples, in metres."""
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Brows:
+    """Eyebrows."""
+
+    rgb: Rgb
+    density: float
+    thickness_m: float
+    arch_m: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beard:
+    """Hair of the face."""
+
+    rgb: Rgb
+    length_m: float
+    density: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glasses:
+    """A frame without lenses: something in front of the face."""
+
+    rgb: Rgb
+    width_m: float
+    """Of one rim."""
+    height_m: float
+    roundness: float
+    """0 a rectangle – 1 an ellipse."""
+    thickness_m: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """A synthetic person."""
+
+    seed: int
+    sex: float
+    """0 female – 1 male."""
+    age: float
+    """0 about twenty – 1 about seventy-five."""
+    base_weights: tuple[float, float, float]
+    """Of the head data's three base heads; sum one."""
+    muscle: float
+    weight: float
+    shape: Mapping[str, float]
+    """Weights of the head's targets, by their names."""
+    skin: Skin
+    iris_rgb: Rgb
+    teeth_rgb: Rgb
+    hair: Hair
+    brows: Brows
+    beard: Beard | None
+    glasses: Glasses | None
+    cloth_rgb: Rgb
+
+
+def draw_actor(seed: int) -> Actor:
+    """The actor of a seed: always the same one."""
+    chance = np.random.default_rng([seed, 1])
+    tone, age, sex_place = _even(seed)
+    male = sex_place >= 0.5
+    sex = float(np.clip(chance.normal(0.93 if male else 0.07, 0.05), 0, 1))
+    lean = np.array([0.15 + 1.1 * tone**1.5, 0.7 - 0.4 * abs(tone - 0.35), 1.25 * (1 - tone) ** 1.2 + 0.1])
+    base = chance.dirichlet(1.4 * lean / lean.sum() + 0.12)
+    skin = Skin(
+        tone=tone,
+        warmth=float(chance.uniform(-1, 1)),
+        redness=float(chance.uniform(0.25, 0.75)),
+        freckles=float(max(0.0, chance.normal(0.05, 0.12)) * (1 - tone)),
+        wrinkles=float(np.clip(age + chance.normal(0, 0.08), 0, 1)),
+        mottling=float(chance.uniform(0.4, 1.0)),
+        stubble=float(np.clip(chance.uniform(-0.2, 0.7), 0, 1)) if male else 0.0,
+        lip_depth=float(chance.uniform(0.35, 0.9) * (0.75 if male else 1.0)),
+        seed=int(chance.integers(1 << 30)),
+    )
+    greyness = float(np.clip(chance.normal(1.9 * age - 0.75, 0.2), 0, 0.95))
+    natural = _along(HAIRS, float(np.clip(chance.beta(1.0, 1.6) * (1.05 - 0.95 * tone), 0, 1)))
+    hair_rgb = _mix(natural, GREY, greyness)
+    hair = _draw_hair(chance, male=male, age=age, tone=tone, rgb=hair_rgb)
+    beard = None
+    if male and chance.random() < 0.35:
+        beard_rgb = _mix(natural, GREY, min(1.0, greyness * 1.15))
+        beard = Beard(
+            rgb=beard_rgb,
+            length_m=float(chance.choice([0.003, 0.006, 0.012], p=[0.45, 0.35, 0.2])),
+            density=float(chance.uniform(0.6, 1.0)),
+        )
+    glasses = None
+    if chance.random() < 0.15:
+        glasses = Glasses(
+            rgb=_rgb(np.array([[20, 20, 22], [70, 44, 28], [120, 112, 104], [40, 52, 84]])[chance.integers(4)]),
+            width_m=float(chance.uniform(0.047, 0.054)),
+            height_m=float(chance.uniform(0.030, 0.042)),
+            roundness=float(chance.uniform(0.2, 1.0)),
+            thickness_m=float(chance.uniform(0.0014, 0.0030)),
+        )
+    iris_place = float(np.clip(chance.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
+    return Actor(
+        seed=seed,
+        sex=sex,
+        age=age,
+        base_weights=(float(base[0]), float(base[1]), float(base[2])),
+        muscle=float(np.clip(chance.normal(0.55 if male else 0.45, 0.12), 0, 1)),
+        weight=float(np.clip(chance.normal(0.5, 0.15), 0.1, 0.95)),
+        shape=_draw_shape(chance),
+        skin=skin,
+        iris_rgb=_along(IRISES, iris_place),
+        teeth_rgb=_mix(
+            _rgb(np.array([228, 222, 210])),
+            np.array([198, 180, 142]),
+            float(chance.uniform(0, 0.8) * (0.3 + 0.7 * age)),
+        ),
+        hair=hair,
+        brows=Brows(
+            rgb=_mix(_mix(natural, np.array([20, 15, 12]), 0.35), GREY, 0.6 * greyness),
+            density=float(np.clip(chance.normal(0.9 - 0.25 * age, 0.15), 0.35, 1.2)),
+            thickness_m=float(np.clip(chance.normal(0.0056 if male else 0.0044, 0.0008), 0.003, 0.0075)),
+            arch_m=float(np.clip(chance.normal(0.006 if male else 0.009, 0.003), 0.0, 0.015)),
+        ),
+        beard=beard,
+        glasses=glasses,
+        cloth_rgb=_rgb(CLOTHS[chance.integers(len(CLOTHS))]),
+    )
+
+
+def _even(seed: int) -> tuple[float, float, float]:
+    """The seed's place in a Kronecker sequence of three numbers that no fraction comes near."""
+    steps = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1)
+    places = [(0.5 + seed * step) % 1 for step in steps]
+    return places[0], places[1], places[2]
+
+
+def _draw_shape(chance: np.random.Generator) -> dict[str, float]:
+    """Details to both sides of the mean, one or two outlines, and the small differences between left and right."""
+    from countenance.actors.head import load_head  # noqa: PLC0415
+
+    names = load_head().targets
+    shape: dict[str, float] = {}
+    for detail, usual in DETAILS.items():
+        spread = MODERATION * usual
+        weight = float(np.clip(chance.normal(0, spread), -2.0 * spread, 2.0 * spread))
+        for low, high in OPPOSITES.items():
+            name = f"detail-{detail}-{high if weight > 0 else low}"
+            if name in names:
+                shape[name] = min(abs(weight), 0.9)
+                break
+    for outline in chance.choice(OUTLINES, 2, replace=False):
+        shape[f"detail-head-{outline}"] = float(chance.uniform(0.0, 0.4))
+    uneven = [name for name in sorted(names) if name.startswith("detail-asym-")]
+    for name in chance.choice(uneven, 6, replace=False):
+        shape[str(name)] = float(chance.uniform(0, 0.35))
+    return shape
+
+
+def _draw_hair(chance: np.random.Generator, *, male: bool, age: float, tone: float, rgb: Rgb) -> Hair:
+    kinds: tuple[HairKind, ...]
+    if male:
+        kinds, likely = (
+            ("bald", "buzz", "crop", "curls", "parted", "swept"),
+            [0.05 + 0.15 * age, 0.2, 0.25, 0.15, 0.2, 0.15],
+        )
+    else:
+        kinds, likely = ("crop", "curls", "parted", "swept", "bob", "tied"), [0.1, 0.17, 0.13, 0.12, 0.26, 0.22]
+    weights = np.array(likely)
+    if tone > 0.6:
+        weights[[kinds.index("curls"), kinds.index("crop")]] *= 2.5
+        weights[[kinds.index("parted"), kinds.index("swept")]] *= 0.4
+    kind = kinds[int(chance.choice(len(kinds), p=weights / weights.sum()))]
+    lengths = {
+        "bald": (0.001, 0.001),
+        "buzz": (0.004, 0.009),
+        "crop": (0.014, 0.03),
+        "curls": (0.02, 0.06),
+        "parted": (0.05, 0.09),
+        "swept": (0.05, 0.09),
+        "bob": (0.14, 0.2),
+        "tied": (0.1, 0.14),
+    }
+    curl = chance.uniform(0.6, 1.0) if kind == "curls" else chance.uniform(0, 0.25)
+    return Hair(
+        kind=kind,
+        rgb=rgb,
+        length_m=float(chance.uniform(*lengths[kind])),
+        curl=float(max(curl, 0.9 if tone > 0.72 and kind in {"buzz", "crop"} else 0.0)),
+        line=float(chance.normal(0, 0.004)),
+        recession=float(max(0.0, chance.normal(0.002 + 0.011 * age, 0.004)) if male else 0.0),
+        seed=int(chance.integers(1 << 30)),
+    )
+
+
+def _along(colours: np.ndarray, place: float) -> Rgb:
+    """A colour between neighbours of a row, 0 the first, 1 the last."""
+    at = place * (len(colours) - 1)
+    low = min(int(at), len(colours) - 2)
+    return _rgb(colours[low] + (colours[low + 1] - colours[low]) * (at - low))
+
+
+def skin_tone(skin: Skin) -> Rgb:
+    """The skin's colour as a whole."""
+    red, green, blue = _along(TONES, skin.tone)
+    return red * (1 + 0.02 * skin.warmth), green, blue * (1 - 0.06 * skin.warmth)
+
+
+def _mix(one: Rgb, other: np.ndarray, part: float) -> Rgb:
+    return _rgb(np.array(one) * 255 * (1 - part) + other * part)
+
+
+def _rgb(colour: np.ndarray) -> Rgb:
+    red, green, blue = (np.clip(colour, 0, 255) / 255).tolist()
+    return red, green, blue

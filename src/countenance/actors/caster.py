@@ -1,0 +1,142 @@
+"""The fast renderer: rays against triangles (Embree), lit by harmonics, suns and lamps.
+
+It also makes labels, mask and depth of every frame, whichever renderer made its picture: the label comes from one ray
+through the middle of each pixel, so that no pixel is a mixture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from countenance.actors.figure import Figure, Posed
+from countenance.actors.head import RegionName, load_head, sample_map
+from countenance.actors.labels import Part
+from countenance.actors.rays import (
+    Hits,
+    Ribbons,
+    Triangles,
+    Vectors,
+    as_ribbons,
+    camera_rays,
+    cast,
+    gather,
+    spread,
+    turned_back,
+)
+from countenance.actors.scene import Camera, Light
+from countenance.actors.shading import Look, lighting, linear_picture, shade, skin_uv, tone_mapped
+from countenance.actors.surface import embree_scene, normals, triangles_of, unit
+
+SAMPLES = ((0.0, 0.0), (-0.33, -0.24), (0.37, -0.16), (-0.04, 0.4))
+"""Rays a pixel, relative to its middle; the first, through the middle itself, also decides the label."""
+NUM_OCCLUSION_RAYS = 24
+OCCLUSION_REACH_M, HAIR_REACH_M = 0.12, 0.02
+REGIONS: tuple[tuple[RegionName, Part], ...] = (
+    ("ears", Part.EAR),
+    ("lips", Part.LIPS),
+    ("inside_mouth", Part.MOUTH),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Picture:
+    """One frame and all that is known of it."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    labels: UInt8[np.ndarray, "S S"]
+    """`labels.Part` at each pixel's middle."""
+    face_mask: Float32[np.ndarray, "S S"]
+    """0–1: how much of a pixel shows the face that is replaced."""
+    depth: Float32[np.ndarray, "S S"]
+    """Metres along the view at each pixel's middle; 0 where nothing is."""
+
+
+class Caster:
+    """Draws one figure. What stays the same is made once: the hair's triangles, and how hidden each place is."""
+
+    def __init__(self, figure: Figure) -> None:
+        hair = as_ribbons(figure.hair, figure.detail.hair_radius_m, seed=figure.body.hair.seed)
+        self._hair = embree_scene(hair.points, hair.triangles)
+        self._look = self._make_look(figure, hair)
+
+    def draw(self, posed: Posed, camera: Camera, light: Light, size: int, *, colour: bool = True) -> Picture:
+        """One frame; without `colour` only what is known of it, and the picture is black."""
+        triangles, shot_light = gather(self._look.figure, posed), lighting(light)
+        labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
+        weights, total = np.zeros(size * size, np.float32), np.zeros((size * size, 3), np.float32)
+
+        def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
+            rays = np.broadcast_to(direction, places.shape).astype(np.float32)
+            places = places.astype(np.float32)
+            hidden = triangles.solid.run(places, rays, output=1)["primID"] >= 0
+            hidden |= self._hair.run(*turned_back(posed.head_matrix, places, rays), output=1)["primID"] >= 0
+            return np.where(hidden, 0, 1).astype(np.float32)
+
+        for number, (dx, dy) in enumerate(SAMPLES):
+            origin, rays = camera_rays(camera, size, dx, dy)
+            hits = cast(triangles, self._hair, posed.head_matrix, origin, rays)
+            weights += _face_weight(triangles, hits)
+            if number == 0:
+                labels = self._labels(triangles, hits)
+                along = rays @ camera.rotation[2].astype(np.float32)
+                depth = np.where(np.isfinite(hits.distance), hits.distance * along, 0).astype(np.float32)
+            if colour:
+                seen = shade(self._look, triangles, posed, hits, origin, rays, shot_light, shadow)
+                total += tone_mapped(seen)
+        rgb = np.round(np.clip(total / len(SAMPLES), 0, 1) * 255).astype(np.uint8)
+        return Picture(
+            rgb=rgb.reshape(size, size, 3),
+            labels=labels.reshape(size, size),
+            face_mask=(weights / len(SAMPLES)).reshape(size, size),
+            depth=depth.reshape(size, size),
+        )
+
+    def _labels(self, triangles: Triangles, hits: Hits) -> UInt8[np.ndarray, " N"]:
+        labels = np.full(len(hits.triangle), Part.BACKGROUND, np.uint8)
+        found = np.flatnonzero((hits.triangle >= 0) & ~hits.is_hair)
+        labels[found] = triangles.parts[hits.triangle[found]]
+        skin = found[labels[found] == Part.SKIN]
+        weight = spread(triangles.face_weight[:, None], triangles.triangles, hits, skin)[:, 0]
+        labels[skin[weight < 0.5]] = Part.NECK
+        uv = skin_uv(self._look.skin_uv, hits, skin)
+        for name, part in REGIONS:
+            labels[skin[sample_map(load_head().maps[name], uv) > 0.5]] = part
+        labels[hits.is_hair] = Part.HAIR
+        strands = np.flatnonzero(hits.strand >= 0)
+        labels[strands] = triangles.parts[hits.strand[strands]]
+        return labels
+
+    def _make_look(self, figure: Figure, hair: Ribbons) -> Look:
+        chance = np.random.default_rng([figure.body.hair.seed, 11])
+        return Look(
+            figure=figure,
+            texture=linear_picture(figure.skin.rgb),
+            roughness=figure.skin.roughness.astype(np.float32) / 255,
+            skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
+            openness=self._openness(figure),
+            hair=hair,
+            strand_tint=(0.65 + 0.7 * chance.random(max(len(figure.hair), 1))).astype(np.float32),
+        )
+
+    def _openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:
+        """How much of the sky each of the skin's points sees, in neutral pose, hair included."""
+        points = load_head().skin_levels[figure.detail.level].matrix @ figure.points
+        outward = normals(points, figure.skin_faces)
+        scene = embree_scene(points, triangles_of(figure.skin_faces))
+        start = (points + 0.0015 * outward).astype(np.float32)
+        seen = np.zeros(len(points))
+        for direction in unit(np.random.default_rng(12).normal(size=(NUM_OCCLUSION_RAYS, 3))):
+            rays = unit(outward + 0.98 * direction).astype(np.float32)
+            skin, hair = scene.run(start, rays, output=1), self._hair.run(start, rays, output=1)
+            hidden = (skin["primID"] >= 0) & (skin["tfar"] < OCCLUSION_REACH_M)
+            hidden |= (hair["primID"] >= 0) & (hair["tfar"] < HAIR_REACH_M)
+            seen += ~hidden
+        return np.asarray(seen / NUM_OCCLUSION_RAYS, np.float32)
+
+
+def _face_weight(triangles: Triangles, hits: Hits) -> Float32[np.ndarray, " N"]:
+    found = np.flatnonzero((hits.triangle >= 0) & ~hits.is_hair)
+    weights = np.zeros(len(hits.triangle), np.float32)
+    weights[found] = spread(triangles.face_weight[:, None], triangles.triangles, hits, found)[:, 0]
+    return weights

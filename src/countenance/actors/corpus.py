@@ -1,0 +1,229 @@
+"""The paired corpus: the same performances on many people, to learn from what no film can show.
+
+A folder holds `manifest.json`, from which all of it can be made again, and a strip of frames for every pair of a
+performance and a person. Rendering can be stopped at any moment and goes on where it was.
+"""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+import countenance
+from countenance.actors.actor import draw_actor
+from countenance.actors.figure import build_figure
+from countenance.actors.performance import draw_performance
+from countenance.actors.render import DETAIL_OF, RendererName, opened_renderer, render_figure
+from countenance.actors.staging import draw_scene
+from countenance.errors import ActorError, UsageError
+from countenance.progress import Progress
+from countenance.project import write_whole
+
+MANIFEST_NAME = "manifest.json"
+STRIP_QUALITY = 92
+FIRST_PERSON, FIRST_PERFORMANCE = 10_000, 20_000
+"""Seeds that neither tests nor the benchmark use."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorpusSpec:
+    """What a corpus holds."""
+
+    people: int = 120
+    performances: int = 60
+    frames: int = 8
+    """Of each performance, a third of a second apart."""
+    size: int = 160
+    renderer: RendererName = "caster"
+
+    @property
+    def pairs(self) -> int:
+        return self.people * self.performances
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorpusState:
+    """How far a corpus came."""
+
+    pairs_done: int
+    pairs: int
+    frames_per_cpu_hour: float | None
+    """Of this call; none if nothing was left to do."""
+
+
+def make_corpus(folder: Path, spec: CorpusSpec, *, progress: Progress, should_stop: Callable[[], bool]) -> CorpusState:
+    """Render what is missing.
+
+    Raises:
+        UsageError: the folder holds another corpus.
+        ActorError: packages or Blender are missing, or a render failed.
+    """
+    _begin(folder, spec)
+    done = sum(1 for number in range(spec.people) for _ in _there(folder, spec, number))
+    begun, rendered = time.process_time(), 0
+    with opened_renderer(spec.renderer) as renderer:
+        for number in progress.track(
+            range(spec.people), what=f"corpus with {spec.renderer}", unit="people", total=spec.people
+        ):
+            there = set(_there(folder, spec, number))
+            missing = [each for each in range(spec.performances) if each not in there]
+            if not missing:
+                continue
+            figure = build_figure(draw_actor(FIRST_PERSON + number), DETAIL_OF[spec.renderer])
+            for each in missing:
+                if should_stop():
+                    break
+                indexes = frame_numbers(spec)
+                performance = draw_performance(FIRST_PERFORMANCE + each, indexes[-1] + 1)
+                scene = draw_scene(FIRST_PERFORMANCE + each, indexes[-1] + 1)
+                frames = list(render_figure(figure, performance, scene, renderer, size=spec.size, frames=indexes))
+                folder_of = folder / f"{each:04}"
+                write_whole(folder_of / f"{number:04}.labels.png", _png(np.hstack([f.labels for f in frames])))
+                masks = np.hstack([np.round(f.face_mask * 255).astype(np.uint8) for f in frames])
+                write_whole(folder_of / f"{number:04}.mask.png", _png(masks))
+                points = np.stack([f.landmarks_xy for f in frames]).astype(np.float16)
+                write_whole(folder_of / f"{number:04}.landmarks.npy", _npy(points))
+                write_whole(folder_of / f"{number:04}.webp", _webp(np.hstack([f.rgb for f in frames]), STRIP_QUALITY))
+                rendered += len(frames)
+                done += 1
+            if should_stop():
+                break
+    spent = time.process_time() - begun
+    return CorpusState(
+        pairs_done=done,
+        pairs=spec.pairs,
+        frames_per_cpu_hour=rendered / spent * 3600 if rendered and spec.renderer == "caster" else None,
+    )
+
+
+def corpus_state(folder: Path) -> tuple[CorpusSpec, CorpusState]:
+    """What a folder holds.
+
+    Raises:
+        ActorError: no corpus.
+    """
+    spec = read_spec(folder)
+    done = sum(1 for number in range(spec.people) for _ in _there(folder, spec, number))
+    return spec, CorpusState(pairs_done=done, pairs=spec.pairs, frames_per_cpu_hour=None)
+
+
+def read_spec(folder: Path) -> CorpusSpec:
+    """Raises ActorError where there is no corpus."""
+    path = folder / MANIFEST_NAME
+    if not path.exists():
+        raise ActorError(f"no corpus in {folder}; make one with `countenance actors corpus`")
+    return CorpusSpec(**json.loads(path.read_text())["spec"])
+
+
+def frame_numbers(spec: CorpusSpec) -> list[int]:
+    """The frames of each performance that are rendered."""
+    return [8 * place for place in range(spec.frames)]
+
+
+def pack_corpus(
+    folder: Path, output: Path, *, size: int, quality: int, limit_mb: float, progress: Progress
+) -> tuple[int, int]:
+    """A corpus small enough to carry, as a zip file of strips; returns performances and people in it.
+
+    As many performances as fit, each with all people that have it.
+
+    Raises:
+        ActorError: no corpus, or nothing fits.
+    """
+    spec = read_spec(folder)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.name}")
+    used, performances, people = 0, 0, 0
+    with zipfile.ZipFile(part, "w", compression=zipfile.ZIP_STORED) as pack:
+        manifest = (folder / MANIFEST_NAME).read_bytes()
+        pack.writestr(MANIFEST_NAME, manifest)
+        for each in progress.track(
+            range(spec.performances), what="packing", unit="performances", total=spec.performances
+        ):
+            strips = sorted((folder / f"{each:04}").glob("*.webp"))
+            shrunk = []
+            for path in strips:
+                with Image.open(path) as strip:
+                    width = size * spec.frames
+                    smaller = strip.convert("RGB").resize((width, size), Image.Resampling.BOX)
+                with Image.open(path.with_suffix(".mask.png")) as mask:
+                    smaller_mask = mask.convert("L").resize((width, size), Image.Resampling.BOX)
+                points = (np.load(path.with_suffix(".landmarks.npy")) * (size / spec.size)).astype(np.float16)
+                name = f"{each:04}/{path.stem}"
+                shrunk += [
+                    (f"{name}.webp", _webp(np.asarray(smaller), quality)),
+                    (f"{name}.mask.webp", _webp(np.asarray(smaller_mask), quality)),
+                    (f"{name}.landmarks.npy", _npy(points)),
+                ]
+            weight = sum(len(data) + 200 for _, data in shrunk)
+            if not shrunk or used + weight > limit_mb * 1e6:
+                break
+            for name, data in shrunk:
+                pack.writestr(name, data)
+            used, performances, people = used + weight, performances + 1, max(people, len(strips))
+    if not performances:
+        part.unlink()
+        raise ActorError(f"no performance of {folder} fits into {limit_mb} MB; lower --quality or --size")
+    part.rename(output)
+    return performances, people
+
+
+def read_strip(folder: Path, performance: int, person: int) -> UInt8[np.ndarray, "N S S 3"]:
+    """The frames of a pair."""
+    spec = read_spec(folder)
+    with Image.open(folder / f"{performance:04}" / f"{person:04}.webp") as strip:
+        rgb = np.asarray(strip.convert("RGB"), np.uint8)
+    return np.stack(np.split(rgb, spec.frames, axis=1))
+
+
+def _begin(folder: Path, spec: CorpusSpec) -> None:
+    path = folder / MANIFEST_NAME
+    if path.exists():
+        before = read_spec(folder)
+        if before != spec:
+            raise UsageError(f"{folder} holds another corpus ({before}); choose another folder")
+    else:
+        facts = {
+            "spec": asdict(spec),
+            "countenance": countenance.__version__,
+            "people": [FIRST_PERSON + number for number in range(spec.people)],
+            "performances": [FIRST_PERFORMANCE + each for each in range(spec.performances)],
+            "scenes": [FIRST_PERFORMANCE + each for each in range(spec.performances)],
+            "frames": frame_numbers(spec),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(facts, indent=1).encode())
+    for each in range(spec.performances):
+        (folder / f"{each:04}").mkdir(exist_ok=True)
+
+
+def _there(folder: Path, spec: CorpusSpec, person: int) -> Iterator[int]:
+    """Performances of a person that are rendered."""
+    for each in range(spec.performances):
+        if (folder / f"{each:04}" / f"{person:04}.webp").exists():
+            yield each
+
+
+def _webp(picture: np.ndarray, quality: int) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, format="WEBP", quality=quality, method=4)
+    return data.getvalue()
+
+
+def _png(picture: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, format="PNG", optimize=False)
+    return data.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    np.save(data, array)
+    return data.getvalue()

@@ -1,0 +1,317 @@
+"""The slow renderer: Cycles, from the `bpy` wheel in an environment and a process of its own.
+
+`bpy` is GPL and needs another NumPy, so nothing of it is imported here: figures and frames go out as files, commands
+and answers as lines of JSON (`blender_worker.py`).
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from countenance.actors.cache import cache_folder
+from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
+from countenance.actors.head import load_head
+from countenance.actors.scene import Camera, Light
+from countenance.actors.surface import unit
+from countenance.errors import ActorError
+from countenance.progress import Progress
+
+PACKAGES = ("bpy==4.5.15", "numpy<2")
+PYTHON_VERSION = "3.11"
+"""The one that this `bpy` is built for."""
+SEED = 7
+"""The same in all frames of a clip: what is left of the noise then stands still."""
+BROW_RADIUS_M, LASH_RADIUS_M, BEARD_RADIUS_M = 0.00012, 0.00008, 0.0001
+
+HAIR_ROUGHNESS = 0.38
+NUM_LAST_LINES = 60
+END_TIMEOUT_S = 10
+HINT = "Blender is not set up; run `countenance actors setup` (about 800 MB), or use the renderer `caster`"
+
+
+def blender_python() -> Path:
+    """The interpreter that has `bpy`.
+
+    Raises:
+        ActorError: there is none yet.
+    """
+    python = _interpreter(cache_folder() / "blender")
+    if not python.exists():
+        raise ActorError(HINT)
+    return python
+
+
+def install_blender(progress: Progress) -> Path:
+    """Make the environment that `blender_python` finds; one that is there is kept.
+
+    Raises:
+        ActorError: no fitting Python, no network, no space.
+    """
+    folder = cache_folder() / "blender"
+    if _interpreter(folder).exists():
+        progress.note(f"Blender is already set up in {folder}")
+        return _interpreter(folder)
+    part = folder.with_name("blender.part")
+    shutil.rmtree(part, ignore_errors=True)
+    python = str(_interpreter(part))
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    steps = [[_python_for_blender(), "-m", "venv", str(part)], [*pip, *PACKAGES], [python, "-I", "-c", "import bpy"]]
+    for step in progress.track(steps, what="setting up Blender (about 800 MB)", unit="steps", total=len(steps)):
+        done = subprocess.run(step, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+            raise ActorError(f"Blender can't be set up in {folder}: {last}")
+    # Scripts of the environment still name the old folder; its interpreter, which alone is used, doesn't care.
+    part.rename(folder)
+    return _interpreter(folder)
+
+
+class BlenderWorker:
+    """Draws one figure after another, one frame after another.
+
+    with BlenderWorker() as worker:
+        worker.load(figure)
+        worker.draw(posed, camera, light, Path("0001.png"), size=256, samples=8)
+    """
+
+    def __init__(self, *, python: Path | None = None, num_threads: int = 1) -> None:
+        self._python = blender_python() if python is None else python
+        self._num_threads = num_threads
+        self._last_lines: deque[str] = deque(maxlen=NUM_LAST_LINES)
+
+    def __enter__(self) -> "BlenderWorker":
+        self._folder = tempfile.TemporaryDirectory(prefix="countenance-")
+        script = Path(__file__).with_name("blender_worker.py")
+        # Isolated (-I), it sees no module of this folder; in a session of its own, Ctrl-C reaches this process alone,
+        # which then ends the other.
+        self._process = subprocess.Popen(  # noqa: S603
+            [str(self._python), "-I", str(script), str(self._num_threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        try:
+            self._answer()
+        except BaseException:
+            self._end(at_once=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end(at_once=kind is not None)
+
+    def load(self, figure: Figure) -> None:
+        """Draw this figure from now on.
+
+        Raises:
+            ActorError: Blender failed.
+        """
+        path = Path(self._folder.name) / "figure.npz"
+        np.savez(path, **figure_arrays(figure))
+        self._ask({"figure": str(path)})
+        path.unlink()
+
+    def draw(
+        self, posed: Posed, camera: Camera, light: Light, output: Path, *, size: int, samples: int = 8, seed: int = SEED
+    ) -> float:
+        """Write one frame as a PNG file, whole or not at all; returns the CPU-seconds it took.
+
+        Raises:
+            ActorError: Blender failed, or the file can't be written.
+        """
+        path = Path(self._folder.name) / "posed.npz"
+        np.savez(path, **posed_arrays(posed))
+        answer = self._ask(
+            {
+                "frame": str(path),
+                "output": str(output.absolute()),
+                "camera": camera_json(camera),
+                "light": light_json(light),
+                "size": size,
+                "samples": samples,
+                "seed": seed,
+            }
+        )
+        return float(answer["cpu_s"])
+
+    def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death() from None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._death()
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise ActorError(f"Blender can't draw this: {answer['error']}")
+        return answer
+
+    def _listen(self) -> None:
+        """Keep the last lines that Blender printed, without those that only tell how far it is."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if not line.startswith("Fra:"):
+                self._last_lines.append(line.rstrip())
+
+    def _death(self) -> ActorError:
+        code = self._process.wait(END_TIMEOUT_S)
+        self._listener.join(END_TIMEOUT_S)
+        said = " | ".join([line for line in self._last_lines if line][-4:]) or "nothing"
+        return ActorError(f"Blender ended unexpectedly (status {code}); its last words: {said}")
+
+    def _end(self, *, at_once: bool) -> None:
+        if at_once:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(END_TIMEOUT_S)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._folder.cleanup()
+
+
+def figure_arrays(figure: Figure) -> dict[str, Any]:
+    """What stays the same from frame to frame, as the worker reads it."""
+    face, body = figure.face, figure.body
+    glasses_rgb = (0.0, 0.0, 0.0) if body.glasses is None else body.glasses.rgb
+    beard_rgb = (0.0, 0.0, 0.0) if face.beard is None else face.beard.rgb
+    floats = {
+        "skin_uv": figure.skin_uv,
+        "skin_rest": _skin_rest(figure),
+        "eye_direction": unit(figure.eye.points),
+        "iris_rgb": _linear(face.iris_rgb),
+        "teeth_rgb": _linear(face.teeth_rgb),
+        "gum_rgb": _linear(GUM_RGB),
+        "tongue_rgb": _linear(TONGUE_RGB),
+        "cloth_rgb": _linear(body.cloth_rgb),
+        "glasses_rgb": _linear(glasses_rgb),
+        "hair_strands": figure.hair,
+        "hair_radius": figure.detail.hair_radius_m,
+        "hair_rgb": _linear(body.hair.rgb),
+        "hair_roughness": HAIR_ROUGHNESS,
+        "brow_rgb": _linear(face.brows.rgb),
+        "brow_radius": BROW_RADIUS_M,
+        "lash_rgb": _linear(LASH_RGB),
+        "lash_radius": LASH_RADIUS_M,
+        "beard_rgb": _linear(beard_rgb),
+        "beard_radius": BEARD_RADIUS_M,
+    }
+    faces = {
+        "skin_faces": figure.skin_faces,
+        "eye_faces": figure.eye.faces,
+        "teeth_faces": figure.teeth.faces,
+        "gum_faces": figure.gum.faces,
+        "tongue_faces": figure.tongue_faces,
+        "cloth_faces": figure.cloth.faces,
+        "glasses_faces": figure.glasses.faces,
+    }
+    return {
+        **{name: np.asarray(value, np.float32) for name, value in floats.items()},
+        **{name: np.asarray(value, np.int32) for name, value in faces.items()},
+        "skin_rgb": figure.skin.rgb,
+        "skin_roughness": figure.skin.roughness,
+        "skin_height": figure.skin.height,
+    }
+
+
+def posed_arrays(posed: Posed) -> dict[str, Any]:
+    """Where everything is in a frame, as the worker reads it."""
+    arrays = {
+        "skin_xyz": posed.skin,
+        "eye_left_xyz": posed.eye_left,
+        "eye_right_xyz": posed.eye_right,
+        "teeth_xyz": posed.teeth,
+        "gum_xyz": posed.gum,
+        "tongue_xyz": posed.tongue,
+        "cloth_xyz": posed.cloth,
+        "glasses_xyz": posed.glasses,
+        "brow_strands": posed.brows,
+        "lash_strands": posed.lashes,
+        "beard_strands": posed.beard,
+        "head_matrix": posed.head_matrix,
+    }
+    return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+
+
+def camera_json(camera: Camera) -> dict[str, Any]:
+    """A camera, as the worker reads it."""
+    return {"position": camera.position.tolist(), "look_at": camera.look_at.tolist(), "focal": camera.focal}
+
+
+def light_json(light: Light) -> dict[str, Any]:
+    """A light, as the worker reads it."""
+    lamps = [
+        {
+            "azimuth_deg": lamp.azimuth_deg,
+            "elevation_deg": lamp.elevation_deg,
+            "power_w": lamp.power_w,
+            "size_m": lamp.size_m,
+            "rgb": lamp.rgb,
+        }
+        for lamp in light.lamps
+    ]
+    return {
+        "environment": light.environment,
+        "turn_deg": light.turn_deg,
+        "strength": light.strength,
+        "lamps": lamps,
+    }
+
+
+def _skin_rest(figure: Figure) -> Float[np.ndarray, "V 3"]:
+    """The template's skin, so that fine detail sits at the same places on everybody."""
+    head = load_head()
+    return np.asarray(head.skin_levels[figure.detail.level].matrix @ head.points)
+
+
+def _linear(srgb: tuple[float, float, float]) -> Float[np.ndarray, " 3"]:
+    values = np.asarray(srgb, np.float64)
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _interpreter(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _python_for_blender() -> str:
+    if sys.version_info[:2] == tuple(int(number) for number in PYTHON_VERSION.split(".")):
+        return sys.executable
+    found = shutil.which(f"python{PYTHON_VERSION}")
+    if found is None:
+        raise ActorError(f"this Blender needs Python {PYTHON_VERSION}, and none is found; install it beside this one")
+    return found

@@ -1,0 +1,208 @@
+"""Rendered frames as files: folders of pictures with their facts, clips, and whole cases for the benchmark.
+
+A frame's picture is written last and whole, so that a rendering that was killed goes on at the first frame it lacks.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from jaxtyping import UInt8
+
+from countenance.actors.actor import Actor, draw_actor
+from countenance.actors.figure import Figure, build_figure, build_truth
+from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
+from countenance.actors.render import DETAIL_OF, ActorFrame, DrawFigure, RendererName, opened_renderer, render_figure
+from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
+from countenance.actors.staging import draw_scene
+from countenance.errors import ActorError
+from countenance.progress import Progress
+from countenance.project import write_whole
+
+REFERENCE_SHOT = Shot(
+    num_frames=1,
+    light=Light(
+        environment="studio",
+        turn_deg=0.0,
+        strength=0.9,
+        lamps=(Lamp(azimuth_deg=-25.0, elevation_deg=30.0, power_w=6.0, size_m=0.6, rgb=(1.0, 1.0, 1.0)),),
+    ),
+    camera=Camera(),
+)
+TRAINING_SHOTS = 4
+CRF = 14
+Rgb = UInt8[np.ndarray, "S S 3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseSpec:
+    """A case of the benchmark; numbers are seeds."""
+
+    name: str
+    likeness: int
+    performer: int
+    performance: int
+    scene: int
+    renderer: RendererName = "caster"
+    size: int = 256
+    training_frames: int = 240
+    plate_frames: int = 48
+
+
+def render_folder(
+    figure: Callable[[], Figure],
+    performance: Performance,
+    scene: Scene,
+    renderer: DrawFigure,
+    folder: Path,
+    *,
+    size: int,
+    num_frames: int,
+    what: str,
+    progress: Progress,
+) -> None:
+    """Frames, labels, masks, depth and facts into a folder; what is there is kept."""
+    for name in ("rgb", "labels", "mask", "depth", "facts"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    missing = [index for index in range(num_frames) if not (folder / "rgb" / f"{index:04}.png").exists()]
+    if not missing:
+        return
+    frames = render_figure(figure(), performance, scene, renderer, size=size, frames=missing)
+    for frame in progress.track(frames, what=what, unit="frames", total=num_frames, done=num_frames - len(missing)):
+        write_frame(folder, frame)
+
+
+def write_frame(folder: Path, frame: ActorFrame) -> None:
+    """One frame's files; the picture is the last."""
+    name = f"{frame.index:04}"
+    facts = {
+        "landmarks_xy": np.round(frame.landmarks_xy, 2).tolist(),
+        "yaw_pitch_roll_deg": [round(angle, 3) for angle in frame.yaw_pitch_roll_deg],
+        "gaze_deg": [round(angle, 3) for angle in frame.gaze_deg],
+    }
+    write_whole(folder / "facts" / f"{name}.json", json.dumps(facts).encode())
+    write_whole(folder / "labels" / f"{name}.png", png(frame.labels))
+    write_whole(folder / "mask" / f"{name}.png", png(np.round(frame.face_mask * 255).astype(np.uint8)))
+    millimetres = np.round(frame.depth * 10_000).clip(0, 65535).astype(np.uint16)
+    write_whole(folder / "depth" / f"{name}.png", png(millimetres))
+    write_whole(folder / "rgb" / f"{name}.png", png(frame.rgb))
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A grey or RGB picture as PNG; depth is in tenths of a millimetre."""
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+def pictures_in(folder: Path) -> Iterator[Rgb]:
+    """The PNG files of a folder, in the order of their names."""
+    for path in sorted(folder.glob("*.png")):
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise ActorError(f"{path} can't be read; delete it and run the same command again")
+        yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def write_clip(path: Path, pictures: Iterable[Rgb], size: int) -> None:
+    """An H.264 clip of rendered pictures."""
+    part = path.with_name(f".{path.name}")
+    with av.open(str(part), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": str(CRF), "preset": "fast"})
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for picture in pictures:
+            container.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    part.rename(path)
+
+
+def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
+    """All files of a case: both people's training clips and reference pictures, the plate, and both truths.
+
+    Raises:
+        ActorError: packages or Blender are missing, or a render failed.
+    """
+    likeness, performer = draw_actor(case.likeness), draw_actor(case.performer)
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened_renderer(case.renderer) as renderer:
+        for role, actor, number in (("likeness", likeness, 1), ("performer", performer, 2)):
+            _render_training(case, role, actor, number, renderer, folder, progress)
+        performance = draw_performance(case.performance, case.plate_frames)
+        scene = draw_scene(case.scene, case.plate_frames)
+        detail = DETAIL_OF[case.renderer]
+        made: Sequence[tuple[str, Callable[[], Figure]]] = (
+            ("plate", lambda: build_figure(performer, detail)),
+            ("truth", lambda: build_truth(likeness, performer, "likeness", detail)),
+            ("truth_toned", lambda: build_truth(likeness, performer, "performer", detail)),
+        )
+        for name, figure in made:
+            render_folder(
+                figure,
+                performance,
+                scene,
+                renderer,
+                folder / "frames" / name,
+                size=case.size,
+                num_frames=case.plate_frames,
+                what=f"{case.name}: {name.replace('_', ' ')}",
+                progress=progress,
+            )
+    frames = folder / "frames"
+    for name, _ in made:
+        shutil.copytree(frames / name / "rgb", folder / name, dirs_exist_ok=True)
+    shutil.copytree(frames / "truth" / "mask", folder / "mask", dirs_exist_ok=True)
+    write_clip(folder / "plate.mp4", pictures_in(folder / "plate"), case.size)
+    facts = {name: _facts(frames / name / "facts") for name in ("plate", "truth")}
+    known = {
+        "truth": [each["landmarks_xy"] for each in facts["truth"]],
+        "plate": [each["landmarks_xy"] for each in facts["plate"]],
+        "yaw_pitch_roll_deg": [each["yaw_pitch_roll_deg"] for each in facts["plate"]],
+        "gaze_deg": [each["gaze_deg"] for each in facts["plate"]],
+    }
+    write_whole(folder / "landmarks.json", json.dumps(known).encode())
+
+
+def _render_training(
+    case: CaseSpec, role: str, actor: Actor, number: int, renderer: DrawFigure, folder: Path, progress: Progress
+) -> None:
+    clip, reference = folder / f"{role}_training.mp4", folder / f"{role}.png"
+    if clip.exists() and reference.exists():
+        return
+    built: list[Figure] = []
+
+    def figure() -> Figure:
+        if not built:
+            built.append(build_figure(actor, DETAIL_OF[case.renderer]))
+        return built[0]
+
+    scene = Scene(seed=0, shots=(REFERENCE_SHOT,))
+    frame = next(render_figure(figure(), still(), scene, renderer, size=case.size, frames=[0]))
+    write_whole(reference, png(frame.rgb))
+    # Seeds that no plate uses.
+    seed = 1_000_000 + 10 * actor.seed + number
+    work = folder / "frames" / f"{role}_training"
+    render_folder(
+        figure,
+        draw_performance(seed, case.training_frames),
+        draw_scene(seed, case.training_frames, TRAINING_SHOTS),
+        renderer,
+        work,
+        size=case.size,
+        num_frames=case.training_frames,
+        what=f"{case.name}: training clip of the {role}",
+        progress=progress,
+    )
+    write_clip(clip, pictures_in(work / "rgb"), case.size)
+    shutil.rmtree(work)
+
+
+def _facts(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]

@@ -1,0 +1,42 @@
+"""The parts of a picture, as numbers in a label picture."""
+
+from enum import IntEnum
+
+
+class Part(IntEnum):
+    """What a pixel's middle shows."""
+
+    BACKGROUND = 0
+    SKIN = 1
+    """Of the face."""
+    BROW = 2
+    EYE = 3
+    LASH = 4
+    LIPS = 5
+    MOUTH = 6
+    """Inside: teeth, gums, tongue and all behind the lips."""
+    HAIR = 7
+    EAR = 8
+    NECK = 9
+    """And all skin beside the face."""
+    CLOTH = 10
+    BEARD = 11
+    OCCLUDER = 12
+
+
+PALETTE = (
+    (24, 24, 28),
+    (232, 180, 150),
+    (92, 60, 30),
+    (240, 240, 250),
+    (40, 40, 40),
+    (214, 70, 84),
+    (120, 24, 44),
+    (86, 50, 150),
+    (120, 200, 120),
+    (170, 120, 96),
+    (60, 110, 200),
+    (110, 84, 60),
+    (250, 210, 40),
+)
+"""RGB, for looking at labels."""

@@ -1,0 +1,155 @@
+"""Frames of an actor's performance, and the exact answer to a replacement, with all that is known of each frame."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from countenance.actors.actor import Actor
+from countenance.actors.caster import Caster
+from countenance.actors.cycles import BlenderWorker
+from countenance.actors.figure import Detail, Figure, Posed, Tone, build_figure, build_truth, pose_figure
+from countenance.actors.landmarks import points_68
+from countenance.actors.performance import Performance
+from countenance.actors.scene import Scene, Shot
+from countenance.errors import ActorError
+
+RendererName = Literal["caster", "cycles"]
+DETAIL_OF: dict[RendererName, Detail] = {"caster": "fast", "cycles": "full"}
+SAMPLES = 8
+"""Of Cycles, a pixel, before its denoiser."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ActorFrame:
+    """One frame and its truth."""
+
+    index: int
+    rgb: UInt8[np.ndarray, "S S 3"]
+    labels: UInt8[np.ndarray, "S S"]
+    """`labels.Part` at each pixel's middle."""
+    face_mask: Float32[np.ndarray, "S S"]
+    """0–1: how much of a pixel shows the face that is replaced."""
+    depth: Float32[np.ndarray, "S S"]
+    """Metres along the view, 0 where nothing is."""
+    landmarks_xy: Float32[np.ndarray, "468 2"]
+    """Hidden points too."""
+    yaw_pitch_roll_deg: tuple[float, float, float]
+    """Of the head, as in `types.FaceQuality`."""
+    gaze_deg: tuple[float, float]
+    """Yaw and pitch relative to the head; yaw > 0 to the subject's left, pitch > 0 up."""
+
+    @property
+    def landmarks_68_xy(self) -> Float32[np.ndarray, "68 2"]:
+        """The same in the older convention."""
+        return np.asarray(self.landmarks_xy[points_68()])
+
+
+@runtime_checkable
+class DrawFigure(Protocol):
+    """Draws one figure after another."""
+
+    name: RendererName
+
+    def load(self, figure: Figure) -> None: ...
+
+    def draw(self, posed: Posed, shot: Shot, size: int) -> UInt8[np.ndarray, "S S 3"] | None:
+        """The picture; nothing where the caster, which makes the labels anyway, draws it on the way."""
+        ...
+
+
+class _WithCaster:
+    name: RendererName = "caster"
+
+    def load(self, figure: Figure) -> None:
+        """Nothing to prepare."""
+
+    def draw(self, posed: Posed, shot: Shot, size: int) -> None:  # noqa: ARG002
+        return None
+
+
+class _WithCycles:
+    name: RendererName = "cycles"
+
+    def __init__(self, worker: BlenderWorker, folder: Path, samples: int) -> None:
+        self._worker, self._folder, self._samples = worker, folder, samples
+
+    def load(self, figure: Figure) -> None:
+        self._worker.load(figure)
+
+    def draw(self, posed: Posed, shot: Shot, size: int) -> UInt8[np.ndarray, "S S 3"]:
+        path = self._folder / "frame.png"
+        self._worker.draw(posed, shot.camera, shot.light, path, size=size, samples=self._samples)
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise ActorError(f"Blender wrote {path}, but it can't be read; see to free space and try again")
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+@contextmanager
+def opened_renderer(name: RendererName, *, samples: int = SAMPLES) -> Iterator[DrawFigure]:
+    """A renderer, closed at the end.
+
+    Raises:
+        ActorError: Blender isn't set up.
+    """
+    if name == "caster":
+        yield _WithCaster()
+        return
+    with TemporaryDirectory(prefix="countenance-") as folder, BlenderWorker() as worker:
+        yield _WithCycles(worker, Path(folder), samples)
+
+
+def render(
+    actor: Actor, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
+) -> Iterator[ActorFrame]:
+    """An actor's performance in a scene, the frames that are asked for."""
+    figure = build_figure(actor, DETAIL_OF[renderer.name])
+    return render_figure(figure, performance, scene, renderer, size=size, frames=frames)
+
+
+def truth(
+    likeness: Actor,
+    performer: Actor,
+    performance: Performance,
+    scene: Scene,
+    renderer: DrawFigure,
+    *,
+    tone: Tone,
+    size: int,
+    frames: Iterable[int],
+) -> Iterator[ActorFrame]:
+    """The exact answer: what `render` gives for the performer, with the likeness's face; see `build_truth`."""
+    figure = build_truth(likeness, performer, tone, DETAIL_OF[renderer.name])
+    return render_figure(figure, performance, scene, renderer, size=size, frames=frames)
+
+
+def render_figure(
+    figure: Figure, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
+) -> Iterator[ActorFrame]:
+    """A figure that is built already."""
+    caster = Caster(figure)
+    renderer.load(figure)
+    for index in frames:
+        shot = scene.shot_at(index)
+        posed = pose_figure(figure, performance, index)
+        drawn = renderer.draw(posed, shot, size)
+        picture = caster.draw(posed, shot.camera, shot.light, size, colour=drawn is None)
+        yaw, pitch, roll = performance.yaw_pitch_roll_deg[index].tolist()
+        gaze_yaw, gaze_pitch = performance.gaze_deg[index].tolist()
+        yield ActorFrame(
+            index=index,
+            rgb=picture.rgb if drawn is None else drawn,
+            labels=picture.labels,
+            face_mask=picture.face_mask,
+            depth=picture.depth,
+            landmarks_xy=shot.camera.project(posed.landmarks, size)[0].astype(np.float32),
+            yaw_pitch_roll_deg=(yaw, pitch, roll),
+            gaze_deg=(gaze_yaw, gaze_pitch),
+        )

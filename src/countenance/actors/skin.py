@@ -1,0 +1,281 @@
+"""The skin's pictures: colour, roughness and height for every texel of the head's map, made from numbers."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt8
+
+from countenance.actors.actor import Actor, Skin, skin_tone
+from countenance.actors.head import RegionName, load_head
+from countenance.actors.noise import noise, spots
+from countenance.actors.surface import embree_scene
+
+RELIEF_M = 0.0012
+"""Height of the skin's relief between 0 and 255."""
+MOUTH_INSIDE = np.array([0.36, 0.13, 0.12], np.float32)
+"""sRGB."""
+Values = Float32[np.ndarray, " N"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SkinMaps:
+    """What a skin looks like; the first row is v = 1."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    """Albedo, sRGB."""
+    roughness: UInt8[np.ndarray, "S S"]
+    height: UInt8[np.ndarray, "S S"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Atlas:
+    """Where each used texel lies on the template."""
+
+    size: int
+    texels: Int[np.ndarray, " N"]
+    """Flat indices."""
+    points: Float32[np.ndarray, "N 3"]
+    """On the template, metres."""
+    face_weight: Values
+    regions: dict[RegionName, Values]
+
+
+@cache
+def atlas(size: int) -> Atlas:
+    """The map's texels, found by looking straight down on the unwrapped mesh."""
+    head = load_head()
+    once = head.skin_levels[1]
+    corners = np.dstack([once.uv, np.zeros(once.uv.shape[:2], np.float32)]).reshape(-1, 3)
+    quads = np.arange(len(corners)).reshape(-1, 4)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    scene = embree_scene(corners, triangles)
+    column, row = np.meshgrid(np.arange(size), np.arange(size))
+    above = np.stack([(column + 0.5) / size, 1 - (row + 0.5) / size, np.ones_like(column)], axis=-1).reshape(-1, 3)
+    down = np.tile(np.array([0, 0, -1], np.float32), (size * size, 1))
+    hit = scene.run(above.astype(np.float32), down, output=1)
+    texels = np.flatnonzero(hit["primID"] >= 0)
+    triangle = triangles[hit["primID"][texels]]
+    u, v = hit["u"][texels, None], hit["v"][texels, None]
+    vertex_of = once.faces.ravel()[triangle]
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        at = values[vertex_of]
+        return np.asarray((1 - u - v) * at[:, 0] + u * at[:, 1] + v * at[:, 2], np.float32)
+
+    points = spread(once.matrix @ head.points)
+    weight = spread((once.matrix @ head.face_weight)[:, None])[:, 0]
+    regions: dict[RegionName, Values] = {}
+    for name, region in head.maps.items():
+        shrunk = cv2.resize(region, (size, size), interpolation=cv2.INTER_AREA)
+        regions[name] = shrunk.ravel()[texels].astype(np.float32) / 255
+    return Atlas(size=size, texels=texels, points=points, face_weight=np.clip(weight, 0, 1), regions=regions)
+
+
+def make_skin(face: Actor, body: Actor, size: int) -> SkinMaps:
+    """A skin; where `face` is another than `body`, theirs inside the face, fading to the body's at its border."""
+    places = atlas(size)
+    own = _paint(face, places)
+    if face is not body:
+        weight = places.face_weight[:, None]
+        own = weight * own + (1 - weight) * _paint(body, places)
+    return SkinMaps(
+        rgb=_fill(_to_srgb(own[:, :3]), places),
+        roughness=_fill(own[:, 3:4], places)[..., 0],
+        height=_fill(own[:, 4:5], places)[..., 0],
+    )
+
+
+def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
+    """Linear albedo, roughness 0–1 and height 0–1 of every texel."""
+    skin, points, regions = actor.skin, places.points, places.regions
+    tone = _linear(np.array(skin_tone(skin), np.float32))
+    red = tone * np.array([1.12, 0.62, 0.58], np.float32)
+    shade = tone * np.array([0.55, 0.48, 0.48], np.float32)
+
+    broad = noise(points, 22.0, skin.seed, 3)
+    middle = noise(points, 160.0, skin.seed + 1, 3)
+    fine = noise(points, 900.0, skin.seed + 2, 2)
+    colour = tone * (1 + 0.22 * (broad - 0.5) * 2)[:, None]
+    colour = _mix(colour, red, skin.redness * _red_places(points, regions) * (0.45 + 0.7 * middle))
+    colour = _mix(colour, red, np.clip((middle - 0.5) * 1.3, 0, 1) * skin.mottling)
+    dark = _dark_places(points) * (0.35 + 0.35 * actor.age)
+    colour = _mix(colour, shade * np.array([1.0, 0.92, 1.02], np.float32), dark)
+    freckled = spots(points, 330.0, skin.seed + 3, min(0.6, 1.6 * skin.freckles)) * _cheeks_and_nose(points)
+    moles = spots(points, 110.0, skin.seed + 4, 0.02 + 0.02 * actor.age)
+    aged = spots(points, 45.0, skin.seed + 5, 0.25 * max(0.0, actor.age - 0.45)) * (1 - skin.tone)
+    brown = tone * np.array([0.5, 0.36, 0.3], np.float32)
+    colour = _mix(colour, brown, np.clip(0.4 * freckled + 0.7 * moles + 0.3 * aged, 0, 1))
+    creases = _creases(points, skin, actor.age)
+    colour = colour * (1 - 0.3 * np.clip(creases, 0, 1))[:, None]
+
+    stubble = beard_places(points, regions["lips"]) * skin.stubble
+    if actor.beard is not None:
+        stubble = np.maximum(stubble, beard_places(points, regions["lips"]) * min(1.0, 0.9 * actor.beard.density))
+    hair_colour = _linear(np.array(actor.brows.rgb, np.float32))
+    colour = _mix(colour, 0.5 * hair_colour + 0.4 * shade, np.clip(stubble * (0.25 + 0.75 * fine), 0, 0.75))
+    lip = tone * (1 - 0.35 * skin.lip_depth) * np.array([0.95, 0.47, 0.48], np.float32)
+    lip = lip * (0.85 + 0.3 * middle)[:, None]
+    colour = _mix(colour, lip, np.clip(regions["lips"] * (0.45 + 0.5 * skin.lip_depth), 0, 1))
+    colour = _mix(
+        colour, _linear(np.array(actor.hair.rgb, np.float32)), 0.85 * scalp_places(points, actor) * _scalp_cover(actor)
+    )
+    colour = _mix(colour, _linear(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
+
+    shiny = _blob(points, (0.0, 0.78, 0.14), (0.04, 0.025, 0.03)) + _blob(
+        points, (0.0, 0.70, 0.16), (0.012, 0.025, 0.03)
+    )
+    rough = 0.44 + 0.2 * (middle - 0.5) - 0.07 * shiny - 0.14 * regions["lips"] + 0.08 * actor.age
+    height = 0.5 + 0.16 * (middle - 0.5) + 0.18 * (fine - 0.5) * (1 + 0.6 * actor.age) - 0.42 * creases
+    height -= 0.15 * regions["lips"] * np.clip(np.sin(points[:, 0] * 2600 + 3 * middle) * 0.5 + 0.5, 0, 1) ** 3
+    return np.column_stack([colour, rough, height]).astype(np.float32)
+
+
+def beard_places(points: Float[np.ndarray, "N 3"], lips: Values) -> Values:
+    """0–1: where a beard grows."""
+    chin = _blob(points, (0.0, 0.634, 0.135), (0.027, 0.018, 0.035))
+    jaw = _pair(points, (0.05, 0.642, 0.085), (0.022, 0.02, 0.036))
+    upper_lip = _pair(points, (0.018, 0.676, 0.145), (0.016, 0.005, 0.02))
+    sides = _pair(points, (0.064, 0.68, 0.055), (0.010, 0.032, 0.016))
+    throat = 0.6 * _blob(points, (0.0, 0.612, 0.09), (0.04, 0.014, 0.04))
+    grown = np.clip(1.4 * (chin + jaw + upper_lip + 0.8 * sides + throat) - 0.15, 0, 1)
+    low = np.clip((points[:, 1] - 0.598) / 0.014, 0, 1) * (points[:, 1] < 0.722)
+    return np.asarray(grown * low * (1 - np.clip(lips * 2, 0, 1)), np.float32)
+
+
+def hairline_height(points: Float[np.ndarray, "N 3"], actor: Actor) -> Float[np.ndarray, " N"]:
+    """How far points of the template lie above the actor's hairline, in metres."""
+    turn = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - 0.035))
+    line = np.interp(
+        turn,
+        [0, 18, 30, 42, 55, 66, 76, 86, 100, 112, 125, 180],
+        [0.804, 0.806, 0.808, 0.800, 0.780, 0.757, 0.747, 0.750, 0.742, 0.710, 0.685, 0.672],
+    )
+    front = np.interp(turn, [0, 60, 90], [1, 1, 0])
+    temples = np.interp(turn, [8, 28, 45, 62], [0, 1, 1, 0])
+    waves = 0.0016 * np.sin(points[:, 0] * 310 + actor.hair.seed % 7) + 0.0012 * np.sin(points[:, 0] * 730 + 2)
+    return np.asarray(points[:, 1] - line - (actor.hair.line * front + actor.hair.recession * temples) - waves)
+
+
+def scalp_places(points: Float[np.ndarray, "N 3"], actor: Actor) -> Values:
+    """0–1: where hair grows, thinning towards the hairline."""
+    above = hairline_height(points, actor)
+    places = 1 / (1 + np.exp(-np.clip(above / 0.0035, -30, 30)))
+    beside_ear = (np.abs(points[:, 0]) > 0.074) & (points[:, 1] < 0.736)
+    places[beside_ear | (points[:, 1] < 0.668)] = 0
+    if actor.hair.kind == "bald":
+        # A wreath at most.
+        places = places * np.clip((0.79 - points[:, 1]) / 0.02, 0, 1) * (points[:, 2] < 0.06) * 0.6
+    return np.asarray(places, np.float32)
+
+
+def _scalp_cover(actor: Actor) -> float:
+    return {"bald": 0.3, "buzz": 0.8}.get(actor.hair.kind, 0.92)
+
+
+def _red_places(points: Float[np.ndarray, "N 3"], regions: dict[RegionName, Values]) -> Values:
+    cheeks = 0.8 * _pair(points, (0.042, 0.692, 0.115), (0.02, 0.017, 0.03))
+    nose = 0.9 * _blob(points, (0.0, 0.69, 0.162), (0.013, 0.01, 0.015))
+    chin = 0.35 * _blob(points, (0.0, 0.63, 0.14), (0.015, 0.01, 0.02))
+    forehead = 0.25 * _blob(points, (0.0, 0.79, 0.13), (0.04, 0.02, 0.04))
+    return np.clip(cheeks + nose + chin + forehead + 0.7 * regions["ears"] + 0.35 * regions["eyelids"], 0, 1)
+
+
+def _dark_places(points: Float[np.ndarray, "N 3"]) -> Values:
+    under_eyes = 0.6 * _pair(points, (0.030, 0.712, 0.133), (0.013, 0.0045, 0.02))
+    lids = 0.4 * _pair(points, (0.032, 0.736, 0.135), (0.016, 0.005, 0.02))
+    inner = 0.5 * _pair(points, (0.017, 0.724, 0.135), (0.005, 0.007, 0.015))
+    nostrils = 0.8 * _pair(points, (0.011, 0.681, 0.155), (0.004, 0.003, 0.008))
+    return np.clip(under_eyes + lids + inner + nostrils, 0, 1)
+
+
+def _cheeks_and_nose(points: Float[np.ndarray, "N 3"]) -> Values:
+    return np.asarray(
+        np.clip(
+            1.3 * _pair(points, (0.035, 0.70, 0.12), (0.028, 0.018, 0.04))
+            + _blob(points, (0.0, 0.705, 0.155), (0.014, 0.02, 0.03))
+            + 0.35 * _blob(points, (0.0, 0.78, 0.13), (0.05, 0.03, 0.05)),
+            0.08,
+            1,
+        )
+    )
+
+
+def _creases(points: Float[np.ndarray, "N 3"], skin: Skin, age: float) -> Values:
+    """0–1: lines that a life draws: across the forehead, between the brows, beside eyes and mouth, on the neck."""
+    x, y, z = points.astype(np.float32).T
+    front = np.clip((z - 0.05) / 0.03, 0, 1)
+    bend = noise(points, 45.0, skin.seed + 6, 2) - 0.5
+    patchy = np.clip(noise(points, 60.0, skin.seed + 7, 2) * 1.6 - 0.35, 0, 1)
+
+    def lines(coordinate: Values, per_m: float, sharp: float) -> Values:
+        return np.asarray((0.5 + 0.5 * np.cos(2 * np.pi * per_m * coordinate)) ** sharp, np.float32)
+
+    across = lines(y + 0.006 * bend - 0.35 * x**2, 105.0, 9.0) * _blob(points, (0.0, 0.785, 0.13), (0.034, 0.016, 0.04))
+    frown = lines(np.abs(x) - 0.0065 + 0.003 * bend, 90.0, 14.0) * _blob(
+        points, (0.0, 0.752, 0.15), (0.009, 0.012, 0.02)
+    )
+    side_x, side_y = np.abs(x) - 0.049, y - 0.724
+    angle = np.arctan2(side_y, np.maximum(side_x, 1e-4)) + 0.5 * bend
+    feet = lines(angle, 2.6, 10) * _pair(points, (0.060, 0.722, 0.105), (0.010, 0.013, 0.03)) * (side_x > 0)
+    reach = np.clip((0.702 - y) / 0.045, 0, 1)
+    fold_at = 0.021 + 0.014 * reach
+    fold = np.exp(-(((np.abs(x) - fold_at + 0.003 * bend) / 0.0022) ** 2)) * np.clip((0.700 - y) / 0.01, 0, 1)
+    fold *= np.clip((y - 0.652) / 0.012, 0, 1) * front
+    under = lines(y + 0.5 * (np.abs(x) - 0.03) ** 2 * 30, 190.0, 6.0) * _pair(
+        points, (0.032, 0.708, 0.13), (0.014, 0.007, 0.02)
+    )
+    lips = (
+        lines(x + 0.002 * bend, 330.0, 8.0)
+        * _blob(points, (0.0, 0.675, 0.15), (0.02, 0.006, 0.02))
+        * max(0.0, age - 0.4)
+    )
+    neck = lines(y + 0.01 * bend, 55.0, 16.0) * _blob(points, (0.0, 0.59, 0.06), (0.06, 0.02, 0.06))
+    strength = np.clip(1.15 * skin.wrinkles - 0.1, 0, 1)
+    drawn = (0.8 * across + 0.8 * frown + 0.9 * feet + 0.45 * under + lips + 0.6 * neck) * patchy + 0.55 * fold
+    return np.asarray(np.clip(drawn * strength, 0, 1), np.float32)
+
+
+def _blob(
+    points: Float[np.ndarray, "N 3"], centre: tuple[float, float, float], spread: tuple[float, float, float]
+) -> Values:
+    away = (points - np.array(centre)) / np.array(spread)
+    return np.asarray(np.exp(-0.5 * (away**2).sum(axis=1)), np.float32)
+
+
+def _pair(
+    points: Float[np.ndarray, "N 3"], centre: tuple[float, float, float], spread: tuple[float, float, float]
+) -> Values:
+    x, y, z = centre
+    return np.asarray(_blob(points, centre, spread) + _blob(points, (-x, y, z), spread))
+
+
+def _mix(
+    one: Float32[np.ndarray, "N 3"], other: Float32[np.ndarray, "*B 3"], part: Values
+) -> Float32[np.ndarray, "N 3"]:
+    return np.asarray(one + (other - one) * part[:, None], np.float32)
+
+
+def _linear(srgb: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _to_srgb(linear: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _fill(values: Float32[np.ndarray, "N C"], places: Atlas) -> UInt8[np.ndarray, "S S C"]:
+    """Into the map; texels beside the islands take the nearest colour, so that borders don't bleed."""
+    size = places.size
+    picture = np.zeros((size * size, values.shape[1]), np.uint8)
+    picture[places.texels] = np.round(np.clip(values, 0, 1) * 255)
+    empty = np.ones(size * size, np.uint8)
+    empty[places.texels] = 0
+    _, nearest = cv2.distanceTransformWithLabels(
+        empty.reshape(size, size), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    label_to_texel = np.zeros(int(nearest.max()) + 1, np.int64)
+    label_to_texel[nearest.ravel()[places.texels]] = places.texels
+    return np.asarray(picture[label_to_texel[nearest.ravel()]].reshape(size, size, -1), np.uint8)
