@@ -8,10 +8,8 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from jaxtyping import install_import_hook
 
-install_import_hook(
-    [f"countenance.{room}" for room in ("geometry", "types", "media", "faces", "composite", "model")],
-    "beartype.beartype",
-)
+CHECKED = ("geometry", "types", "media", "faces", "composite", "model", "actors", "bench")
+install_import_hook([f"countenance.{room}" for room in CHECKED], "shape_checks.check")
 
 import pytest
 import torch

@@ -31,9 +31,8 @@ from countenance.media.reader import read_frames
 from countenance.model.config import TrainConfig
 from countenance.progress import Silent
 from countenance.project import Project, create, opened
-from countenance.provenance.publish import PublishConfig
 from countenance.steps.collect import collect
-from countenance.steps.generate import Generated, generate
+from countenance.steps.generate import GenerateConfig, Generated, generate
 from countenance.steps.prepare import Prepared, prepare
 from countenance.steps.train import train
 
@@ -46,7 +45,7 @@ TITLE, USE = "Countenance demo", "research"
 TRAINING = TrainConfig(
     resolution=64, width=8, images=240, batch_size=8, learning_rate=1e-3, threads=1, device="cpu", seed=3
 )
-UNLABELLED = PublishConfig(quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
+UNLABELLED = GenerateConfig(quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
 TIME_BASE, FRAME_TICKS = Fraction(1, 12288), 512
 CLIP_BEGINS = {LIKENESS: 140, PERFORMER: 180, STRANGER: 100}
 """Where the demo's clips show these people from the front."""
@@ -124,7 +123,7 @@ class Production:
         self,
         plate: Path,
         output: Path,
-        config: PublishConfig = UNLABELLED,
+        config: GenerateConfig = UNLABELLED,
         *,
         overwrite: bool = False,
         progress: "Recorder | Silent | None" = None,

@@ -26,8 +26,8 @@ from countenance.media.writer import FRAGMENT_FRAMES
 from countenance.model.checkpoint import Checkpoint, read_checkpoint
 from countenance.model.record import METRICS_NAME
 from countenance.progress import Silent
-from countenance.provenance.publish import PublishConfig
 from countenance.steps.collect import collect
+from countenance.steps.generate import GenerateConfig
 from countenance.steps.train import model_folder, train
 from countenance.types import DetectedFace
 
@@ -277,7 +277,7 @@ def published_folder(trained_folder: Path, plate: Path, tmp_path_factory: pytest
     """A project that published once without being cut short."""
     folder = tmp_path_factory.mktemp("published") / "production"
     with copied(trained_folder, folder) as production:
-        production.generate(plate, folder / "whole.mp4", PublishConfig())
+        production.generate(plate, folder / "whole.mp4", GenerateConfig())
     return folder
 
 
@@ -297,7 +297,7 @@ def test_generate_while_rendering(published_folder: Path, plate: Path, tmp_path:
         assert reached * FRAGMENT_FRAMES <= kept < NUM_PLATE_FRAMES
         assert not output.exists()
         progress = Recorder()
-        cut.generate(plate, output, PublishConfig(), progress=progress)
+        cut.generate(plate, output, GenerateConfig(), progress=progress)
         assert "looking for faces in plate.mp4" not in progress.done_before
         assert progress.done_before["rendering plate.mp4"] == kept
         assert progress.done_now["rendering plate.mp4"] == NUM_PLATE_FRAMES - kept
@@ -323,7 +323,7 @@ def test_generate_while_looking_for_faces(
         assert 64 <= before < NUM_PLATE_FRAMES
         assert not output.exists()
         progress = Recorder()
-        cut.generate(plate, output, PublishConfig(), progress=progress)
+        cut.generate(plate, output, GenerateConfig(), progress=progress)
         assert progress.done_before["looking for faces in plate.mp4"] == before
         assert progress.done_now["looking for faces in plate.mp4"] == NUM_PLATE_FRAMES - before
         assert decoded(output) == decoded(published_folder / "whole.mp4")

@@ -20,6 +20,7 @@ from countenance.types import Frame, GeneratedFace
 
 SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
+NO_TINT = np.zeros(3, np.float32)
 MASK_SIZE = 256
 """The mask is made at this size whatever the generator's: its border must be finer than the face's pixels."""
 
@@ -53,9 +54,15 @@ class _Swap:
 
 
 def swap_faces(
-    frames: Iterable[Frame], faces_at: Mapping[int, Sequence[PlacedFace]], draw_face: DrawFace
+    frames: Iterable[Frame],
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    draw_face: DrawFace,
+    tint: Float32[np.ndarray, "3"] = NO_TINT,
 ) -> Iterator[Frame]:
-    """Replace the given faces, by frame index; a frame without one passes as it is."""
+    """Replace the given faces, by frame index; a frame without one passes as it is.
+
+    Faces take the plate's colours; `tint` is added to them, CIELAB.
+    """
     drawn = ((frame, [_swap(frame, face, draw_face) for face in faces_at.get(frame.index, ())]) for frame in frames)
     for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
         shifts: dict[int, list[ColourShift]] = defaultdict(list)
@@ -64,7 +71,8 @@ def swap_faces(
                 shifts[neighbour.track].append(neighbour.shift)
         rgb = frame.rgb
         for swap in swaps:
-            matched = apply_shift(swap.generated.rgb, mean_shift(shifts[swap.track]))
+            shift = mean_shift(shifts[swap.track])
+            matched = apply_shift(swap.generated.rgb, replace(shift, offset=shift.offset + tint))
             rgb = paste(rgb, replace(swap.generated, rgb=matched))
         yield replace(frame, rgb=rgb)
 

@@ -21,9 +21,8 @@ from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
 from countenance.project import create, opened, write_whole
-from countenance.provenance.publish import PublishConfig
 from countenance.steps.collect import collect
-from countenance.steps.generate import generate
+from countenance.steps.generate import GenerateConfig, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import model_folder, train
 from countenance.steps.verify import verify
@@ -94,7 +93,7 @@ def run_demo(
             PERFORMER,
             permit,
             published_path,
-            PublishConfig(),
+            GenerateConfig(),
             overwrite=False,
             progress=progress,
         )

@@ -7,15 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import dropwhile
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
 
 import countenance
 from countenance.composite.stabilise import smooth_track
-from countenance.composite.swap import SMOOTHING_RADIUS, PlacedFace, swap_faces
+from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, PlacedFace, swap_faces
 from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
-from countenance.faces.faceset import choose_faces, found_faces, scan_settings
+from countenance.faces.faceset import choose_faces, found_faces, open_face_set, read_faces, scan_settings
 from countenance.faces.identity import Recogniser
 from countenance.faces.landmarks import FaceFinder
+from countenance.faces.light import mean_colour
 from countenance.faces.quality import PLATE_LIMITS
 from countenance.faces.scan import Scan, scan_clip
 from countenance.media.probe import probe
@@ -30,6 +35,15 @@ from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
 from countenance.steps.train import model_folder, require_unrevoked_model
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerateConfig(PublishConfig):
+    """The section `generate` of the settings: how the face is put in, and how the file leaves."""
+
+    skin: Literal["performer", "likeness"] = "performer"
+    """Whose skin tone the face has. The performer's agrees with neck and hands; the likeness's own is right where those
+    don't show, or were made up to match."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +62,7 @@ def generate(
     performer: str,
     permit: Permit,
     output: Path,
-    config: PublishConfig,
+    config: GenerateConfig,
     *,
     overwrite: bool,
     progress: Progress,
@@ -84,18 +98,20 @@ def generate(
             "choose another plate, or check --performer"
         )
 
+    tint = _own_tint(project, likeness, performer) if config.skin == "likeness" else NO_TINT
+
     def frames_from(first: int) -> Iterator[Frame]:
         # The neighbours before the first frame are made again: its colours are a mean over them.
         begin = max(0, first - SMOOTHING_RADIUS)
         frames = read_frames(info, first_index=begin, first_pts=scan.frame_pts[begin]) if begin else read_frames(info)
-        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, draw_face))
+        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, draw_face, tint))
 
     altered = tuple(index in faces_at for index in range(len(scan.frame_pts)))
     render = Render(
         plate=info,
         frames_from=frames_from,
         altered=altered,
-        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at),
+        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at, config.skin),
         model_digest=checkpoint.numbers_sha256,
         seed=train_config.seed,
     )
@@ -103,6 +119,17 @@ def generate(
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, scan, altered))
+
+
+def _own_tint(project: Project, likeness: str, performer: str) -> Float32[np.ndarray, "3"]:
+    """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
+    lights are taken to be alike on average.
+    """
+    means = [
+        mean_colour((face.rgb, face.mask) for face in read_faces(project, open_face_set(project, person)))
+        for person in (likeness, performer)
+    ]
+    return np.asarray(means[0] - means[1], np.float32)
 
 
 def _find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
@@ -126,9 +153,11 @@ def _placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
     return dict(placed)
 
 
-def _render_name(info: MediaInfo, checkpoint: Checkpoint, faces_at: Mapping[int, Sequence[PlacedFace]]) -> str:
+def _render_name(
+    info: MediaInfo, checkpoint: Checkpoint, faces_at: Mapping[int, Sequence[PlacedFace]], skin: str
+) -> str:
     """Changes with all that changes the frames, so that fragments of different renders never mix."""
-    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people]
+    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people, skin]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for index, faces in faces_at.items():
         for face in faces:
