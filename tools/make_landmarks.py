@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 
 
 def seen(actors: range) -> tuple[Array, Array, Array]:
-    """The mesh finder's points [N 468 2], the skin's [N V 2], both in parts of the eyes' outer distance; and yaw [N]."""
+    """The mesh finder's points [N 468 2], the skin's [N V 2], both in parts of the eyes' distance; and yaw [N]."""
     find_faces, found, skin, yaw = FaceFinder(), [], [], []
     for seed in actors:
         figure = build_figure(draw_actor(seed))

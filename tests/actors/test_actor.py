@@ -38,7 +38,7 @@ def test_performances_stay_in_their_range_and_use_it() -> None:
     assert np.abs(angles[:, 0]).max() > 50
     for seed in range(5):
         performance = draw_performance(seed, 120)
-        assert all(0 <= curve.min() and curve.max() <= 1 for curve in performance.units.values())
+        assert all(curve.min() >= 0 and curve.max() <= 1 for curve in performance.units.values())
         # Smooth: no jump of more than a quick turn of the head.
         assert np.abs(np.diff(performance.yaw_pitch_roll_deg[:, 0])).max() < 12
         assert performance.units["eyeBlinkLeft"].max() > 0.9

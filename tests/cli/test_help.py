@@ -12,8 +12,24 @@ COMMANDS = (
     *("new", "collect", "prepare", "train", "generate", "verify", "demo"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
+    *("actors setup", "actors render", "actors truth", "actors sheet", "actors corpus", "actors pack"),
+    *("bench truth", "bench speed"),
 )
-HEAVY = {"torch", "cv2", "av", "numpy", "pydantic", "cryptography", "c2pa", "ai_edge_litert", "PIL"}
+HEAVY = {
+    "torch",
+    "cv2",
+    "av",
+    "numpy",
+    "pydantic",
+    "cryptography",
+    "c2pa",
+    "ai_edge_litert",
+    "PIL",
+    "scipy",
+    "embreex",
+    "matplotlib",
+    "skimage",
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

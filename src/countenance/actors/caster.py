@@ -69,9 +69,12 @@ class Caster:
         def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
             rays = np.broadcast_to(direction, places.shape).astype(np.float32)
             places = places.astype(np.float32)
-            hidden = triangles.solid.run(places, rays, output=1)["primID"] >= 0
-            hidden |= self._hair.run(*turned_back(posed.head_matrix, places, rays), output=1)["primID"] >= 0
-            return np.where(hidden, 0, 1).astype(np.float32)
+            lit = (triangles.solid.run(places, rays, output=1)["primID"] < 0).astype(np.float32)
+            open_yet = np.flatnonzero(lit)
+            if len(open_yet):
+                hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
+                lit[open_yet] = self._hair.run(*hair_rays, output=1)["primID"] < 0
+            return lit
 
         for number, (dx, dy) in enumerate(SAMPLES):
             origin, rays = camera_rays(camera, size, dx, dy)

@@ -54,7 +54,7 @@ class DetailSettings:
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
-    "fast": DetailSettings(level=1, texture=512, hair_strands=12_000, hair_radius_m=0.0005, beard_strands=2_000),
+    "fast": DetailSettings(level=1, texture=512, hair_strands=9_000, hair_radius_m=0.00056, beard_strands=1_500),
     "full": DetailSettings(level=2, texture=1024, hair_strands=28_000, hair_radius_m=0.00013, beard_strands=4_500),
 }
 
@@ -308,8 +308,7 @@ def _cloth(points: Points, skin: Points, skin_faces: Int[np.ndarray, "F 4"]) -> 
     head = load_head()
     used, local = np.unique(head.cloth_faces, return_inverse=True)
     local = local.reshape(head.cloth_faces.shape)
-    once = subdivide(local, np.zeros((*local.shape, 2), np.float32), len(used))
-    finer = once.then(subdivide(once.faces, once.uv, once.matrix.shape[0]))
+    finer = subdivide(local, np.zeros((*local.shape, 2), np.float32), len(used))
     shirt, level = finer.matrix @ points[used], (finer.matrix @ head.points[used])[:, 1]
     faces = finer.faces[level[finer.faces].min(axis=1) < COLLAR_M]
 

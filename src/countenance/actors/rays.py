@@ -145,9 +145,14 @@ def cast(
     distance = np.where(is_hair, hair_hit["tfar"], distance)
     triangle = np.where(is_hair, hair_hit["primID"], hit["primID"])
     u, v = np.where(is_hair, hair_hit["u"], hit["u"]), np.where(is_hair, hair_hit["v"], hit["v"])
-    over = triangles.strands.run(origin, rays, output=1)
-    in_front = (over["primID"] >= 0) & (over["tfar"] < distance)
-    strand = np.where(in_front, over["primID"] + triangles.num_solid, -1)
+    # Brows, lashes and beards are seen against the face they grow on.
+    strand = np.full(len(rays), -1)
+    rows = np.flatnonzero((hit["primID"] >= 0) & ~is_hair)
+    rows = rows[np.isin(triangles.parts[hit["primID"][rows]], (Part.SKIN, Part.EYE, Part.MOUTH))]
+    if len(rows):
+        over = triangles.strands.run(origin[rows], rays[rows], output=1)
+        in_front = (over["primID"] >= 0) & (over["tfar"] < distance[rows])
+        strand[rows[in_front]] = over["primID"][in_front] + triangles.num_solid
     return Hits(distance=distance, triangle=triangle, u=u, v=v, is_hair=is_hair, strand=strand)
 
 

@@ -106,7 +106,10 @@ def lit(surface: Surface, rays: Vectors, light: Lighting, shadow: Shadow) -> Col
     exponent = np.maximum(2 / np.maximum(surface.roughness, 0.05) ** 4 - 2, 1)
     for direction, power in light.lamps:
         cosine = normal @ direction
-        reaches = shadow(surface.place + 0.0012 * normal, direction)
+        reaches = np.zeros(len(rays), np.float32)
+        turned_to_it = cosine > -surface.scatter.max(axis=1)
+        start = surface.place[turned_to_it] + 0.0012 * normal[turned_to_it]
+        reaches[turned_to_it] = shadow(start, direction)
         wrapped = np.clip((cosine[:, None] + surface.scatter) / (1 + surface.scatter), 0, 1)
         diffuse += wrapped * (reaches * (0.4 + 0.6 * openness))[:, None] * power / np.pi
         halfway = unit(direction - rays)

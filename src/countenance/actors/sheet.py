@@ -15,7 +15,7 @@ from countenance.actors.staging import draw_scene
 from countenance.progress import Progress
 
 CAPTION_HEIGHT = 20
-Rgb = UInt8[np.ndarray, "H W 3"]
+Rgb = UInt8[np.ndarray, "_ _ 3"]
 
 
 def actors_sheet(seeds: Sequence[int], renderer: DrawFigure, *, size: int, columns: int, progress: Progress) -> Rgb:

@@ -2,7 +2,7 @@
 
 Paths are `readable=False` all over: typer would look whether a file can be read, and call it wrong use.
 
-0 done · 2 wrong use · 3 consent · 4 media · 5 model · 6 provenance · 130 stopped by Ctrl-C
+0 done · 2 wrong use · 3 consent · 4 media · 5 model · 6 provenance · 7 actors · 130 stopped by Ctrl-C
 """
 
 import signal
@@ -15,12 +15,12 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from countenance.cli import log, release
+from countenance.cli import actors, bench, log, release
 from countenance.cli.shell import console, count, here, print_json, stops_on_interrupt
 from countenance.cli.verify import verify
 from countenance.errors import CountenanceError, MediaError
 
-ORDER = ("new", "release", "collect", "prepare", "train", "generate", "verify", "log", "demo")
+ORDER = ("new", "release", "collect", "prepare", "train", "generate", "verify", "log", "demo", "actors", "bench")
 """In which `--help` lists the commands: that of the work."""
 
 REMEDY = "see to free space and permissions, then run the same command again"
@@ -66,7 +66,7 @@ app = typer.Typer(
     name="countenance",
     cls=Verbs,
     help="Consented face replacement: collect, prepare, train, generate, verify.\n\n"
-    "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 130 stopped by Ctrl-C.",
+    "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 7 actors, 130 stopped by Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -74,6 +74,8 @@ app = typer.Typer(
 )
 app.add_typer(release.app, name="release", short_help="Draft, sign, add, list and revoke releases.")
 app.add_typer(log.app, name="log", short_help="Show and check what the project did.")
+app.add_typer(actors.app, name="actors", short_help="Render synthetic people and the exact answer to a replacement.")
+app.add_typer(bench.app, name="bench", short_help="Measure everything against the truth.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Set = Annotated[
@@ -245,15 +247,17 @@ def generate(
 
     The visible label can be left off with a reason, which the file's credentials and the log will state:
     --set generate.label=false --set 'generate.unlabelled_reason=credits name the process'
+
+    The face takes the performer's skin tone, so that it agrees with the neck; with --set generate.skin=likeness it
+    keeps its own.
     """
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
-    from countenance.provenance.publish import PublishConfig
-    from countenance.steps.generate import generate
+    from countenance.steps.generate import GenerateConfig, generate
 
     with here(writing=True) as project, Bars() as progress:
-        config = read_config(PublishConfig, "generate", project.settings, set_ or [])
+        config = read_config(GenerateConfig, "generate", project.settings, set_ or [])
         permit = grant(project, "generate", likeness=likeness, performer=performer)
         result = generate(
             project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress

@@ -1,0 +1,173 @@
+"""A project for one case: releases made on the spot, both face sets, and the door through which results leave.
+
+Both people are synthetic, so the benchmark holds their keys; everything else is what a user's project goes through.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from countenance.bench.cases import ROLES, CaseFiles
+from countenance.bench.measure import Judge, References
+from countenance.composite.swap import DrawFace, swap_faces
+from countenance.consent.document import write_document
+from countenance.consent.keys import load_key, make_key
+from countenance.consent.permit import grant, grant_prepare
+from countenance.consent.register import add_release
+from countenance.consent.release import new_release, sign
+from countenance.demo.compare import pictures
+from countenance.faces.faceset import open_face_set, read_faces
+from countenance.faces.identity import template_of
+from countenance.faces.quality import QualityLimits
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.progress import Progress
+from countenance.project import Project, create, opened
+from countenance.provenance.publish import publish
+from countenance.steps.collect import collect
+from countenance.steps.generate import GenerateConfig, _find_performer, _placed_faces
+from countenance.steps.prepare import prepare
+from countenance.types import AlignedFace, Frame, MediaInfo, Render, Role
+
+LIKENESS, PERFORMER = ROLES
+"""The two people's names in every project of the benchmark."""
+TITLE, USE = "Countenance benchmark", "research"
+EXPIRES = date(2099, 12, 31)
+PUBLISHING = GenerateConfig(
+    skin="performer",
+    quality=4,
+    label=False,
+    unlabelled_reason="synthetic actors, compared with the exact answer pixel by pixel",
+)
+"""In the performer's skin tone, as the truth that is compared with; hardly compressed, since the judge is to see the
+swap and not the encoder."""
+REFERENCES_NAME = "references.npz"
+
+
+def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
+    """A project with both releases and both face sets, and the mean faces that the judge compares with.
+
+    Made aside and renamed, so that what is there is whole.
+    """
+    aside = folder.with_name(f".{folder.name}")
+    if aside.exists():
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    create(aside / "project", use=USE, title=TITLE)
+    with opened_production(aside) as project:
+        for role in ROLES:
+            add_release(project, _signed_release(files, role, aside / "documents"), template_of)
+            collect(project, role, [files.training(role)], progress=progress)
+            prepare(project, role, grant_prepare(project, role), QualityLimits(), progress=progress)
+        _find_performer(project, PERFORMER, probe(files.plate), progress)
+    judge = Judge()
+    means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
+    np.savez(aside / REFERENCES_NAME, **means)  # type: ignore[arg-type]
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.rename(folder)
+
+
+@contextmanager
+def opened_production(folder: Path) -> Iterator[Project]:
+    """The project, with a config folder of its own for keys and log heads."""
+    before = os.environ.get("COUNTENANCE_CONFIG")
+    os.environ["COUNTENANCE_CONFIG"] = str(folder / "config")
+    try:
+        with opened(folder / "project") as project, project.writing():
+            yield project
+    finally:
+        if before is None:
+            del os.environ["COUNTENANCE_CONFIG"]
+        else:
+            os.environ["COUNTENANCE_CONFIG"] = before
+
+
+def read_references(folder: Path) -> References:
+    """The mean embeddings of both people's training frames."""
+    with np.load(folder / REFERENCES_NAME) as means:
+        return References(likeness=means[LIKENESS], performer=means[PERFORMER])
+
+
+def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
+    """The face set of one of the two."""
+    return read_faces(project, open_face_set(project, role))
+
+
+def publish_swap(
+    project: Project, plate: Path, draw_face: DrawFace, output: Path, *, name: str, progress: Progress
+) -> None:
+    """What `generate` does, with another way to draw the face: same scan, smoothing, composite and publishing.
+
+    `name` stands for the model in the credentials.
+    """
+    info = probe(plate)
+    faces_at = _placed_faces(project, _find_performer(project, PERFORMER, info, progress))
+    _publish(project, info, set(faces_at), swap_faces(read_frames(info), faces_at, draw_face), output, name, progress)
+
+
+def publish_pictures(
+    project: Project, plate: Path, shown: Path, output: Path, *, name: str, progress: Progress
+) -> None:
+    """Other pictures in place of a plate's, through the same door: what the best swap would look like behind it."""
+    info = probe(plate)
+    faces_at = _placed_faces(project, _find_performer(project, PERFORMER, info, progress))
+    frames = (replace(frame, rgb=rgb) for frame, rgb in zip(read_frames(info), pictures(shown), strict=True))
+    _publish(project, info, set(faces_at), frames, output, name, progress)
+
+
+def _publish(
+    project: Project,
+    plate: MediaInfo,
+    altered: Container[int],
+    frames: Iterator[Frame],
+    output: Path,
+    name: str,
+    progress: Progress,
+) -> None:
+    permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    work_folder = project.room("renders") / f"bench-{digest[:16]}"
+    if work_folder.exists():
+        shutil.rmtree(work_folder)
+
+    def frames_from(first: int) -> Iterator[Frame]:
+        # Nothing is left from before, so a render is only ever begun at its beginning.
+        assert first == 0
+        return frames
+
+    render = Render(
+        plate=plate,
+        frames_from=frames_from,
+        altered=tuple(index in altered for index in range(plate.num_frames)),
+        work_folder=work_folder,
+        model_digest=digest,
+        seed=1,
+    )
+    publish(project, permit, render, output, config=PUBLISHING, overwrite=True, progress=progress)
+
+
+def _signed_release(files: CaseFiles, role: Role, documents: Path) -> Path:
+    documents.mkdir(exist_ok=True)
+    picture, key, document = (documents / f"{role}{suffix}" for suffix in (".png", ".key", ".release.toml"))
+    shutil.copyfile(files.reference(role), picture)
+    make_key(key)
+    draft = new_release(
+        role,
+        role=role,
+        references=[picture],
+        uses=[USE],
+        project=TITLE,
+        expires=EXPIRES,
+        synthetic=True,
+        folder=documents,
+    )
+    write_document(document, sign(draft, load_key(key)), overwrite=False)
+    return document

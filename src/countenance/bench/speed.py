@@ -1,0 +1,233 @@
+"""The speed benchmark: what training, preparing and generating cost, as ratios to the rebuilt peers in the same run.
+
+Every figure is taken in a process of its own, on one thread, so that memory is each one's own too.
+"""
+
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, get_args
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from countenance.bench.cases import DEMO, ROLES, Case, CaseFiles, case_files
+from countenance.bench.extra import require_extra
+from countenance.bench.methods import OURS, images_per_cpu_s
+from countenance.bench.peers import BATCH_SIZE, PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
+from countenance.bench.production import (
+    LIKENESS,
+    PERFORMER,
+    PUBLISHING,
+    make_production,
+    opened_production,
+    publish_swap,
+)
+from countenance.bench.table import markdown
+from countenance.bench.truth import machine
+from countenance.consent.permit import grant, grant_prepare
+from countenance.demo.compare import pictures
+from countenance.faces.quality import QualityLimits
+from countenance.model.config import TrainConfig
+from countenance.progress import Progress, Silent
+from countenance.steps.generate import generate
+from countenance.steps.prepare import prepare
+from countenance.steps.train import train
+
+FRAME_WH = (1280, 720)
+NUM_FRAMES = 48
+FRAME_RATE = 24
+STEPS = 4
+ANOTHER_LIMIT_PX = 63.0
+"""A setting a hair from the default, so that faces are looked for anew."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One measured thing."""
+
+    what: str
+    method: str
+    value: float
+    unit: str
+    peak_memory_mb: int
+
+
+def run_speed(progress: Progress) -> dict[str, Any]:
+    """Measure everything; some minutes.
+
+    Raises:
+        UsageError: the extra `bench` isn't installed.
+    """
+    require_extra()
+    with tempfile.TemporaryDirectory() as folder:
+        production = Path(folder) / "production"
+        files = _large_case(Path(folder) / "case")
+        works: list[Callable[[], Figure]] = [
+            _startup,
+            partial(_our_training, 64, 8),
+            *(partial(_peer_training, name) for name in get_args(PeerName)),
+            partial(_our_training, 64, 16),
+            partial(_our_training, 128, 16),
+            partial(_preparing, files, production),
+            partial(_our_generating, files, production, 64),
+            *(partial(_peer_generating, files, production, name) for name in get_args(PeerName)),
+            partial(_our_generating, files, production, 128),
+        ]
+        figures = list(progress.track(_each_alone(works), what="measuring", unit="figures", total=len(works)))
+    return {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+
+
+def speed_table(results: dict[str, Any]) -> str:
+    """Markdown; the ratio is to the fastest of the peers in the same line of work."""
+    best = {
+        what: max(f["value"] for f in results["figures"] if f["what"] == what and f["method"] in PEERS)
+        for what in {f["what"] for f in results["figures"] if f["method"] in PEERS}
+    }
+    lines = [
+        (
+            figure["what"],
+            figure["method"],
+            f"{figure['value']:.1f}" if figure["value"] >= 10 else f"{figure['value']:.2f}",
+            figure["unit"],
+            f"{figure['value'] / best[figure['what']]:.1f}" if figure["what"] in best else "–",
+            f"{figure['peak_memory_mb']:,}",
+        )
+        for figure in results["figures"]
+    ]
+    return markdown(("what", "method", "value", "unit", "to the fastest peer", "peak MB"), lines)
+
+
+def _each_alone(works: list[Callable[[], Figure]]) -> Iterator[Figure]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for work in works:
+            yield pool.submit(_alone, work).result()
+
+
+def _alone(work: Callable[[], Figure]) -> Figure:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    figure = work()
+    who = resource.RUSAGE_SELF if figure.what != "start" else resource.RUSAGE_CHILDREN
+    peak = resource.getrusage(who).ru_maxrss
+    return replace(figure, peak_memory_mb=round(peak / (1024 if sys.platform != "darwin" else 1024**2)))
+
+
+def _figure(what: str, method: str, value: float, unit: str) -> Figure:
+    return Figure(what=what, method=method, value=value, unit=unit, peak_memory_mb=0)
+
+
+def _startup() -> Figure:
+    begun = time.monotonic()
+    for _ in range(STEPS):
+        command = [sys.executable, "-m", "countenance", "train", "--help"]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - this Python and our own command
+    return _figure("start", "countenance train --help", (time.monotonic() - begun) / STEPS, "s")
+
+
+def _faces(resolution: int) -> list[torch.Tensor]:
+    """Two people of noise: speed doesn't depend on what is in a picture."""
+    random = torch.Generator().manual_seed(1)
+    side = 2 * resolution
+    return [torch.randint(0, 256, (16, 4, side, side), generator=random, dtype=torch.uint8) for _ in range(2)]
+
+
+def _our_training(resolution: int, batch_size: int) -> Figure:
+    config = TrainConfig(resolution=64 if resolution == 64 else 128, batch_size=batch_size, threads=1, device="cpu")
+    speed = images_per_cpu_s(config, _faces(resolution), STEPS)
+    what = _training(resolution)
+    return _figure(what, f"{OURS}, batch {batch_size}", speed, "images per CPU-s")
+
+
+def _peer_training(name: PeerName) -> Figure:
+    training = PeerTraining(PEERS[name], _faces(RESOLUTION))
+    training.step()
+    begun = time.process_time()
+    for _ in range(STEPS):
+        training.step()
+    speed = STEPS * BATCH_SIZE / (time.process_time() - begun)
+    return _figure(_training(RESOLUTION), name, speed, "images per CPU-s")
+
+
+def _training(resolution: int) -> str:
+    return f"training, {resolution} px"
+
+
+def _preparing(files: CaseFiles, production: Path) -> Figure:
+    make_production(files, production, Silent())
+    with opened_production(production) as project:
+        permit, limits = grant_prepare(project, PERFORMER), QualityLimits(min_size_px=ANOTHER_LIMIT_PX)
+        begun = time.process_time()
+        prepare(project, PERFORMER, permit, limits, progress=Silent())
+        spent_s = time.process_time() - begun
+    return _figure("preparing, 720p", OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
+
+
+def _our_generating(files: CaseFiles, production: Path, resolution: int) -> Figure:
+    config = TrainConfig(resolution=64 if resolution == 64 else 128, images=8, batch_size=8, threads=1, device="cpu")
+    with opened_production(production) as project:
+        models = project.room("models") / f"{LIKENESS}-onto-{PERFORMER}"
+        for old in models.glob("*"):
+            old.unlink()
+        permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
+        train(project, LIKENESS, PERFORMER, permit, config, progress=Silent(), should_stop=lambda: False)
+        permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+        output = production / "generated.mp4"
+        people = (LIKENESS, PERFORMER)
+        begun = time.process_time()
+        generate(project, files.plate, *people, permit, output, PUBLISHING, overwrite=True, progress=Silent())
+        spent_s = time.process_time() - begun
+    return _figure(_generating(resolution), OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
+
+
+def _peer_generating(files: CaseFiles, production: Path, name: PeerName) -> Figure:
+    drawer = PeerDrawer(PEERS[name].build().eval())
+    with opened_production(production) as project:
+        output = production / "generated.mp4"
+        begun = time.process_time()
+        publish_swap(project, files.plate, drawer, output, name=name, progress=Silent())
+        spent_s = time.process_time() - begun
+    return _figure(_generating(RESOLUTION), name, NUM_FRAMES / spent_s, "frames per CPU-s")
+
+
+def _generating(resolution: int) -> str:
+    return f"generating, 720p, {resolution} px"
+
+
+def _large_case(folder: Path) -> CaseFiles:
+    """The demo's case with the performer's clips at 720p."""
+    demo = case_files(Case(name=DEMO), Silent())
+    folder.mkdir()
+    large = CaseFiles(case=demo.case, folder=folder)
+    for role in ROLES:
+        for path in (demo.reference(role), demo.training(role)):
+            shutil.copyfile(path, folder / path.name)
+    plate = demo.plate
+    _write_large(plate, large.plate)
+    _write_large(plate, large.training(PERFORMER))
+    return large
+
+
+def _write_large(small: Path, large: Path) -> None:
+    """Square frames in the middle of 720p ones; nothing that anybody takes away."""
+    width, height = FRAME_WH
+    with av.open(large, "w") as container:
+        stream = container.add_stream("libx264", rate=FRAME_RATE, width=width, height=height)
+        stream.pix_fmt = "yuv420p"
+        for _, rgb in zip(range(NUM_FRAMES), pictures(small), strict=False):
+            canvas = np.full((height, width, 3), 96, np.uint8)
+            left = (width - height) // 2
+            canvas[:, left : left + height] = cv2.resize(rgb, (height, height), interpolation=cv2.INTER_CUBIC)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(canvas, format="rgb24")))
+        container.mux(stream.encode(None))

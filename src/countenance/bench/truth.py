@@ -1,0 +1,221 @@
+"""The truth benchmark: every method on every case, in two processes, measured against the exact answer."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from countenance.bench.cases import Case, case_files
+from countenance.bench.extra import require_extra
+from countenance.errors import CountenanceError, UsageError
+from countenance.progress import Progress, Silent
+from countenance.project import write_whole
+
+ROOMS = ("bench", "composite", "faces", "media", "model", "steps")
+"""Whose code decides a result."""
+PRESENTATION = ("truth.py", "table.py", "pictures.py", "speed.py", "graded.py", "extra.py")
+"""Of the benchmark's own: these only show what was measured."""
+PLATE, UNTRAINED = "plate", ("plate", "truth", "classical")
+RESULT_NAME = "result.json"
+BUDGET_S, QUICK_BUDGET_S = 60.0, 12.0
+POINTS, QUICK_POINTS = (0.25, 0.5, 1.0), (1.0,)
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TruthConfig:
+    """What to compare.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+
+    cases: tuple[Case, ...]
+    methods: tuple[str, ...]
+    budget_s: float = BUDGET_S
+    """Processor time for training, of one thread."""
+    points: tuple[float, ...] = POINTS
+    """Where on the way results are shown too, in parts of the budget."""
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_s < float("inf"):
+            raise UsageError(f"expected a budget of more than 0 seconds, got {self.budget_s}")
+
+    @property
+    def stops_s(self) -> tuple[float, ...]:
+        return tuple(point * self.budget_s for point in self.points)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """Work for one process."""
+
+    case: Case
+    method: str | None
+    """None for making the case itself, on which its methods wait."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.case.name}-{self.method or 'case'}"
+
+
+def run_truth(config: TruthConfig, output: Path, progress: Progress) -> dict[str, Any]:
+    """All results, those of an earlier run with the same inputs included; stopped, it goes on when run again.
+
+    Raises:
+        UsageError: the extra `bench` isn't installed.
+        CountenanceError: a case or a method failed.
+    """
+    require_extra()
+    begun = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
+    code = code_digest()
+    # The plate is what all gains are counted from.
+    methods = (PLATE, *(method for method in config.methods if method != PLATE))
+    # Long work first, so that two processes end together: cases, then methods in turn over the cases.
+    tasks = [Task(case=case, method=None) for case in config.cases]
+    tasks += [Task(case=case, method=method) for method in reversed(methods) for case in config.cases]
+    finished = _run(tasks, config, output, code)
+    for _ in progress.track(finished, what="benchmark", unit="tasks", total=len(tasks)):
+        pass
+    rows = []
+    for case in config.cases:
+        for method in methods:
+            result = json.loads((_folder(output, case, method) / RESULT_NAME).read_text())
+            rows.append({"case": case.name, "method": method, **result})
+    return {
+        "machine": machine(),
+        "budget_s": config.budget_s,
+        "stops_s": list(config.stops_s),
+        "wall_s": round(time.monotonic() - begun, 1),
+        "code": code,
+        "cases": [asdict(case) for case in config.cases],
+        "rows": rows,
+    }
+
+
+def published_video(output: Path, case: Case, method: str, stage: int) -> Path:
+    """What a method made of a case's plate at one of its stages."""
+    if method == PLATE:
+        return case_files(case, Silent()).plate
+    return _folder(output, case, method) / f"stage-{stage}.mp4"
+
+
+def code_digest() -> str:
+    """Over all source files that decide a result, so that none is kept that other code made."""
+    package, digest = Path(str(files("countenance"))), hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            if room != "bench" or path.name not in PRESENTATION:
+                digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def machine() -> dict[str, Any]:
+    """On what the figures were measured."""
+    model = platform.processor() or platform.machine()
+    cpus = Path("/proc/cpuinfo")
+    if cpus.exists():
+        names = [line.partition(":")[2].strip() for line in cpus.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    packages = ("countenance", "torch", "numpy", "opencv-python-headless")
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _run(tasks: Sequence[Task], config: TruthConfig, output: Path, code: str) -> Iterator[Task]:
+    """Each task once it is done, in two processes of one thread each."""
+    waiting, running, made = list(tasks), dict[Task, subprocess.Popen[bytes]](), set[str]()
+    digests: dict[str, str] = {}
+    try:
+        while waiting or running:
+            for task in [task for task, process in running.items() if process.poll() is not None]:
+                _check(running.pop(task), task, output)
+                if task.method is None:
+                    made.add(task.case.name)
+                yield task
+            ready = next((task for task in waiting if task.method is None or task.case.name in made), None)
+            if ready is None or len(running) == config.workers:
+                time.sleep(POLL_S)
+                continue
+            waiting.remove(ready)
+            facts = _facts(ready, config, output, code, digests)
+            if ready.method is not None and _is_done(facts):
+                yield ready
+                continue
+            running[ready] = _start(ready, facts, output)
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait()
+
+
+def _facts(task: Task, config: TruthConfig, output: Path, code: str, digests: dict[str, str]) -> dict[str, Any]:
+    """What a process is told, with the digest of all that decides its result."""
+    facts: dict[str, Any] = {
+        "case": asdict(task.case),
+        "method": task.method,
+        "production": str(output / "cases" / task.case.name / "production"),
+        "code": code,
+    }
+    if task.method is None:
+        return facts
+    if task.case.name not in digests:
+        digests[task.case.name] = case_files(task.case, Silent()).digest()
+    # What needs no training doesn't change with the budget.
+    stops_s = config.stops_s if task.method not in UNTRAINED else (0.0,)
+    inputs = [digests[task.case.name], task.method, stops_s, code, version("torch")]
+    return {
+        **facts,
+        "output": str(_folder(output, task.case, task.method)),
+        "stops_s": stops_s,
+        "digest": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
+    }
+
+
+def _is_done(facts: Mapping[str, Any]) -> bool:
+    path = Path(facts["output"]) / RESULT_NAME
+    try:
+        return bool(json.loads(path.read_text())["digest"] == facts["digest"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _start(task: Task, facts: Mapping[str, Any], output: Path) -> subprocess.Popen[bytes]:
+    logs = output / "logs"
+    logs.mkdir(exist_ok=True)
+    told = logs / f"{task.name}.json"
+    write_whole(told, json.dumps(facts).encode())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with (logs / f"{task.name}.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - this Python and a module of ours
+            [sys.executable, "-m", "countenance.bench.worker", str(told)], stdout=log, stderr=log, env=environment
+        )
+
+
+def _check(process: subprocess.Popen[bytes], task: Task, output: Path) -> None:
+    if process.returncode == 0:
+        return
+    log = output / "logs" / f"{task.name}.log"
+    said = log.read_text(errors="replace").strip().splitlines()
+    what = task.method or "making the case"
+    raise CountenanceError(f"{task.case.name}, {what}: {said[-1] if said else 'it was killed'} (see {log})")
+
+
+def _folder(output: Path, case: Case, method: str) -> Path:
+    return output / "cases" / case.name / method

@@ -1,0 +1,109 @@
+"""`countenance bench`: how good and how fast this is, against the exact answer and against others."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countenance.cli.shell import console, print_json
+
+app = typer.Typer(
+    help="Measure quality against the exact answer, and speed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+@app.command(short_help="Compare methods with the exact answer.")
+def truth(
+    cases: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cases to run instead of the package's own.", readable=False)
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Processor time for each training.  [default: 60; with --quick: 12]"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Three small cases; under ten minutes on two cores.")] = False,
+    methods: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Only these, with commas between.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for results; what is there already is used.", readable=False)
+    ] = Path("bench-truth"),
+    json: Json = False,
+) -> None:
+    """Train every method on synthetic actors, put the face onto a plate, and compare with the exact answer.
+
+    Leaves results.json, table.md, plot.png and a contact sheet for each case. Stopped, it goes on when run again.
+
+    Example: countenance bench truth --quick --output bench-quick
+    """
+    from json import dumps
+
+    from countenance.bench.extra import require_extra
+
+    require_extra()
+    from countenance.bench.cases import read_cases, shipped_cases
+    from countenance.bench.methods import chosen_methods
+    from countenance.bench.pictures import write_plot, write_sheet
+    from countenance.bench.table import document, gains_table, results_with_gains
+    from countenance.bench.truth import BUDGET_S, POINTS, QUICK_BUDGET_S, QUICK_POINTS, TruthConfig, run_truth
+    from countenance.cli.display import Bars
+    from countenance.project import write_whole
+
+    _one_thread()
+    chosen = read_cases(cases or shipped_cases("quick" if quick else "full"))
+    config = TruthConfig(
+        cases=chosen,
+        methods=chosen_methods(methods),
+        budget_s=budget if budget is not None else QUICK_BUDGET_S if quick else BUDGET_S,
+        points=QUICK_POINTS if quick else POINTS,
+    )
+    with Bars() as progress:
+        results = results_with_gains(run_truth(config, output, progress))
+    command = shlex.join(["countenance", *sys.argv[1:]])
+    text = document(results, command)
+    write_whole(output / "results.json", dumps({"command": command, **results}, indent=1).encode())
+    write_whole(output / "table.md", text.encode())
+    write_plot(output / "plot.png", results)
+    for case in chosen:
+        write_sheet(output / f"sheet-{case.name}.png", results, case, output)
+    console.print(f"Look at {output / 'plot.png'} and the sheets beside it; all figures are in {output / 'table.md'}.")
+    if json:
+        print_json(results)
+    else:
+        print("Gains: 0 is the untouched plate, 1 the truth, negative is worse than nothing.")
+        print(gains_table(results))
+
+
+@app.command(short_help="Measure speed and memory.")
+def speed(json: Json = False) -> None:
+    """Measure what training, preparing and generating cost on this machine, on one thread, beside other systems.
+
+    Example: countenance bench speed
+    """
+    from countenance.bench.extra import require_extra
+
+    require_extra()
+    _one_thread()
+    from countenance.bench.speed import run_speed, speed_table
+    from countenance.cli.display import Bars
+
+    with Bars() as progress:
+        results = run_speed(progress)
+    if json:
+        print_json(results)
+    else:
+        facts = results["machine"]
+        print(f"{facts['processor']}, {facts['cores']} cores, one thread; torch {facts['torch']}")
+        print(speed_table(results))
+
+
+def _one_thread() -> None:
+    """Before torch is loaded, here and in all processes begun from here."""
+    os.environ["OMP_NUM_THREADS"] = "1"
