@@ -69,7 +69,7 @@ class Caster:
         def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
             rays = np.broadcast_to(direction, places.shape).astype(np.float32)
             places = places.astype(np.float32)
-            lit = (triangles.solid.run(places, rays, output=1)["primID"] < 0).astype(np.float32)
+            lit = np.asarray(triangles.solid.run(places, rays, output=1)["primID"] < 0, np.float32)
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
                 hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])

@@ -18,6 +18,7 @@ from countenance.actors.subdivide import Subdivision, subdivide
 BONES = ("neck01", "neck02", "neck03", "head")
 BONE_SHARES = (0.15, 0.15, 0.2, 0.5)
 """Of a turn of the head; each bone carries those above it."""
+EYE_SOCKET_M = 0.021
 RegionName = Literal["face", "lips", "ears", "inside_mouth", "eyelids"]
 PartName = Literal["eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "lashes"]
 Points = Float[np.ndarray, "_ 3"]
@@ -87,7 +88,7 @@ def load_head() -> Head:
             once,
             twice,
         ),
-        face_weight=_face_weight(skin_faces, skin_uv, maps, parts, len(points)),
+        face_weight=_face_weight(skin_faces, skin_uv, maps, parts, points),
     )
 
 
@@ -158,9 +159,11 @@ def _face_weight(
     uv: Float32[np.ndarray, "F 4 2"],
     maps: Mapping[str, UInt8[np.ndarray, "S S"]],
     parts: Mapping[str, Int[np.ndarray, " P"]],
-    num_points: int,
+    points: Points,
 ) -> Float[np.ndarray, " N"]:
     """The face's map, softened over the mesh inwards from its border; nothing outside of it moves."""
+
+    num_points = len(points)
 
     def at_points(name: str) -> Float[np.ndarray, " N"]:
         values = np.zeros(num_points)
@@ -171,6 +174,11 @@ def _face_weight(
     both = np.concatenate([edges, edges[:, ::-1]])
     degree = np.maximum(np.bincount(both[:, 0], minlength=num_points), 1)
     inside = at_points("inside_mouth") > 0.5
+    # The lids' inner sides have islands of their own in the map, which the face's doesn't cover.
+    socket = np.zeros(num_points, bool)
+    for eye in ("eye_left", "eye_right"):
+        socket |= np.linalg.norm(points - points[parts[eye]].mean(axis=0), axis=1) < EYE_SOCKET_M
+    inside |= socket
     core = np.where(inside, 1.0, at_points("face"))
     weight = core
     for _ in range(4):
