@@ -19,7 +19,7 @@ check: $(ready)
 	.venv/bin/lint-imports
 
 bench: $(ready)
-	$(python) tools/bench_speed.py
+	.venv/bin/countenance bench speed
 
 setup: $(ready)
 

@@ -13,7 +13,7 @@ COMMANDS = (
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
     *("actors setup", "actors render", "actors truth", "actors sheet", "actors corpus", "actors pack"),
-    *("bench truth", "bench speed"),
+    *("bench truth", "bench speed", "bench judge"),
 )
 HEAVY = {
     "torch",

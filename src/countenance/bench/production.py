@@ -32,7 +32,7 @@ from countenance.progress import Progress
 from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, _find_performer, _placed_faces
+from countenance.steps.generate import GenerateConfig, find_performer, placed_faces
 from countenance.steps.prepare import prepare
 from countenance.types import AlignedFace, Frame, MediaInfo, Render, Role
 
@@ -66,7 +66,7 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
             add_release(project, _signed_release(files, role, aside / "documents"), template_of)
             collect(project, role, [files.training(role)], progress=progress)
             prepare(project, role, grant_prepare(project, role), QualityLimits(), progress=progress)
-        _find_performer(project, PERFORMER, probe(files.plate), progress)
+        find_performer(project, PERFORMER, probe(files.plate), progress)
     judge = Judge()
     means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
     np.savez(aside / REFERENCES_NAME, **means)  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def publish_swap(
     `name` stands for the model in the credentials.
     """
     info = probe(plate)
-    faces_at = _placed_faces(project, _find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(project, find_performer(project, PERFORMER, info, progress))
     _publish(project, info, set(faces_at), swap_faces(read_frames(info), faces_at, draw_face), output, name, progress)
 
 
@@ -118,7 +118,7 @@ def publish_pictures(
 ) -> None:
     """Other pictures in place of a plate's, through the same door: what the best swap would look like behind it."""
     info = probe(plate)
-    faces_at = _placed_faces(project, _find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(project, find_performer(project, PERFORMER, info, progress))
     frames = (replace(frame, rgb=rgb) for frame, rgb in zip(read_frames(info), pictures(shown), strict=True))
     _publish(project, info, set(faces_at), frames, output, name, progress)
 

@@ -104,6 +104,36 @@ def speed(json: Json = False) -> None:
         print(speed_table(results))
 
 
+@app.command(short_help="Check the measures on graded series.")
+def judge(
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.", readable=False)] = Path(
+        "bench-judge"
+    ),
+    stranger: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Another person's exact answer to the demo's performance.", readable=False),
+    ] = None,
+) -> None:
+    """See whether every measure orders pictures that get worse step by step; leaves a sheet and a plot.
+
+    Example: countenance bench judge --output bench-judge
+    """
+    from countenance.bench.extra import require_extra
+
+    require_extra()
+    _one_thread()
+    from countenance.bench.graded import table_of, write_demo_graded
+
+    output.mkdir(parents=True, exist_ok=True)
+    verdicts = write_demo_graded(output, stranger=stranger)
+    print(table_of(verdicts))
+    failed = [verdict for verdict in verdicts if verdict.is_needed and not verdict.is_right]
+    console.print(f"Look at the pictures in {output}.")
+    if failed:
+        console.print(f"{len(failed)} of the measures don't order what they must.")
+        raise typer.Exit(1)
+
+
 def _one_thread() -> None:
     """Before torch is loaded, here and in all processes begun from here."""
     os.environ["OMP_NUM_THREADS"] = "1"

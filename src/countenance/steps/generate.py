@@ -90,8 +90,8 @@ def generate(
     generator = load_generator(folder, checkpoint, device)
     draw_face = LikenessDrawer(generator, resolution=train_config.resolution, likeness=0, device=device)
 
-    scan = _find_performer(project, performer, info, progress)
-    faces_at = _placed_faces(project, scan)
+    scan = find_performer(project, performer, info, progress)
+    faces_at = placed_faces(project, scan)
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
@@ -132,14 +132,15 @@ def _own_tint(project: Project, likeness: str, performer: str) -> Float32[np.nda
     return np.asarray(means[0] - means[1], np.float32)
 
 
-def _find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
+def find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
+    """Look at every frame of a plate and decide which of its faces are the performer's."""
     settings = scan_settings(project, performer, PLATE_LIMITS)
     scan = scan_clip(project, performer, "generate", info, FaceFinder(), settings=settings, progress=progress)
     choose_faces(project, scan, Recogniser(), PLATE_LIMITS, progress=progress)
     return scan
 
 
-def _placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
+def placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
     """The performer's faces by frame index, each track smoothed over time."""
     tracks = defaultdict(list)
     for face in found_faces(project, scan, kept_only=True):
