@@ -13,7 +13,7 @@ from countenance.actors import footage
 from countenance.actors.actor import draw_actor
 from countenance.actors.corpus import CorpusSpec, corpus_state, make_corpus, pack_corpus, read_strip
 from countenance.actors.figure import build_figure
-from countenance.actors.footage import CaseSpec, pictures_in, render_case, render_folder
+from countenance.actors.footage import CaseSpec, claim_folder, pictures_in, render_case, render_folder
 from countenance.actors.performance import draw_performance
 from countenance.actors.render import opened_renderer
 from countenance.actors.sheet import actors_sheet
@@ -121,6 +121,17 @@ def test_a_corpus_goes_on_where_it_was_and_can_be_packed(tmp_path: Path) -> None
         make_corpus(tmp_path / "corpus", CorpusSpec(people=3), progress=Silent(), should_stop=lambda: False)
     with pytest.raises(ActorError, match="no corpus"):
         corpus_state(tmp_path)
+
+
+def test_nothing_else_is_rendered_into_a_folder(tmp_path: Path) -> None:
+    claim_folder(tmp_path / "take", {"actor": 3, "size": 64})
+    claim_folder(tmp_path / "take", {"size": 64, "actor": 3})
+    with pytest.raises(UsageError, match="holds another rendering"):
+        claim_folder(tmp_path / "take", {"actor": 4, "size": 64})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").touch()
+    with pytest.raises(UsageError, match="no rendering"):
+        claim_folder(tmp_path / "mine", {"actor": 3})
 
 
 def test_depth_is_kept_to_a_tenth_of_a_millimetre(tmp_path: Path) -> None:

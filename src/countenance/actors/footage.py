@@ -5,8 +5,8 @@ A frame's picture is written last and whole, so that a rendering that was killed
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
@@ -21,7 +21,7 @@ from countenance.actors.performance import FRAME_RATE, Performance, draw_perform
 from countenance.actors.render import DETAIL_OF, ActorFrame, DrawFigure, RendererName, opened_renderer, render_figure
 from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
 from countenance.actors.staging import draw_scene
-from countenance.errors import ActorError
+from countenance.errors import ActorError, UsageError
 from countenance.progress import Progress
 from countenance.project import write_whole
 
@@ -36,6 +36,7 @@ REFERENCE_SHOT = Shot(
     camera=Camera(),
 )
 TRAINING_SHOTS = 4
+FACTS_NAME = "rendering.json"
 CRF = 14
 Rgb = UInt8[np.ndarray, "S S 3"]
 
@@ -53,6 +54,24 @@ class CaseSpec:
     size: int = 256
     training_frames: int = 240
     plate_frames: int = 48
+
+
+def claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
+    """Say in a folder what is rendered into it, so that nothing else ever is.
+
+    Raises:
+        UsageError: it holds another rendering, or something that is none.
+    """
+    path = folder / FACTS_NAME
+    told = json.dumps(dict(facts), indent=1, sort_keys=True)
+    if path.exists():
+        if path.read_text() != told:
+            raise UsageError(f"{folder} holds another rendering, see {path}; choose another folder")
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds something already that is no rendering; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, told.encode())
 
 
 def render_folder(
@@ -129,9 +148,10 @@ def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
 
     Raises:
         ActorError: packages or Blender are missing, or a render failed.
+        UsageError: the folder holds another rendering.
     """
     likeness, performer = draw_actor(case.likeness), draw_actor(case.performer)
-    folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(folder, asdict(case))
     with opened_renderer(case.renderer) as renderer:
         for role, actor, number in (("likeness", likeness, 1), ("performer", performer, 2)):
             _render_training(case, role, actor, number, renderer, folder, progress)

@@ -1,9 +1,12 @@
 """Hair of the head: strands grown once in the neutral pose, which then ride on the head."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
-from countenance.actors.actor import Actor
+from countenance.actors.actor import Actor, HairKind
 from countenance.actors.extra import spatial
 from countenance.actors.skin import hairline_height, scalp_places
 from countenance.actors.surface import normals, scatter, unit
@@ -12,18 +15,35 @@ Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
 CROWN = np.array([0.0, 0.846, -0.005])
 NAPE_KNOT = np.array([0.0, 0.765, -0.062])
-NUM_POINTS = {"bald": 3, "buzz": 4, "crop": 6, "curls": 12, "parted": 9, "swept": 9, "bob": 14, "tied": 10}
-FALLING = {"crop": 0.3, "parted": 1.2, "swept": 0.7, "bob": 1.6, "tied": 0.3}
-"""How heavily hair that stands off the head falls."""
-VOLUME_M = {
-    "bald": 0.0,
-    "buzz": 0.0,
-    "crop": 0.004,
-    "curls": 0.006,
-    "parted": 0.010,
-    "swept": 0.009,
-    "bob": 0.011,
-    "tied": 0.004,
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Style:
+    """How hair of a kind grows."""
+
+    num_points: int
+    """Of a strand."""
+    volume_m: float
+    """How far it stands off the head at least, once away from its root."""
+    lift: float
+    """How steeply it leaves the skin, against the way it is combed."""
+    stiffness: float
+    """0 follows the comb at once – 1 keeps its direction."""
+    scatter: float
+    """How much strands differ from their neighbours."""
+    fall: float = 0.0
+    """How heavily it falls where it stands off the head; hair that doesn't isn't laid along the skin."""
+
+
+STYLES: Mapping[HairKind, Style] = {
+    "bald": Style(num_points=3, volume_m=0.0, lift=0.3, stiffness=0.5, scatter=0.3),
+    "buzz": Style(num_points=4, volume_m=0.0, lift=1.0, stiffness=0.9, scatter=0.25),
+    "crop": Style(num_points=6, volume_m=0.004, lift=0.55, stiffness=0.6, scatter=0.3, fall=0.3),
+    "curls": Style(num_points=12, volume_m=0.006, lift=1.2, stiffness=0.9, scatter=0.35),
+    "parted": Style(num_points=9, volume_m=0.010, lift=0.75, stiffness=0.45, scatter=0.07, fall=1.2),
+    "swept": Style(num_points=9, volume_m=0.009, lift=0.7, stiffness=0.45, scatter=0.07, fall=0.7),
+    "bob": Style(num_points=14, volume_m=0.011, lift=0.5, stiffness=0.45, scatter=0.07, fall=1.6),
+    "tied": Style(num_points=10, volume_m=0.004, lift=0.12, stiffness=0.45, scatter=0.07, fall=0.3),
 }
 
 
@@ -65,53 +85,38 @@ def _grow(
     faces: Int[np.ndarray, "F 4"],
     chance: np.random.Generator,
 ) -> Float[np.ndarray, "S K 3"]:
-    kind, number = actor.hair.kind, len(start)
-    num_points = NUM_POINTS[kind]
-    step = (length / (num_points - 1))[:, None]
+    kind, style, number = actor.hair.kind, STYLES[actor.hair.kind], len(start)
+    step = (length / (style.num_points - 1))[:, None]
     used = np.unique(faces)
     skin, skin_normals = points[used], normals(points, faces)[used]
     tree = spatial().cKDTree(skin)
+
+    def above_skin(places: Points) -> tuple[Points, Float[np.ndarray, " S"]]:
+        """Which way is out, and how far the skin is."""
+        _, nearest = tree.query(places)
+        return skin_normals[nearest], ((places - skin[nearest]) * skin_normals[nearest]).sum(axis=1)
+
     part_side = 1.0 if actor.hair.seed % 2 else -1.0
-    part_x = 0.024 * part_side * (kind in {"parted"}) + 0.006 * part_side * (kind == "bob")
+    part_x = part_side * {"parted": 0.024, "bob": 0.006}.get(kind, 0.0)
     side = np.tanh((start[:, 0] - part_x) / 0.006)
     clumps = _clumps(start, chance)
-    lift = {
-        "bald": 0.3,
-        "buzz": 1.0,
-        "crop": 0.55,
-        "curls": 1.2,
-        "parted": 0.75,
-        "swept": 0.7,
-        "bob": 0.5,
-        "tied": 0.12,
-    }[kind]
-    stiffness = {"buzz": 0.9, "bald": 0.5, "curls": 0.9, "crop": 0.6}.get(kind, 0.45)
-    scatter_by = {"buzz": 0.25, "curls": 0.35, "crop": 0.3, "bald": 0.3}.get(kind, 0.07)
-    volume = VOLUME_M[kind] * (0.55 + 0.6 * chance.random(number) + 0.2 * clumps[:, 0])
+    volume = style.volume_m * (0.55 + 0.6 * chance.random(number) + 0.2 * clumps[:, 0])
 
-    here, direction = (
-        start.copy(),
-        unit(
-            lift * out
-            + _combed(kind, start, side, actor)
-            + scatter_by * chance.normal(size=start.shape)
-            + 0.12 * clumps
-        ),
-    )
+    here = start.copy()
+    leaning = style.scatter * chance.normal(size=start.shape) + 0.12 * clumps
+    direction = unit(style.lift * out + _combed(kind, start, side, actor) + leaning)
     strand = [start - 0.0008 * out]
-    for k in range(1, num_points):
-        _, nearest = tree.query(here)
-        outward, height = skin_normals[nearest], ((here - skin[nearest]) * skin_normals[nearest]).sum(axis=1)
+    for k in range(1, style.num_points):
+        outward, height = above_skin(here)
         comb = _combed(kind, here, side, actor)
-        if kind in FALLING:
+        if style.fall:
             # Along the skin, and the more it stands off, the more it falls.
             comb = unit(comb - (comb * outward).sum(axis=1, keepdims=True) * outward)
-            comb[:, 1] -= FALLING[kind] * np.clip((height - 0.006) / 0.012, 0, 1.5)
-        wish = unit(comb + 0.5 * scatter_by * chance.normal(size=here.shape) + 0.1 * clumps)
-        direction = unit(stiffness * direction + (1 - stiffness) * wish)
+            comb[:, 1] -= style.fall * np.clip((height - 0.006) / 0.012, 0, 1.5)
+        wish = unit(comb + 0.5 * style.scatter * chance.normal(size=here.shape) + 0.1 * clumps)
+        direction = unit(style.stiffness * direction + (1 - style.stiffness) * wish)
         here = here + step * direction
-        _, nearest = tree.query(here)
-        outward, height = skin_normals[nearest], ((here - skin[nearest]) * skin_normals[nearest]).sum(axis=1)
+        outward, height = above_skin(here)
         least = np.maximum(volume, 0.0005) * min(1.0, k / 2.5)
         here = here + np.maximum(least - height, 0)[:, None] * outward
         if kind == "bob":
@@ -124,16 +129,15 @@ def _grow(
     return np.stack(strand, axis=1)
 
 
-def _combed(kind: str, here: Points, side: Float[np.ndarray, " S"], actor: Actor) -> Points:
-    """Which way hair lies at a place."""
-    zero, one = np.zeros(len(here)), np.ones(len(here))
+def _combed(kind: HairKind, here: Points, side: Float[np.ndarray, " S"], actor: Actor) -> Points:
+    """Which way hair lies at a place; `side` is −1 right and 1 left of the parting."""
+    one = np.ones(len(here))
     low = np.clip((0.80 - here[:, 1]) / 0.06, 0, 1)
     if kind in {"buzz", "curls", "bald"}:
         return np.asarray(0.3 * unit(here - CROWN) * np.array([1, 0.6, 1]))
     if kind == "crop":
-        return np.asarray(
-            unit(here - CROWN) * np.array([0.9, 1.0, 1.2]) + np.stack([0.25 * side, -0.35 * one, 0.25 * one], axis=1)
-        )
+        forwards = np.stack([0.25 * side, -0.35 * one, 0.25 * one], axis=1)
+        return np.asarray(unit(here - CROWN) * np.array([0.9, 1.0, 1.2]) + forwards)
     if kind == "parted":
         return np.stack([side * (1.0 - 0.7 * low), 0.35 - 1.3 * low, -0.45 * one], axis=1)
     if kind == "swept":
@@ -141,13 +145,11 @@ def _combed(kind: str, here: Points, side: Float[np.ndarray, " S"], actor: Actor
         return np.stack([0.18 * side, 0.3 - 0.9 * np.maximum(back, low), -1.0 + 0.5 * back], axis=1)
     if kind == "bob":
         back = np.clip((0.03 - here[:, 2]) / 0.06, 0, 1)
-        return np.stack(
-            [side * (1.0 - 0.95 * low) * (1 - 0.5 * back), 0.25 - 1.5 * np.maximum(low, 0.7 * back), -0.3 - 0.2 * low],
-            axis=1,
-        )
-    towards = NAPE_KNOT - here
-    del zero
-    return unit(towards) + 0.2 * actor.hair.curl * np.stack([side, one * 0, one * 0], axis=1)
+        sideways = side * (1.0 - 0.95 * low) * (1 - 0.5 * back)
+        return np.stack([sideways, 0.25 - 1.5 * np.maximum(low, 0.7 * back), -0.3 - 0.2 * low], axis=1)
+    apart = np.zeros_like(here)
+    apart[:, 0] = 0.2 * actor.hair.curl * side
+    return np.asarray(unit(NAPE_KNOT - here) + apart)
 
 
 def _clumps(start: Points, chance: np.random.Generator) -> Points:

@@ -162,7 +162,6 @@ def _face_weight(
     points: Points,
 ) -> Float[np.ndarray, " N"]:
     """The face's map, softened over the mesh inwards from its border; nothing outside of it moves."""
-
     num_points = len(points)
 
     def at_points(name: str) -> Float[np.ndarray, " N"]:

@@ -8,6 +8,9 @@ import typer
 from countenance.cli.shell import console, count, print_json, stops_on_interrupt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from countenance.actors.figure import Figure
     from countenance.actors.render import RendererName
 
 app = typer.Typer(
@@ -64,6 +67,7 @@ def render(
     person = draw_actor(actor)
     _render(
         {"": lambda: build_figure(person, DETAIL_OF[renderer])},
+        {"actor": actor},
         output,
         (performance, scene, shots, frames, size),
         renderer,
@@ -98,6 +102,7 @@ def truth(
             "truth": lambda: build_truth(face, body, "likeness", detail),
             "truth_toned": lambda: build_truth(face, body, "performer", detail),
         },
+        {"likeness": likeness, "performer": performer},
         output,
         (performance, scene, shots, frames, size),
         renderer,
@@ -183,14 +188,22 @@ def pack(
     console.print(f"{count(performances, 'performance')} on {count(people, 'actor')} in {output}, {megabytes:.1f} MB")
 
 
-def _render(figures, output: Path, settings: tuple[int, int, int, int, int], renderer: "RendererName") -> None:  # type: ignore[no-untyped-def]
-    """All figures in the same performance and scene, and a sheet of the first."""
-    from countenance.actors.footage import render_folder
+def _render(
+    figures: "Mapping[str, Callable[[], Figure]]",
+    people: "dict[str, int]",
+    output: Path,
+    settings: tuple[int, int, int, int, int],
+    renderer: "RendererName",
+) -> None:
+    """All figures in the same performance and scene, each into a folder of its name."""
+    from countenance.actors.footage import claim_folder, render_folder
     from countenance.actors.performance import draw_performance
     from countenance.actors.render import opened_renderer
     from countenance.actors.staging import draw_scene
     from countenance.cli.display import Bars
 
+    names = ("performance", "scene", "shots", "frames", "size")
+    claim_folder(output, {**people, **dict(zip(names, settings, strict=True)), "renderer": renderer})
     performance_seed, scene_seed, shots, frames, size = settings
     performance = draw_performance(performance_seed, frames)
     scene = draw_scene(scene_seed, frames, shots)
