@@ -56,13 +56,14 @@ class Caster:
     """Draws one figure. What stays the same is made once: the hair's triangles, and how hidden each place is."""
 
     def __init__(self, figure: Figure) -> None:
+        self.figure = figure
         hair = as_ribbons(figure.hair, figure.detail.hair_radius_m, seed=figure.body.hair.seed)
         self._hair = embree_scene(hair.points, hair.triangles)
         self._look = self._make_look(figure, hair)
 
     def draw(self, posed: Posed, camera: Camera, light: Light, size: int, *, colour: bool = True) -> Picture:
         """One frame; without `colour` only what is known of it, and the picture is black."""
-        triangles, shot_light = gather(self._look.figure, posed), lighting(light)
+        triangles, shot_light = gather(self.figure, posed), lighting(light)
         labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
         weights, total = np.zeros(size * size, np.float32), np.zeros((size * size, 3), np.float32)
 

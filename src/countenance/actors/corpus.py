@@ -18,9 +18,10 @@ from PIL import Image
 
 import countenance
 from countenance.actors.actor import draw_actor
+from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure
 from countenance.actors.performance import draw_performance
-from countenance.actors.render import DETAIL_OF, RendererName, opened_renderer, render_figure
+from countenance.actors.render import DETAIL_OF, DrawFigure, RendererName, opened_renderer, render_loaded
 from countenance.actors.staging import draw_scene
 from countenance.errors import ActorError, UsageError
 from countenance.progress import Progress
@@ -76,31 +77,38 @@ def make_corpus(folder: Path, spec: CorpusSpec, *, progress: Progress, should_st
             missing = [each for each in range(spec.performances) if each not in there]
             if not missing:
                 continue
-            figure = build_figure(draw_actor(FIRST_PERSON + number), DETAIL_OF[spec.renderer])
+            caster = Caster(build_figure(draw_actor(FIRST_PERSON + number), DETAIL_OF[spec.renderer]))
+            renderer.load(caster.figure)
             for each in missing:
                 if should_stop():
                     break
-                indexes = frame_numbers(spec)
-                performance = draw_performance(FIRST_PERFORMANCE + each, indexes[-1] + 1)
-                scene = draw_scene(FIRST_PERFORMANCE + each, indexes[-1] + 1)
-                frames = list(render_figure(figure, performance, scene, renderer, size=spec.size, frames=indexes))
-                folder_of = folder / f"{each:04}"
-                write_whole(folder_of / f"{number:04}.labels.png", _png(np.hstack([f.labels for f in frames])))
-                masks = np.hstack([np.round(f.face_mask * 255).astype(np.uint8) for f in frames])
-                write_whole(folder_of / f"{number:04}.mask.png", _png(masks))
-                points = np.stack([f.landmarks_xy for f in frames]).astype(np.float16)
-                write_whole(folder_of / f"{number:04}.landmarks.npy", _npy(points))
-                write_whole(folder_of / f"{number:04}.webp", _webp(np.hstack([f.rgb for f in frames]), STRIP_QUALITY))
-                rendered += len(frames)
+                _write_pair(folder, spec, number, each, caster, renderer)
+                rendered += spec.frames
                 done += 1
             if should_stop():
                 break
-    spent = time.process_time() - begun
+        spent = time.process_time() - begun + renderer.cpu_s
     return CorpusState(
         pairs_done=done,
         pairs=spec.pairs,
-        frames_per_cpu_hour=rendered / spent * 3600 if rendered and spec.renderer == "caster" else None,
+        frames_per_cpu_hour=rendered / spent * 3600 if rendered else None,
     )
+
+
+def _write_pair(
+    folder: Path, spec: CorpusSpec, person: int, performance_number: int, caster: Caster, renderer: DrawFigure
+) -> None:
+    """A person in a performance: labels, mask, landmarks, and last the pictures, whose file says that all is there."""
+    seed, indexes = FIRST_PERFORMANCE + performance_number, frame_numbers(spec)
+    performance, scene = draw_performance(seed, indexes[-1] + 1), draw_scene(seed, indexes[-1] + 1)
+    frames = list(render_loaded(caster, performance, scene, renderer, size=spec.size, frames=indexes))
+    masks = np.hstack([np.round(frame.face_mask * 255).astype(np.uint8) for frame in frames])
+    points = np.stack([frame.landmarks_xy for frame in frames]).astype(np.float16)
+    path = folder / f"{performance_number:04}"
+    write_whole(path / f"{person:04}.labels.png", _png(np.hstack([frame.labels for frame in frames])))
+    write_whole(path / f"{person:04}.mask.png", _png(masks))
+    write_whole(path / f"{person:04}.landmarks.npy", _npy(points))
+    write_whole(path / f"{person:04}.webp", _webp(np.hstack([frame.rgb for frame in frames]), STRIP_QUALITY))
 
 
 def corpus_state(folder: Path) -> tuple[CorpusSpec, CorpusState]:

@@ -1,7 +1,7 @@
 """Light of an environment: what the eye sees behind a head, and how much falls on a surface from where."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
@@ -43,6 +43,7 @@ def _pictures() -> dict[str, Float32[np.ndarray, "64 128 3"]]:
         return {str(n): p.astype(np.float32) for n, p in zip(file["names"], file["pictures"], strict=True)}
 
 
+@lru_cache(maxsize=64)
 def surroundings(light: Light) -> Surroundings:
     """The environment of a light, without its lamps."""
     picture = _pictures()[light.environment] * np.float32(light.strength)

@@ -56,6 +56,8 @@ class DrawFigure(Protocol):
     """Draws one figure after another."""
 
     name: RendererName
+    cpu_s: float
+    """Processor time spent so far in other processes than this one."""
 
     def load(self, figure: Figure) -> None: ...
 
@@ -66,6 +68,7 @@ class DrawFigure(Protocol):
 
 class _WithCaster:
     name: RendererName = "caster"
+    cpu_s = 0.0
 
     def load(self, figure: Figure) -> None:
         """Nothing to prepare."""
@@ -79,13 +82,14 @@ class _WithCycles:
 
     def __init__(self, worker: BlenderWorker, folder: Path, samples: int) -> None:
         self._worker, self._folder, self._samples = worker, folder, samples
+        self.cpu_s = 0.0
 
     def load(self, figure: Figure) -> None:
         self._worker.load(figure)
 
     def draw(self, posed: Posed, shot: Shot, size: int) -> UInt8[np.ndarray, "S S 3"]:
         path = self._folder / "frame.png"
-        self._worker.draw(posed, shot.camera, shot.light, path, size=size, samples=self._samples)
+        self.cpu_s += self._worker.draw(posed, shot.camera, shot.light, path, size=size, samples=self._samples)
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
             raise ActorError(f"Blender wrote {path}, but it can't be read; see to free space and try again")
@@ -134,11 +138,17 @@ def render_figure(
     figure: Figure, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
 ) -> Iterator[ActorFrame]:
     """A figure that is built already."""
-    caster = Caster(figure)
     renderer.load(figure)
+    return render_loaded(Caster(figure), performance, scene, renderer, size=size, frames=frames)
+
+
+def render_loaded(
+    caster: Caster, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
+) -> Iterator[ActorFrame]:
+    """The caster's figure, which the renderer has loaded already."""
     for index in frames:
         shot = scene.shot_at(index)
-        posed = pose_figure(figure, performance, index)
+        posed = pose_figure(caster.figure, performance, index)
         drawn = renderer.draw(posed, shot, size)
         picture = caster.draw(posed, shot.camera, shot.light, size, colour=drawn is None)
         yaw, pitch, roll = performance.yaw_pitch_roll_deg[index].tolist()
