@@ -5,12 +5,15 @@ import sys
 
 import numpy as np
 
+from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster, Picture
-from countenance.actors.figure import Figure, Posed, pose_figure
-from countenance.actors.head import load_head
+from countenance.actors.figure import Figure, Posed, build_figure, build_truth, pose_figure
+from countenance.actors.head import load_head, rotation
 from countenance.actors.labels import Part
 from countenance.actors.performance import still
-from countenance.actors.scene import Camera, Lamp, Light
+from countenance.actors.render import FROM_IMAGE_AXES, opened_renderer, render
+from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
+from countenance.faces.align import angles_of
 from countenance.faces.landmarks import FaceFinder
 
 CAMERA = Camera(frame_m=0.3)
@@ -107,6 +110,30 @@ def test_the_exact_answer(performer: Figure, likeness: Figure, exact: Figure, to
     shape = posed.landmarks[inner] - posed.landmarks[inner].mean(axis=0)
     own_shape *= np.linalg.norm(shape) / np.linalg.norm(own_shape)
     assert np.linalg.norm(own_shape - shape, axis=1).mean() < 0.004
+
+
+def test_the_performer_keeps_the_glasses() -> None:
+    actors = [draw_actor(seed) for seed in range(80)]
+    performer = next(actor for actor in actors if actor.glasses is not None)
+    likeness = next(actor for actor in actors if actor.glasses is None)
+    plate, answer = build_figure(performer), build_truth(likeness, performer, "likeness")
+    assert len(plate.glasses.points) > 100
+    assert np.array_equal(plate.glasses.points, answer.glasses.points)
+    assert len(build_truth(performer, likeness, "likeness").glasses.points) == 0
+
+
+def test_angles_are_those_that_the_camera_sees() -> None:
+    camera = Camera(azimuth_deg=20.0, elevation_deg=0.0)
+    performance = still(20.0)
+    with opened_renderer("caster") as renderer:
+        scene = Scene(seed=0, shots=(Shot(num_frames=1, light=LIGHT, camera=camera),))
+        frame = next(render(draw_actor(9), performance, scene, renderer, size=64, frames=[0]))
+    # The head is turned to where the camera has gone.
+    assert np.abs(frame.yaw_pitch_roll_deg).max() < 1
+    seen = angles_of(CAMERA.rotation @ rotation(30.0, 10.0, -5.0) @ FROM_IMAGE_AXES)
+    assert np.allclose(seen, (30.0, 10.0, -5.0), atol=0.01)
+    assert frame.landmarks_68_xy.shape == (68, 2)
+    assert np.array_equal(frame.landmarks_68_xy[36], frame.landmarks_xy[33])
 
 
 PROGRAM = """

@@ -1,5 +1,6 @@
 """Frames as files: resumable folders, cases, corpora and packs."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -115,12 +116,21 @@ def test_a_corpus_goes_on_where_it_was_and_can_be_packed(tmp_path: Path) -> None
     assert packed == (2, 2)
     with zipfile.ZipFile(tmp_path / "c.zip") as pack, pack.open("0000/0001.webp") as strip:
         assert Image.open(strip).size == (64, 32)
+    with zipfile.ZipFile(tmp_path / "c.zip") as pack:
+        told = json.loads(pack.read("manifest.json"))
+        assert told["pack"] == {"size": 32, "quality": 80, "performances": 2, "people": 2}
+        small = np.load(io.BytesIO(pack.read("0001/0000.landmarks.npy")))
+    # The edge of the picture stays its edge, whatever its size.
+    assert np.allclose((small + 0.5) / 32, (points[0] + 0.5) / SIZE, atol=1e-5)
     with pytest.raises(ActorError, match="fits into"):
         pack_corpus(tmp_path / "corpus", tmp_path / "d.zip", size=32, quality=80, limit_mb=0.001, progress=Silent())
     with pytest.raises(UsageError, match="another corpus"):
         make_corpus(tmp_path / "corpus", CorpusSpec(people=3), progress=Silent(), should_stop=lambda: False)
     with pytest.raises(ActorError, match="no corpus"):
         corpus_state(tmp_path)
+    (tmp_path / "corpus/manifest.json").write_text("{")
+    with pytest.raises(ActorError, match="no manifest that this version made"):
+        corpus_state(tmp_path / "corpus")
 
 
 def test_nothing_else_is_rendered_into_a_folder(tmp_path: Path) -> None:

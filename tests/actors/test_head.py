@@ -52,6 +52,13 @@ def test_the_head_turns_to_its_own_left() -> None:
     assert abs(np.degrees(np.arctan2(-across[2], across[0])) - 40) < 1
 
 
+def test_neck_and_head_together_turn_by_what_was_asked() -> None:
+    """Also about all axes at once, where parts of the angles would not add up to the whole."""
+    head = load_head()
+    turned = bone_matrices(head.points, 55.0, 25.0, -20.0)["head"][:3, :3]
+    assert np.allclose(turned, rotation(55.0, 25.0, -20.0), atol=1e-9)
+
+
 def test_the_face_ends_before_ears_and_neck() -> None:
     head = load_head()
     skin = np.unique(head.skin_faces)

@@ -142,7 +142,7 @@ def test_adabelief_divides_by_how_far_the_gradient_is_from_what_was_expected() -
         assert parameter.item() == pytest.approx(place, rel=1e-4)
 
 
-def test_warp_bends_the_input_and_not_the_target() -> None:
+def test_warp_bends_what_goes_in_and_not_what_is_wanted() -> None:
     faces = to_network_range(smooth_faces(100))
     unbent = warped_batch(faces, Warp(nodes=5, spread=0.0, flips=False), torch.Generator().manual_seed(1))
     bent = warped_batch(faces, Warp(nodes=5, spread=0.05, flips=False), torch.Generator().manual_seed(1))

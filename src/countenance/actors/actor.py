@@ -99,8 +99,8 @@ DETAILS: Mapping[str, float] = {
     "ear-lobe": 0.4,
     "neck-scale-horiz": 0.3,
 }
-STRENGTH = 1.3
-"""Of all details together: as different as people are to the recogniser (`tools/measure_actors.py`)."""
+STRENGTH = 0.8
+"""Of all details together; more makes caricatures."""
 OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex"}
 OUTLINES = ("oval", "round", "square", "rectangular", "triangular", "diamond", "invertedtriangular")
 
@@ -289,7 +289,7 @@ def _draw_shape(chance: np.random.Generator) -> dict[str, float]:
                 shape[name] = min(abs(weight), 0.9)
                 break
     for outline in chance.choice(OUTLINES, 2, replace=False):
-        shape[f"detail-head-{outline}"] = float(chance.uniform(0.0, 0.65))
+        shape[f"detail-head-{outline}"] = float(chance.uniform(0.0, 0.45))
     uneven = [name for name in sorted(names) if name.startswith("detail-asym-")]
     for name in chance.choice(uneven, 6, replace=False):
         shape[str(name)] = float(chance.uniform(0, 0.35))

@@ -29,6 +29,10 @@ if CORES:
     # doubles the time, and the denoiser's sums depend on them in the last bit.
     os.sched_setaffinity(0, CORES[:NUM_THREADS])
 
+# Only answers go where the commands come from; what Blender prints goes to standard error, from its first line on.
+REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 
@@ -569,21 +573,19 @@ def answer(command: Arrays) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer commands until standard input ends; what Blender prints goes to standard error."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    """Answer commands until standard input ends."""
     start(NUM_THREADS)
     if CORES:
         for thread in Path("/proc/self/task").iterdir():
             os.sched_setaffinity(int(thread.name), CORES)
-    print(json.dumps({"ready": bpy.app.version_string}), file=replies, flush=True)
+    print(json.dumps({"ready": bpy.app.version_string}), file=REPLIES, flush=True)
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))
         except Exception as error:
             traceback.print_exc()
             reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), file=replies, flush=True)
+        print(json.dumps(reply), file=REPLIES, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,7 +22,7 @@ from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure
 from countenance.actors.performance import draw_performance
-from countenance.actors.render import DETAIL_OF, DrawFigure, RendererName, opened_renderer, render_loaded
+from countenance.actors.render import DETAIL_OF, RENDERING, DrawFigure, RendererName, opened_renderer, render_loaded
 from countenance.actors.staging import draw_scene
 from countenance.errors import ActorError, UsageError
 from countenance.progress import Progress
@@ -103,7 +104,7 @@ def _write_pair(
     performance, scene = draw_performance(seed, indexes[-1] + 1), draw_scene(seed, indexes[-1] + 1)
     frames = list(render_loaded(caster, performance, scene, renderer, size=spec.size, frames=indexes))
     masks = np.hstack([np.round(frame.face_mask * 255).astype(np.uint8) for frame in frames])
-    points = np.stack([frame.landmarks_xy for frame in frames]).astype(np.float16)
+    points = np.stack([frame.landmarks_xy for frame in frames]).astype(np.float32)
     path = folder / f"{performance_number:04}"
     write_whole(path / f"{person:04}.labels.png", _png(np.hstack([frame.labels for frame in frames])))
     write_whole(path / f"{person:04}.mask.png", _png(masks))
@@ -123,11 +124,12 @@ def corpus_state(folder: Path) -> tuple[CorpusSpec, CorpusState]:
 
 
 def read_spec(folder: Path) -> CorpusSpec:
-    """Raises ActorError where there is no corpus."""
-    path = folder / MANIFEST_NAME
-    if not path.exists():
-        raise ActorError(f"no corpus in {folder}; make one with `countenance actors corpus`")
-    return CorpusSpec(**json.loads(path.read_text())["spec"])
+    """What a folder's corpus is to hold.
+
+    Raises:
+        ActorError: there is no corpus, or none that can be read.
+    """
+    return CorpusSpec(**_read_manifest(folder)["spec"])
 
 
 def frame_numbers(spec: CorpusSpec) -> list[int]:
@@ -150,8 +152,7 @@ def pack_corpus(
     part = output.with_name(f".{output.name}")
     used, performances, people = 0, 0, 0
     with zipfile.ZipFile(part, "w", compression=zipfile.ZIP_STORED) as pack:
-        manifest = (folder / MANIFEST_NAME).read_bytes()
-        pack.writestr(MANIFEST_NAME, manifest)
+        manifest = _read_manifest(folder)
         for each in progress.track(
             range(spec.performances), what="packing", unit="performances", total=spec.performances
         ):
@@ -163,12 +164,13 @@ def pack_corpus(
                     smaller = strip.convert("RGB").resize((width, size), Image.Resampling.BOX)
                 with Image.open(path.with_suffix(".mask.png")) as mask:
                     smaller_mask = mask.convert("L").resize((width, size), Image.Resampling.BOX)
-                points = (np.load(path.with_suffix(".landmarks.npy")) * (size / spec.size)).astype(np.float16)
+                # Pixels' middles are whole numbers, so the picture's edge lies at −½.
+                points = (np.load(path.with_suffix(".landmarks.npy")) + 0.5) * (size / spec.size) - 0.5
                 name = f"{each:04}/{path.stem}"
                 shrunk += [
                     (f"{name}.webp", _webp(np.asarray(smaller), quality)),
                     (f"{name}.mask.webp", _webp(np.asarray(smaller_mask), quality)),
-                    (f"{name}.landmarks.npy", _npy(points)),
+                    (f"{name}.landmarks.npy", _npy(points.astype(np.float32))),
                 ]
             weight = sum(len(data) + 200 for _, data in shrunk)
             if not shrunk or used + weight > limit_mb * 1e6:
@@ -176,6 +178,8 @@ def pack_corpus(
             for name, data in shrunk:
                 pack.writestr(name, data)
             used, performances, people = used + weight, performances + 1, max(people, len(strips))
+        kept = {"size": size, "quality": quality, "performances": performances, "people": people}
+        pack.writestr(MANIFEST_NAME, json.dumps({**manifest, "pack": kept}, indent=1))
     if not performances:
         part.unlink()
         raise ActorError(f"no performance of {folder} fits into {limit_mb} MB; lower --quality or --size")
@@ -191,16 +195,31 @@ def read_strip(folder: Path, performance: int, person: int) -> UInt8[np.ndarray,
     return np.stack(np.split(rgb, spec.frames, axis=1))
 
 
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST_NAME
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        known = manifest["spec"].keys() == asdict(CorpusSpec()).keys() and "rendering" in manifest
+    except OSError:
+        raise ActorError(f"no corpus in {folder}; make one with `countenance actors corpus`") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        known = False
+    if not known:
+        raise ActorError(f"{path} is no manifest that this version made; make the corpus again elsewhere")
+    return manifest
+
+
 def _begin(folder: Path, spec: CorpusSpec) -> None:
     path = folder / MANIFEST_NAME
     if path.exists():
-        before = read_spec(folder)
-        if before != spec:
-            raise UsageError(f"{folder} holds another corpus ({before}); choose another folder")
+        before = _read_manifest(folder)
+        if before["spec"] != asdict(spec) or before["rendering"] != RENDERING:
+            raise UsageError(f"{folder} holds another corpus, see {path}; choose another folder")
     else:
         facts = {
             "spec": asdict(spec),
             "countenance": countenance.__version__,
+            "rendering": RENDERING,
             "people": [FIRST_PERSON + number for number in range(spec.people)],
             "performances": [FIRST_PERFORMANCE + each for each in range(spec.performances)],
             "scenes": [FIRST_PERFORMANCE + each for each in range(spec.performances)],

@@ -121,16 +121,17 @@ class BlenderWorker:
     ) -> None:
         self._end(at_once=kind is not None)
 
-    def load(self, figure: Figure) -> None:
-        """Draw this figure from now on.
+    def load(self, figure: Figure) -> float:
+        """Draw this figure from now on; returns the CPU-seconds that it took to take it in.
 
         Raises:
             ActorError: Blender failed.
         """
         path = Path(self._folder.name) / "figure.npz"
         np.savez(path, **figure_arrays(figure))
-        self._ask({"figure": str(path)})
+        answer = self._ask({"figure": str(path)})
         path.unlink()
+        return float(answer["cpu_s"])
 
     def draw(
         self, posed: Posed, camera: Camera, light: Light, output: Path, *, size: int, samples: int = 8, seed: int = SEED
@@ -169,7 +170,11 @@ class BlenderWorker:
         line = self._process.stdout.readline()
         if not line:
             raise self._death()
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            # Cut short as the process died.
+            raise self._death() from None
         if "error" in answer:
             raise ActorError(f"Blender can't draw this: {answer['error']}")
         return answer

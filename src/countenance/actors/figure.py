@@ -224,7 +224,7 @@ def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
         teeth=_joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
         gum=_joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
         cloth=_cloth(body_points, mesh.matrix @ body_points, mesh.faces),
-        glasses=_glasses(body.glasses, points),
+        glasses=_glasses(body.glasses, body_points),
         tongue_faces=head.tongue_faces - head.parts["tongue"][0],
         hair=grow_hair(body, mesh.matrix @ body_points, template, skin_faces, detail.hair_strands),
         brows=grow_brows(face, template, skin_faces),

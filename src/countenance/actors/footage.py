@@ -18,7 +18,15 @@ from jaxtyping import UInt8
 from countenance.actors.actor import Actor, draw_actor
 from countenance.actors.figure import Figure, build_figure, build_truth
 from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
-from countenance.actors.render import DETAIL_OF, ActorFrame, DrawFigure, RendererName, opened_renderer, render_figure
+from countenance.actors.render import (
+    DETAIL_OF,
+    RENDERING,
+    ActorFrame,
+    DrawFigure,
+    RendererName,
+    opened_renderer,
+    render_figure,
+)
 from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
 from countenance.actors.staging import draw_scene
 from countenance.errors import ActorError, UsageError
@@ -63,7 +71,7 @@ def claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
         UsageError: it holds another rendering, or something that is none.
     """
     path = folder / FACTS_NAME
-    told = json.dumps(dict(facts), indent=1, sort_keys=True)
+    told = json.dumps({**facts, "rendering": RENDERING}, indent=1, sort_keys=True)
     if path.exists():
         if path.read_text() != told:
             raise UsageError(f"{folder} holds another rendering, see {path}; choose another folder")
@@ -108,8 +116,8 @@ def write_frame(folder: Path, frame: ActorFrame) -> None:
     write_whole(folder / "facts" / f"{name}.json", json.dumps(facts).encode())
     write_whole(folder / "labels" / f"{name}.png", png(frame.labels))
     write_whole(folder / "mask" / f"{name}.png", png(np.round(frame.face_mask * 255).astype(np.uint8)))
-    millimetres = np.round(frame.depth * 10_000).clip(0, 65535).astype(np.uint16)
-    write_whole(folder / "depth" / f"{name}.png", png(millimetres))
+    tenths_of_mm = np.round(frame.depth * 10_000).clip(0, 65535).astype(np.uint16)
+    write_whole(folder / "depth" / f"{name}.png", png(tenths_of_mm))
     write_whole(folder / "rgb" / f"{name}.png", png(frame.rgb))
 
 
@@ -206,7 +214,7 @@ def _render_training(
     scene = Scene(seed=0, shots=(REFERENCE_SHOT,))
     frame = next(render_figure(figure(), still(), scene, renderer, size=case.size, frames=[0]))
     write_whole(reference, png(frame.rgb))
-    # Seeds that no plate uses.
+    # Far from the seeds that people give to plates.
     seed = 1_000_000 + 10 * actor.seed + number
     work = folder / "frames" / f"{role}_training"
     render_folder(

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
@@ -130,10 +131,12 @@ def bone_matrices(points: Points, yaw_deg: float, pitch_deg: float, roll_deg: fl
     head = load_head()
     found: dict[str, Matrix] = {}
     carried = np.eye(4)
+    # Parts of a turn about one axis, which together are the turn; parts of its angles would not be.
+    about = cv2.Rodrigues(rotation(yaw_deg, pitch_deg, roll_deg))[0]
     for bone, share in zip(BONES, BONE_SHARES, strict=True):
         pivot = points[head.joints[bone]].mean(axis=0)
         turn = np.eye(4)
-        turn[:3, :3] = rotation(yaw_deg * share, pitch_deg * share, roll_deg * share)
+        turn[:3, :3] = cv2.Rodrigues(share * about)[0]
         turn[:3, 3] = pivot - turn[:3, :3] @ pivot
         carried = carried @ turn
         found[bone] = carried

@@ -13,6 +13,8 @@ from countenance.actors.scene import LAMP_DISTANCE_M, Light
 SUN_RATIO = 12.0
 """Texels this much brighter than the mean are a lamp of their own: nine numbers can't hold them."""
 MAX_SUNS = 2
+BRIGHTEST_SEEN = 12.0
+"""More is white in the picture anyway, and would spread when put out of focus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -69,7 +71,8 @@ def surroundings(light: Light) -> Surroundings:
             Sun(direction=(middle / np.linalg.norm(middle)).astype(np.float32), irradiance=energy.astype(np.float32))
         )
         rest[near] = np.minimum(rest[near], limit / 6)
-    padded = np.concatenate([turned[:, -16:], np.minimum(turned, 12), turned[:, :16]], axis=1)
+    dim = np.minimum(turned, BRIGHTEST_SEEN)
+    padded = np.concatenate([dim[:, -16:], dim, dim[:, :16]], axis=1)
     softened = np.asarray(cv2.GaussianBlur(padded, (0, 0), 1.2), np.float32)[:, 16:-16]
     return Surroundings(
         picture=turned, softened=softened, harmonics=_irradiance(rest, directions, solid), suns=tuple(suns)

@@ -79,7 +79,17 @@ class Performance:
 
 def draw_performance(seed: int, num_frames: int, config: PerformanceConfig | None = None) -> Performance:
     """The performance of a seed. Its first frames are the same whatever its length."""
-    config = config or PerformanceConfig()
+    # What begins just after the end reaches back into it.
+    longer = _draw(seed, num_frames + 2 * FRAME_RATE, config or PerformanceConfig())
+    return Performance(
+        seed=seed,
+        yaw_pitch_roll_deg=longer.yaw_pitch_roll_deg[:num_frames],
+        gaze_deg=longer.gaze_deg[:num_frames],
+        units={name: curve[:num_frames] for name, curve in longer.units.items()},
+    )
+
+
+def _draw(seed: int, num_frames: int, config: PerformanceConfig) -> Performance:
     chance = [np.random.default_rng([seed, 2, part]) for part in range(8)]
     yaw = config.max_yaw_deg * _wander(chance[0], num_frames, 1.1) + 2 * _wander(chance[7], num_frames, 0.2)
     pitch = config.max_pitch_deg * _wander(chance[1], num_frames, 0.9)

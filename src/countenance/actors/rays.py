@@ -33,14 +33,16 @@ class Triangles:
     """All of a figure in one frame, but for the hair of the head."""
 
     points: Float32[np.ndarray, "P 3"]
-    normals: Float32[np.ndarray, "P 3"]
+    """Those of solids first, then those of brows, lashes and beard."""
+    normals: Float32[np.ndarray, "Q 3"]
+    """Of solids, as the next two."""
     triangles: Int[np.ndarray, "T 3"]
     parts: Int[np.ndarray, " T"]
     """`labels.Part`."""
-    face_weight: Float32[np.ndarray, " P"]
+    face_weight: Float32[np.ndarray, " Q"]
     rgb: Float32[np.ndarray, "P 3"]
     """Linear albedo; skin and eyes have pictures of their own instead."""
-    eye_directions: Float32[np.ndarray, "P 3"]
+    eye_directions: Float32[np.ndarray, "Q 3"]
     """Of points of an eyeball, its pupil to +z; zero elsewhere."""
     num_solid: int
     """Triangles before those of brows, lashes and beard."""
@@ -99,22 +101,17 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         eyes.append(unit(figure.eye.points) if part is Part.EYE else np.zeros((len(xyz), 3)))
         start += len(xyz)
     num_solid = sum(map(len, triangles))
-    beard = figure.beard
-    beard_weight = np.zeros(0) if beard is None else beard.roots.on(figure.face_weight[:, None])[:, 0]
     beard_rgb = figure.face.beard.rgb if figure.face.beard else none
-    for part, strands, colour, strand_weight in (
-        (Part.BROW, posed.brows, figure.face.brows.rgb, np.ones(len(posed.brows))),
-        (Part.LASH, posed.lashes, LASH_RGB, np.ones(len(posed.lashes))),
-        (Part.BEARD, posed.beard, beard_rgb, beard_weight),
+    for part, strands, colour in (
+        (Part.BROW, posed.brows, figure.face.brows.rgb),
+        (Part.LASH, posed.lashes, LASH_RGB),
+        (Part.BEARD, posed.beard, beard_rgb),
     ):
         ribbons = as_ribbons(strands, COVER[part][0], seed=int(part))
         points.append(ribbons.points)
-        point_normals.append(ribbons.along)
         triangles.append(ribbons.triangles + start)
         parts.append(np.full(len(ribbons.triangles), part))
-        weights.append(np.repeat(strand_weight, ribbons.points_a_strand))
         rgb.append(np.broadcast_to(linear(colour), ribbons.points.shape))
-        eyes.append(np.zeros_like(ribbons.points))
         start += len(ribbons.points)
     num_solid_points = sum(map(len, points[: len(meshes)]))
     all_points = np.concatenate(points).astype(np.float32)

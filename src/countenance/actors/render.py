@@ -19,9 +19,14 @@ from countenance.actors.landmarks import points_68
 from countenance.actors.performance import Performance
 from countenance.actors.scene import Scene, Shot
 from countenance.errors import ActorError
+from countenance.faces.align import angles_of
 
 RendererName = Literal["caster", "cycles"]
 DETAIL_OF: dict[RendererName, Detail] = {"caster": "fast", "cycles": "full"}
+FROM_IMAGE_AXES = np.diag([1.0, -1.0, -1.0])
+"""A face's axes have y up and z towards the camera, a picture's y down and z away from it."""
+RENDERING = 2
+"""Raised when the same seeds give other pixels, so that no folder mixes two renderings."""
 SAMPLES = 8
 """Of Cycles, a pixel, before its denoiser."""
 
@@ -41,7 +46,7 @@ class ActorFrame:
     landmarks_xy: Float32[np.ndarray, "468 2"]
     """Hidden points too."""
     yaw_pitch_roll_deg: tuple[float, float, float]
-    """Of the head, as in `types.FaceQuality`."""
+    """Of the head as the camera sees it, in `types.FaceQuality`'s sense."""
     gaze_deg: tuple[float, float]
     """Yaw and pitch relative to the head; yaw > 0 to the subject's left, pitch > 0 up."""
 
@@ -85,7 +90,7 @@ class _WithCycles:
         self.cpu_s = 0.0
 
     def load(self, figure: Figure) -> None:
-        self._worker.load(figure)
+        self.cpu_s += self._worker.load(figure)
 
     def draw(self, posed: Posed, shot: Shot, size: int) -> UInt8[np.ndarray, "S S 3"]:
         path = self._folder / "frame.png"
@@ -151,7 +156,7 @@ def render_loaded(
         posed = pose_figure(caster.figure, performance, index)
         drawn = renderer.draw(posed, shot, size)
         picture = caster.draw(posed, shot.camera, shot.light, size, colour=drawn is None)
-        yaw, pitch, roll = performance.yaw_pitch_roll_deg[index].tolist()
+        yaw, pitch, roll = angles_of(shot.camera.rotation @ posed.head_matrix[:3, :3] @ FROM_IMAGE_AXES)
         gaze_yaw, gaze_pitch = performance.gaze_deg[index].tolist()
         yield ActorFrame(
             index=index,

@@ -1,5 +1,6 @@
-"""Contact sheets: many actors, or one actor's frames with their labels, to look at."""
+"""Contact sheets: many actors on one picture, to look at."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +9,11 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.actors.actor import draw_actor
-from countenance.actors.labels import PALETTE
 from countenance.actors.performance import draw_performance
-from countenance.actors.render import ActorFrame, DrawFigure, render
+from countenance.actors.render import DrawFigure, render
 from countenance.actors.staging import draw_scene
 from countenance.progress import Progress
+from countenance.project import write_whole
 
 CAPTION_HEIGHT = 20
 Rgb = UInt8[np.ndarray, "_ _ 3"]
@@ -31,22 +32,11 @@ def actors_sheet(seeds: Sequence[int], renderer: DrawFigure, *, size: int, colum
     return _grid(tiles, columns)
 
 
-def frames_sheet(frames: Sequence[ActorFrame], columns: int = 8) -> Rgb:
-    """Frames, each above its labels with the 468 points."""
-    tiles = []
-    for frame in frames:
-        labels = np.array(PALETTE, np.uint8)[frame.labels]
-        picture = Image.fromarray(labels)
-        draw = ImageDraw.Draw(picture)
-        for x, y in frame.landmarks_xy.tolist():
-            draw.point((round(x), round(y)), fill=(0, 60, 0))
-        tiles.append(np.vstack([frame.rgb, np.asarray(picture)]))
-    return _grid(tiles, columns)
-
-
 def write_sheet(path: Path, sheet: Rgb) -> None:
-    """As PNG."""
-    Image.fromarray(sheet).save(path, format="PNG")
+    """As PNG, whole."""
+    data = io.BytesIO()
+    Image.fromarray(sheet).save(data, format="PNG")
+    write_whole(path, data.getvalue())
 
 
 def _captioned(rgb: Rgb, text: str) -> Rgb:

@@ -12,8 +12,6 @@ from countenance.actors.head import RegionName, load_head
 from countenance.actors.noise import noise, spots
 from countenance.actors.surface import embree_scene
 
-RELIEF_M = 0.0012
-"""Height of the skin's relief between 0 and 255."""
 MOUTH_INSIDE = np.array([0.36, 0.13, 0.12], np.float32)
 """sRGB."""
 Values = Float32[np.ndarray, " N"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from countenance.actors.cache import cache_folder
+from countenance.actors.render import RENDERING
 from countenance.demo import data_folder
 from countenance.errors import UsageError
 from countenance.progress import Progress
@@ -20,8 +21,7 @@ DEMO = "demo"
 """The name of the case that is made of the package's demo and needs no actors."""
 DEMO_LIKENESS, DEMO_PERFORMER = "zuri", "kofi"
 ROLES: tuple[Role, Role] = ("likeness", "performer")
-RENDERING = 1
-"""Raised when the actors are drawn differently: cases rendered before are rendered again."""
+LEAST_SIZE = 64
 COMPLETE_NAME = "complete"
 NAME_PATTERN = "[a-z0-9][a-z0-9-]{0,40}"
 
@@ -103,6 +103,8 @@ def read_cases(path: Path) -> tuple[Case, ...]:
         raise UsageError(f"can't read {path}: {error.strerror}; check the name") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
         raise UsageError(f"{path} is no case file ({error}); it holds a [[case]] table for each case") from None
+    if not isinstance(entries, list):
+        raise UsageError(f"{path} is no case file; it holds a [[case]] table for each case")
     cases = tuple(_case(entry, path) for entry in entries)
     names = [case.name for case in cases]
     if len(set(names)) < len(names) or not names:
@@ -153,7 +155,18 @@ def _case(entry: object, path: Path) -> Case:
             )
         if name not in {"name", *choices} and (type(value) is not int or value < 0):
             raise UsageError(f"case {entry['name']} in {path}: expected {name} as a whole number, got {value!r}")
-    return Case(**entry)
+    case = Case(**entry)
+    if case.name == DEMO:
+        if entry.keys() != {"name"}:
+            raise UsageError(f"case {DEMO} in {path} is the package's own and has no settings; choose another name")
+        return case
+    if case.likeness == case.performer:
+        raise UsageError(f"case {case.name} in {path}: expected two people, got {case.likeness} as both")
+    if case.size < LEAST_SIZE or case.size % 2:
+        raise UsageError(f"case {case.name} in {path}: expected an even size of at least {LEAST_SIZE}, got {case.size}")
+    if min(case.training_frames, case.plate_frames) < 1:
+        raise UsageError(f"case {case.name} in {path}: expected at least one frame of everything")
+    return case
 
 
 def _copy_demo(made: CaseFiles) -> None:

@@ -24,7 +24,7 @@ from countenance.bench.measure import (
 from countenance.bench.metrics import Mask, Rgb
 from countenance.demo import data_folder
 from countenance.demo.compare import pictures
-from countenance.errors import FaceError
+from countenance.errors import FaceError, UsageError
 from countenance.faces.align import CROP_SIDE, frame_to_crop
 from countenance.geometry import invert, warp
 
@@ -297,11 +297,19 @@ def write_demo_graded(folder: Path, *, stranger: Path | None = None, every: int 
     `stranger` is a folder with the exact answer for another likeness, which the package doesn't carry.
     """
     data, judge = data_folder(), Judge()
+    plates = list(pictures(data / "performance.mp4"))
+    strangers = None if stranger is None else list(pictures(stranger))
+    if strangers is not None and [rgb.shape for rgb in strangers] != [rgb.shape for rgb in plates]:
+        height, width = plates[0].shape[:2]
+        raise UsageError(
+            f"expected {len(plates)} PNG pictures of {width} × {height} in {stranger}, got {len(strangers)}; "
+            "give the exact answer to the demo's performance, frame by frame"
+        )
     clip = GradedClip(
-        plates=list(pictures(data / "performance.mp4")),
+        plates=plates,
         truths=list(pictures(data / "truth_zuri")),
         masks=[rgb[..., 0].astype(np.float32) / 255 for rgb in pictures(data / "truth_zuri_mask")],
-        strangers=None if stranger is None else list(pictures(stranger)),
+        strangers=strangers,
         every=every,
     )
     references = References(

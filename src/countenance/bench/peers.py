@@ -347,7 +347,7 @@ class PeerDrawer:
 
 
 def warped_batch(faces_b4hw: Tensor, warp: Warp, random: torch.Generator) -> Batch:
-    """Move faces, RGB −1–1 and mask 0–1, at twice the resolution, alike in input and target; then bend the input."""
+    """Move faces, RGB −1–1 and mask 0–1, at twice the resolution, alike at both ends; then bend what goes in."""
     count = len(faces_b4hw)
 
     def draw(*shape: int) -> Tensor:

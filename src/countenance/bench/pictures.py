@@ -57,7 +57,7 @@ def write_plot(path: Path, results: Mapping[str, Any]) -> None:
                     if row["case"] == case and row["method"] not in ("plate", "truth"):
                         _draw_line(axis, row, gain)
                 axis.set_ylim(LOWEST_GAIN - 0.1, HIGHEST_GAIN)
-                axis.set_xlim(0, 1.05 * last_s)
+                axis.set_xlim(0, 1.05 * max(last_s, 1.0))
                 axis.grid(color="#e6e6e6", linewidth=0.7)
                 if line == 0:
                     axis.set_title(case, fontweight="bold")
@@ -85,10 +85,10 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
     """Plate, truth, each method, and below each how far it is from the truth, for frames spread over the plate."""
     made = case_files(case, Silent())
     rows = [row for row in results["rows"] if row["case"] == case.name and row["method"] not in ("plate", "truth")]
-    sources = [("plate", made.plate, ""), ("truth", made.truth, "the exact answer")]
+    shown_rows = [("plate", made.plate, ""), ("truth", made.truth, "the exact answer")]
     for row in rows:
         last = row["stages"][-1]
-        sources.append(
+        shown_rows.append(
             (
                 row["method"],
                 published_video(output, case, row["method"], len(row["stages"]) - 1),
@@ -99,7 +99,7 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
     # From the middle of equal parts: a clip's first and last frames are seldom its most telling ones.
     chosen = [int((number + 0.5) * len(masks) / NUM_FRAMES) for number in range(NUM_FRAMES)]
     boxes = [_box(masks[index]) for index in chosen]
-    columns = [(name, note, _tiles(source, chosen, boxes)) for name, source, note in sources]
+    columns = [(name, note, _tiles(pictured, chosen, boxes)) for name, pictured, note in shown_rows]
     truth = columns[1][2]
 
     width = LEFT_PX + len(columns) * (TILE_PX + GAP_PX)
@@ -123,11 +123,11 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
     sheet.save(path)
 
 
-def _tiles(source: Path, chosen: Sequence[int], boxes: Sequence[tuple[int, int, int, int]]) -> list[Rgb]:
+def _tiles(pictured: Path, chosen: Sequence[int], boxes: Sequence[tuple[int, int, int, int]]) -> list[Rgb]:
     """The face's neighbourhood in each of the chosen frames."""
     wanted = dict(zip(chosen, boxes, strict=True))
     tiles = []
-    for index, rgb in enumerate(pictures(source)):
+    for index, rgb in enumerate(pictures(pictured)):
         if index in wanted:
             left, top, right, bottom = wanted[index]
             size = (TILE_PX, TILE_PX)

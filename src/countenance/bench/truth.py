@@ -20,10 +20,17 @@ from countenance.errors import CountenanceError, UsageError
 from countenance.progress import Progress, Silent
 from countenance.project import write_whole
 
-ROOMS = ("bench", "composite", "faces", "media", "model", "steps")
-"""Whose code decides a result."""
-PRESENTATION = ("truth.py", "table.py", "pictures.py", "speed.py", "graded.py", "extra.py")
-"""Of the benchmark's own: these only show what was measured."""
+NOT_DECIDING = (
+    "cli",
+    "actors",
+    "bench/truth.py",
+    "bench/table.py",
+    "bench/pictures.py",
+    "bench/speed.py",
+    "bench/graded.py",
+)
+"""Don't decide a result: of actors the cases count, as files; these of the benchmark only show what was measured."""
+PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
 PLATE, UNTRAINED = "plate", ("plate", "truth", "classical")
 RESULT_NAME = "result.json"
 BUDGET_S, QUICK_BUDGET_S = 60.0, 12.0
@@ -114,10 +121,12 @@ def published_video(output: Path, case: Case, method: str, stage: int) -> Path:
 def code_digest() -> str:
     """Over all source files that decide a result, so that none is kept that other code made."""
     package, digest = Path(str(files("countenance"))), hashlib.sha256()
-    for room in ROOMS:
-        for path in sorted((package / room).rglob("*.py")):
-            if room != "bench" or path.name not in PRESENTATION:
-                digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for path in [*sorted(package.rglob("*.py")), package / "weights" / "SHA256SUMS"]:
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(NOT_DECIDING):
+            digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name in PACKAGES:
+        digest.update(f"{name} {version(name)}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -128,12 +137,11 @@ def machine() -> dict[str, Any]:
     if cpus.exists():
         names = [line.partition(":")[2].strip() for line in cpus.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    packages = ("countenance", "torch", "numpy", "opencv-python-headless")
     return {
         "processor": model,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        **{name: version(name) for name in packages},
+        **{name: version(name) for name in PACKAGES},
     }
 
 

@@ -48,6 +48,7 @@ def truth(
     from countenance.bench.extra import require_extra
 
     require_extra()
+    _one_thread()
     from countenance.bench.cases import read_cases, shipped_cases
     from countenance.bench.methods import chosen_methods
     from countenance.bench.pictures import write_plot, write_sheet
@@ -56,7 +57,6 @@ def truth(
     from countenance.cli.display import Bars
     from countenance.project import write_whole
 
-    _one_thread()
     chosen = read_cases(cases or shipped_cases("quick" if quick else "full"))
     config = TruthConfig(
         cases=chosen,

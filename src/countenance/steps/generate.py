@@ -111,7 +111,7 @@ def generate(
         plate=info,
         frames_from=frames_from,
         altered=altered,
-        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at, config.skin),
+        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at, tint),
         model_digest=checkpoint.numbers_sha256,
         seed=train_config.seed,
     )
@@ -155,11 +155,14 @@ def placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
 
 
 def _render_name(
-    info: MediaInfo, checkpoint: Checkpoint, faces_at: Mapping[int, Sequence[PlacedFace]], skin: str
+    info: MediaInfo,
+    checkpoint: Checkpoint,
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    tint: Float32[np.ndarray, "3"],
 ) -> str:
     """Changes with all that changes the frames, so that fragments of different renders never mix."""
-    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people, skin]
-    digest = hashlib.sha256(json.dumps(facts).encode())
+    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people]
+    digest = hashlib.sha256(json.dumps(facts).encode() + tint.tobytes())
     for index, faces in faces_at.items():
         for face in faces:
             digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
