@@ -31,7 +31,7 @@ from countenance.project import write_whole
 MANIFEST_NAME = "manifest.json"
 STRIP_QUALITY = 92
 FIRST_PERSON, FIRST_PERFORMANCE = 10_000, 20_000
-"""Seeds that neither tests nor the benchmark use."""
+"""Far from the seeds of the benchmark's own cases, so that what learns from a corpus hasn't seen them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
