@@ -1,5 +1,7 @@
 import os
+import struct
 import tempfile
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
+import countenance.media.container
+import countenance.media.probe
 from countenance.errors import MediaError
+from countenance.media.container import opened_video
 from countenance.media.probe import probe
 
 from .conftest import TIME_BASE, MakeVideo, quadrants
@@ -134,7 +139,6 @@ PLAYLISTS = {
     "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.4,\nplate.mp4\n#EXT-X-ENDLIST\n",
     "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
     "list.mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>',
-    "notes.txt": "No video, only words.\n",
 }
 
 
@@ -143,8 +147,14 @@ PLAYLISTS = {
 def test_files_that_lead_to_others_are_refused(make_video: MakeVideo, name: str, disguise: str) -> None:
     path = make_video().with_name(name + disguise)
     path.write_text(PLAYLISTS[name])
-    with pytest.raises(MediaError, match="not a video or picture that can be read"):
+    with pytest.raises(MediaError, match="no file is followed to another one"):
         probe(path)
+
+
+def test_words_are_no_video(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("No video, only words.\n")
+    with pytest.raises(MediaError, match="not a video or picture that can be read"):
+        probe(tmp_path / "notes.mp4")
 
 
 def test_ffmpeg_by_itself_would_follow_a_playlist(make_video: MakeVideo) -> None:
@@ -210,9 +220,109 @@ def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
         probe(tmp_path / "larger.png")
 
 
+def test_an_absurd_length_in_bytes_is_refused(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(countenance.media.probe, "MAX_BYTES", 1000)
+    with pytest.raises(MediaError, match="expected at most 1000 bytes"):
+        probe(make_video())
+
+
 def test_an_absurd_duration_is_refused(make_video: MakeVideo) -> None:
     with pytest.raises(MediaError, match="at most 12 hours"):
         probe(make_video(pts=(0, 12800 * 3600 * 13)))
+
+
+def test_too_many_frames_are_refused(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_video()
+    monkeypatch.setattr(countenance.media.probe, "MAX_FRAMES", 60)
+    assert probe(path).num_frames == 60
+    monkeypatch.setattr(countenance.media.probe, "MAX_FRAMES", 59)
+    with pytest.raises(MediaError, match=r"expected at most 59 frames, but .* has more; cut it"):
+        probe(path)
+
+
+def test_frames_that_grow_too_large_are_never_decoded(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"time_base": Fraction(1, 25), "pts": range(5)}
+    small, large = (
+        make_video("small.ts", size_wh=(64, 32), **facts),
+        make_video("large.ts", size_wh=(256, 128), **facts),
+    )
+    both = small.with_name("both.ts")
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    assert _widths(both) == {64, 256}
+    monkeypatch.setattr(countenance.media.container, "MAX_PIXELS", 100 * 100)
+    assert _widths(both) <= {64}
+
+
+def _widths(path: Path) -> set[int]:
+    widths = set()
+    with suppress(MediaError), opened_video(path) as (container, stream):
+        for packet in container.demux(stream):
+            with suppress(av.error.InvalidDataError):
+                widths |= {frame.width for frame in packet.decode()}
+    return widths
+
+
+def test_a_lone_frame_takes_a_tick_at_least(make_video: MakeVideo) -> None:
+    info = probe(make_video("a.mkv", time_base=Fraction(1, 25), pts=(0,)))
+    assert (info.num_frames, info.duration > 0) == (1, True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_duration_that_is_no_number_does_not_matter(make_video: MakeVideo, value: float) -> None:
+    path = make_video("a.mkv", time_base=Fraction(1, 25), pts=range(10))
+    whole = path.read_bytes()
+    at = whole.index(b"\x44\x89\x88") + 3
+    path.write_bytes(whole[:at] + struct.pack(">d", value) + whole[at + 8 :])
+    try:
+        assert probe(path).num_frames == 10
+    except MediaError as error:
+        assert "truncated" in str(error)  # noqa: PT017
+
+
+def test_a_clock_of_zero_does_not_matter(make_video: MakeVideo) -> None:
+    path = make_video("a.avi", time_base=Fraction(1, 25), pts=range(10))
+    whole = path.read_bytes()
+    at = whole.index(b"strh") + 8 + 20
+    path.write_bytes(whole[:at] + bytes(8) + whole[at + 8 :])
+    assert probe(path).num_frames == 10
+
+
+def test_what_a_file_says_of_itself_may_be_in_another_encoding(make_video: MakeVideo) -> None:
+    path = make_video(container_options={"movflags": "use_metadata_tags"})
+    whole = path.read_bytes()
+    assert whole.count(b"Lavf") == 1
+    path.write_bytes(whole.replace(b"Lavf", b"La\xff\xfe"))
+    assert probe(path).num_frames == 60
+
+
+def test_plain_sound_of_many_samples_is_no_bomb(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_video("a.mov", audio="pcm_s16le")
+    monkeypatch.setattr(countenance.media.probe, "MAX_FRAMES", 1000)
+    assert probe(path).has_audio
+    # Two ticks long, each sample would be kept by itself.
+    whole = path.read_bytes()
+    at = whole.rindex(b"stts") + 12
+    path.write_bytes(whole[:at] + struct.pack(">II", 105840, 2) + whole[at + 8 :])
+    with pytest.raises(MediaError, match="announces 105840; cut it"):
+        probe(path)
+
+
+def test_damage_anywhere_ends_in_a_line(make_video: MakeVideo, tmp_path: Path) -> None:
+    chance = np.random.default_rng(5)
+    facts = {"time_base": Fraction(1, 25), "pts": range(6)}
+    paths = [make_video(), make_video("a.mkv", **facts), make_video("a.avi", **facts), make_video("a.ts", **facts)]
+    for suffix in ("png", "jpg", "webp"):
+        paths.append(tmp_path / f"a.{suffix}")
+        Image.fromarray(quadrants(60, 40)).save(paths[-1])
+    for path in paths:
+        whole = np.frombuffer(path.read_bytes(), np.uint8)
+        for _ in range(25):
+            damaged = whole.copy()
+            places = chance.integers(0, len(whole), 6)
+            damaged[places] = chance.integers(0, 256, 6)
+            path.write_bytes(damaged.tobytes())
+            with suppress(MediaError):
+                probe(path)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])

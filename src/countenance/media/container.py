@@ -23,10 +23,32 @@ else:
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "nut")
 """Containers that hold their own frames: no playlists, no lists of other files, no devices, no numbered pictures."""
 
+VIDEO_CODECS = (
+    *("h264", "hevc", "av1", "libdav1d", "vp8", "libvpx", "vp9", "libvpx-vp9"),
+    *("prores", "dnxhd", "cfhd", "dvvideo", "mjpeg", "mpeg1video", "mpeg2video", "mpegvideo", "mpeg4", "h263"),
+    *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "wmv3", "vc1", "flv", "vp6f", "theora"),
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "qtrle", "png", "jpeg2000", "rawvideo", "v210"),
+)
+"""Decoders of pictures that are ever run, by FFmpeg's names; cameras and editors write these."""
+
+AUDIO_CODECS = (
+    *("aac", "aac_latm", "mp3", "mp3float", "mp2", "mp2float", "opus", "libopus", "vorbis", "flac", "alac"),
+    *("ac3", "eac3", "dca", "truehd", "wmav1", "wmav2", "wmapro", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
+    *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"),
+    *("pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw", "pcm_bluray", "pcm_dvd", "amrnb", "amrwb", "speex", "nellymoser"),
+)
+
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
+
+EXPECTED = "MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP"
 
 MAX_PIXELS = 8192 * 8192
 """Of one frame."""
+
+MAX_SIDE = 32766
+"""Of one frame; OpenCV counts pixels along a side in 16 bits."""
+
+MAX_STREAMS = 64
 
 NUM_DECODER_THREADS = 2
 
@@ -61,24 +83,45 @@ def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         with av.open(
             path.absolute(),
             "r",
-            container_options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"},
+            container_options={
+                "format_whitelist": ",".join(FORMATS),
+                "codec_whitelist": ",".join((*VIDEO_CODECS, *AUDIO_CODECS)),
+                "protocol_whitelist": "file",
+            },
             options={"max_pixels": str(MAX_PIXELS)},
+            # What a file says of itself in another encoding is no reason to refuse it.
+            metadata_errors="replace",
         ) as container:
-            # A song's cover is a video stream too.
-            streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-            if not streams:
-                raise MediaError(f"{path} holds no video; give a video file or a picture (JPEG, PNG, WebP)")
-            best = container.streams.best("video")
-            stream = next((s for s in streams if s is best), streams[0])
-            # Mypy doesn't know that a stream without a decoder has no context.
-            context: object = stream.codec_context
-            if context is None or stream.time_base is None:
-                raise MediaError(f"the video in {path} is in a format that can't be decoded here; convert it to H.264")
+            stream = _video_of(path, container)
+            # What was given on opening holds only until the streams are known.
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             stream.codec_context.thread_type = "AUTO"
             stream.codec_context.thread_count = NUM_DECODER_THREADS
             yield container, stream
     except (OSError, av.FFmpegError) as error:
         raise MediaError(f"{path} can't be read: {reason(error)}; check it with a player, or copy it anew") from error
+
+
+def _video_of(path: Path, container: InputContainer) -> VideoStream:
+    """The best video stream, if it is one that may be decoded."""
+    if len(container.streams) > MAX_STREAMS:
+        raise MediaError(f"expected at most {MAX_STREAMS} streams, {path} has {len(container.streams)}; keep only one")
+    # A song's cover is a video stream too.
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise MediaError(f"{path} holds no video; give a video file or a picture (JPEG, PNG, WebP)")
+    best = container.streams.best("video")
+    stream = next((s for s in streams if s is best), streams[0])
+    # Mypy doesn't know that a stream without a decoder has no context.
+    context: object = stream.codec_context
+    if context is None or stream.time_base is None:
+        raise MediaError(f"the video in {path} is in a format that can't be decoded here; convert it to H.264")
+    if stream.codec_context.codec.name not in VIDEO_CODECS:
+        name = stream.codec_context.codec.canonical_name
+        raise MediaError(
+            f"expected H.264, HEVC, AV1, VP9, ProRes or the like, but {path} is {name}; convert it to H.264"
+        )
+    return stream
 
 
 def reason(error: OSError | av.FFmpegError) -> str:

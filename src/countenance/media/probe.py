@@ -3,11 +3,16 @@
 import hashlib
 import itertools
 import math
+import os
+import stat
+import struct
 import warnings
+import zlib
 from array import array
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import av
 from av.container import InputContainer
@@ -17,19 +22,39 @@ from av.video.stream import VideoStream
 from PIL import Image, UnidentifiedImageError
 
 from countenance.errors import MediaError
-from countenance.media.container import COLOUR_SPACES, MAX_PIXELS, PICTURE_FORMATS, opened_video, reason
-from countenance.media.orientation import display_matrix, rotation_deg
+from countenance.media.boxes import check_announced
+from countenance.media.container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, PICTURE_FORMATS, opened_video, reason
+from countenance.media.kinds import why_not
+from countenance.media.orientation import Matrix, display_matrix, rotation_deg
 from countenance.types import MediaInfo
 
 MAX_DURATION_S = 12 * 3600
-MAX_STREAMS = 64
+MAX_BYTES = 8 * 1000**4
+"""Twelve hours of the largest that cameras write."""
+
+MAX_FRAMES = MAX_DURATION_S * 120
 MAX_MISSING_S = Fraction(1, 2)
 """Less than this may be missing at the end of containers that tell only a rounded duration."""
+
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, EOFError, struct.error, zlib.error)
+"""What Pillow raises for pictures that are damaged, or made to do damage."""
+
+STILL_BRANDS = {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}
+"""By which pictures tell themselves from the videos whose container they share."""
 
 HDR_TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 
 
-def probe(path: Path) -> MediaInfo:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fingerprint:
+    """By what a file's content is known again."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+def probe(path: Path, fingerprint: Fingerprint | None = None) -> MediaInfo:
     """Find out what a video or picture is, and that all of it is there.
 
     Colours without a tag are taken as BT.709 from 720 lines on and as BT.601 below, limited range.
@@ -40,41 +65,68 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         MediaError: not a whole video or picture, or one that can't be handled; the message says why.
     """
-    size, sha256 = _read_file(path)
+    known = fingerprint or take_fingerprint(path)
     try:
-        # Above its own limit Pillow warns before it refuses.
+        # Above its own limit Pillow warns before it refuses; of damaged EXIF it warns, too.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             picture = Image.open(path, formats=PICTURE_FORMATS)
     except UnidentifiedImageError:
-        return _probe_video(path, size, sha256)
+        return _probe_video(path, known)
     except Image.DecompressionBombError:
         raise MediaError(f"{path} has far more than {MAX_PIXELS} pixels, the most there may be; shrink it") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise MediaError(f"the picture {path} can't be read ({error}); open and save it in a picture editor") from error
-    with picture:
-        return _probe_picture(path, picture, sha256)
+    with picture, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _probe_picture(path, picture, known.sha256)
 
 
-def _read_file(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file that may be read as media."""
+def take_fingerprint(path: Path) -> Fingerprint:
+    """Read a file that may be media; links, folders, pipes, devices and empty files are none.
+
+    Raises:
+        MediaError: it is no ordinary file, or can't be read.
+    """
     try:
-        if path.is_symlink():
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
             raise MediaError(f"{path} is a symbolic link; give the file that it points to: {path.readlink()}")
-        if path.is_dir():
+        if stat.S_ISDIR(mode):
             raise MediaError(f"expected a video or picture, but {path} is a folder; give a file in it")
-        if path.exists() and not path.is_file():
-            raise MediaError(f"expected a video or picture, but {path} is no ordinary file")
-        with path.open("rb") as file:
+        _check_ordinary(path, mode)
+        # Should a pipe or a link have taken its place since, opening neither waits nor follows it.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            _check_worth_reading(path, file)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise MediaError(f"there is no file {path}; check its name") from None
     except OSError as error:
         raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
     if size == 0:
         raise MediaError(f"{path} is empty; copy it anew")
-    return size, digest
+    return Fingerprint(size=size, sha256=digest)
+
+
+def _check_worth_reading(path: Path, file: BinaryIO) -> None:
+    """Refuse what would take hours to read and can't be footage: a hollow file may claim any size."""
+    status = os.fstat(file.fileno())
+    _check_ordinary(path, status.st_mode)
+    if status.st_size > MAX_BYTES:
+        raise MediaError(f"expected at most {MAX_BYTES} bytes, but {path} has {status.st_size}; cut it")
+    head = file.read(4096)
+    if head and not head.strip(b"\x00"):
+        raise MediaError(f"expected a video or picture, but {path} begins with nothing but zeros; copy it anew")
+    file.seek(0)
+
+
+def _check_ordinary(path: Path, mode: int) -> None:
+    names = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+    if not stat.S_ISREG(mode):
+        name = names.get(stat.S_IFMT(mode), "something else")
+        raise MediaError(f"expected a video or picture, but {path} is no ordinary file but {name}; save it as a file")
 
 
 def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
@@ -90,7 +142,7 @@ def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
         # EXIF orientations from 5 on swap width and height.
         if picture.getexif().get(0x0112, 1) >= 5:
             width, height = height, width
-    except (OSError, SyntaxError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise MediaError(f"the picture {path} is truncated or damaged ({error}); copy it anew") from error
     return MediaInfo(
         path=path,
@@ -109,23 +161,25 @@ def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
     )
 
 
-def _probe_video(path: Path, size: int, sha256: str) -> MediaInfo:
+def _probe_video(path: Path, known: Fingerprint) -> MediaInfo:
     try:
+        check_announced(path, known.size, MAX_FRAMES)
         with opened_video(path) as (container, stream):
-            _check_size(path, container, stream)
-            times, last_duration = _count_frames(path, size, container, stream)
+            _check_moves(path, container)
+            _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+            times, last_duration = _count_frames(path, known.size, container, stream)
             time_base, average_rate = stream.time_base, stream.average_rate
             has_audio = bool(container.streams.audio)
     except MediaError as error:
         if isinstance(error.__cause__, av.error.InvalidDataError | av.error.ArgumentError):
-            raise MediaError(
-                f"{path} is not a video or picture that can be read, or it is truncated; "
-                "expected MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP"
-            ) from error
+            raise MediaError(why_not(path)) from error
         raise
+    except OSError as error:
+        raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
     assert time_base is not None
     gap = Fraction(times[-1] - times[0], max(len(times) - 1, 1))
-    last = last_duration or round(gap) or round(1 / (average_rate or 25) / time_base)
+    # Where the clock is coarser than the frames, the last one still takes a tick.
+    last = last_duration or round(gap) or max(1, round(1 / (average_rate or 25) / time_base))
     duration = (times[-1] - times[0] + last) * time_base
     if duration > MAX_DURATION_S:
         raise MediaError(
@@ -139,9 +193,9 @@ def _probe_video(path: Path, size: int, sha256: str) -> MediaInfo:
         return MediaInfo(
             path=path,
             kind="video",
-            sha256=sha256,
+            sha256=known.sha256,
             resolution_wh=_shown_size(path, frame, stream.sample_aspect_ratio),
-            rotation_deg=rotation_deg(display_matrix(frame)),
+            rotation_deg=rotation_deg(_matrix(path, frame)),
             num_frames=len(times),
             frame_rate=(average_rate or len(times) / duration).limit_denominator(1001),
             time_base=time_base,
@@ -153,17 +207,21 @@ def _probe_video(path: Path, size: int, sha256: str) -> MediaInfo:
         )
 
 
-def _check_size(path: Path, container: InputContainer, stream: VideoStream) -> None:
-    if len(container.streams) > MAX_STREAMS:
-        raise MediaError(f"expected at most {MAX_STREAMS} streams, {path} has {len(container.streams)}; keep only one")
-    _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+def _check_moves(path: Path, container: InputContainer) -> None:
+    if container.metadata.get("major_brand") in STILL_BRANDS:
+        raise MediaError(why_not(path))
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise MediaError(f"{path} doesn't tell its size in pixels; convert it to H.264 in .mp4")
+        raise MediaError(
+            f"expected frames of at most {MAX_PIXELS} pixels, but {path} has larger ones, or doesn't tell their size; "
+            "convert it to H.264 in .mp4"
+        )
     if width * height > MAX_PIXELS:
         raise MediaError(f"expected at most {MAX_PIXELS} pixels, but {path} is {width}×{height}; shrink it")
+    if max(width, height) > MAX_SIDE:
+        raise MediaError(f"expected at most {MAX_SIDE} pixels a side, but {path} is {width}×{height}; shrink it")
 
 
 def _count_frames(
@@ -186,13 +244,19 @@ def _count_frames(
         # What an edit list cuts off is still there for the decoder, but isn't shown.
         if packet.stream_index != stream.index or packet.is_discard:
             continue
+        if packet.has_sidedata("encryption_info"):
+            raise MediaError(f"{path} is encrypted; give a copy without encryption")
+        if len(times) == MAX_FRAMES:
+            raise MediaError(f"expected at most {MAX_FRAMES} frames, but {path} has more; cut it")
         if packet.pts is None:
             raise MediaError(f"frame {len(times)} of {path} has no time; remux it to .mp4 or .mkv")
         times.append(packet.pts)
         if last_time is None or packet.pts > last_time:
             last_time, last_duration = packet.pts, packet.duration
     if not times:
-        raise MediaError(f"{path} announces a video, but not one frame is there; copy it anew")
+        raise MediaError(
+            f"{path} announces a video, but not one frame is in it; copy it anew, or save it with its frames inside"
+        )
     _check_end(path, container, stream, len(times), reached)
     times = array("q", sorted(times))
     if any(before == after for before, after in itertools.pairwise(times)):
@@ -231,8 +295,15 @@ def _shown_size(path: Path, frame: VideoFrame, pixel_aspect: Fraction | None) ->
     """Size with square pixels, upright."""
     width = max(1, round(frame.width * (pixel_aspect or 1)))
     _check_pixels(path, width, frame.height)
-    a = display_matrix(frame)[0]
+    a = _matrix(path, frame)[0]
     return (width, frame.height) if a else (frame.height, width)
+
+
+def _matrix(path: Path, frame: VideoFrame) -> Matrix:
+    try:
+        return display_matrix(frame)
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from None
 
 
 def _colour_space(path: Path, frame: VideoFrame) -> str:

@@ -1,12 +1,14 @@
 """Bring footage into a project: look at each file, remember it, leave it where it is."""
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from countenance.errors import MediaError
-from countenance.media.probe import probe
+from countenance.media.container import reason
+from countenance.media.probe import probe, take_fingerprint
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import MediaInfo
@@ -23,37 +25,36 @@ class Collected:
     known: tuple[Path, ...]
     """There already, by content."""
     left_out: tuple[tuple[Path, str], ...]
-    """Files in folders that are no usable footage, with the reason."""
+    """What is no usable footage, with the reason in one line; hidden files aren't even mentioned."""
 
 
 def collect(project: Project, person: str, paths: Sequence[Path], *, progress: Progress) -> Collected:
     """Register videos and pictures of a person; folders are searched to their bottom.
 
-    Nothing is copied: a clip is remembered by its place and its digest, and checked when it is used.
+    Nothing is copied: a clip is remembered by its place and its digest, and checked when it is used. Each file stands
+    for itself: what can't be used is left out, and the rest goes in.
 
     Raises:
-        MediaError: a file that was named can't be used, or nothing usable was found at all.
+        MediaError: a path that was named isn't there, or nothing usable was found at all.
     """
+    for path in paths:
+        _check_there(path)
     clips: list[MediaInfo] = []
     known: list[Path] = []
     left_out: list[tuple[Path, str]] = []
-    files = [(file, path) for path in paths for file in _files_of(path)]
-    for file, named in progress.track(files, what=f"collecting footage of {person}", unit="files", total=len(files)):
+    files = [file for path in paths for file in _files_of(path, left_out)]
+    for file in progress.track(files, what=f"collecting footage of {person}", unit="files", total=len(files)):
         try:
-            info = probe(file)
+            info = _look_at_new(project, person, file)
         except MediaError as error:
-            if file == named:
-                raise
-            left_out.append((file, str(error)))
+            left_out.append((file, _one_line(str(error))))
             continue
-        if _remember(project, person, info):
-            clips.append(info)
-        else:
+        if info is None:
             known.append(file)
+        else:
+            clips.append(info)
     if not clips and not known:
-        where = ", ".join(str(path) for path in paths)
-        first = f"; {left_out[0][1]}" if left_out else ""
-        raise MediaError(f"no video or picture that can be used in {where}{first}")
+        raise MediaError(_nothing_usable(paths, left_out))
     return Collected(clips=tuple(clips), known=tuple(known), left_out=tuple(left_out))
 
 
@@ -77,17 +78,85 @@ def collected_clips(project: Project, person: str) -> list[MediaInfo]:
     return clips
 
 
-def _files_of(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
+def _check_there(path: Path) -> None:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError(f"there is no file {path}; check its name") from None
+    except OSError:
+        # Told when the file is looked at.
         return
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and not file.name.startswith(".") and file.name not in OTHER_NAMES:
-            yield file
 
 
-def _remember(project: Project, person: str, info: MediaInfo) -> bool:
-    """Whether the clip is new; one that only moved gets its new place."""
+def _files_of(path: Path, left_out: list[tuple[Path, str]]) -> list[Path]:
+    """The file itself, or all that a folder holds, in order of their names; links are listed and never followed.
+
+    Folders that are no use are left out: those that can't be read, and empty ones with the name of a file.
+    """
+    if not _is_folder(path):
+        return [path]
+
+    def leave_out(error: OSError) -> None:
+        line = f"the folder {error.filename} can't be read: {reason(error)}; check its permissions"
+        left_out.append((Path(error.filename), _one_line(line)))
+
+    found: list[Path] = []
+    for folder, folders, files in os.walk(path, onerror=leave_out):
+        if Path(folder).suffix and not folders and not files:
+            line = f"expected a video or picture, but {folder} is an empty folder; copy it anew"
+            left_out.append((Path(folder), _one_line(line)))
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        # Changed in place, `os.walk` doesn't enter what is hidden.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder, name) for name in (*files, *linked) if not _is_hidden(name)]
+    return sorted(found)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in OTHER_NAMES
+
+
+def _one_line(text: str) -> str:
+    """File names come from others: none of them may steer a terminal, or make it two lines."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _nothing_usable(paths: Sequence[Path], left_out: Sequence[tuple[Path, str]]) -> str:
+    if len(left_out) == 1 and left_out[0][0] in paths:
+        return left_out[0][1]
+    where = ", ".join(str(path) for path in paths)
+    first = f"; {left_out[0][1]}" if left_out else ""
+    more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+    return f"no video or picture that can be used in {where}{first}{more}"
+
+
+def _look_at_new(project: Project, person: str, file: Path) -> MediaInfo | None:
+    """A clip that is new in the project, or none where its content is known: that isn't looked at again."""
+    fingerprint = take_fingerprint(file)
+    place = str(file.resolve())
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        raise MediaError(f"the name of {file} is no text in UTF-8; rename it") from None
+    with project.transaction() as database:
+        moved = database.execute(
+            "UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, fingerprint.sha256)
+        )
+    if moved.rowcount:
+        return None
+    info = probe(file, fingerprint)
+    _remember(project, person, info)
+    return info
+
+
+def _remember(project: Project, person: str, info: MediaInfo) -> None:
     description = {
         "kind": info.kind,
         "resolution_wh": info.resolution_wh,
@@ -96,11 +165,7 @@ def _remember(project: Project, person: str, info: MediaInfo) -> bool:
         "has_audio": info.has_audio,
     }
     with project.transaction() as database:
-        (before,) = database.execute("SELECT count(*) FROM clips").fetchone()
         database.execute(
-            "INSERT INTO clips (person, sha256, path, num_frames, description, collected_at) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (person, sha256) DO UPDATE SET path = excluded.path",
+            "INSERT INTO clips (person, sha256, path, num_frames, description, collected_at) VALUES (?, ?, ?, ?, ?, ?)",
             (person, info.sha256, str(info.path.resolve()), info.num_frames, json.dumps(description), now()),
         )
-        (after,) = database.execute("SELECT count(*) FROM clips").fetchone()
-    return bool(after > before)
