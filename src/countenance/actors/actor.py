@@ -2,7 +2,8 @@
 
 The draw is fair by design: skin tone runs evenly from lightest to darkest, age evenly from 20 to 75, half are female.
 Numbers that follow each other walk evenly through tone, age and sex (a low-discrepancy sequence), so that any run of
-seeds is a fair sample. Base heads are drawn with a lean that goes with tone; everything else is independent.
+seeds is a fair sample. Base heads, freckles, colours of hair and eyes, and curl lean with tone; grey, lines, brows and
+baldness with age; kinds of hair, beards, brows, build and lips with sex. Details of the face depend on none of them.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from countenance.actors.head import load_head
 
 HairKind = Literal["bald", "buzz", "crop", "curls", "parted", "swept", "bob", "tied"]
 Rgb = tuple[float, float, float]
@@ -276,8 +279,6 @@ def _even(seed: int) -> tuple[float, float, float]:
 
 def _draw_shape(chance: np.random.Generator) -> dict[str, float]:
     """Details to both sides of the mean, one or two outlines, and the small differences between left and right."""
-    from countenance.actors.head import load_head  # noqa: PLC0415
-
     names = load_head().targets
     shape: dict[str, float] = {}
     for detail, usual in DETAILS.items():

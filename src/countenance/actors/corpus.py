@@ -21,6 +21,7 @@ import countenance
 from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure
+from countenance.actors.footage import png
 from countenance.actors.performance import draw_performance
 from countenance.actors.render import DETAIL_OF, RENDERING, DrawFigure, RendererName, opened_renderer, render_loaded
 from countenance.actors.staging import draw_scene
@@ -106,8 +107,8 @@ def _write_pair(
     masks = np.hstack([np.round(frame.face_mask * 255).astype(np.uint8) for frame in frames])
     points = np.stack([frame.landmarks_xy for frame in frames]).astype(np.float32)
     path = folder / f"{performance_number:04}"
-    write_whole(path / f"{person:04}.labels.png", _png(np.hstack([frame.labels for frame in frames])))
-    write_whole(path / f"{person:04}.mask.png", _png(masks))
+    write_whole(path / f"{person:04}.labels.png", png(np.hstack([frame.labels for frame in frames])))
+    write_whole(path / f"{person:04}.mask.png", png(masks))
     write_whole(path / f"{person:04}.landmarks.npy", _npy(points))
     write_whole(path / f"{person:04}.webp", _webp(np.hstack([frame.rgb for frame in frames]), STRIP_QUALITY))
 
@@ -241,12 +242,6 @@ def _there(folder: Path, spec: CorpusSpec, person: int) -> Iterator[int]:
 def _webp(picture: np.ndarray, quality: int) -> bytes:
     data = io.BytesIO()
     Image.fromarray(picture).save(data, format="WEBP", quality=quality, method=4)
-    return data.getvalue()
-
-
-def _png(picture: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, format="PNG", optimize=False)
     return data.getvalue()
 
 

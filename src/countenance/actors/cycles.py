@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from countenance.actors.actor import Rgb
 from countenance.actors.cache import cache_folder
+from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.head import load_head
 from countenance.actors.scene import Camera, Light
@@ -304,9 +306,8 @@ def _skin_rest(figure: Figure) -> Float[np.ndarray, "V 3"]:
     return np.asarray(head.skin_levels[figure.detail.level].matrix @ head.points)
 
 
-def _linear(srgb: tuple[float, float, float]) -> Float[np.ndarray, " 3"]:
-    values = np.asarray(srgb, np.float64)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+def _linear(srgb: Rgb) -> Float[np.ndarray, " 3"]:
+    return to_light(np.asarray(srgb, np.float64))
 
 
 def _interpreter(environment: Path) -> Path:

@@ -1,6 +1,7 @@
 """What the extra `actors` brings, and what is said without it."""
 
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -10,29 +11,13 @@ HINT = "synthetic actors need more packages; install them with `pip install 'cou
 
 
 def sparse() -> ModuleType:
-    """`scipy.sparse`.
-
-    Raises:
-        ActorError: the extra isn't installed.
-    """
-    try:
-        import scipy.sparse  # noqa: PLC0415
-    except ImportError as error:
-        raise ActorError(HINT) from error
-    return scipy.sparse  # type: ignore[no-any-return]
+    """`scipy.sparse`; raises ActorError where the extra isn't installed."""
+    return _imported("scipy.sparse")
 
 
 def spatial() -> ModuleType:
-    """`scipy.spatial`.
-
-    Raises:
-        ActorError: the extra isn't installed.
-    """
-    try:
-        import scipy.spatial  # noqa: PLC0415
-    except ImportError as error:
-        raise ActorError(HINT) from error
-    return scipy.spatial  # type: ignore[no-any-return]
+    """`scipy.spatial`; raises ActorError where the extra isn't installed."""
+    return _imported("scipy.spatial")
 
 
 @cache
@@ -42,10 +27,12 @@ def embree() -> tuple[type, type, Any]:
     Raises:
         ActorError: the extra isn't installed.
     """
+    device = _imported("embreex.rtcore").EmbreeDevice()
+    return _imported("embreex.rtcore_scene").EmbreeScene, _imported("embreex.mesh_construction").TriangleMesh, device
+
+
+def _imported(name: str) -> ModuleType:
     try:
-        from embreex.mesh_construction import TriangleMesh  # noqa: PLC0415
-        from embreex.rtcore import EmbreeDevice  # noqa: PLC0415
-        from embreex.rtcore_scene import EmbreeScene  # noqa: PLC0415
+        return import_module(name)
     except ImportError as error:
         raise ActorError(HINT) from error
-    return EmbreeScene, TriangleMesh, EmbreeDevice()

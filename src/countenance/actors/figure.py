@@ -1,7 +1,7 @@
 """An actor as geometry: built once in the neutral pose, then posed for each frame."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -146,10 +146,7 @@ def build_truth(likeness: Actor, performer: Actor, tone: Tone, detail: Detail = 
     other over the region's border. Head, ears, neck, hair, glasses and clothes stay the performer's.
     """
     if tone == "performer":
-        from dataclasses import replace  # noqa: PLC0415
-
-        own = likeness.skin
-        skin = replace(own, tone=performer.skin.tone, warmth=performer.skin.warmth)
+        skin = replace(likeness.skin, tone=performer.skin.tone, warmth=performer.skin.warmth)
         likeness = replace(likeness, skin=skin)
     return _build(likeness, performer, DETAIL[detail])
 
@@ -168,6 +165,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
     head_matrix = matrices[BONES[-1]]
     posed = pose(rest, matrices)
     skin = head.skin_levels[figure.detail.level].matrix @ posed
+    skin_once = skin if figure.detail.level == 1 else head.skin_levels[1].matrix @ posed
     turn = head_matrix[:3, :3]
     balls = {}
     for name, rows in eyes.items():
@@ -197,7 +195,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         lashes=figure.lashes.posed(posed, turn),
         beard=np.zeros((0, 4, 3)) if figure.beard is None else figure.beard.posed(skin, skin_normals, turn),
         head_matrix=head_matrix,
-        landmarks=landmark_points(posed),
+        landmarks=landmark_points(skin_once),
     )
 
 

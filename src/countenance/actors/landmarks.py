@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from countenance.actors.head import Points, load_head
+from countenance.actors.head import Points
 from countenance.actors.surface import Roots
 
 # fmt: off
@@ -32,9 +32,9 @@ def landmark_roots() -> Roots:
         return Roots(corners=file["corners"].astype(np.int64), weights=file["weights"].astype(np.float64))
 
 
-def landmark_points(posed_points: Points) -> Float[np.ndarray, "468 3"]:
-    """The 468 points of a head whose template points are these."""
-    return landmark_roots().on(load_head().skin_levels[1].matrix @ posed_points)
+def landmark_points(skin: Points) -> Float[np.ndarray, "468 3"]:
+    """The 468 points on a skin subdivided once."""
+    return landmark_roots().on(skin)
 
 
 def points_68() -> Int[np.ndarray, " 68"]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from countenance.actors.actor import Rgb
+from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.labels import Part
 from countenance.actors.scene import Camera
@@ -193,5 +194,4 @@ def as_ribbons(strands: Float[np.ndarray, "S K 3"], radius: float, seed: int) ->
 
 def linear(srgb: Rgb) -> Float32[np.ndarray, " 3"]:
     """A colour of the screen as light."""
-    colour = np.array(srgb, np.float32)
-    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return to_light(np.array(srgb, np.float32))

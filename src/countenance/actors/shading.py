@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
+from countenance.actors.colour import to_light
 from countenance.actors.figure import Figure, Posed
 from countenance.actors.labels import Part
 from countenance.actors.light import Surroundings, irradiance, lamp_irradiance, look_up, surroundings
@@ -130,9 +131,7 @@ def tone_mapped(light: Colours) -> Colours:
 
 def linear_picture(srgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S 3"]:
     """A picture of the screen as light."""
-    table = np.arange(256, dtype=np.float32) / 255
-    table = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return np.asarray(table[srgb])
+    return np.asarray(to_light(np.arange(256, dtype=np.float32) / 255)[srgb])
 
 
 def skin_uv(

@@ -1,6 +1,5 @@
 """Contact sheets: many actors on one picture, to look at."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.actors.actor import draw_actor
+from countenance.actors.footage import png
 from countenance.actors.performance import draw_performance
 from countenance.actors.render import DrawFigure, render
 from countenance.actors.staging import draw_scene
@@ -34,9 +34,7 @@ def actors_sheet(seeds: Sequence[int], renderer: DrawFigure, *, size: int, colum
 
 def write_sheet(path: Path, sheet: Rgb) -> None:
     """As PNG, whole."""
-    data = io.BytesIO()
-    Image.fromarray(sheet).save(data, format="PNG")
-    write_whole(path, data.getvalue())
+    write_whole(path, png(sheet))
 
 
 def _captioned(rgb: Rgb, text: str) -> Rgb:

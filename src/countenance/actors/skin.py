@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from countenance.actors.actor import Actor, Skin, skin_tone
+from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.head import RegionName, load_head
 from countenance.actors.noise import noise, spots
 from countenance.actors.surface import embree_scene
@@ -79,7 +80,7 @@ def make_skin(face: Actor, body: Actor, size: int) -> SkinMaps:
         weight = places.face_weight[:, None]
         own = weight * own + (1 - weight) * _paint(body, places)
     return SkinMaps(
-        rgb=_fill(_to_srgb(own[:, :3]), places),
+        rgb=_fill(to_srgb(own[:, :3]), places),
         roughness=_fill(own[:, 3:4], places)[..., 0],
         height=_fill(own[:, 4:5], places)[..., 0],
     )
@@ -88,7 +89,7 @@ def make_skin(face: Actor, body: Actor, size: int) -> SkinMaps:
 def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
     """Linear albedo, roughness 0–1 and height 0–1 of every texel."""
     skin, points, regions = actor.skin, places.points, places.regions
-    tone = _linear(np.array(skin_tone(skin), np.float32))
+    tone = to_light(np.array(skin_tone(skin), np.float32))
     red = tone * np.array([1.12, 0.62, 0.58], np.float32)
     shade = tone * np.array([0.55, 0.48, 0.48], np.float32)
 
@@ -111,15 +112,15 @@ def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
     stubble = beard_places(points, regions["lips"]) * skin.stubble
     if actor.beard is not None:
         stubble = np.maximum(stubble, beard_places(points, regions["lips"]) * min(1.0, 0.9 * actor.beard.density))
-    hair_colour = _linear(np.array(actor.brows.rgb, np.float32))
+    hair_colour = to_light(np.array(actor.brows.rgb, np.float32))
     colour = _mix(colour, 0.5 * hair_colour + 0.4 * shade, np.clip(stubble * (0.25 + 0.75 * fine), 0, 0.75))
     lip = tone * (1 - 0.35 * skin.lip_depth) * np.array([0.95, 0.47, 0.48], np.float32)
     lip = lip * (0.85 + 0.3 * middle)[:, None]
     colour = _mix(colour, lip, np.clip(regions["lips"] * (0.45 + 0.5 * skin.lip_depth), 0, 1))
     colour = _mix(
-        colour, _linear(np.array(actor.hair.rgb, np.float32)), 0.85 * scalp_places(points, actor) * _scalp_cover(actor)
+        colour, to_light(np.array(actor.hair.rgb, np.float32)), 0.85 * scalp_places(points, actor) * _scalp_cover(actor)
     )
-    colour = _mix(colour, _linear(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
+    colour = _mix(colour, to_light(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
 
     shiny = _blob(points, (0.0, 0.78, 0.14), (0.04, 0.025, 0.03)) + _blob(
         points, (0.0, 0.70, 0.16), (0.012, 0.025, 0.03)
@@ -253,15 +254,6 @@ def _mix(
     one: Float32[np.ndarray, "N 3"], other: Float32[np.ndarray, "*B 3"], part: Values
 ) -> Float32[np.ndarray, "N 3"]:
     return np.asarray(one + (other - one) * part[:, None], np.float32)
-
-
-def _linear(srgb: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def _to_srgb(linear: Float32[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 3"]:
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _fill(values: Float32[np.ndarray, "N C"], places: Atlas) -> UInt8[np.ndarray, "S S C"]:

@@ -28,6 +28,7 @@ Size = Annotated[int, typer.Option("--size", min=32, max=2048, help="Side of the
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Number of frames, 24 a second.")]
 PerformanceSeed = Annotated[int, typer.Option("--performance", min=0, help="Seed of what the actor does.")]
 SceneSeed = Annotated[int, typer.Option("--scene", min=0, help="Seed of light, camera and background.")]
+Shots = Annotated[int, typer.Option("--shots", min=1, help="Shots, each in another light.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -51,7 +52,7 @@ def render(
     output: Output,
     performance: PerformanceSeed = 1,
     scene: SceneSeed = 1,
-    shots: Annotated[int, typer.Option("--shots", min=1, help="Shots, each in another light.")] = 1,
+    shots: Shots = 1,
     frames: Frames = 48,
     size: Size = 256,
     renderer: Renderer = "caster",
@@ -81,7 +82,7 @@ def truth(
     output: Output,
     performance: PerformanceSeed = 1,
     scene: SceneSeed = 1,
-    shots: Annotated[int, typer.Option("--shots", min=1, help="Shots, each in another light.")] = 1,
+    shots: Shots = 1,
     frames: Frames = 48,
     size: Size = 256,
     renderer: Renderer = "caster",
