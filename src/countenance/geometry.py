@@ -64,7 +64,33 @@ def warp(
     """
     scale = float(np.sqrt(abs(np.linalg.det(transform[:, :2].astype(np.float64)))))
     if scale < 0.5:
-        step = 0.5 / scale
-        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.6 * step, borderType=cv2.BORDER_REPLICATE), np.uint8)
+        sigma = 0.3 / scale
+        x, y, part = _seen_part(rgb, transform, size_wh, margin=int(np.ceil(4 * sigma)) + 1)
+        rgb = np.asarray(cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
+        transform = np.column_stack([transform[:, :2], transform @ np.array([x, y, 1.0])])
     warped = cv2.warpAffine(rgb, transform, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.uint8)
+
+
+def _seen_part(
+    rgb: UInt8[np.ndarray, "H W 3"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int], *, margin: int
+) -> tuple[int, int, UInt8[np.ndarray, "h w 3"]]:
+    """The part of a picture that `warp` looks at, and where its corner lies."""
+    height, width = rgb.shape[:2]
+    right, bottom = size_wh[0] - 1, size_wh[1] - 1
+    corners = transform_points(
+        cv2.invertAffineTransform(transform.astype(np.float64)),
+        np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]]),
+    )
+    low = np.clip(np.floor(corners.min(axis=0)) - margin, 0, [width - 1, height - 1]).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + margin + 1, low + 1, [width, height]).astype(int)
+    return int(low[0]), int(low[1]), rgb[low[1] : high[1], low[0] : high[0]]
+
+
+def overlap(one_xyxy: Float32[np.ndarray, "4"], other_xyxy: Float32[np.ndarray, "4"]) -> float:
+    """Intersection over union of two boxes."""
+    low = np.maximum(one_xyxy[:2], other_xyxy[:2])
+    high = np.minimum(one_xyxy[2:], other_xyxy[2:])
+    shared = float(np.prod(np.clip(high - low, 0, None)))
+    areas = float(np.prod(one_xyxy[2:] - one_xyxy[:2]) + np.prod(other_xyxy[2:] - other_xyxy[:2]))
+    return shared / (areas - shared) if shared else 0.0

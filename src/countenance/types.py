@@ -16,7 +16,32 @@ from jaxtyping import Float32, UInt8
 
 Action = Literal["prepare", "train", "generate"]
 Role = Literal["likeness", "performer"]
-Rejection = Literal["small", "blurred", "turned", "uncertain", "cut off", "another person"]
+Rejection = Literal[
+    "small",
+    "blurred",
+    "moving",
+    "dark",
+    "overexposed",
+    "turned",
+    "covered",
+    "misfit",
+    "cut off",
+    "unsure who",
+    "alike",
+    "spare",
+    "dropped",
+]
+"""Why a face isn't kept.
+
+`moving`: blurred along one direction. `misfit`: the mesh sits badly. `unsure who`: waits for a review. `alike`: a near
+duplicate of a kept one. `spare`: beyond the number of faces asked for. `dropped`: by the user.
+"""
+Transfer = Literal["sdr", "pq", "hlg"]
+"""How light becomes numbers in a video: as ever, or in one of the two ways of HDR."""
+MaskOrigin = Literal["segmenter", "hull", "hand"]
+"""What made a face's mask: the net, the mesh's hull where the net is unsure, or the user."""
+Verdict = Literal["person", "unsure", "another"]
+"""Whose face a track is, by the release's reference picture or by the user's word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +49,10 @@ class MediaInfo:
     """What a video or picture is, without its pixels."""
 
     path: Path
-    kind: Literal["video", "picture"]
+    kind: Literal["video", "picture", "sequence"]
+    """A sequence is a folder's numbered pictures, one a frame."""
     sha256: str
+    """Of the file, or of all members' digests."""
     resolution_wh: tuple[int, int]
     """As shown, after rotation."""
     rotation_deg: int
@@ -42,6 +69,16 @@ class MediaInfo:
     """Matrix of the stored video, as FFmpeg names it, such as `bt709` or `smpte170m`."""
     colour_range: Literal["limited", "full"]
     has_audio: bool
+    transfer: Transfer = "sdr"
+    """Of the stored video; frames are read as SDR all the same."""
+    is_interlaced: bool = False
+    """As stored; frames are read whole."""
+    is_whole: bool = True
+    """False where a damaged end is left out: `num_frames` are those before it."""
+    members: tuple[Path, ...] = ()
+    """The files of a sequence, in order; `path` is their first."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how it is read, a line each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,22 +113,38 @@ class AlignedFace:
 
     rgb: UInt8[np.ndarray, "S S 3"]
     mask: Float32[np.ndarray, "S S"]
-    """0–1, one inside the face."""
+    """0–1, one inside the mesh's outline: what a generator learns to draw."""
+    visible: Float32[np.ndarray, "S S"]
+    """0–1, one where the face itself is seen: without hair, glasses and what is held in front of it."""
     frame_to_crop: Float32[np.ndarray, "2 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaceQuality:
-    """What decides whether a face is worth learning from."""
+    """What decides whether a face is worth learning from, and what a face set covers."""
 
     size_px: float
     """Side of the crop's square in pixels of the frame."""
     sharpness: float
     """Variance of the Laplacian inside the face, at a common size."""
+    motion_blur: float
+    """0–1: how much coarser detail is along one direction than across it."""
+    brightness: float
+    """0–255, mean luma inside the face."""
+    clipped_fraction: float
+    """Part of the face that is burnt out."""
+    light_xy: tuple[float, float]
+    """−1–1: how much brighter the face is at the right of the picture than at the left, and below than above."""
     yaw_pitch_roll_deg: tuple[float, float, float]
     """Yaw > 0 turns to the right of the picture, pitch > 0 looks down, roll > 0 tilts counter-clockwise."""
     visible_fraction: float
     """Part of the face's mesh that lies inside the frame."""
+    occluded_fraction: float
+    """Part of the face that something in front hides; glasses don't count."""
+    mouth_open: float
+    """Height of the gap between the lips in parts of the distance between the eyes' outer corners."""
+    eyes_open: float
+    """Height of the gap between the lids in parts of its width, mean of both eyes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,7 @@ def aligned_faces(name: str, find_faces: FaceFinder, *, first: int, step: int, c
         pose = head_pose(landmarks_xyz)
         to_crop = frame_to_crop(pose, RESOLUTION)
         mask = face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (RESOLUTION, RESOLUTION))
-        yield AlignedFace(rgb=cut(frame.rgb, pose, RESOLUTION), mask=mask, frame_to_crop=to_crop)
+        yield AlignedFace(rgb=cut(frame.rgb, pose, RESOLUTION), mask=mask, visible=mask, frame_to_crop=to_crop)
 
 
 def placed_mesh(scale: float = 55.0) -> Float32[np.ndarray, "468 3"]:

@@ -80,7 +80,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     assert "Face set of dana: 13 of 13 faces in 2 clips." in told
     assert "`countenance train dana --onto PERFORMER`" in told
     assert (value["faces_found"], value["faces_kept"], value["left_out"]) == (13, 13, {})
-    assert set(value) == {"person", "faces_found", "faces_kept", "left_out", "face_set", "permit"}
+    assert set(value) == {"person", "faces_found", "faces_kept", "faces_of_others", "left_out", "face_set", "permit"}
     assert "`countenance train LIKENESS --onto kim`" in run("prepare", "kim")
 
     told, value = asked(*TRAIN)

@@ -9,11 +9,12 @@ from countenance.cli import app as cli
 from countenance.cli.shell import count
 
 COMMANDS = (
-    *("new", "collect", "prepare", "train", "generate", "verify", "demo"),
+    *("new", "collect", "prepare", "coverage", "train", "generate", "verify", "demo"),
+    *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
     *("actors setup", "actors render", "actors truth", "actors sheet", "actors corpus", "actors pack"),
-    *("bench truth", "bench speed", "bench judge"),
+    *("bench truth", "bench speed", "bench judge", "bench prepare"),
 )
 HEAVY = {
     "torch",

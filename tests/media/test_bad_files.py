@@ -21,6 +21,7 @@ from types import FrameType
 
 import av
 import numpy as np
+import pillow_heif
 import pytest
 from av.stream import Disposition
 from PIL import Image
@@ -99,6 +100,17 @@ def picture(picture_format: str, mode: str = "RGB", size_wh: tuple[int, int] = (
         Image.fromarray(noise).convert(mode).save(path, picture_format)
 
     return make
+
+
+def tiff(tags: dict[int, bytes]) -> Make:
+    def make(path: Path, _: MakeVideo) -> None:
+        Image.fromarray(quadrants(60, 40)).save(path, "TIFF", tiffinfo=tags)
+
+    return make
+
+
+def heic(path: Path, _: MakeVideo) -> None:
+    pillow_heif.from_pillow(Image.fromarray(quadrants(60, 40))).save(path)
 
 
 def moving_picture(picture_format: str) -> Make:
@@ -228,7 +240,7 @@ HTML = "<!DOCTYPE html>\n<html><body>404</body></html>\n"
 FOLLOW = "no file is followed to another one; give the videos that it names"
 LIKE_MP4 = (
     "FILE is not a video or picture that can be read, or it is truncated; "
-    "expected MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP"
+    "expected MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP, TIFF, HEIC"
 )
 
 
@@ -396,7 +408,18 @@ BAD_FILES = (
         make=picture("GIF"),
         says=is_no_footage("a GIF picture; save it as PNG, or as .mp4 where it moves"),
     ),
-    BadFile(kind="TIFF", name="a.jpg", make=picture("TIFF"), says=is_no_footage(f"a TIFF or raw picture; {SAVE}")),
+    BadFile(
+        kind="raw picture of a camera",
+        name="a.dng",
+        make=tiff({50706: bytes((1, 4, 0, 0))}),
+        says="expected a TIFF with one picture, but FILE is raw or has several; save it as PNG",
+    ),
+    BadFile(
+        kind="TIFF with several pages",
+        name="a.tif",
+        make=moving_picture("TIFF"),
+        says="expected a TIFF with one page, but FILE has several; save each as a file",
+    ),
     BadFile(kind="BMP", name="a.jpg", make=picture("BMP"), says=is_no_footage(f"a BMP picture; {SAVE}")),
     BadFile(
         kind="JPEG 2000",
@@ -404,7 +427,7 @@ BAD_FILES = (
         make=picture("JPEG2000"),
         says=is_no_footage(f"a JPEG 2000 picture; {SAVE}"),
     ),
-    BadFile(kind="AVIF", name="a.jpg", make=picture("AVIF"), says=is_no_footage(f"a HEIC or AVIF picture; {SAVE}")),
+    BadFile(kind="AVIF", name="a.jpg", make=picture("AVIF"), says=is_no_footage(f"an AVIF picture; {SAVE}")),
     BadFile(
         kind="Photoshop",
         name="a.jpg",
@@ -429,6 +452,24 @@ BAD_FILES = (
         name="a.webp",
         make=cut(picture("WEBP"), 0.5),
         says="the picture FILE can't be read (…); open and save it in a picture editor",
+    ),
+    BadFile(
+        kind="TIFF cut off",
+        name="a.tif",
+        make=cut(picture("TIFF"), 0.5),
+        says="the picture FILE is truncated or damaged (…); copy it anew",
+    ),
+    BadFile(
+        kind="TIFF, only its head",
+        name="a.tif",
+        make=content(b"II*\x00\x08\x00\x00\x00"),
+        says=is_no_footage(f"a raw or damaged TIFF picture; {SAVE}"),
+    ),
+    BadFile(
+        kind="HEIC cut off",
+        name="a.heic",
+        make=cut(heic, 0.5),
+        says=is_no_footage("a damaged HEIC picture; copy it anew"),
     ),
     BadFile(
         kind="JPEG, only its head",
@@ -600,12 +641,6 @@ BAD_FILES = (
         name="a.mp4",
         make=video(pts=(0, 12800 * 3600 * 13)),
         says="expected at most 12 hours, but FILE has 13.0; cut it",
-    ),
-    BadFile(
-        kind="HDR",
-        name="a.mp4",
-        make=video(colour_tags=(16, 9, 1), pixel_format="yuv420p10le"),
-        says="FILE is HDR (PQ), which can't be handled yet; convert it to SDR (BT.709)",
     ),
     BadFile(
         kind="turned by 30 degrees",

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from av.video.stream import VideoStream
 from PIL import Image
 
 import countenance.media.container
@@ -16,6 +17,7 @@ import countenance.media.probe
 from countenance.errors import MediaError
 from countenance.media.container import opened_video
 from countenance.media.probe import probe
+from countenance.media.reader import read_frames
 
 from .conftest import TIME_BASE, MakeVideo, quadrants
 
@@ -55,10 +57,28 @@ def test_ten_bits_are_told(make_video: MakeVideo) -> None:
     assert probe(make_video(pixel_format="yuv420p10le", pts=(0, 512))).bit_depth == 10
 
 
-@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_is_refused(make_video: MakeVideo, transfer: int, name: str) -> None:
-    with pytest.raises(MediaError, match=rf"HDR \({name}\)"):
-        probe(make_video(colour_tags=(transfer, 9, 1), pixel_format="yuv420p10le", pts=(0, 512)))
+@pytest.mark.parametrize(("tag", "transfer"), [(16, "pq"), (18, "hlg"), (1, "sdr")])
+def test_hdr_is_told(make_video: MakeVideo, tag: int, transfer: str) -> None:
+    info = probe(make_video(colour_tags=(tag, 9, 1), pixel_format="yuv420p10le", pts=(0, 512)))
+    assert info.transfer == transfer
+    assert [f"is HDR ({transfer.upper()})" in note for note in info.notes] == ([] if transfer == "sdr" else [True])
+
+
+def test_of_several_video_streams_the_largest_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(path, "w") as container:
+        for width, height in ((64, 48), (96, 64)):
+            stream = container.add_stream("libx264", rate=25, width=width, height=height)
+            assert isinstance(stream, VideoStream)
+            stream.pix_fmt = "yuv420p"
+        for stream in container.streams.video:
+            frame = av.VideoFrame.from_ndarray(quadrants(stream.width, stream.height), format="rgb24")
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    info = probe(path)
+    assert info.resolution_wh == (96, 64)
+    assert info.notes == (f"{path} has 2 video streams; took the largest, number 2",)
+    assert [frame.rgb.shape for frame in read_frames(info)] == [(64, 96, 3)]
 
 
 @pytest.mark.parametrize("rotation_deg", [90, 180, 270])

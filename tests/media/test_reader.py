@@ -5,10 +5,14 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
+import countenance.media.kinds
+import countenance.media.pictures
 from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -247,3 +251,43 @@ def test_transparency_is_shown_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8), (200, 0, 0, 0)).save(tmp_path / "a.png")
     (frame,) = read_frames(probe(tmp_path / "a.png"))
     assert (frame.rgb == 255).all()
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_tiff_is_read(tmp_path: Path, compression: str) -> None:
+    Image.fromarray(quadrants(60, 40)).save(tmp_path / "a.tif", compression=compression)
+    (frame,) = read_frames(probe(tmp_path / "a.tif"))
+    assert np.abs(frame.rgb[8::16, 8::16].astype(int) - quadrants(60, 40)[8::16, 8::16]).max() <= 12
+
+
+def test_tiff_of_16_bits_is_read(tmp_path: Path) -> None:
+    shades = np.arange(0, 65536, 1024).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(shades).save(tmp_path / "grey.tif")
+    cv2.imwrite(str(tmp_path / "rgb.tif"), np.stack([shades, shades[::-1], shades.T], axis=-1)[..., ::-1])
+    (grey,) = read_frames(probe(tmp_path / "grey.tif"))
+    (rgb,) = read_frames(probe(tmp_path / "rgb.tif"))
+    assert np.array_equal(grey.rgb, np.repeat(shades[..., None] >> 8, 3, axis=2))
+    assert np.array_equal(rgb.rgb, np.stack([shades, shades[::-1], shades.T], axis=-1) >> 8)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_is_read_upright(tmp_path: Path, orientation: int) -> None:
+    stored = Image.fromarray(quadrants(96, 64))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pillow_heif.from_pillow(stored).save(tmp_path / "a.heic", exif=exif.tobytes(), quality=95)
+    info = probe(tmp_path / "a.heic")
+    assert info.resolution_wh == ((96, 64) if orientation == 1 else (64, 96))
+    (frame,) = read_frames(info)
+    expected = quadrants(96, 64) if orientation == 1 else np.rot90(quadrants(96, 64), -1)
+    assert np.abs(frame.rgb[8::16, 8::16].astype(int) - expected[8::16, 8::16]).max() <= 12
+
+
+def test_without_its_library_heic_is_refused_with_the_name_of_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif.from_pillow(Image.fromarray(quadrants(96, 64))).save(tmp_path / "a.heic")
+    monkeypatch.setattr(countenance.media.pictures, "reads_heic", lambda: False)
+    monkeypatch.setattr(countenance.media.kinds, "reads_heic", lambda: False)
+    with pytest.raises(MediaError, match=r"a\.heic is a HEIC picture; `pip install 'countenance\[heic\]'` to read it"):
+        probe(tmp_path / "a.heic")

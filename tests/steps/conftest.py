@@ -24,8 +24,8 @@ from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release, add_revocation
 from countenance.consent.release import new_release, new_revocation, sign
 from countenance.demo import data_folder
+from countenance.faces.config import PrepareConfig
 from countenance.faces.identity import template_of
-from countenance.faces.quality import QualityLimits
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.model.config import TrainConfig
@@ -33,7 +33,7 @@ from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig, Generated, generate
-from countenance.steps.prepare import Prepared, prepare
+from countenance.steps.prepare import Prepared, choose_again, prepare
 from countenance.steps.train import train
 
 Item = TypeVar("Item")
@@ -46,6 +46,8 @@ TRAINING = TrainConfig(
     resolution=64, width=8, images=240, batch_size=8, learning_rate=1e-3, threads=1, device="cpu", seed=3
 )
 UNLABELLED = GenerateConfig(quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
+EVERY_FACE = PrepareConfig(min_difference=0.0)
+"""Near duplicates too, so that faces can be counted."""
 TIME_BASE, FRAME_TICKS = Fraction(1, 12288), 512
 CLIP_BEGINS = {LIKENESS: 140, PERFORMER: 180, STRANGER: 100}
 """Where the demo's clips show these people from the front."""
@@ -114,10 +116,14 @@ class Production:
         return min((self.folder / "documents").glob(f"{person}-*.release.toml"))
 
     def prepare(
-        self, person: str, limits: QualityLimits | None = None, progress: "Recorder | Silent | None" = None
+        self, person: str, config: PrepareConfig | None = None, progress: "Recorder | Silent | None" = None
     ) -> Prepared:
         permit = grant_prepare(self.project, person)
-        return prepare(self.project, person, permit, limits or QualityLimits(), progress=progress or Silent())
+        return prepare(self.project, person, permit, config or EVERY_FACE, progress=progress or Silent())
+
+    def choose_again(self, person: str, config: PrepareConfig | None = None) -> Prepared:
+        permit = grant_prepare(self.project, person)
+        return choose_again(self.project, person, permit, config or EVERY_FACE, progress=Silent())
 
     def generate(
         self,

@@ -2,18 +2,22 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from PIL import Image
 
 import countenance.steps.collect
 from countenance.errors import MediaError
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
+from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.project import Project
-from countenance.steps.collect import Collected, collect, collected_clips
+from countenance.steps.collect import Collected, collect, collected_clips, timeline_of
 from countenance.types import MediaInfo
 
 NOBODY = 65534
@@ -170,3 +174,120 @@ def test_an_empty_folder_and_one_of_hidden_files_hold_nothing(project: Project, 
     shade(tmp_path / "empty" / ".a.png", 1)
     with pytest.raises(MediaError, match=r"no video or picture that can be used in .*empty$"):
         collected(project, tmp_path / "empty")
+
+
+def write_clip(path: Path, num_frames: int, **options: str) -> Path:
+    """Noise, so that every frame takes room."""
+    chance = np.random.default_rng(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(path, "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=25, width=64, height=48, options={"g": "10", "bf": "2"})
+        assert isinstance(stream, VideoStream)
+        stream.pix_fmt = "yuv420p"
+        for _ in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(chance.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def cut_off(path: Path, kept: float) -> Path:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.mp4", {"movflags": "+faststart"}), ("a.mkv", {}), ("a.avi", {}), ("a.ts", {})]
+)
+def test_before_a_damaged_end_the_good_frames_go_in(
+    project: Project, tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    path = cut_off(write_clip(tmp_path / "f" / name, 100, **options), 0.8)
+    (info,) = collected(project, path).clips
+    assert 60 <= info.num_frames < 85
+    assert info.notes[-1].startswith(f"{path} is damaged after {info.num_frames} frames, which are good and go in")
+    (again,) = collected_clips(project, "dana")
+    assert (again.num_frames, again.is_whole) == (info.num_frames, False)
+    frames = list(read_frames(again))
+    line = timeline_of(project, again, Silent())
+    assert [frame.pts for frame in frames] == line.frame_pts.tolist()
+    assert len(frames) == info.num_frames
+    with pytest.raises(MediaError):
+        list(read_frames(probe(path)))
+
+
+def test_too_little_before_a_damaged_end_is_refused(project: Project, tmp_path: Path) -> None:
+    path = cut_off(write_clip(tmp_path / "f" / "a.mkv", 100), 0.4)
+    with pytest.raises(MediaError, match=r"is truncated: \d+ of about \d+ frames are there; copy it anew"):
+        collected(project, path)
+
+
+def test_damage_within_keeps_what_is_before(project: Project, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "f" / "a.mp4", 100)
+    whole = bytearray(path.read_bytes())
+    with av.open(path) as container:
+        entries = container.streams.video[0].index_entries
+        at, size = next((entry.pos, entry.size) for entry in list(entries)[70:] if entry.is_keyframe)
+    whole[at + 5 : at + size] = bytes(size - 5)
+    path.write_bytes(whole)
+    (info,) = collected(project, path).clips
+    assert info.num_frames == 70
+    assert len(list(read_frames(collected_clips(project, "dana")[0]))) == 70
+    # As a plate it isn't whole, though its good frames are known.
+    with pytest.raises(MediaError, match="is damaged after"):
+        timeline_of(project, probe(path), Silent())
+
+
+def test_each_clip_has_its_timeline_and_it_is_read_once(
+    project: Project, demo_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (info,) = collected(project, demo_data / "kofi_training.mp4").clips
+    monkeypatch.setattr(countenance.steps.collect, "read_timeline", None)
+    line = timeline_of(project, info, Silent())
+    assert line.shots == (0, 60, 120, 180)
+    assert line.frame_pts.tolist() == [frame.pts for frame in read_frames(info)]
+
+
+def numbered(folder: Path, numbers: range) -> list[Path]:
+    """A shade that moves."""
+    picture = np.random.default_rng(0).integers(0, 255, (24, 100, 3), np.uint8)
+    picture = np.asarray(Image.fromarray(picture).resize((400, 24)))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"f{number:03}.png" for number in numbers]
+    for number, path in zip(numbers, paths, strict=True):
+        Image.fromarray(picture[:, number : number + 32]).save(path)
+    return paths
+
+
+def test_numbered_pictures_are_one_clip_each_up_to_a_gap(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    first = numbered(folder, range(1, 21))
+    second = numbered(folder, range(22, 40))
+    alone = shade(folder / "portrait.png", 9)
+    result = collected(project, folder)
+    assert [(info.path, info.kind, info.num_frames) for info in result.clips] == [
+        (first[0], "sequence", 20),
+        (second[0], "sequence", 18),
+        (alone, "picture", 1),
+    ]
+    assert result.clips[0].notes == (f"{first[0]} to f020.png are read as one clip, 25 frames a second",)
+    assert [replace(info, notes=()) for info in collected_clips(project, "dana")] == [
+        replace(info, notes=()) for info in result.clips
+    ]
+    assert collected(project, folder).known == (first[0], second[0], alone)
+    shade(first[4], 3)
+    with pytest.raises(MediaError, match=r"f001\.png was changed since it was collected"):
+        collected_clips(project, "dana")
+    first[4].unlink()
+    with pytest.raises(MediaError, match=r"there is no file .*f005\.png"):
+        collected_clips(project, "dana")
+
+
+def test_a_sequence_that_moved_gets_its_new_place(project: Project, tmp_path: Path) -> None:
+    numbered(tmp_path / "f", range(1, 21))
+    collected(project, tmp_path / "f")
+    moved = (tmp_path / "f").rename(tmp_path / "g")
+    assert collected(project, moved).known == (moved / "f001.png",)
+    (info,) = collected_clips(project, "dana")
+    assert info.members[-1] == moved / "f020.png"

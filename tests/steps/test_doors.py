@@ -13,7 +13,7 @@ from PIL import Image
 from countenance.consent.document import document_text, read_release
 from countenance.consent.permit import grant
 from countenance.errors import ConsentError
-from countenance.faces.quality import QualityLimits
+from countenance.faces.config import PrepareConfig
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.steps.generate import generate
@@ -33,7 +33,7 @@ def go_through(production: Production, door: Action, permit: Permit, folder: Pat
     project = production.project
     if door == "prepare":
         # Other limits, so that there is something to do.
-        prepare(project, PERFORMER, permit, QualityLimits(min_size_px=70.0), progress=Silent())
+        prepare(project, PERFORMER, permit, PrepareConfig(), progress=Silent())
     elif door == "train":
         more = replace(TRAINING, images=TRAINING.images + 8)
         train(project, LIKENESS, PERFORMER, permit, more, progress=Silent(), should_stop=lambda: False)

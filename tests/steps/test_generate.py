@@ -17,6 +17,7 @@ from countenance.errors import FaceError, ProvenanceError, UsageError
 from countenance.faces import scan as scan_module
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.light import mean_colour
+from countenance.faces.track import GROUP_FRAMES
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.provenance.label import draw_label
@@ -250,7 +251,7 @@ def test_memory_does_not_grow_with_the_plate(
     plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60))
     trained.generate(plate, tmp_path / "shot.mp4")
     assert seen == [*range(60), *range(60)]
-    assert most["scan"] <= 3
+    assert most["scan"] <= 2 * GROUP_FRAMES + 2
     assert most["render"] <= 2 * SMOOTHING_RADIUS + 4
 
 

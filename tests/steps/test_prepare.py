@@ -1,16 +1,30 @@
-import json
+from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from countenance.errors import FaceError
-from countenance.faces.faceset import open_face_set
-from countenance.faces.quality import QualityLimits
+from countenance.faces.config import PrepareConfig
+from countenance.faces.faceset import open_face_set, read_faces
+from countenance.faces.store import answer, stored_faces
 from countenance.progress import Silent
-from countenance.project import Project
 from countenance.steps.collect import collect
 
-from .conftest import LIKENESS, PERFORMER, STRANGER, Production, Recorder, Rgb, clip_of, frames_of, write_video
+from .conftest import (
+    EVERY_FACE,
+    LIKENESS,
+    PERFORMER,
+    STRANGER,
+    Production,
+    Recorder,
+    Rgb,
+    clip_of,
+    copied,
+    frames_of,
+    write_video,
+)
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 
@@ -20,13 +34,9 @@ def collect_frames(production: Production, person: str, name: str, frames: list[
     collect(production.project, person, [clip], progress=Silent())
 
 
-def found_faces(project: Project) -> list[tuple[float, list[str], bytes | None]]:
-    """Of every face that was found: where its middle is, in pixels from the left, why it is left out, its picture."""
-    rows = project.database.execute("SELECT landmarks, rejections, crop FROM faces ORDER BY id").fetchall()
-    return [
-        (float(np.frombuffer(landmarks, np.float32).reshape(468, 3)[:, 0].mean()), json.loads(reasons), crop)
-        for landmarks, reasons, crop in rows
-    ]
+def middles(production: Production, person: str) -> list[float]:
+    """Of every stored face, where its middle is, in pixels from the left."""
+    return [float(face.landmarks_xyz[:, 0].mean()) for face in stored_faces(production.project, person)]
 
 
 def test_only_the_right_person_is_kept_out_of_mixed_footage(released: Production) -> None:
@@ -34,20 +44,18 @@ def test_only_the_right_person_is_kept_out_of_mixed_footage(released: Production
     alone = [np.hstack([GREY, rgb]) for rgb in clip_of(STRANGER, 10)]
     collect_frames(released, PERFORMER, "mixed.mp4", beside + alone)
     prepared = released.prepare(PERFORMER)
-    faces = found_faces(released.project)
     # The performer is in the right half of the first ten frames, and the stranger in 20 other places.
-    assert (prepared.num_found, prepared.face_set.num_faces) == (30, 10)
-    assert prepared.rejections["another person"] == 20
-    assert sorted(x > 256 for x, reasons, _ in faces if not reasons) == [True] * 10
-    # Nothing is kept of how others look.
-    assert [crop is None for _, _, crop in faces] == [bool(reasons) for _, reasons, _ in faces]
+    assert (prepared.num_found, prepared.num_others, prepared.face_set.num_faces) == (10, 20, 10)
+    # Nothing at all is kept of the stranger.
+    assert all(x > 256 for x in middles(released, PERFORMER))
+    assert released.project.database.execute("SELECT count(*) FROM tracks").fetchone() == (1,)
 
 
 def test_wrong_person_only(released: Production) -> None:
     collect_frames(released, PERFORMER, "stranger.mp4", clip_of(STRANGER, 6))
     with pytest.raises(FaceError, match="all 6 faces in the clips of kofi are other people's"):
         released.prepare(PERFORMER)
-    assert all(crop is None for _, _, crop in found_faces(released.project))
+    assert middles(released, PERFORMER) == []
     with pytest.raises(FaceError, match="no face set of kofi"):
         open_face_set(released.project, PERFORMER)
 
@@ -55,7 +63,8 @@ def test_wrong_person_only(released: Production) -> None:
 def test_the_other_person_of_the_project_is_the_wrong_person_too(released: Production) -> None:
     collect_frames(released, PERFORMER, "likeness.mp4", clip_of(LIKENESS, 6))
     with pytest.raises(FaceError, match="other people's"):
-        released.prepare(PERFORMER)
+        released.prepare(PERFORMER, PrepareConfig(max_distance=2.0, max_unsure_distance=2.0))
+    assert middles(released, PERFORMER) == []
 
 
 def test_release_with_another_person_s_picture_finds_nothing(released: Production) -> None:
@@ -64,6 +73,60 @@ def test_release_with_another_person_s_picture_finds_nothing(released: Productio
     collect_frames(released, STRANGER, "stranger.mp4", clip_of(STRANGER, 6))
     with pytest.raises(FaceError, match="have a release with a better picture signed"):
         released.prepare(STRANGER)
+
+
+# Whoever isn't surely the person.
+
+UNSURE = PrepareConfig(max_distance=0.01, min_difference=0.0)
+"""So near to the portrait no track is."""
+
+
+def collect_two(production: Production) -> None:
+    """Two clips of the performer, ten frames each."""
+    for name, first in (("one.mp4", 0), ("two.mp4", 20)):
+        collect_frames(production, PERFORMER, name, clip_of(PERFORMER, 30)[first : first + 10])
+
+
+def test_unsure_tracks_wait_for_an_answer(released: Production) -> None:
+    collect_two(released)
+    with pytest.raises(FaceError, match="countenance faces review kofi"):
+        released.prepare(PERFORMER, UNSURE)
+    faces = stored_faces(released.project, PERFORMER)
+    assert {face.rejections for face in faces} == {("unsure who",)}
+
+    first_clip = faces[0].clip_sha256
+    yes, no = ([face for face in faces if (face.clip_sha256 == first_clip) is is_first] for is_first in (True, False))
+    answer(released.project, PERFORMER, yes[:1], "yes")
+    answer(released.project, PERFORMER, no[-1:], "no")
+    prepared = released.choose_again(PERFORMER, UNSURE)
+    assert prepared.face_set.num_faces == len(yes) == 10
+    # Of the track that isn't them nothing is left.
+    assert {face.clip_sha256 for face in stored_faces(released.project, PERFORMER)} == {first_clip}
+    assert prepared.num_others == 10
+
+
+def test_answers_hold_when_faces_are_looked_for_anew(released: Production) -> None:
+    collect_two(released)
+    every = PrepareConfig(min_difference=0.0)
+    released.prepare(PERFORMER, every)
+    faces = stored_faces(released.project, PERFORMER)
+    answer(released.project, PERFORMER, faces[:3], "drop")
+    answer(released.project, PERFORMER, faces[-1:], "no")
+    released.project.database.execute("DELETE FROM scans")
+    prepared = released.prepare(PERFORMER, every)
+    assert (prepared.num_others, prepared.rejections["dropped"], prepared.face_set.num_faces) == (10, 3, 7)
+
+
+def test_the_last_word_counts(released: Production) -> None:
+    collect_two(released)
+    small = PrepareConfig(min_size_px=1000.0, min_difference=0.0)
+    with pytest.raises(FaceError, match="no usable face"):
+        released.prepare(PERFORMER, small)
+    faces = stored_faces(released.project, PERFORMER)
+    for word in ("keep", "drop", "keep"):
+        answer(released.project, PERFORMER, faces[:2], word)
+    answer(released.project, PERFORMER, faces[1:2], "drop")
+    assert released.choose_again(PERFORMER, small).face_set.num_faces == 1
 
 
 def test_no_faces(released: Production) -> None:
@@ -75,7 +138,7 @@ def test_no_faces(released: Production) -> None:
 def test_faces_that_are_all_too_poor(released: Production) -> None:
     collect_frames(released, PERFORMER, "small.mp4", clip_of(PERFORMER, 6))
     with pytest.raises(FaceError, match="no usable face of kofi"):
-        released.prepare(PERFORMER, QualityLimits(min_size_px=1000.0))
+        released.prepare(PERFORMER, PrepareConfig(min_size_px=1000.0))
 
 
 def test_again_does_nothing_again(trained: Production) -> None:
@@ -87,19 +150,41 @@ def test_again_does_nothing_again(trained: Production) -> None:
     assert progress.notes == ["kofi.mp4: 24 of 24 faces kept for kofi"]
 
 
-def test_other_limits_look_again(trained: Production) -> None:
-    sizes = [
-        json.loads(quality)["size_px"]
-        for (quality,) in trained.project.database.execute(
-            "SELECT quality FROM faces JOIN scans ON scans.id = scan WHERE person = ?", (PERFORMER,)
-        )
-    ]
+def test_other_limits_choose_anew_without_looking_again(trained: Production) -> None:
+    sizes = [face.quality.size_px for face in stored_faces(trained.project, PERFORMER)]
     limit = float(np.median(sizes))
     progress = Recorder()
-    prepared = trained.prepare(PERFORMER, QualityLimits(min_size_px=limit), progress)
-    assert progress.done_now["looking for faces in kofi.mp4"] == 24
+    prepared = trained.prepare(PERFORMER, replace(EVERY_FACE, min_size_px=limit), progress)
+    assert progress.done_now == {}
     assert prepared.face_set.num_faces == sum(size >= limit for size in sizes) < 24
     assert prepared.rejections["small"] == 24 - prepared.face_set.num_faces
+    assert trained.prepare(PERFORMER).face_set.num_faces == 24
+
+
+def test_near_duplicates_are_dropped_and_the_better_one_stays(released: Production) -> None:
+    portrait = clip_of(PERFORMER, 1)[0]
+    blurred = np.asarray(cv2.GaussianBlur(portrait, (0, 0), 1.2), np.uint8)
+    collect_frames(released, PERFORMER, "still.mp4", [blurred] * 3 + [portrait] + [blurred] * 4)
+    prepared = released.prepare(PERFORMER, PrepareConfig(max_distance=0.5, min_difference=0.12))
+    kept = [face.frame for face in stored_faces(released.project, PERFORMER, kept_only=True)]
+    assert kept == [3]
+    assert prepared.rejections == {"alike": 7}
+
+
+def test_no_more_faces_than_asked_for(trained: Production) -> None:
+    prepared = trained.prepare(PERFORMER, replace(EVERY_FACE, max_faces=7))
+    assert (prepared.face_set.num_faces, prepared.rejections["spare"]) == (7, 17)
+    assert len(list(read_faces(trained.project, prepared.face_set))) == 7
+
+
+def test_the_result_is_the_same_on_any_number_of_threads(released: Production, tmp_path: Path) -> None:
+    frames = [*clip_of(PERFORMER, 50), *clip_of(STRANGER, 30), *frames_of("performance.mp4", 90)] * 2
+    sets = []
+    for threads in (1, 3):
+        with copied(released.folder, tmp_path / f"on {threads}") as production:
+            collect_frames(production, PERFORMER, "long.mp4", frames)
+            sets.append(production.prepare(PERFORMER, PrepareConfig(threads=threads)).face_set)
+    assert sets[0] == sets[1]
 
 
 def test_new_clip_is_added(trained: Production) -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from countenance.consent.permit import grant
 from countenance.errors import FaceError
+from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.scan import Purpose, scan_clip
+from countenance.faces.store import Purpose
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.writer import FRAGMENT_FRAMES
@@ -29,7 +29,6 @@ from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.train import model_folder, train
-from countenance.types import DetectedFace
 
 from .conftest import (
     LIKENESS,
@@ -39,7 +38,6 @@ from .conftest import (
     Item,
     Production,
     Recorder,
-    Rgb,
     clip_of,
     copied,
     frames_of,
@@ -89,27 +87,37 @@ def assert_log_is_whole(production: Production) -> None:
 
 # Prepare.
 
+NUM_KILLS = 10
 
-def num_scanned(production: Production, purpose: str) -> int:
-    query = "SELECT sum(length(frame_pts)) / 8 FROM scans WHERE person = ? AND purpose = ?"
+
+def num_scanned(production: Production, purpose: Purpose = "prepare") -> int:
+    """Stretches that were looked at whole."""
+    query = "SELECT count(*) FROM stretches JOIN scans ON scans.id = scan WHERE person = ? AND purpose = ?"
     (count,) = production.project.database.execute(query, (PERFORMER, purpose)).fetchone()
-    return count or 0
+    return int(count)
 
 
 def face_rows(production: Production) -> list[tuple[object, ...]]:
+    """All that is stored of faces but the numbers under which it is."""
     return production.project.database.execute(
-        "SELECT frame, shot, track, distance, rejections, landmarks, crop FROM faces ORDER BY frame, id"
+        "SELECT sha256, frame, shot, distance, margin, num_embedded, rejections, landmarks, crop, mask, mask_origin"
+        " FROM faces JOIN tracks ON tracks.id = track JOIN scans ON scans.id = faces.scan"
+        " ORDER BY sha256, frame, faces.id"
     ).fetchall()
 
 
 @pytest.fixture(scope="module")
 def collected_folder(released_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a clip that has cuts, another person, and a moment without anybody."""
+    """A project with a clip that has cuts, another person, and a moment without anybody, and with short ones."""
     folder = tmp_path_factory.mktemp("collected") / "production"
     with copied(released_folder, folder) as production:
         grey = [np.full((256, 256, 3), 110, np.uint8)] * 9
         frames = [*clip_of(PERFORMER, 50), *grey, *clip_of(STRANGER, 30), *frames_of("performance.mp4", 71)]
-        collect(production.project, PERFORMER, [write_video(folder / "footage.mp4", frames)], progress=Silent())
+        clips = [write_video(folder / "footage.mp4", frames)]
+        for number in range(NUM_KILLS + 2):
+            some = frames_of("kofi_training.mp4", 12, first=15 * number)
+            clips.append(write_video(folder / f"short {number}.mp4", some))
+        collect(production.project, PERFORMER, clips, progress=Silent())
     return folder
 
 
@@ -118,26 +126,25 @@ def prepared_folder(collected_folder: Path, tmp_path_factory: pytest.TempPathFac
     """The same, prepared without being cut short."""
     folder = tmp_path_factory.mktemp("prepared") / "production"
     with copied(collected_folder, folder) as production:
-        production.prepare(PERFORMER)
+        production.prepare(PERFORMER, PrepareConfig())
     return folder
 
 
-@pytest.mark.parametrize(("reached", "seed"), [(32, 1), (64, 2), (96, 3)])
-def test_prepare(collected_folder: Path, prepared_folder: Path, tmp_path: Path, reached: int, seed: int) -> None:
+def test_prepare_that_is_killed_ten_times(collected_folder: Path, prepared_folder: Path, tmp_path: Path) -> None:
     with copied(prepared_folder, tmp_path / "whole") as whole:
-        whole_set, whole_rows = open_face_set(whole.project, PERFORMER), face_rows(whole)
+        whole_set, whole_rows, num_all = open_face_set(whole.project, PERFORMER), face_rows(whole), num_scanned(whole)
     with copied(collected_folder, tmp_path / "cut") as cut:
-        kill_in_the_middle(
-            cut, ["prepare", PERFORMER], lambda: num_scanned(cut, "prepare"), reached=reached, within_s=0.15, seed=seed
-        )
-        num_before = num_scanned(cut, "prepare")
-        assert reached <= num_before < 160
-        with pytest.raises(FaceError, match="no face set"):
-            open_face_set(cut.project, PERFORMER)
+        for number in range(NUM_KILLS):
+            before = num_scanned(cut)
+            kill_in_the_middle(
+                cut, ["prepare", PERFORMER], lambda: num_scanned(cut), reached=before + 1, within_s=0.1, seed=number
+            )
+            assert before < num_scanned(cut) < num_all
+            with pytest.raises(FaceError, match="no face set"):
+                open_face_set(cut.project, PERFORMER)
         progress = Recorder()
-        assert cut.prepare(PERFORMER, progress=progress).face_set == whole_set
-        assert progress.done_before["looking for faces in footage.mp4"] == num_before
-        assert progress.done_now["looking for faces in footage.mp4"] == 160 - num_before
+        assert cut.prepare(PERFORMER, PrepareConfig(), progress).face_set == whole_set
+        assert sum(progress.done_now.values()) < 12 * (NUM_KILLS + 2)
         assert face_rows(cut) == whole_rows
         assert_log_is_whole(cut)
     assert files_in(tmp_path / "cut") == files_in(tmp_path / "whole")
@@ -158,38 +165,6 @@ class Interrupted(Recorder):
             if (what, count) == (self._what, self._after):
                 raise KeyboardInterrupt
             yield item
-
-
-class FinderThatLooksAway(FaceFinder):
-    """Finds the same face in the same place in every frame, except in some."""
-
-    def __init__(self, face: DetectedFace, away: range, first: int = 0) -> None:
-        self._face, self._away, self._frame = face, away, first
-
-    def __call__(self, rgb: Rgb) -> list[DetectedFace]:  # noqa: ARG002
-        self._frame += 1
-        return [] if self._frame - 1 in self._away else [self._face]
-
-
-def test_cut_without_a_face_before_the_break_still_ends_the_track(released: Production) -> None:
-    """Two people in the same place, either side of a cut, must not become one track because a scan was resumed."""
-    portrait = clip_of(PERFORMER, 1)[0]
-    plate = probe(write_video(released.folder / "plate.mp4", [portrait] * 30 + [portrait // 4] * 10))
-    (face,) = FaceFinder()(portrait)
-    away, what = range(30, 34), "looking for faces in plate.mp4"
-
-    def scan(purpose: Purpose, finder: FaceFinder, progress: Recorder) -> list[int]:
-        scan_clip(released.project, PERFORMER, purpose, plate, finder, settings={}, progress=progress)
-        query = "SELECT shot FROM faces JOIN scans ON scans.id = scan WHERE purpose = ? ORDER BY frame"
-        return [shot for (shot,) in released.project.database.execute(query, (purpose,))]
-
-    whole = scan("prepare", FinderThatLooksAway(face, away), Recorder())
-    assert whole == [0] * 30 + [30] * 6
-    with pytest.raises(KeyboardInterrupt):
-        scan("generate", FinderThatLooksAway(face, away), Interrupted(what, after=33))
-    progress = Recorder()
-    assert scan("generate", FinderThatLooksAway(face, away, first=32), progress) == whole
-    assert progress.done_before[what] == 32
 
 
 # Train.
@@ -315,16 +290,15 @@ def test_generate_while_looking_for_faces(
             cut,
             generate_command(plate, output),
             lambda: num_scanned(cut, "generate"),
-            reached=64,
-            within_s=0.15,
+            reached=1,
+            within_s=0.0,
             seed=10,
         )
-        before = num_scanned(cut, "generate")
-        assert 64 <= before < NUM_PLATE_FRAMES
         assert not output.exists()
         progress = Recorder()
         cut.generate(plate, output, GenerateConfig(), progress=progress)
-        assert progress.done_before["looking for faces in plate.mp4"] == before
+        before = progress.done_before["looking for faces in plate.mp4"]
+        assert 0 < before < NUM_PLATE_FRAMES
         assert progress.done_now["looking for faces in plate.mp4"] == NUM_PLATE_FRAMES - before
         assert decoded(output) == decoded(published_folder / "whole.mp4")
         assert_log_is_whole(cut)
@@ -339,8 +313,7 @@ def test_fragments_of_another_render_are_not_mixed_in(trained: Production, tmp_p
         trained.generate(plate, tmp_path / "shot.mp4", progress=Interrupted(what, after=50))
     assert num_fragments(trained) == 1
     trained.project.database.execute(
-        "UPDATE faces SET rejections = '[\"another person\"]' WHERE frame < 10"
-        " AND scan = (SELECT id FROM scans WHERE purpose = 'generate')"
+        "DELETE FROM faces WHERE frame < 10 AND scan = (SELECT id FROM scans WHERE purpose = 'generate')"
     )
     progress = Recorder()
     trained.generate(plate, tmp_path / "shot.mp4", progress=progress)

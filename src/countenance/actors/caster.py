@@ -11,7 +11,6 @@ from jaxtyping import Float32, UInt8
 
 from countenance.actors.figure import Figure, Posed
 from countenance.actors.head import RegionName, load_head, sample_map
-from countenance.actors.labels import Part
 from countenance.actors.rays import (
     Hits,
     Ribbons,
@@ -27,6 +26,7 @@ from countenance.actors.rays import (
 from countenance.actors.scene import Camera, Light
 from countenance.actors.shading import Look, lighting, linear_picture, shade, skin_uv, tone_mapped
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
+from countenance.faces.parts import Part
 
 SAMPLES = ((0.0, 0.0), (-0.33, -0.24), (0.37, -0.16), (-0.04, 0.4))
 """Rays a pixel, relative to its middle; the first, through the middle itself, also decides the label."""
@@ -45,7 +45,7 @@ class Picture:
 
     rgb: UInt8[np.ndarray, "S S 3"]
     labels: UInt8[np.ndarray, "S S"]
-    """`labels.Part` at each pixel's middle."""
+    """`parts.Part` at each pixel's middle."""
     face_mask: Float32[np.ndarray, "S S"]
     """0–1: how much of a pixel shows the face that is replaced."""
     depth: Float32[np.ndarray, "S S"]

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Float32, Int
 from countenance.actors.actor import Rgb
 from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
-from countenance.actors.labels import Part
 from countenance.actors.scene import Camera
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
+from countenance.faces.parts import Part
 
 COVER = {Part.BROW: (0.00030, 0.7), Part.LASH: (0.00022, 0.35), Part.BEARD: (0.00030, 0.45)}
 """Half the width in metres, and how much is hidden: fine hair is drawn wider and fainter, or rays would miss it."""
@@ -39,7 +39,7 @@ class Triangles:
     """Of solids, as the next two."""
     triangles: Int[np.ndarray, "T 3"]
     parts: Int[np.ndarray, " T"]
-    """`labels.Part`."""
+    """`parts.Part`."""
     face_weight: Float32[np.ndarray, " Q"]
     rgb: Float32[np.ndarray, "P 3"]
     """Linear albedo; skin and eyes have pictures of their own instead."""
@@ -88,7 +88,7 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         (Part.MOUTH, posed.gum, figure.gum.faces, GUM_RGB, 1.0),
         (Part.MOUTH, posed.tongue, figure.tongue_faces, TONGUE_RGB, 1.0),
         (Part.CLOTH, posed.cloth, figure.cloth.faces, figure.body.cloth_rgb, 0.0),
-        (Part.OCCLUDER, posed.glasses, figure.glasses.faces, glasses.rgb if glasses else none, 0.0),
+        (Part.GLASSES, posed.glasses, figure.glasses.faces, glasses.rgb if glasses else none, 0.0),
     ]
     points, point_normals, triangles, parts, weights, rgb, eyes = [], [], [], [], [], [], []
     start = 0

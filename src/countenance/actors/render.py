@@ -25,7 +25,7 @@ RendererName = Literal["caster", "cycles"]
 DETAIL_OF: dict[RendererName, Detail] = {"caster": "fast", "cycles": "full"}
 FROM_IMAGE_AXES = np.diag([1.0, -1.0, -1.0])
 """A face's axes have y up and z towards the camera, a picture's y down and z away from it."""
-RENDERING = 2
+RENDERING = 3
 """Raised when the same seeds give other pixels, so that no folder mixes two renderings."""
 SAMPLES = 8
 """Of Cycles, a pixel, before its denoiser."""
@@ -38,7 +38,7 @@ class ActorFrame:
     index: int
     rgb: UInt8[np.ndarray, "S S 3"]
     labels: UInt8[np.ndarray, "S S"]
-    """`labels.Part` at each pixel's middle."""
+    """`parts.Part` at each pixel's middle."""
     face_mask: Float32[np.ndarray, "S S"]
     """0–1: how much of a pixel shows the face that is replaced."""
     depth: Float32[np.ndarray, "S S"]

@@ -23,9 +23,9 @@ from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
 from countenance.consent.release import new_release, sign
 from countenance.demo.compare import pictures
+from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.identity import template_of
-from countenance.faces.quality import QualityLimits
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
@@ -65,7 +65,7 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
         for role in ROLES:
             add_release(project, _signed_release(files, role, aside / "documents"), template_of)
             collect(project, role, [files.training(role)], progress=progress)
-            prepare(project, role, grant_prepare(project, role), QualityLimits(), progress=progress)
+            prepare(project, role, grant_prepare(project, role), PrepareConfig(), progress=progress)
         find_performer(project, PERFORMER, probe(files.plate), progress)
     judge = Judge()
     means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
@@ -109,7 +109,7 @@ def publish_swap(
     `name` stands for the model in the credentials.
     """
     info = probe(plate)
-    faces_at = placed_faces(project, find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
     _publish(project, info, set(faces_at), swap_faces(read_frames(info), faces_at, draw_face), output, name, progress)
 
 
@@ -118,7 +118,7 @@ def publish_pictures(
 ) -> None:
     """Other pictures in place of a plate's, through the same door: what the best swap would look like behind it."""
     info = probe(plate)
-    faces_at = placed_faces(project, find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
     frames = (replace(frame, rgb=rgb) for frame, rgb in zip(read_frames(info), pictures(shown), strict=True))
     _publish(project, info, set(faces_at), frames, output, name, progress)
 

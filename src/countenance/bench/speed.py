@@ -38,7 +38,7 @@ from countenance.bench.table import markdown
 from countenance.bench.truth import machine
 from countenance.consent.permit import grant, grant_prepare
 from countenance.demo.compare import pictures
-from countenance.faces.quality import QualityLimits
+from countenance.faces.config import PrepareConfig
 from countenance.model.config import TrainConfig
 from countenance.progress import Progress, Silent
 from countenance.steps.generate import generate
@@ -49,7 +49,7 @@ FRAME_WH = (1280, 720)
 NUM_FRAMES = 48
 FRAME_RATE = 24
 STEPS = 4
-ANOTHER_LIMIT_PX = 63.0
+ANOTHER_DIFFERENCE = 0.0301
 """A setting a hair from the default, so that faces are looked for anew."""
 
 
@@ -167,7 +167,7 @@ def _training(resolution: int) -> str:
 def _preparing(files: CaseFiles, production: Path) -> Figure:
     make_production(files, production, Silent())
     with opened_production(production) as project:
-        permit, limits = grant_prepare(project, PERFORMER), QualityLimits(min_size_px=ANOTHER_LIMIT_PX)
+        permit, limits = grant_prepare(project, PERFORMER), PrepareConfig(min_difference=ANOTHER_DIFFERENCE, threads=1)
         begun = time.process_time()
         prepare(project, PERFORMER, permit, limits, progress=Silent())
         spent_s = time.process_time() - begun

@@ -28,6 +28,8 @@ NOT_DECIDING = (
     "bench/pictures.py",
     "bench/speed.py",
     "bench/graded.py",
+    "bench/footage.py",
+    "bench/prepare.py",
 )
 """Don't decide a result: of actors the cases count, as files; these of the benchmark only show what was measured."""
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")

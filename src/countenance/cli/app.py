@@ -15,12 +15,27 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from countenance.cli import actors, bench, log, release
+from countenance.cli import actors, bench, faces, log, release
+from countenance.cli.coverage import coverage
 from countenance.cli.shell import console, count, here, print_json, stops_on_interrupt
 from countenance.cli.verify import verify
 from countenance.errors import CountenanceError, MediaError
 
-ORDER = ("new", "release", "collect", "prepare", "train", "generate", "verify", "log", "demo", "actors", "bench")
+ORDER = (
+    "new",
+    "release",
+    "collect",
+    "prepare",
+    "faces",
+    "coverage",
+    "train",
+    "generate",
+    "verify",
+    "log",
+    "demo",
+    "actors",
+    "bench",
+)
 """In which `--help` lists the commands: that of the work."""
 
 REMEDY = "see to free space and permissions, then run the same command again"
@@ -73,6 +88,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(release.app, name="release", short_help="Draft, sign, add, list and revoke releases.")
+app.add_typer(faces.app, name="faces", short_help="Look at the faces found, answer, and mend.")
 app.add_typer(log.app, name="log", short_help="Show and check what the project did.")
 app.add_typer(actors.app, name="actors", short_help="Render synthetic people and the exact answer to a replacement.")
 app.add_typer(bench.app, name="bench", short_help="Measure everything against the truth.")
@@ -131,6 +147,8 @@ def collect(
         result = collect(project, person, paths, progress=progress)
     for path, reason in result.left_out:
         console.print(f"left out: {reason or path}", markup=False)
+    for note in (note for info in result.clips for note in info.notes):
+        console.print(f"note: {note}", markup=False)
     frames = sum(info.num_frames for info in result.clips)
     console.print(
         f"{count(len(result.clips), 'new clip')} of {person}, {count(frames, 'frame')}; "
@@ -140,7 +158,9 @@ def collect(
         print_json(
             {
                 "person": person,
-                "clips": [{"path": i.path, "sha256": i.sha256, "frames": i.num_frames} for i in result.clips],
+                "clips": [
+                    {"path": i.path, "sha256": i.sha256, "frames": i.num_frames, "notes": i.notes} for i in result.clips
+                ],
                 "known": result.known,
                 "left_out": [{"path": path, "reason": reason} for path, reason in result.left_out],
             }
@@ -160,15 +180,21 @@ def prepare(
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant_prepare
-    from countenance.faces.quality import QualityLimits
+    from countenance.faces.config import PrepareConfig
     from countenance.steps.prepare import prepare
 
     with here(writing=True) as project, Bars() as progress:
-        config = read_config(QualityLimits, "prepare", project.settings, set_ or [])
+        config = read_config(PrepareConfig, "prepare", project.settings, set_ or [])
         permit = grant_prepare(project, person)
         result = prepare(project, person, permit, config, progress=progress)
     face_set = result.face_set
     pair = f"{person} --onto PERFORMER" if permit.likeness else f"LIKENESS --onto {person}"
+    if result.rejections["unsure who"]:
+        console.print(
+            f"{count(result.rejections['unsure who'], 'face')} may be {person} or not; to answer, "
+            f"`countenance faces review {person}`.",
+            markup=False,
+        )
     console.print(
         f"Face set of {person}: {face_set.num_faces:,} of {count(result.num_found, 'face')} in "
         f"{count(result.num_clips, 'clip')}. Next: with both face sets, `countenance train {pair}`."
@@ -179,6 +205,7 @@ def prepare(
                 "person": person,
                 "faces_found": result.num_found,
                 "faces_kept": face_set.num_faces,
+                "faces_of_others": result.num_others,
                 "left_out": result.rejections,
                 "face_set": face_set.digest,
                 "permit": face_set.permit_digest,
@@ -285,6 +312,7 @@ def generate(
         )
 
 
+app.command(short_help="Say what a face set covers and lacks, and what to shoot.")(coverage)
 app.command(short_help="Say what can be known of a file.")(verify)
 
 

@@ -104,6 +104,44 @@ def speed(json: Json = False) -> None:
         print(speed_table(results))
 
 
+@app.command(short_help="Measure how faces are found and cut out.")
+def prepare(
+    quick: Annotated[bool, typer.Option("--quick", help="One clip of each condition instead of two.")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for results.", readable=False)] = Path(
+        "bench-prepare"
+    ),
+    json: Json = False,
+) -> None:
+    """Prepare rendered clips, one difficulty each, and compare what was found with what is there.
+
+    Leaves results.json, table.md and a contact sheet for each condition. Clips are rendered once and kept in the cache.
+
+    Example: countenance bench prepare --quick --output bench-prepare
+    """
+    from json import dumps
+
+    from countenance.bench.extra import require_extra
+
+    require_extra()
+    _one_thread()
+    from countenance.bench.footage import CLIPS, quick_clips
+    from countenance.bench.prepare import document, run_prepare
+    from countenance.cli.display import Bars
+    from countenance.project import write_whole
+
+    with Bars() as progress:
+        results = run_prepare(quick_clips() if quick else CLIPS, output, progress)
+    command = shlex.join(["countenance", *sys.argv[1:]])
+    text = document(results, command)
+    write_whole(output / "results.json", dumps({"command": command, **results}, indent=1).encode())
+    write_whole(output / "table.md", text.encode())
+    console.print(f"Look at the sheets in {output}; all figures are in {output / 'table.md'}.")
+    if json:
+        print_json(results)
+    else:
+        print(text)
+
+
 @app.command(short_help="Check the measures on graded series.")
 def judge(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.", readable=False)] = Path(

@@ -14,8 +14,8 @@ from countenance.consent.register import add_release
 from countenance.demo import data_folder
 from countenance.demo.compare import compare, write_comparison
 from countenance.errors import UsageError
+from countenance.faces.config import PrepareConfig
 from countenance.faces.identity import template_of
-from countenance.faces.quality import QualityLimits
 from countenance.media.probe import probe
 from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
@@ -68,7 +68,7 @@ def run_demo(
 
         begin("prepare", "Preparing their faces: find, align, recognise, judge.")
         prepared = {
-            person: prepare(project, person, grant_prepare(project, person), QualityLimits(), progress=progress)
+            person: prepare(project, person, grant_prepare(project, person), PrepareConfig(), progress=progress)
             for person in (LIKENESS, PERFORMER)
         }
 

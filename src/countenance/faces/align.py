@@ -73,6 +73,14 @@ def head_pose(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> HeadPose:
     )
 
 
+def misfit(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> float:
+    """How much a mesh's shape differs from the canonical head's: root mean square distance, in the head's units."""
+    canonical, mesh = canonical_mesh().astype(np.float64), landmarks_xyz.astype(np.float64)
+    unit_px, rotation, shift = similarity_between(canonical, mesh)
+    apart = unit_px * canonical @ rotation.T + shift - mesh
+    return float(np.sqrt((apart**2).sum(axis=1).mean()) / unit_px)
+
+
 def angles_of(rotation: Float[np.ndarray, "3 3"]) -> tuple[float, float, float]:
     """Yaw, pitch and roll in degrees of a head that was first rolled, then pitched, then turned."""
     ahead = -rotation[:, 2]

@@ -2,106 +2,93 @@
 
 import hashlib
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
 
 from countenance.errors import FaceError
 from countenance.faces.align import frame_to_crop, head_pose
-from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
+from countenance.faces.config import PrepareConfig
+from countenance.faces.identity import Embedding
 from countenance.faces.mask import face_mask
-from countenance.faces.quality import QualityLimits, judge
-from countenance.faces.scan import CROP_SIZE, Scan, decode_crop
-from countenance.faces.track import link_tracks
+from countenance.faces.quality import judge
+from countenance.faces.selection import most_varied
+from countenance.faces.store import (
+    CROP_SIZE,
+    Answer,
+    Purpose,
+    StoredFace,
+    answers,
+    decode_crop,
+    decode_mask,
+    landmarks_of,
+    says,
+    stored_faces,
+)
 from countenance.geometry import transform_points
-from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.types import AlignedFace, FaceQuality, FaceSet, Permit
-
-FACES_PER_EMBEDDING = 5
-"""Best faces of a track whose mean embedding stands for it: the mean halves the spread of single frames."""
+from countenance.types import AlignedFace, FaceSet, Permit, Rejection, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FoundFace:
-    """A face in one frame of a scanned clip."""
+class ClipCounts:
+    """What became of the faces of one clip."""
 
-    id: int
-    frame: int
-    shot: int
-    track: int | None
-    landmarks_xyz: Float32[np.ndarray, "468 3"]
-    score: float
-    quality: FaceQuality
-
-
-def scan_settings(project: Project, person: str, limits: QualityLimits) -> dict[str, object]:
-    """All that decides which faces are kept, for `scan_clip`."""
-    digest = hashlib.sha256(template(project, person).tobytes()).hexdigest()
-    return {"limits": asdict(limits), "template": digest}
+    found: int
+    """Of the person, or of somebody who may be."""
+    kept: int
+    others: int
+    """Faces of other people, of which nothing is stored."""
+    rejections: Counter[Rejection]
 
 
 def choose_faces(
-    project: Project, scan: Scan, recogniser: Recogniser, limits: QualityLimits, *, progress: Progress
+    project: Project, person: str, config: PrepareConfig, sha256s: Sequence[str], purpose: Purpose
 ) -> None:
-    """Decide for every face of a scan whether it is kept, and if not, why.
+    """Decide for every stored face of some clips whether it is kept, and if not, why. Pictures aren't looked at again.
 
-    A face belongs to the person when its track's embedding lies near their template and that of nobody else in the
-    project lies nearer. Pictures that nothing will be learned from are deleted.
+    A track is the person's when its mean embedding lies near their template and everybody else's in the project lies
+    clearly further away, or when the user said so. What turns out to be another's is deleted.
     """
-    if scan.state == "decided":
-        return
-    faces = found_faces(project, scan)
-    numbers = link_tracks((face.frame, face.shot, _box_xyxy(face)) for face in faces)
-    tracks: dict[int, list[FoundFace]] = defaultdict(list)
-    for number, face in zip(numbers, faces, strict=True):
-        tracks[number].append(face)
-    embeddings = {
-        number: _track_embedding(project, tracks[number], recogniser)
-        for number in progress.track(tracks, what="recognising faces", unit="tracks", total=len(tracks))
-    }
-    rows = []
-    for number, face in zip(numbers, faces, strict=True):
-        distance, nearest = _distance(project, scan.person, embeddings[number])
-        against = judge(face.quality, face.score, limits, is_person=nearest and distance <= limits.max_distance)
-        drop_crop = bool(against) or scan.purpose == "generate"
-        rows.append((number, distance, json.dumps(against), drop_crop, face.id))
-    with project.transaction() as database:
-        database.executemany(
-            "UPDATE faces SET track = ?, distance = ?, rejections = ?, crop = iif(?, NULL, crop) WHERE id = ?", rows
-        )
-        database.execute("UPDATE scans SET state = 'decided' WHERE id = ?", (scan.id,))
+    templates = _templates(project)
+    with project.transaction():
+        kept: list[StoredFace] = []
+        for sha256 in sha256s:
+            said = answers(project, person, sha256) if purpose == "prepare" else []
+            _measure_tracks(project, person, sha256, purpose, templates)
+            faces = stored_faces(project, person, purpose=purpose, sha256=sha256)
+            verdicts = _verdicts(faces, said, config)
+            _forget_others(project, faces, verdicts)
+            for face in faces:
+                if verdicts[face.track] == "another":
+                    continue
+                against = _reasons(face, verdicts[face.track], said, config, purpose)
+                _reject(project, face, against)
+                if not against:
+                    kept.append(face)
+        if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
+            chosen = set(most_varied([face.quality for face in kept], config.max_faces))
+            for position, face in enumerate(kept):
+                if position not in chosen:
+                    _reject(project, face, ("spare",))
 
 
-def found_faces(project: Project, scan: Scan, *, kept_only: bool = False) -> list[FoundFace]:
-    """The faces of a scan in the order of frames."""
-    rows = project.database.execute(
-        "SELECT id, frame, shot, track, landmarks, score, quality FROM faces WHERE scan = ?"
-        " AND (NOT ? OR rejections = '[]') ORDER BY frame, id",
-        (scan.id, kept_only),
+def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) -> ClipCounts:
+    """Of a clip that was chosen from."""
+    faces = stored_faces(project, person, purpose=purpose, sha256=sha256)
+    (others,) = project.database.execute(
+        "SELECT coalesce(sum(num_others), 0) FROM stretches JOIN scans ON scans.id = stretches.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ?",
+        (person, sha256, purpose),
+    ).fetchone()
+    return ClipCounts(
+        found=len(faces),
+        kept=sum(not face.rejections for face in faces),
+        others=others,
+        rejections=Counter(reason for face in faces for reason in face.rejections),
     )
-    return [
-        FoundFace(
-            id=number,
-            frame=frame,
-            shot=shot,
-            track=track,
-            landmarks_xyz=_landmarks(landmarks),
-            score=score,
-            quality=_quality(quality),
-        )
-        for number, frame, shot, track, landmarks, score, quality in rows
-    ]
-
-
-def count_rejections(project: Project, scan: Scan) -> tuple[int, int, Counter[str]]:
-    """How many faces were found and kept, and how often each reason spoke against one."""
-    rows = project.database.execute("SELECT rejections FROM faces WHERE scan = ?", (scan.id,)).fetchall()
-    reasons = [json.loads(text) for (text,) in rows]
-    return len(rows), sum(not against for against in reasons), Counter(reason for r in reasons for reason in r)
 
 
 def make_face_set(project: Project, person: str, permit: Permit) -> FaceSet:
@@ -154,8 +141,10 @@ def open_face_set(project: Project, person: str) -> FaceSet:
 
 def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
     """The kept faces of a person, one at a time, in a fixed order."""
-    for landmarks, crop in project.database.execute("SELECT landmarks, crop" + _KEPT_FACES, (face_set.person,)):
-        yield _aligned(_landmarks(landmarks), crop)
+    for landmarks, crop, mask in project.database.execute(
+        "SELECT landmarks, crop, mask" + _KEPT_FACES, (face_set.person,)
+    ):
+        yield _aligned(landmarks, crop, mask)
 
 
 def template(project: Project, person: str) -> Embedding:
@@ -163,23 +152,7 @@ def template(project: Project, person: str) -> Embedding:
     return _templates(project)[person]
 
 
-def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
-    """Digest of all kept faces of a person and the permit, and how many there are."""
-    digest, count = hashlib.sha256(permit_digest.encode()), 0
-    for sha256, frame, landmarks, crop in project.database.execute(
-        "SELECT sha256, frame, landmarks, crop" + _KEPT_FACES, (person,)
-    ):
-        digest.update(f"{sha256} {frame} ".encode() + hashlib.sha256(landmarks + crop).digest())
-        count += 1
-    return digest.hexdigest(), count
-
-
-_KEPT_FACES = """
-    FROM faces JOIN scans ON scans.id = faces.scan
-    WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.state = 'decided' AND rejections = '[]'
-    AND EXISTS (SELECT 1 FROM clips WHERE clips.person = scans.person AND clips.sha256 = scans.sha256)
-    ORDER BY scans.sha256, frame, faces.id
-"""
+# Whose face.
 
 
 def _templates(project: Project) -> dict[str, Embedding]:
@@ -187,48 +160,96 @@ def _templates(project: Project) -> dict[str, Embedding]:
     return {name: np.frombuffer(content, np.float32) for name, content in rows}
 
 
-def _distance(project: Project, person: str, embedding: Embedding) -> tuple[float, bool]:
-    """How far an embedding is from a person's template, and whether no other person's is nearer."""
-    distances = {name: float(np.linalg.norm(embedding - mean)) for name, mean in _templates(project).items()}
-    return distances[person], distances[person] == min(distances.values())
+def _measure_tracks(
+    project: Project, person: str, sha256: str, purpose: Purpose, templates: Mapping[str, Embedding]
+) -> None:
+    """Store how far each track is from the person, and how much further anybody else of the project."""
+    rows = project.database.execute(
+        "SELECT tracks.id, embedding FROM tracks JOIN scans ON scans.id = tracks.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ?",
+        (person, sha256, purpose),
+    ).fetchall()
+    for number, content in rows:
+        embedding = np.frombuffer(content, np.float32)
+        distances = {name: float(np.linalg.norm(embedding - mean)) for name, mean in templates.items()}
+        own = distances.pop(person)
+        margin = min(distances.values(), default=2.0) - own
+        project.database.execute("UPDATE tracks SET distance = ?, margin = ? WHERE id = ?", (own, margin, number))
 
 
-def _track_embedding(project: Project, members: Sequence[FoundFace], recogniser: Recogniser) -> Embedding:
-    best = sorted(members, key=_worth, reverse=True)[:FACES_PER_EMBEDDING]
-    chips = []
-    for face in best:
-        (crop,) = project.database.execute("SELECT crop FROM faces WHERE id = ?", (face.id,)).fetchone()
-        chips.append(cut_chip(decode_crop(crop), _landmarks_in_crop(face.landmarks_xyz)))
-    return np.asarray(embed(recogniser, chips).mean(axis=0))
+def _verdicts(faces: Sequence[StoredFace], said: Sequence[Answer], config: PrepareConfig) -> dict[int, Verdict]:
+    verdicts: dict[int, Verdict] = {}
+    for face in faces:
+        verdicts.setdefault(face.track, _verdict(face.distance, face.margin, config))
+    # A word about any face of a track counts for all of it.
+    for face in faces:
+        word = says(said, face, ("yes", "no"))
+        if word is not None:
+            verdicts[face.track] = "person" if word == "yes" else "another"
+    return verdicts
 
 
-def _worth(face: FoundFace) -> float:
-    """How much a face tells of who it is: sharp, large, and looking at the camera."""
-    yaw, pitch, _ = face.quality.yaw_pitch_roll_deg
-    return float(np.sqrt(face.quality.sharpness) * face.quality.size_px * np.cos(np.deg2rad(max(abs(yaw), abs(pitch)))))
+def _verdict(distance: float, margin: float, config: PrepareConfig) -> Verdict:
+    if distance > config.max_unsure_distance or margin < -config.min_margin:
+        return "another"
+    return "person" if distance <= config.max_distance and margin >= config.min_margin else "unsure"
 
 
-def _aligned(landmarks_xyz: Float32[np.ndarray, "468 3"], crop: bytes) -> AlignedFace:
-    return AlignedFace(
-        rgb=decode_crop(crop),
-        mask=face_mask(_landmarks_in_crop(landmarks_xyz), (CROP_SIZE, CROP_SIZE)),
-        frame_to_crop=frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE),
-    )
+def _forget_others(project: Project, faces: Sequence[StoredFace], verdicts: Mapping[int, Verdict]) -> None:
+    for track, count in Counter(face.track for face in faces).items():
+        if verdicts[track] == "another":
+            project.database.execute(
+                "UPDATE stretches SET num_others = num_others + ?1"
+                " WHERE scan = (SELECT scan FROM tracks WHERE id = ?2)"
+                " AND first = (SELECT max(first) FROM stretches WHERE scan = (SELECT scan FROM tracks WHERE id = ?2)"
+                " AND first <= (SELECT min(frame) FROM faces WHERE track = ?2))",
+                (count, track),
+            )
+            project.database.execute("DELETE FROM tracks WHERE id = ?", (track,))
 
 
-def _landmarks_in_crop(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "468 2"]:
-    return transform_points(frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE), landmarks_xyz[:, :2])
+def _reasons(
+    face: StoredFace, verdict: Verdict, said: Sequence[Answer], config: PrepareConfig, purpose: Purpose
+) -> tuple[Rejection, ...]:
+    unsure: tuple[Rejection, ...] = ("unsure who",) if verdict == "unsure" else ()
+    if purpose == "generate":
+        return unsure
+    if not face.has_crop:
+        return ("alike", *unsure)
+    word = says(said, face, ("keep", "drop"))
+    if word is not None:
+        return () if word == "keep" else ("dropped",)
+    return (*unsure, *judge(face.quality, face.score, config))
 
 
-def _box_xyxy(face: FoundFace) -> Float32[np.ndarray, "4"]:
-    landmarks_xy = face.landmarks_xyz[:, :2]
-    return np.concatenate([landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)])
+def _reject(project: Project, face: StoredFace, against: tuple[Rejection, ...]) -> None:
+    project.database.execute("UPDATE faces SET rejections = ? WHERE id = ?", (json.dumps(against), face.id))
 
 
-def _landmarks(content: bytes) -> Float32[np.ndarray, "468 3"]:
-    return np.frombuffer(content, np.float32).reshape(468, 3)
+# The set.
 
 
-def _quality(text: str) -> FaceQuality:
-    values = json.loads(text)
-    return FaceQuality(**{**values, "yaw_pitch_roll_deg": tuple(values["yaw_pitch_roll_deg"])})
+def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
+    """Digest of all kept faces of a person and the permit, and how many there are."""
+    digest, count = hashlib.sha256(permit_digest.encode()), 0
+    for sha256, frame, landmarks, crop, mask in project.database.execute(
+        "SELECT sha256, frame, landmarks, crop, mask" + _KEPT_FACES, (person,)
+    ):
+        digest.update(f"{sha256} {frame} ".encode() + hashlib.sha256(landmarks + crop + mask).digest())
+        count += 1
+    return digest.hexdigest(), count
+
+
+_KEPT_FACES = """
+    FROM faces JOIN scans ON scans.id = faces.scan
+    WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.state = 'found' AND rejections = '[]'
+    AND EXISTS (SELECT 1 FROM clips WHERE clips.person = scans.person AND clips.sha256 = scans.sha256)
+    ORDER BY scans.sha256, frame, faces.id
+"""
+
+
+def _aligned(landmarks: bytes, crop: bytes, mask: bytes) -> AlignedFace:
+    landmarks_xyz = landmarks_of(landmarks)
+    to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
+    outline = face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (CROP_SIZE, CROP_SIZE))
+    return AlignedFace(rgb=decode_crop(crop), mask=outline, visible=decode_mask(mask), frame_to_crop=to_crop)

@@ -1,6 +1,7 @@
 """The small pretrained nets that ship with the package, and how they are loaded."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,7 +21,7 @@ class TfliteNet:
     def __init__(self, name: str) -> None:
         with as_file(weights_folder() / f"{name}.tflite") as path:
             self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        with _without_greeting():
+        with _ONE_AT_A_TIME, _without_greeting():
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
@@ -32,6 +33,10 @@ class TfliteNet:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Standard error belongs to the whole process: two threads that took it at once would wait for each other for ever."""
+
+
 @contextmanager
 def _without_greeting() -> Iterator[None]:
     """Keep off standard error the one line by which LiteRT tells that it runs on the CPU, and nothing else."""
@@ -39,6 +44,8 @@ def _without_greeting() -> Iterator[None]:
     reading_end, writing_end = os.pipe()
     # Whatever doesn't fit into the pipe is lost, but nobody waits for ever.
     os.set_blocking(writing_end, False)
+    # A process begun meanwhile holds the pipe open as its standard error; nobody waits for that one either.
+    os.set_blocking(reading_end, False)
     stderr = os.dup(2)
     os.dup2(writing_end, 2)
     os.close(writing_end)
@@ -48,7 +55,7 @@ def _without_greeting() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         with os.fdopen(reading_end, "rb") as caught:
-            told = caught.read().replace(GREETING, b"")
+            told = (caught.read() or b"").replace(GREETING, b"")
         if told:
             os.write(2, told)
 

@@ -1,45 +1,81 @@
-"""Look for faces in every frame of a clip, and remember what was found, so that a stopped scan goes on."""
+"""Look for a person's faces in all of a clip, several stretches at once, so that a stopped scan goes on.
 
+A stretch is looked at by itself, without anything remembered from the one before it: that makes it the unit of storing,
+of going on and of working side by side, and the result the same however often a scan was cut or on how many threads it
+ran. Threads, not processes: decoder, nets and OpenCV let go of Python's lock while they work.
+"""
+
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
-import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
-from countenance.faces.align import cut, frame_to_crop, head_pose
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.mask import face_mask
-from countenance.faces.quality import measure_quality
-from countenance.faces.track import MAX_GAP_FRAMES
-from countenance.geometry import transform_points
+from countenance.faces.config import PrepareConfig
+from countenance.faces.identity import Embedding, Recogniser
+from countenance.faces.look import FoundTrack, Looker
+from countenance.faces.segment import Segmenter
+from countenance.faces.store import CROP_SIZE, Purpose, landmarks_of
+from countenance.faces.track import MAX_GAP_FRAMES, MIN_CONTINUITY
+from countenance.geometry import overlap
 from countenance.media.reader import read_frames
-from countenance.media.shots import is_cut, thumbnail
+from countenance.media.timeline import Timeline
 from countenance.progress import Progress
 from countenance.project import Project
-from countenance.types import DetectedFace, Frame, MediaInfo
+from countenance.types import Frame, MediaInfo
 
-CROP_SIZE = 256
-FRAMES_PER_SAVE = 32
-VERSION = 1
+STRETCH_FRAMES = 96
+VERSION = 2
 """Raised when faces are looked for or cut differently: what was stored before is looked for again."""
-
-Purpose = Literal["prepare", "generate"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """What is known of a person's faces in a clip."""
+    """A person's faces in a clip or plate, all of it looked at."""
 
     id: int
     person: str
     purpose: Purpose
-    frame_pts: tuple[int, ...]
-    """Of every frame looked at so far."""
-    state: Literal["looking", "found", "decided"]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stretch:
+    first: int
+    end: int
+    """Frame after the last."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Looked:
+    stretch: _Stretch
+    tracks: tuple[FoundTrack, ...]
+    num_others: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Task:
+    """What every stretch of a scan has in common."""
+
+    info: MediaInfo
+    timeline: Timeline
+    template: Embedding
+    purpose: Purpose
+    config: PrepareConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nets:
+    """The nets that run in torch and are shared by all threads."""
+
+    recogniser: Recogniser
+    segmenter: Segmenter
 
 
 def scan_clip(
@@ -47,47 +83,73 @@ def scan_clip(
     person: str,
     purpose: Purpose,
     info: MediaInfo,
-    find_faces: FaceFinder,
+    timeline: Timeline,
+    template: Embedding,
+    nets: Nets,
+    config: PrepareConfig,
     *,
-    settings: Mapping[str, object],
+    threads: int,
     progress: Progress,
 ) -> Scan:
-    """Look at every frame that wasn't looked at yet.
+    """Look at every stretch that wasn't looked at yet.
 
-    `settings` are those by which the faces will be judged; a scan made for others is dropped and made anew.
+    A scan made for another template, or that told near duplicates or other people otherwise, is dropped and made anew.
 
     Raises:
         MediaError: the clip can't be read to its end.
     """
-    stored_settings = json.dumps({"version": VERSION, "crop_size": CROP_SIZE, **settings}, sort_keys=True)
-    scan = _open_scan(project, person, purpose, info, stored_settings)
-    if scan.state != "looking":
+    scan, state = _open_scan(project, person, purpose, info, _settings(template, config))
+    if state == "found":
         return scan
-    frames = progress.track(
-        _frames_with_shots(project, scan, info),
-        what=f"looking for faces in {info.path.name}",
-        unit="frames",
-        total=info.num_frames,
-        done=len(scan.frame_pts),
-    )
-    # Only what was found waits to be saved: a batch of large frames would fill the memory.
-    found = (
-        (frame.pts, [_face_row(scan.id, frame, shot, face) for face in find_faces(frame.rgb)]) for frame, shot in frames
-    )
-    while batch := list(islice(found, FRAMES_PER_SAVE)):
-        rows = [row for _, rows_of_frame in batch for row in rows_of_frame]
-        seen = np.array([pts for pts, _ in batch], np.int64).tobytes()
-        with project.transaction() as database:
-            database.executemany(
-                "INSERT INTO faces (scan, frame, shot, landmarks, score, quality, crop) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            database.execute("UPDATE scans SET frame_pts = CAST(frame_pts || ? AS BLOB) WHERE id = ?", (seen, scan.id))
-    project.database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
-    return _open_scan(project, person, purpose, info, stored_settings)
+    done = {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}
+    stretches = plan_stretches(timeline)
+    missing = [stretch for stretch in stretches if stretch.first not in done]
+    task = _Task(info=info, timeline=timeline, template=template, purpose=purpose, config=config)
+    with closing(_look_at_all(task, missing, nets, threads)) as looked:
+        frames = progress.track(
+            _stored(project, scan, looked),
+            what=f"looking for faces in {info.path.name}",
+            unit="frames",
+            total=len(timeline.frame_pts),
+            done=sum(stretch.end - stretch.first for stretch in stretches if stretch.first in done),
+        )
+        for _ in frames:
+            pass
+    _join_tracks(project, scan)
+    return scan
 
 
-def _open_scan(project: Project, person: str, purpose: Purpose, info: MediaInfo, settings: str) -> Scan:
+def plan_stretches(timeline: Timeline) -> list[_Stretch]:
+    """Cut a clip into stretches that end where a shot does, or else before a keyframe, or else anywhere."""
+    shots, keyframes = set(timeline.shots), set(timeline.keyframes)
+    num_frames = len(timeline.frame_pts)
+    stretches, first = [], 0
+    while first < num_frames:
+        last_choice = min(first + STRETCH_FRAMES, num_frames)
+        choices = range(last_choice, first + STRETCH_FRAMES // 2, -1)
+        end = last_choice
+        if last_choice < num_frames:
+            end = next((at for good in (shots, keyframes) for at in choices if at in good), last_choice)
+        stretches.append(_Stretch(first=first, end=end))
+        first = end
+    return stretches
+
+
+def _settings(template: Embedding, config: PrepareConfig) -> str:
+    """All that decides what is stored."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "crop_size": CROP_SIZE,
+            "template": hashlib.sha256(template.tobytes()).hexdigest(),
+            "max_unsure_distance": config.max_unsure_distance,
+            "min_difference": config.min_difference,
+        },
+        sort_keys=True,
+    )
+
+
+def _open_scan(project: Project, person: str, purpose: Purpose, info: MediaInfo, settings: str) -> tuple[Scan, str]:
     """The scan as far as it came; one made with other settings is dropped."""
     key = (person, info.sha256, purpose)
     with project.transaction() as database:
@@ -95,66 +157,197 @@ def _open_scan(project: Project, person: str, purpose: Purpose, info: MediaInfo,
             "DELETE FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings != ?", (*key, settings)
         )
         database.execute(
-            "INSERT OR IGNORE INTO scans (person, sha256, purpose, settings, frame_pts) VALUES (?, ?, ?, ?, x'')",
-            (*key, settings),
+            "INSERT OR IGNORE INTO scans (person, sha256, purpose, settings) VALUES (?, ?, ?, ?)", (*key, settings)
         )
-        number, frame_pts, state = database.execute(
-            "SELECT id, frame_pts, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
+        number, state = database.execute(
+            "SELECT id, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
         ).fetchone()
-    pts = tuple(np.frombuffer(frame_pts, np.int64).tolist())
-    return Scan(id=number, person=person, purpose=purpose, frame_pts=pts, state=state)
+    return Scan(id=number, person=person, purpose=purpose, sha256=info.sha256), state
 
 
-def _frames_with_shots(project: Project, scan: Scan, info: MediaInfo) -> Iterator[tuple[Frame, int]]:
-    """The frames not yet looked at, each with the frame at which its shot begins."""
-    num_done = len(scan.frame_pts)
-    # Some frames are read again, only for their cuts: since the last face there may have been one. A cut further back
-    # is missed, but no track reaches that far back either.
-    begin = max(0, num_done - 1 - MAX_GAP_FRAMES)
-    frames = read_frames(info, first_index=begin, first_pts=scan.frame_pts[begin]) if begin else read_frames(info)
-    before: Float32[np.ndarray, "32 32 3"] | None = None
-    shot = _last_shot(project, scan)
-    for frame in frames:
-        after = thumbnail(frame.rgb)
-        if before is not None and is_cut(before, after):
-            shot = frame.index
-        before = after
-        if frame.index >= num_done:
-            yield frame, shot
+# Looking, on several threads.
 
 
-def _last_shot(project: Project, scan: Scan) -> int:
-    (shot,) = project.database.execute("SELECT max(shot) FROM faces WHERE scan = ?", (scan.id,)).fetchone()
-    return shot or 0
+def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads: int) -> Generator[_Looked]:
+    """Every stretch as soon as it was looked at; each thread reads on through a part of the clip of its own."""
+    finished: queue.Queue[_Looked | BaseException | None] = queue.Queue(maxsize=threads)
+    stop = threading.Event()
+    parts = [part for part in np.array_split(np.arange(len(stretches)), threads) if len(part)]
+
+    def work(part: Sequence[_Stretch]) -> None:
+        try:
+            looker = Looker(nets.recogniser, nets.segmenter)
+            for looked in _look_at_part(task, part, looker):
+                if not _put(finished, looked, stop):
+                    return
+            _put(finished, None, stop)
+        except BaseException as error:
+            _put(finished, error, stop)
+
+    workers = [
+        threading.Thread(target=work, args=([stretches[i] for i in part],), daemon=True, name="looking for faces")
+        for part in parts
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        num_working = len(workers)
+        while num_working:
+            result = finished.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                num_working -= 1
+            else:
+                yield result
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
 
 
-def _face_row(scan_id: int, frame: Frame, shot: int, face: DetectedFace) -> Sequence[object]:
-    pose = head_pose(face.landmarks_xyz)
-    height, width = frame.rgb.shape[:2]
-    crop = cut(frame.rgb, pose, CROP_SIZE)
-    landmarks_xy = face.landmarks_xyz[:, :2]
-    mask = face_mask(transform_points(frame_to_crop(pose, CROP_SIZE), landmarks_xy), (CROP_SIZE, CROP_SIZE))
-    quality = measure_quality(crop, mask, pose, landmarks_xy, (width, height))
-    return (
-        scan_id,
-        frame.index,
-        shot,
-        face.landmarks_xyz.tobytes(),
-        face.score,
-        json.dumps(asdict(quality)),
-        encode_crop(crop),
+def _put(
+    finished: "queue.Queue[_Looked | BaseException | None]",
+    result: _Looked | BaseException | None,
+    stop: threading.Event,
+) -> bool:
+    """Hand a result over as soon as there is room; false once nobody waits for it."""
+    while not stop.is_set():
+        try:
+            finished.put(result, timeout=0.2)
+        except queue.Full:
+            continue
+        return True
+    return False
+
+
+def _look_at_part(task: _Task, stretches: Sequence[_Stretch], looker: Looker) -> Iterator[_Looked]:
+    """Successive stretches with one reader, as long as nothing that is done already lies between them."""
+    frames: Iterator[Frame] = iter(())
+    at = -1
+    for stretch in stretches:
+        if stretch.first != at:
+            frames = _frames_from(task, stretch.first)
+        num_frames = stretch.end - stretch.first
+        tracks, num_others = looker(
+            islice(frames, num_frames), task.timeline.shots, task.template, task.purpose, task.config
+        )
+        yield _Looked(stretch=stretch, tracks=tracks, num_others=num_others)
+        at = stretch.end
+
+
+def _frames_from(task: _Task, first: int) -> Iterator[Frame]:
+    if first == 0:
+        return read_frames(task.info)
+    return read_frames(task.info, first_index=first, first_pts=int(task.timeline.frame_pts[first]))
+
+
+# Storing.
+
+
+def _stored(project: Project, scan: Scan, looked: Iterable[_Looked]) -> Iterator[int]:
+    """Store each stretch whole, then tell its frames."""
+    for each in looked:
+        with project.transaction() as database:
+            for track in each.tracks:
+                (number,) = database.execute(
+                    "INSERT INTO tracks (scan, shot, distance, margin, num_embedded, embedding)"
+                    " VALUES (?, ?, 0, 0, ?, ?) RETURNING id",
+                    (scan.id, track.shot, track.num_embedded, track.embedding.tobytes()),
+                ).fetchone()
+                database.executemany(
+                    "INSERT INTO faces (scan, track, frame, landmarks, score, quality, crop, mask, mask_origin)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (
+                            scan.id,
+                            number,
+                            face.frame,
+                            face.landmarks,
+                            face.score,
+                            face.quality,
+                            face.crop,
+                            face.mask,
+                            face.mask_origin,
+                        )
+                        for face in track.faces
+                    ],
+                )
+            database.execute(
+                "INSERT INTO stretches (scan, first, num_others) VALUES (?, ?, ?)",
+                (scan.id, each.stretch.first, each.num_others),
+            )
+        yield from range(each.stretch.first, each.stretch.end)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Ends:
+    """Where a track begins and ends."""
+
+    number: int
+    shot: int
+    first_frame: int
+    first_xyxy: Float32[np.ndarray, "4"]
+    last_frame: int
+    last_xyxy: Float32[np.ndarray, "4"]
+
+
+def _join_tracks(project: Project, scan: Scan) -> None:
+    """Make one of tracks that go on from one stretch into the next, and close the scan."""
+    ends: dict[int, _Ends] = {}
+    rows = project.database.execute(
+        "SELECT faces.track, tracks.shot, frame, landmarks FROM faces JOIN tracks ON tracks.id = faces.track"
+        " WHERE faces.scan = ? ORDER BY frame, faces.id",
+        (scan.id,),
+    )
+    for number, shot, frame, landmarks in rows:
+        box = _box_xyxy(landmarks_of(landmarks))
+        if number in ends:
+            ends[number].last_frame, ends[number].last_xyxy = frame, box
+        else:
+            ends[number] = _Ends(
+                number=number, shot=shot, first_frame=frame, first_xyxy=box, last_frame=frame, last_xyxy=box
+            )
+    with project.transaction() as database:
+        joined: list[_Ends] = []
+        for track in sorted(ends.values(), key=lambda each: (each.first_frame, each.number)):
+            before = _goes_on_with(track, joined)
+            if before is None:
+                joined.append(track)
+                continue
+            before.last_frame, before.last_xyxy = track.last_frame, track.last_xyxy
+            _pool(project, before.number, track.number)
+            database.execute("UPDATE faces SET track = ? WHERE track = ?", (before.number, track.number))
+            database.execute("DELETE FROM tracks WHERE id = ?", (track.number,))
+        database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
+
+
+def _goes_on_with(track: _Ends, earlier: Sequence[_Ends]) -> _Ends | None:
+    near = [
+        (overlap(each.last_xyxy, track.first_xyxy), each)
+        for each in earlier
+        if each.shot == track.shot and 0 < track.first_frame - each.last_frame <= MAX_GAP_FRAMES
+    ]
+    shared, best = max(near, key=lambda each: each[0], default=(0.0, None))
+    return best if shared >= MIN_CONTINUITY else None
+
+
+def _pool(project: Project, into: int, other: int) -> None:
+    """One mean embedding of two tracks."""
+    means = {
+        number: (count, np.frombuffer(embedding, np.float32))
+        for number, count, embedding in project.database.execute(
+            "SELECT id, num_embedded, embedding FROM tracks WHERE id IN (?, ?)", (into, other)
+        )
+    }
+    total = sum(count for count, _ in means.values())
+    mean = sum(count * embedding for count, embedding in means.values()) / total
+    project.database.execute(
+        "UPDATE tracks SET num_embedded = ?, embedding = ? WHERE id = ?",
+        (total, np.asarray(mean, np.float32).tobytes(), into),
     )
 
 
-def encode_crop(rgb: UInt8[np.ndarray, "S S 3"]) -> bytes:
-    """A crop as PNG, packed quickly rather than tightly."""
-    written, png = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    assert written
-    return png.tobytes()
-
-
-def decode_crop(png: bytes) -> UInt8[np.ndarray, "S S 3"]:
-    """The crop back from its PNG."""
-    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+def _box_xyxy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "4"]:
+    landmarks_xy = landmarks_xyz[:, :2]
+    return np.concatenate([landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)])

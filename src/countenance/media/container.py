@@ -9,6 +9,7 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
@@ -38,9 +39,7 @@ AUDIO_CODECS = (
     *("pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw", "pcm_bluray", "pcm_dvd", "amrnb", "amrwb", "speex", "nellymoser"),
 )
 
-PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
-
-EXPECTED = "MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP"
+EXPECTED = "MP4, MOV, MKV, WebM, AVI and the like, or JPEG, PNG, WebP, TIFF, HEIC"
 
 MAX_PIXELS = 8192 * 8192
 """Of one frame."""
@@ -71,9 +70,13 @@ INTERPOLATION = int(
 )
 
 
+class DamagedError(MediaError):
+    """A video that isn't all there; what comes before the damage may be good."""
+
+
 @contextmanager
 def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video and its best video stream; trouble inside becomes a MediaError.
+    """Open a video and its largest video stream; trouble inside becomes a MediaError.
 
     Raises:
         MediaError: it can't be opened or read, or holds no video.
@@ -103,16 +106,13 @@ def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _video_of(path: Path, container: InputContainer) -> VideoStream:
-    """The best video stream, if it is one that may be decoded."""
+    """The video stream with the largest pictures, of those the first, if it is one that may be decoded."""
     if len(container.streams) > MAX_STREAMS:
         raise MediaError(f"expected at most {MAX_STREAMS} streams, {path} has {len(container.streams)}; keep only one")
-    # A song's cover is a video stream too.
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = moving_streams(container)
     if not streams:
         raise MediaError(f"{path} holds no video; give a video file or a picture (JPEG, PNG, WebP)")
-    best = container.streams.best("video")
-    stream = next((s for s in streams if s is best), streams[0])
-    # Mypy doesn't know that a stream without a decoder has no context.
+    stream = max(streams, key=_num_pixels)
     context: object = stream.codec_context
     if context is None or stream.time_base is None:
         raise MediaError(f"the video in {path} is in a format that can't be decoded here; convert it to H.264")
@@ -122,6 +122,17 @@ def _video_of(path: Path, container: InputContainer) -> VideoStream:
             f"expected H.264, HEVC, AV1, VP9, ProRes or the like, but {path} is {name}; convert it to H.264"
         )
     return stream
+
+
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """All video streams but the cover of a song, which is one too."""
+    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+
+
+def _num_pixels(stream: VideoStream) -> int:
+    # Mypy doesn't know that a stream without a decoder has no context.
+    context: VideoCodecContext | None = stream.codec_context
+    return 0 if context is None else context.width * context.height
 
 
 def reason(error: OSError | av.FFmpegError) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countenance.media.container import EXPECTED
+from countenance.media.pictures import reads_heic
 
 NUM_BYTES = 4096
 """Of a file's head are looked at."""
@@ -58,18 +59,13 @@ KINDS = (
     Kind(name="a database", remedy=FOOTAGE, begins=(b"SQLite format 3\x00",)),
     Kind(name="a program", remedy=FOOTAGE, begins=(b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")),
     Kind(name="a GIF picture", remedy="save it as PNG, or as .mp4 where it moves", begins=(b"GIF87a", b"GIF89a")),
-    Kind(name="a TIFF or raw picture", remedy=SAVE, begins=(b"II*\x00", b"MM\x00*")),
+    Kind(name="a raw or damaged TIFF picture", remedy=SAVE, begins=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
     Kind(name="a BMP picture", remedy=SAVE, begins=(b"BM",)),
     Kind(name="a Photoshop picture", remedy=SAVE, begins=(b"8BPS",)),
     Kind(name="an OpenEXR picture", remedy=SAVE, begins=(b"v/1\x01",)),
     Kind(name="a JPEG 2000 picture", remedy=SAVE, begins=(b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")),
     Kind(name="a JPEG XL picture", remedy=SAVE, begins=(b"\x00\x00\x00\x0cJXL ", b"\xff\x0a")),
-    Kind(
-        name="a HEIC or AVIF picture",
-        remedy=SAVE,
-        begins=(b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1", b"ftypavi"),
-        at=4,
-    ),
+    Kind(name="an AVIF picture", remedy=SAVE, begins=(b"ftypavi",), at=4),
     Kind(name="a damaged JPEG picture", remedy="copy it anew", begins=(b"\xff\xd8\xff",)),
     Kind(name="a damaged PNG picture", remedy="copy it anew", begins=(b"\x89PNG",)),
     Kind(name="a damaged WebP picture", remedy="copy it anew", begins=(b"WEBP",), at=8),
@@ -92,6 +88,9 @@ KINDS = (
     Kind(name="video without a container", remedy=CONVERT, begins=(b"YUV4MPEG2",)),
 )
 """What people, or others, put among footage; the first that fits counts."""
+
+HEIC = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")
+"""How a HEIC picture goes on after its first four bytes."""
 
 XML_ROOTS = {
     b"<?wpl": ("an ASX or WPL playlist", FOLLOW),
@@ -117,6 +116,10 @@ def why_not(path: Path) -> str:
             if root in words:
                 return f"expected a video or picture, but {path} is {name}; {remedy}"
         return f"expected a video or picture, but {path} is an XML document; {FOOTAGE}"
+    if head[4:].startswith(HEIC):
+        if reads_heic():
+            return f"expected a video or picture, but {path} is a damaged HEIC picture; copy it anew"
+        return f"{path} is a HEIC picture; `pip install 'countenance[heic]'` to read it, or save it as JPEG"
     for kind in KINDS:
         if (words if kind.is_text else head[kind.at :]).startswith(kind.begins):
             return f"expected a video or picture, but {path} is {kind.name}; {kind.remedy}"

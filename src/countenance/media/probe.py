@@ -5,10 +5,8 @@ import itertools
 import math
 import os
 import stat
-import struct
-import warnings
-import zlib
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,10 +21,20 @@ from PIL import Image, UnidentifiedImageError
 
 from countenance.errors import MediaError
 from countenance.media.boxes import check_announced
-from countenance.media.container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, PICTURE_FORMATS, opened_video, reason
+from countenance.media.container import (
+    COLOUR_SPACES,
+    MAX_PIXELS,
+    MAX_SIDE,
+    AnyPacket,
+    DamagedError,
+    moving_streams,
+    opened_video,
+    reason,
+)
 from countenance.media.kinds import why_not
 from countenance.media.orientation import Matrix, display_matrix, rotation_deg
-from countenance.types import MediaInfo
+from countenance.media.pictures import PICTURE_ERRORS, opened_picture
+from countenance.types import MediaInfo, Transfer
 
 MAX_DURATION_S = 12 * 3600
 MAX_BYTES = 8 * 1000**4
@@ -36,13 +44,13 @@ MAX_FRAMES = MAX_DURATION_S * 120
 MAX_MISSING_S = Fraction(1, 2)
 """Less than this may be missing at the end of containers that tell only a rounded duration."""
 
-PICTURE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, EOFError, struct.error, zlib.error)
-"""What Pillow raises for pictures that are damaged, or made to do damage."""
-
 STILL_BRANDS = {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}
 """By which pictures tell themselves from the videos whose container they share."""
 
-HDR_TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+HDR_TRANSFERS: dict[int, Transfer] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
+
+NUM_FIRST_FRAMES = 12
+"""So many are asked whether they are interlaced: the first alone may be whole where the others aren't."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +62,10 @@ class Fingerprint:
     sha256: str
 
 
-def probe(path: Path, fingerprint: Fingerprint | None = None) -> MediaInfo:
+def probe(path: Path, fingerprint: Fingerprint | None = None, *, damaged_end: bool = False) -> MediaInfo:
     """Find out what a video or picture is, and that all of it is there.
+
+    With `damaged_end`, a video's end may be missing; how many frames before that are good is known once it was read.
 
     Colours without a tag are taken as BT.709 from 720 lines on and as BT.601 below, limited range.
 
@@ -67,19 +77,10 @@ def probe(path: Path, fingerprint: Fingerprint | None = None) -> MediaInfo:
     """
     known = fingerprint or take_fingerprint(path)
     try:
-        # Above its own limit Pillow warns before it refuses; of damaged EXIF it warns, too.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(path, formats=PICTURE_FORMATS)
+        with opened_picture(path) as picture:
+            return _probe_picture(path, picture, known.sha256)
     except UnidentifiedImageError:
-        return _probe_video(path, known)
-    except Image.DecompressionBombError:
-        raise MediaError(f"{path} has far more than {MAX_PIXELS} pixels, the most there may be; shrink it") from None
-    except PICTURE_ERRORS as error:
-        raise MediaError(f"the picture {path} can't be read ({error}); open and save it in a picture editor") from error
-    with picture, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _probe_picture(path, picture, known.sha256)
+        return _probe_video(path, known, damaged_end=damaged_end)
 
 
 def take_fingerprint(path: Path) -> Fingerprint:
@@ -132,9 +133,6 @@ def _check_ordinary(path: Path, mode: int) -> None:
 def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
     width, height = picture.size
     _check_pixels(path, width, height)
-    # A JPEG may hold a second picture for depth or a small one; only these two formats move.
-    if picture.format in {"PNG", "WEBP"} and getattr(picture, "n_frames", 1) > 1:
-        raise MediaError(f"expected a still picture, but {path} moves; save it as a video (.mp4)")
     if picture.mode in {"CMYK", "LAB", "HSV", "F"}:
         raise MediaError(f"expected a picture in RGB or grey, but {path} is {picture.mode}; save it as RGB")
     try:
@@ -161,15 +159,16 @@ def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
     )
 
 
-def _probe_video(path: Path, known: Fingerprint) -> MediaInfo:
+def _probe_video(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaInfo:
     try:
         check_announced(path, known.size, MAX_FRAMES)
         with opened_video(path) as (container, stream):
             _check_moves(path, container)
             _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
-            times, last_duration = _count_frames(path, known.size, container, stream)
+            times, last_duration = _count_frames(path, known.size, container, stream, damaged_end=damaged_end)
             time_base, average_rate = stream.time_base, stream.average_rate
             has_audio = bool(container.streams.audio)
+            num_streams, number = len(moving_streams(container)), moving_streams(container).index(stream) + 1
     except MediaError as error:
         if isinstance(error.__cause__, av.error.InvalidDataError | av.error.ArgumentError):
             raise MediaError(why_not(path)) from error
@@ -187,9 +186,11 @@ def _probe_video(path: Path, known: Fingerprint) -> MediaInfo:
         )
     # As opened for counting, the container is at its end; seeking back isn't exact in every format.
     with opened_video(path) as (container, stream):
-        frame = next(container.decode(stream), None)
-        if frame is None:
+        first = list(itertools.islice(container.decode(stream), NUM_FIRST_FRAMES))
+        if not first:
             raise MediaError(f"not one frame of {path} can be decoded; convert it to H.264")
+        frame, is_interlaced = first[0], any(each.interlaced_frame for each in first)
+        transfer: Transfer = HDR_TRANSFERS.get(frame.color_trc, "sdr")
         return MediaInfo(
             path=path,
             kind="video",
@@ -204,7 +205,22 @@ def _probe_video(path: Path, known: Fingerprint) -> MediaInfo:
             colour_space=_colour_space(path, frame),
             colour_range=_colour_range(frame),
             has_audio=has_audio,
+            transfer=transfer,
+            is_interlaced=is_interlaced,
+            is_whole=not damaged_end,
+            notes=_notes(path, num_streams, number, transfer, is_interlaced=is_interlaced),
         )
+
+
+def _notes(path: Path, num_streams: int, number: int, transfer: Transfer, *, is_interlaced: bool) -> tuple[str, ...]:
+    notes = []
+    if num_streams > 1:
+        notes.append(f"{path} has {num_streams} video streams; took the largest, number {number}")
+    if transfer != "sdr":
+        notes.append(f"{path} is HDR ({transfer.upper()}); its faces are looked at as SDR, the file stays as it is")
+    if is_interlaced:
+        notes.append(f"{path} is interlaced; its frames are made whole as they are read")
+    return tuple(notes)
 
 
 def _check_moves(path: Path, container: InputContainer) -> None:
@@ -225,17 +241,18 @@ def _check_pixels(path: Path, width: int, height: int) -> None:
 
 
 def _count_frames(
-    path: Path, size: int, container: InputContainer, stream: VideoStream
+    path: Path, size: int, container: InputContainer, stream: VideoStream, *, damaged_end: bool
 ) -> tuple["array[int]", int | None]:
     """The sorted times of all frames and the duration of the last, without decoding.
 
     Raises:
         MediaError: what is there is less than what the container announces.
     """
-    _check_index(path, size, container, stream)
+    if not damaged_end:
+        _check_index(path, size, container, stream)
     times, last_time, last_duration = array("q"), None, None
     reached: Fraction | None = None
-    for packet in container.demux():
+    for packet in _packets(container, damaged_end=damaged_end):
         if packet.size == 0:
             continue
         if packet.pts is not None and packet.time_base:
@@ -257,11 +274,20 @@ def _count_frames(
         raise MediaError(
             f"{path} announces a video, but not one frame is in it; copy it anew, or save it with its frames inside"
         )
-    _check_end(path, container, stream, len(times), reached)
     times = array("q", sorted(times))
+    if not damaged_end:
+        _check_end(path, container, stream, times, reached)
     if any(before == after for before, after in itertools.pairwise(times)):
         raise MediaError(f"{path} shows two frames at the same time; convert it to H.264 in .mp4")
     return times, last_duration
+
+
+def _packets(container: InputContainer, *, damaged_end: bool) -> Iterator[AnyPacket]:
+    try:
+        yield from container.demux()
+    except av.error.InvalidDataError:
+        if not damaged_end:
+            raise
 
 
 def _check_index(path: Path, size: int, container: InputContainer, stream: VideoStream) -> None:
@@ -272,23 +298,25 @@ def _check_index(path: Path, size: int, container: InputContainer, stream: Video
         if num_there < len(ends):
             what = "frames" if each.index == stream.index else f"packets of its {each.type}"
             num_announced = max(len(ends), each.frames)
-            raise MediaError(f"{path} is truncated: {num_there} of {num_announced} {what} are there; copy it anew")
+            raise DamagedError(f"{path} is truncated: {num_there} of {num_announced} {what} are there; copy it anew")
 
 
 def _check_end(
-    path: Path, container: InputContainer, stream: VideoStream, num_frames: int, reached: Fraction | None
+    path: Path, container: InputContainer, stream: VideoStream, times: "array[int]", reached: Fraction | None
 ) -> None:
-    announced = stream.frames
+    announced, num_frames = stream.frames, len(times)
     # An edit list may rightly leave out frames that an MP4 announces; its index was checked above.
     if "mov" not in container.format.name and announced > num_frames:
-        raise MediaError(f"{path} is truncated: {num_frames} of {announced} frames are there; copy it anew")
+        raise DamagedError(f"{path} is truncated: {num_frames} of {announced} frames are there; copy it anew")
     if container.duration is None or reached is None:
         return
     end = Fraction((container.start_time or 0) + container.duration, av.time_base)
     rate = stream.average_rate
-    if "matroska" in container.format.name and end - reached > MAX_MISSING_S and rate:
+    # Not every writer tells how long the last frame is shown.
+    longest = max((after - before for before, after in itertools.pairwise(times)), default=0) * (stream.time_base or 0)
+    if "matroska" in container.format.name and end - reached > max(MAX_MISSING_S, longest) and rate:
         expected = num_frames + math.ceil((end - reached) * rate)
-        raise MediaError(f"{path} is truncated: {num_frames} of about {expected} frames are there; copy it anew")
+        raise DamagedError(f"{path} is truncated: {num_frames} of about {expected} frames are there; copy it anew")
 
 
 def _shown_size(path: Path, frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
@@ -307,9 +335,6 @@ def _matrix(path: Path, frame: VideoFrame) -> Matrix:
 
 
 def _colour_space(path: Path, frame: VideoFrame) -> str:
-    if frame.color_trc in HDR_TRANSFERS:
-        name = HDR_TRANSFERS[ColorTrc(frame.color_trc)]
-        raise MediaError(f"{path} is HDR ({name}), which can't be handled yet; convert it to SDR (BT.709)")
     # 2 is "unspecified", 0 is RGB: what is written of it needs a matrix all the same.
     if frame.colorspace in {0, 2} or _is_rgb(frame):
         return "bt709" if frame.height >= 720 else "smpte170m"

@@ -1,24 +1,33 @@
 """From a file to its frames: upright, RGB, at their exact time."""
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import dropwhile, islice
+from itertools import chain, dropwhile, islice
+from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from countenance.errors import MediaError
-from countenance.media.container import COLOUR_RANGES, COLOUR_SPACES, INTERPOLATION, PICTURE_FORMATS, opened_video
+from countenance.media.container import COLOUR_RANGES, COLOUR_SPACES, INTERPOLATION, DamagedError, opened_video
+from countenance.media.deinterlace import NUM_NEIGHBOURS, deinterlaced
 from countenance.media.orientation import Matrix, display_matrix, turn
+from countenance.media.pictures import PICTURE_ERRORS, opened_picture
+from countenance.media.tonemap import to_sdr
 from countenance.types import Frame, MediaInfo
+
+SEEK_EARLIER_S = (0, 1, 10)
 
 
 def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None = None) -> Iterator[Frame]:
-    """Read the frames of a video in order, from one of them on, or the one frame of a picture.
+    """Read the frames of a video or sequence in order, from one of them on, or the one frame of a picture.
 
     With `first_pts`, the time of the frame `first_index`, its place is found without decoding all before it.
     Transparent parts of a picture are shown on white.
@@ -28,13 +37,32 @@ def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None 
     Raises:
         MediaError: damaged, or not all the frames are there that were counted.
     """
-    if info.kind == "picture":
-        if first_index == 0:
-            yield Frame(rgb=_read_picture(info), index=0, pts=0, time_base=info.time_base)
+    if info.kind != "video":
+        for index, path in list(enumerate(info.members or (info.path,)))[first_index:]:
+            yield Frame(rgb=_read_picture(path, info.resolution_wh), index=index, pts=index, time_base=info.time_base)
         return
-    reformatter = VideoReformatter()
-    index, before, matrix = first_index, None, None
-    with closing(_decode(info, seek_pts=_seekable_pts(info, first_pts))) as decoded:
+    reformatter, matrix = VideoReformatter(), None
+    with closing(
+        decoded_frames(info, first_index=first_index, first_pts=first_pts, deinterlace=info.is_interlaced)
+    ) as decoded:
+        for index, frame in enumerate(decoded, first_index):
+            assert frame.pts is not None
+            # Asked of one frame only: PyAV then keeps it in a reference cycle, and memory would fill with frames.
+            matrix = matrix or display_matrix(frame)
+            rgb = _upright_rgb(info, frame, matrix, reformatter)
+            yield Frame(rgb=rgb, index=index, pts=frame.pts, time_base=info.time_base)
+
+
+def decoded_frames(
+    info: MediaInfo, *, first_index: int = 0, first_pts: int | None = None, deinterlace: bool = False
+) -> Generator[VideoFrame]:
+    """The frames of a video as stored, in order; places are found as in `read_frames`.
+
+    Raises:
+        MediaError: damaged, or not all the frames are there that were counted.
+    """
+    index, before = first_index, None
+    with closing(_decode(info, first_pts, deinterlace=deinterlace)) as decoded:
         wanted: Iterator[VideoFrame]
         if first_pts is None:
             wanted = islice(decoded, first_index, None)
@@ -46,49 +74,67 @@ def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None 
                 at = f"{float(before * info.time_base):.2f} s"
                 raise MediaError(f"{info.path} gives its frames times out of order after {at}; convert it to .mp4")
             is_misplaced = before is None and first_pts not in {None, frame.pts}
+            if frame.is_corrupt and not info.is_whole:
+                return
             if frame.is_corrupt or is_misplaced or index >= info.num_frames:
                 raise _damaged(info, index, before)
-            # Asked of one frame only: PyAV then keeps it in a reference cycle, and memory would fill with frames.
-            matrix = matrix or display_matrix(frame)
-            rgb = _upright_rgb(info, frame, matrix, reformatter)
-            yield Frame(rgb=rgb, index=index, pts=frame.pts, time_base=info.time_base)
             index, before = index + 1, frame.pts
-    if index != info.num_frames:
+            yield frame
+            if index == info.num_frames and not info.is_whole:
+                return
+    if index != info.num_frames and info.is_whole:
         raise _damaged(info, index, before)
 
 
-def _decode(info: MediaInfo, *, seek_pts: int | None) -> Generator[VideoFrame]:
-    """All frames, or those from some keyframe before `seek_pts` on."""
-    before = None
+def _decode(info: MediaInfo, first_pts: int | None, *, deinterlace: bool) -> Generator[VideoFrame]:
+    """All frames, or those from some keyframe not after `first_pts` on."""
+    if first_pts is not None and deinterlace:
+        first_pts -= math.ceil(NUM_NEIGHBOURS / info.frame_rate / info.time_base)
     with opened_video(info.path) as (container, stream):
         size = (stream.codec_context.width, stream.codec_context.height)
-        if seek_pts is not None:
-            container.seek(seek_pts, stream=stream)
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is None:
-                    raise MediaError(f"a frame of {info.path} has no time; convert it to H.264 in .mp4")
-                if (frame.width, frame.height) != size:
-                    at = f"{float(frame.pts * info.time_base):.2f} s"
-                    raise MediaError(f"expected one size in {info.path}, but it changes at {at}; cut it there")
-                yield frame
-                before = frame.pts
-        except av.error.InvalidDataError as error:
+        decoded = container.decode(stream) if first_pts is None else sought(container, stream, first_pts)
+        if decoded is not None:
+            frames = _timed(info, decoded, size)
+            yield from deinterlaced(frames) if deinterlace else frames
+            return
+    # Opened anew: seeking back isn't exact in every format.
+    yield from _decode(info, None, deinterlace=deinterlace)
+
+
+def _timed(info: MediaInfo, decoded: Iterator[VideoFrame], size: tuple[int, int]) -> Iterator[VideoFrame]:
+    """Frames of one size that have a time; a damaged end that is left out ends them."""
+    before = None
+    try:
+        for frame in decoded:
+            if frame.pts is None:
+                raise MediaError(f"a frame of {info.path} has no time; convert it to H.264 in .mp4")
+            if (frame.width, frame.height) != size:
+                at = f"{float(frame.pts * info.time_base):.2f} s"
+                raise MediaError(f"expected one size in {info.path}, but it changes at {at}; cut it there")
+            yield frame
+            before = frame.pts
+    except av.error.InvalidDataError as error:
+        if info.is_whole:
             raise _damaged(info, None, before) from error
 
 
-def _seekable_pts(info: MediaInfo, first_pts: int | None) -> int | None:
-    """The time to seek to, or none where seeking fails or lands after it, as it does in some formats."""
-    if first_pts is None:
-        return None
-    with opened_video(info.path) as (container, stream):
+def sought(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[VideoFrame] | None:
+    """The frames from some keyframe not after a time on, or none where seeking fails or always lands after it.
+
+    Formats without an index lead to any packet near the time, and the first keyframe follows later.
+    """
+    assert stream.time_base is not None
+    for earlier_s in SEEK_EARLIER_S:
         try:
-            container.seek(first_pts, stream=stream)
-            frame = next(container.decode(stream), None)
+            container.seek(pts - round(earlier_s / stream.time_base), stream=stream)
+            decoded = container.decode(stream)
+            first = next(decoded, None)
         except av.FFmpegError:
             return None
-        lands_before = frame is not None and frame.pts is not None and frame.pts <= first_pts
-        return first_pts if lands_before else None
+        # Without a keyframe, as where a picture is refreshed bit by bit, the first frames may be mended ones.
+        if first is not None and first.key_frame and first.pts is not None and first.pts <= pts:
+            return chain([first], decoded)
+    return None
 
 
 def _upright_rgb(
@@ -100,22 +146,27 @@ def _upright_rgb(
         frame,
         # Where pixels aren't square, the width as shown differs from the stored one.
         width=width,
-        format="rgb24",
+        format="rgb24" if info.transfer == "sdr" else "rgb48le",
         src_colorspace=matrix_in,
         src_color_range=COLOUR_RANGES[info.colour_range],
         dst_color_range=ColorRange.JPEG,
         interpolation=INTERPOLATION,
         threads=1,
     )
-    return turn(rgb.to_ndarray(), matrix)
+    shown = rgb.to_ndarray()
+    if info.transfer != "sdr":
+        shown = to_sdr(shown, info.transfer, is_wide=info.colour_space == "bt2020nc")
+    return turn(shown, matrix)
 
 
-def _read_picture(info: MediaInfo) -> UInt8[np.ndarray, "H W 3"]:
+def _read_picture(path: Path, size_wh: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
     try:
-        with Image.open(info.path, formats=PICTURE_FORMATS) as stored:
+        with opened_picture(path) as stored:
             picture = ImageOps.exif_transpose(stored)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise MediaError(f"the picture {info.path} can't be read ({error}); copy it anew") from error
+    except PICTURE_ERRORS as error:
+        raise MediaError(f"the picture {path} can't be read ({error}); copy it anew") from error
+    if picture.size != size_wh:
+        raise MediaError(f"expected {size_wh[0]}×{size_wh[1]} pixels, but {path} has {picture.width}×{picture.height}")
     if picture.mode.startswith("I"):
         grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
@@ -125,7 +176,7 @@ def _read_picture(info: MediaInfo) -> UInt8[np.ndarray, "H W 3"]:
     return np.array(picture.convert("RGB"))
 
 
-def _damaged(info: MediaInfo, index: int | None, before: int | None) -> MediaError:
+def _damaged(info: MediaInfo, index: int | None, before: int | None) -> DamagedError:
     at = "at its start" if before is None else f"after {float(before * info.time_base):.2f} s"
     which = "" if index is None else f" (frame {index} of {info.num_frames})"
-    return MediaError(f"{info.path} is damaged {at}{which}; copy it anew, or cut off what is damaged")
+    return DamagedError(f"{info.path} is damaged {at}{which}; copy it anew, or cut off what is damaged")

@@ -23,11 +23,11 @@ from countenance.errors import MediaError
 from countenance.media.container import (
     COLOUR_RANGES,
     COLOUR_SPACES,
-    PICTURE_FORMATS,
     AnyPacket,
     opened_video,
     reason,
 )
+from countenance.media.pictures import opened_picture
 from countenance.media.sound import add_track, tracks_for
 from countenance.progress import Progress
 from countenance.project import move_whole, write_whole
@@ -124,7 +124,7 @@ def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
         MediaError: the output can't be written; nothing has its name then.
     """
     # EXIF is dropped: it may tell where and when the plate was taken, and its orientation is used up.
-    with Image.open(plate.path, formats=PICTURE_FORMATS) as stored:
+    with opened_picture(plate.path) as stored:
         profile = stored.info.get("icc_profile")
     is_for_rgb = profile is not None and profile[16:20] == b"RGB "
     picture_format, options = PICTURE_OPTIONS[output.suffix.lower()]

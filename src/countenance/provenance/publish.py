@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from countenance import ledger
-from countenance.errors import ProvenanceError, UsageError
+from countenance.errors import MediaError, ProvenanceError, UsageError
 from countenance.media.writer import join_fragments, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
@@ -119,7 +119,14 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
 
     Raises:
         UsageError: another suffix, no such folder, something is there already, or it is the plate.
+        MediaError: the plate is of a kind that nothing here writes.
     """
+    if plate.kind == "sequence":
+        raise MediaError(f"{plate.path} is one of numbered pictures, which can't be a plate yet; make a video of them")
+    if plate.transfer != "sdr":
+        raise MediaError(
+            f"{plate.path} is HDR ({plate.transfer.upper()}), and nothing here writes HDR yet; give it as SDR (BT.709)"
+        )
     suffixes = SUFFIXES[plate.kind]
     if output.suffix.lower() not in suffixes:
         raise UsageError(

@@ -3,15 +3,22 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from countenance.errors import MediaError
-from countenance.media.container import reason
-from countenance.media.probe import probe, take_fingerprint
+from countenance.media.container import DamagedError, reason
+from countenance.media.probe import Fingerprint, probe, take_fingerprint
+from countenance.media.sequence import is_clip, numbered_runs, probe_sequence
+from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import MediaInfo
+
+MIN_GOOD_S = 2
+"""A clip with a damaged end goes in with at least so much before the damage."""
 
 OTHER_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -29,7 +36,7 @@ class Collected:
 
 
 def collect(project: Project, person: str, paths: Sequence[Path], *, progress: Progress) -> Collected:
-    """Register videos and pictures of a person; folders are searched to their bottom.
+    """Register videos, pictures and numbered sequences of pictures of a person; folders are searched to their bottom.
 
     Nothing is copied: a clip is remembered by its place and its digest, and checked when it is used. Each file stands
     for itself: what can't be used is left out, and the rest goes in.
@@ -43,14 +50,15 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
     known: list[Path] = []
     left_out: list[tuple[Path, str]] = []
     files = [file for path in paths for file in _files_of(path, left_out)]
-    for file in progress.track(files, what=f"collecting footage of {person}", unit="files", total=len(files)):
+    offers = _offers(files)
+    for offer in progress.track(offers, what=f"collecting footage of {person}", unit="clips", total=len(offers)):
         try:
-            info = _look_at_new(project, person, file)
+            info = _look_at_new(project, person, offer, progress)
         except MediaError as error:
-            left_out.append((file, _one_line(str(error))))
+            left_out.append((offer[0], _one_line(str(error))))
             continue
         if info is None:
-            known.append(file)
+            known.append(offer[0])
         else:
             clips.append(info)
     if not clips and not known:
@@ -64,18 +72,62 @@ def collected_clips(project: Project, person: str) -> list[MediaInfo]:
     Raises:
         MediaError: there are none, or one was moved or changed since.
     """
-    rows = project.database.execute("SELECT path, sha256 FROM clips WHERE person = ? ORDER BY id", (person,)).fetchall()
+    rows = project.database.execute(
+        "SELECT path, sha256, num_frames, description FROM clips WHERE person = ? ORDER BY id", (person,)
+    ).fetchall()
     if not rows:
         raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
     clips = []
-    for path, sha256 in rows:
+    for path, sha256, num_frames, description in rows:
         if not Path(path).exists():
             raise MediaError(f"{path} is gone; put it back, or collect it again where it is now")
-        info = probe(Path(path))
+        facts = json.loads(description)
+        is_whole = facts.get("is_whole", True)
+        if facts["kind"] == "sequence":
+            info = probe_sequence(Path(path), num_frames)
+        else:
+            info = probe(Path(path), damaged_end=not is_whole)
         if info.sha256 != sha256:
             raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
-        clips.append(info)
+        clips.append(info if is_whole else replace(info, num_frames=num_frames))
     return clips
+
+
+def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeline:
+    """When each frame of a clip or plate is shown and where shots begin: read once, then known by its content.
+
+    Raises:
+        MediaError: the clip can't be decoded to its end.
+    """
+    row = project.database.execute(
+        "SELECT frame_pts, keyframes, shots FROM timelines WHERE sha256 = ?", (info.sha256,)
+    ).fetchone()
+    if row is not None:
+        frame_pts, keyframes, shots = row
+        timeline = Timeline(
+            frame_pts=np.frombuffer(frame_pts, np.int64),
+            keyframes=tuple(json.loads(keyframes)),
+            shots=tuple(json.loads(shots)),
+        )
+        # Of a clip with a damaged end, all good frames are stored, which is less than the file announces.
+        if len(timeline.frame_pts) == info.num_frames:
+            return timeline
+    timeline = read_timeline(info, progress)
+    _store_timeline(project, info, timeline)
+    return timeline
+
+
+def _store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> None:
+    with project.transaction() as database:
+        database.execute(
+            "INSERT OR REPLACE INTO timelines (sha256, frame_pts, keyframes, shots) VALUES (?, ?, ?, ?)",
+            (
+                info.sha256,
+                timeline.frame_pts.tobytes(),
+                json.dumps(timeline.keyframes),
+                json.dumps(timeline.shots),
+            ),
+        )
 
 
 def _check_there(path: Path) -> None:
@@ -137,9 +189,17 @@ def _nothing_usable(paths: Sequence[Path], left_out: Sequence[tuple[Path, str]])
     return f"no video or picture that can be used in {where}{first}{more}"
 
 
-def _look_at_new(project: Project, person: str, file: Path) -> MediaInfo | None:
+def _offers(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Files one by one, but pictures that make a sequence together, in the place of their first."""
+    run_of = {run[0]: run for run in numbered_runs(files) if is_clip(run)}
+    taken = {file for run in run_of.values() for file in run}
+    return [run_of.get(file, (file,)) for file in files if file in run_of or file not in taken]
+
+
+def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progress: Progress) -> MediaInfo | None:
     """A clip that is new in the project, or none where its content is known: that isn't looked at again."""
-    fingerprint = take_fingerprint(file)
+    file = offer[0]
+    found = probe_sequence(file, len(offer)) if len(offer) > 1 else take_fingerprint(file)
     place = str(file.resolve())
     try:
         place.encode()
@@ -147,12 +207,36 @@ def _look_at_new(project: Project, person: str, file: Path) -> MediaInfo | None:
         raise MediaError(f"the name of {file} is no text in UTF-8; rename it") from None
     with project.transaction() as database:
         moved = database.execute(
-            "UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, fingerprint.sha256)
+            "UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, found.sha256)
         )
     if moved.rowcount:
         return None
-    info = probe(file, fingerprint)
+    if isinstance(found, Fingerprint):
+        info = _read_through(project, file, found, progress)
+    else:
+        info = found
+        timeline_of(project, info, progress)
     _remember(project, person, info)
+    return replace(info, notes=tuple(_one_line(note) for note in info.notes))
+
+
+def _read_through(project: Project, file: Path, fingerprint: Fingerprint, progress: Progress) -> MediaInfo:
+    """What a file is once all of it was decoded; where its end is damaged, the good frames before that, if enough."""
+    try:
+        info = probe(file, fingerprint)
+        timeline_of(project, info, progress)
+    except DamagedError as damage:
+        try:
+            info = probe(file, fingerprint, damaged_end=True)
+            timeline = read_timeline(info, progress)
+        except MediaError:
+            raise damage from None
+        num_good = len(timeline.frame_pts)
+        if num_good < MIN_GOOD_S * info.frame_rate:
+            raise
+        _store_timeline(project, info, timeline)
+        note = f"{file} is damaged after {num_good} frames, which are good and go in; the rest is left out"
+        return replace(info, num_frames=num_good, notes=(*info.notes, note))
     return info
 
 
@@ -163,6 +247,7 @@ def _remember(project: Project, person: str, info: MediaInfo) -> None:
         "duration_s": float(info.duration),
         "bit_depth": info.bit_depth,
         "has_audio": info.has_audio,
+        "is_whole": info.is_whole,
     }
     with project.transaction() as database:
         database.execute(

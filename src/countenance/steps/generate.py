@@ -17,14 +17,16 @@ from countenance.composite.stabilise import smooth_track
 from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, PlacedFace, swap_faces
 from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
-from countenance.faces.faceset import choose_faces, found_faces, open_face_set, read_faces, scan_settings
+from countenance.faces.config import PLATE_CONFIG
+from countenance.faces.faceset import choose_faces, open_face_set, read_faces, template
 from countenance.faces.identity import Recogniser
-from countenance.faces.landmarks import FaceFinder
 from countenance.faces.light import mean_colour
-from countenance.faces.quality import PLATE_LIMITS
-from countenance.faces.scan import Scan, scan_clip
+from countenance.faces.scan import Nets, scan_clip
+from countenance.faces.segment import Segmenter
+from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint, read_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
 from countenance.model.draw import LikenessDrawer
@@ -33,6 +35,8 @@ from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
+from countenance.steps.collect import timeline_of
+from countenance.steps.prepare import num_threads
 from countenance.steps.train import model_folder, require_unrevoked_model
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
 
@@ -83,6 +87,8 @@ def generate(
         raise ModelError(f"no model here; run `countenance train {likeness} --onto {performer}` first")
     require_unrevoked_model(project, folder, checkpoint)
     info = probe(plate)
+    for note in info.notes:
+        progress.note(note)
     check_output(output, info, overwrite=overwrite)
     train_config = TrainConfig(**checkpoint.config)
     device = choose_device(train_config)
@@ -90,8 +96,8 @@ def generate(
     generator = load_generator(folder, checkpoint, device)
     draw_face = LikenessDrawer(generator, resolution=train_config.resolution, likeness=0, device=device)
 
-    scan = find_performer(project, performer, info, progress)
-    faces_at = placed_faces(project, scan)
+    timeline = timeline_of(project, info, progress)
+    faces_at = placed_faces(find_performer(project, performer, info, progress))
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
@@ -103,10 +109,11 @@ def generate(
     def frames_from(first: int) -> Iterator[Frame]:
         # The neighbours before the first frame are made again: its colours are a mean over them.
         begin = max(0, first - SMOOTHING_RADIUS)
-        frames = read_frames(info, first_index=begin, first_pts=scan.frame_pts[begin]) if begin else read_frames(info)
+        begin_pts = int(timeline.frame_pts[begin])
+        frames = read_frames(info, first_index=begin, first_pts=begin_pts) if begin else read_frames(info)
         return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, draw_face, tint))
 
-    altered = tuple(index in faces_at for index in range(len(scan.frame_pts)))
+    altered = tuple(index in faces_at for index in range(len(timeline.frame_pts)))
     render = Render(
         plate=info,
         frames_from=frames_from,
@@ -118,7 +125,7 @@ def generate(
     facts = {"config": asdict(config), "plate": info.sha256, "model": checkpoint.numbers_sha256}
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
-    return Generated(published=published, unaltered_spans=_unaltered_spans(info, scan, altered))
+    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, altered))
 
 
 def _own_tint(project: Project, likeness: str, performer: str) -> Float32[np.ndarray, "3"]:
@@ -132,22 +139,31 @@ def _own_tint(project: Project, likeness: str, performer: str) -> Float32[np.nda
     return np.asarray(means[0] - means[1], np.float32)
 
 
-def find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> Scan:
-    """Look at every frame of a plate and decide which of its faces are the performer's."""
-    settings = scan_settings(project, performer, PLATE_LIMITS)
-    scan = scan_clip(project, performer, "generate", info, FaceFinder(), settings=settings, progress=progress)
-    choose_faces(project, scan, Recogniser(), PLATE_LIMITS, progress=progress)
-    return scan
+def find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> list[StoredFace]:
+    """Look at every frame of a plate, and give the faces in it that are the performer's, in the order of frames."""
+    scan_clip(
+        project,
+        performer,
+        "generate",
+        info,
+        timeline_of(project, info, progress),
+        template(project, performer),
+        Nets(recogniser=Recogniser(), segmenter=Segmenter()),
+        PLATE_CONFIG,
+        threads=num_threads(PLATE_CONFIG),
+        progress=progress,
+    )
+    choose_faces(project, performer, PLATE_CONFIG, [info.sha256], "generate")
+    return stored_faces(project, performer, purpose="generate", sha256=info.sha256, kept_only=True)
 
 
-def placed_faces(project: Project, scan: Scan) -> dict[int, list[PlacedFace]]:
-    """The performer's faces by frame index, each track smoothed over time."""
+def placed_faces(faces: Sequence[StoredFace]) -> dict[int, list[PlacedFace]]:
+    """Faces of a plate by frame index, each track smoothed over time."""
     tracks = defaultdict(list)
-    for face in found_faces(project, scan, kept_only=True):
+    for face in faces:
         tracks[face.track].append(face)
     placed: dict[int, list[PlacedFace]] = defaultdict(list)
     for number, members in tracks.items():
-        assert number is not None
         frames = [face.frame for face in members]
         for frame, landmarks in zip(frames, smooth_track(frames, [f.landmarks_xyz for f in members]), strict=True):
             placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks))
@@ -169,10 +185,10 @@ def _render_name(
     return digest.hexdigest()[:16]
 
 
-def _unaltered_spans(info: MediaInfo, scan: Scan, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
+def _unaltered_spans(info: MediaInfo, timeline: Timeline, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
     """Runs of frames without the performer, in seconds."""
     spans: list[tuple[float, float]] = []
-    times = [float(pts * info.time_base) for pts in scan.frame_pts]
+    times = [float(pts * info.time_base) for pts in timeline.frame_pts.tolist()]
     last = len(times) - 1
     for index, (time, done) in enumerate(zip(times, altered, strict=True)):
         if done:

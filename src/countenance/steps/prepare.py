@@ -1,21 +1,22 @@
 """Find, align, judge and keep the faces of one person."""
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 
 from countenance import ledger
 from countenance.consent.permit import require
 from countenance.errors import FaceError
-from countenance.faces.faceset import choose_faces, count_rejections, make_face_set, scan_settings
+from countenance.faces.config import PrepareConfig
+from countenance.faces.faceset import ClipCounts, choose_faces, count_faces, make_face_set, template
 from countenance.faces.identity import Recogniser
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.quality import QualityLimits
-from countenance.faces.scan import scan_clip
+from countenance.faces.scan import Nets, scan_clip
+from countenance.faces.segment import Segmenter
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.runs import recorded_run
-from countenance.steps.collect import collected_clips
-from countenance.types import FaceSet, MediaInfo, Permit
+from countenance.steps.collect import collected_clips, timeline_of
+from countenance.types import FaceSet, MediaInfo, Permit, Rejection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +26,14 @@ class Prepared:
     face_set: FaceSet
     num_clips: int
     num_found: int
-    rejections: Counter[str]
+    """Faces of the person, and of those who may be."""
+    num_others: int
+    """Faces of other people, of which nothing is stored."""
+    rejections: Counter[Rejection]
 
 
-def prepare(project: Project, person: str, permit: Permit, config: QualityLimits, *, progress: Progress) -> Prepared:
-    """Make a person's face set from all of their clips; clips that are done are not looked at again.
+def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig, *, progress: Progress) -> Prepared:
+    """Make a person's face set from all of their clips; what was looked at isn't looked at again.
 
     Raises:
         ConsentError: the permit doesn't hold.
@@ -40,28 +44,57 @@ def prepare(project: Project, person: str, permit: Permit, config: QualityLimits
     clips = collected_clips(project, person)
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
-        return _prepare(project, person, clips, permit, config, progress)
+        nets = Nets(recogniser=Recogniser(), segmenter=Segmenter())
+        for info in clips:
+            timeline = timeline_of(project, info, progress)
+            scan_clip(
+                project,
+                person,
+                "prepare",
+                info,
+                timeline,
+                template(project, person),
+                nets,
+                config,
+                threads=num_threads(config),
+                progress=progress,
+            )
+        return _close(project, person, clips, permit, config, progress)
 
 
-def _prepare(
-    project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: QualityLimits, progress: Progress
+def choose_again(
+    project: Project, person: str, permit: Permit, config: PrepareConfig, *, progress: Progress
 ) -> Prepared:
-    find_faces, recogniser = FaceFinder(), Recogniser()
-    num_found, num_kept, reasons = 0, 0, Counter[str]()
+    """Make the face set anew from what was found before, as after the user's word about some faces.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        MediaError: a clip was moved or changed.
+        FaceError: no face is left.
+    """
+    require(project, permit, "prepare", people=(person,))
+    clips = collected_clips(project, person)
+    facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
+    with recorded_run(project, "prepare", permit.digest, facts):
+        return _close(project, person, clips, permit, config, progress)
+
+
+def num_threads(config: PrepareConfig) -> int:
+    """On how many threads faces are looked for."""
+    return config.threads or os.cpu_count() or 1
+
+
+def _close(
+    project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: PrepareConfig, progress: Progress
+) -> Prepared:
+    choose_faces(project, person, config, [info.sha256 for info in clips], "prepare")
+    found, kept, others, reasons = 0, 0, 0, Counter[Rejection]()
     for info in clips:
-        settings = scan_settings(project, person, config)
-        scan = scan_clip(project, person, "prepare", info, find_faces, settings=settings, progress=progress)
-        choose_faces(project, scan, recogniser, config, progress=progress)
-        found, kept, against = count_rejections(project, scan)
-        progress.note(_summary(info.path.name, person, found, kept, against))
-        num_found, num_kept, reasons = num_found + found, num_kept + kept, reasons + against
-    if num_found == 0:
-        raise FaceError(f"no face in any of the {len(clips)} clips of {person}; collect footage that shows them")
-    if num_kept == 0 and reasons["another person"] == num_found:
-        raise FaceError(
-            f"all {num_found} faces in the clips of {person} are other people's, judged by the release's reference "
-            "picture; collect footage of the right person, or have a release with a better picture signed"
-        )
+        counts = count_faces(project, person, info.sha256, "prepare")
+        progress.note(_summary(info.path.name, person, counts))
+        found, kept, others = found + counts.found, kept + counts.kept, others + counts.others
+        reasons += counts.rejections
+    _check_kept(person, len(clips), found, kept, others, reasons)
     face_set = make_face_set(project, person, permit)
     with project.transaction():
         ledger.append(
@@ -69,9 +102,27 @@ def _prepare(
             "prepared",
             {"face_set": face_set.digest, "num_faces": face_set.num_faces, "permit": permit.digest},
         )
-    return Prepared(face_set=face_set, num_clips=len(clips), num_found=num_found, rejections=reasons)
+    return Prepared(face_set=face_set, num_clips=len(clips), num_found=found, num_others=others, rejections=reasons)
 
 
-def _summary(clip: str, person: str, found: int, kept: int, reasons: Counter[str]) -> str:
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return f"{clip}: {kept} of {found} faces kept for {person}" + (f" (left out: {why})" if why else "")
+def _check_kept(person: str, num_clips: int, found: int, kept: int, others: int, reasons: Counter[Rejection]) -> None:
+    if found == 0 and others == 0:
+        raise FaceError(f"no face in any of the {num_clips} clips of {person}; collect footage that shows them")
+    if found == 0:
+        raise FaceError(
+            f"all {others} faces in the clips of {person} are other people's, judged by the release's reference "
+            "picture; collect footage of the right person, or have a release with a better picture signed"
+        )
+    if kept == 0 and reasons["unsure who"]:
+        raise FaceError(
+            f"none of the {found} faces in the clips of {person} is surely theirs; say of which tracks it is them with "
+            f"`countenance faces review {person}`"
+        )
+
+
+def _summary(clip: str, person: str, counts: ClipCounts) -> str:
+    left_out = [f"{count} {reason}" for reason, count in counts.rejections.most_common()]
+    if counts.others:
+        left_out.append(f"{counts.others} of other people")
+    why = f" (left out: {', '.join(left_out)})" if left_out else ""
+    return f"{clip}: {counts.kept} of {counts.found} faces kept for {person}{why}"

@@ -22,3 +22,9 @@ class Part(IntEnum):
     CLOTH = 10
     BEARD = 11
     OCCLUDER = 12
+    """A hand or an object in front."""
+    GLASSES = 13
+
+
+FACE_PARTS = (Part.SKIN, Part.BROW, Part.EYE, Part.LASH, Part.LIPS, Part.MOUTH, Part.BEARD)
+"""What shows the face that would be replaced."""

@@ -1,0 +1,64 @@
+"""`countenance coverage`: what a face set covers and lacks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countenance.cli.shell import console, here, print_json
+
+
+def coverage(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose face set to look at.", show_default=False)],
+    plate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Video or picture to compare with.", readable=False, show_default=False),
+    ] = None,
+    performer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose face is in the plate.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the report.  [default: coverage-PERSON]", readable=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report there.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; a wrong name lists all."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+) -> None:
+    """Say what a face set covers and lacks, and what to shoot: as a page with pictures, and as JSON.
+
+    With a plate, say how much of its performance is covered, before an hour of training is spent. The page shows faces,
+    so only you can read it.
+
+    Example: countenance coverage dana --plate plate.mp4 --performer kim
+    """
+    from countenance.cli.display import Bars
+    from countenance.config import read_config
+    from countenance.consent.permit import grant_prepare
+    from countenance.errors import UsageError
+    from countenance.faces.coverage import coverage_document
+    from countenance.faces.coverage_aspects import CoverageConfig
+    from countenance.steps.cover import Plate, check_folder, cover, write_report
+
+    if (plate is None) != (performer is None):
+        given, missing = ("--plate", "--performer") if performer is None else ("--performer", "--plate")
+        raise UsageError(f"{given} needs {missing}: a plate is compared by the face of one performer in it")
+    folder = output or Path(f"coverage-{person}")
+    check_folder(folder, overwrite=overwrite)
+    with here(writing=True) as project, Bars() as progress:
+        config = read_config(CoverageConfig, "coverage", project.settings, set_ or [])
+        permit = grant_prepare(project, person)
+        wanted = None
+        if plate is not None and performer is not None:
+            wanted = Plate(path=plate, performer=performer, permit=grant_prepare(project, performer))
+        result = cover(project, person, permit, plate=wanted, config=config, progress=progress)
+        page = write_report(project, permit, result, folder, overwrite=overwrite)
+    console.print(result.verdict, markup=False)
+    for advice in result.advice:
+        console.print(f"- {advice.lacks} {advice.shoot}", markup=False)
+    console.print(f"Look at {page}. It shows a face: keep it private.", markup=False)
+    if json:
+        print_json(coverage_document(result))

@@ -1,0 +1,224 @@
+"""Look at a stretch of a clip: follow its faces, tell the person's from others', and describe what is worth storing.
+
+Of other people nothing leaves this module but their number.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from countenance.faces.align import cut, frame_to_crop, head_pose
+from countenance.faces.config import PrepareConfig
+from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
+from countenance.faces.mask import face_mask
+from countenance.faces.quality import measure_quality, worth
+from countenance.faces.segment import FaceMask, Segmenter, choose_mask
+from countenance.faces.store import CROP_SIZE, Purpose, encode_crop, encode_mask
+from countenance.faces.track import FaceFollower
+from countenance.geometry import transform_points
+from countenance.types import DetectedFace, FaceQuality, Frame
+
+FACES_PER_EMBEDDING = 5
+"""Best faces of a track whose mean embedding stands for it: the mean halves the spread of single frames."""
+TELLING_YAW_DEG = 45.0
+"""A face turned further may be anybody's to the recogniser; a track without a better view waits for its neighbours."""
+THUMBNAIL_SIZE, BLOCK = 32, 4
+"""Of a crop, to compare it with others; a block of the thumbnail is about as large as an eye."""
+KEPT_IN_VIEW = 12
+"""With so many kept faces of its track a new one is compared."""
+NOTABLY_BETTER = 1.15
+FACES_PER_BATCH = 8
+
+Crop = UInt8[np.ndarray, "S S 3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FaceRow:
+    """A face as the database takes it."""
+
+    frame: int
+    landmarks: bytes
+    score: float
+    quality: str
+    crop: bytes | None
+    mask: bytes | None
+    mask_origin: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FoundTrack:
+    """One face through a stretch, that is the person's or may be."""
+
+    shot: int
+    embedding: Embedding
+    num_embedded: int
+    faces: tuple[FaceRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Description:
+    """All that is known of one face beside its mesh."""
+
+    crop: Crop
+    visible: FaceMask
+    quality: FaceQuality
+
+
+@dataclass(kw_only=True, slots=True)
+class _Seen:
+    frame: int
+    face: DetectedFace
+    crop: Crop | None
+    hull: Float32[np.ndarray, "S S"] | None
+    quality: FaceQuality
+    thumbnail: Float32[np.ndarray, "T T 3"]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Growing:
+    """A track while its stretch is looked at; only faces that differ keep their picture."""
+
+    shot: int
+    seen: list[_Seen] = field(default_factory=list)
+    kept: list[_Seen] = field(default_factory=list)
+    best: list[tuple[float, float, Crop]] = field(default_factory=list)
+    """Worth, yaw and chip of the most telling faces."""
+
+
+class Looker:
+    """Looks at stretches; not to be shared between threads, as its nets aren't, but for those that run in torch."""
+
+    def __init__(self, recogniser: Recogniser, segmenter: Segmenter) -> None:
+        self._follow = FaceFollower()
+        self._recogniser, self._segmenter = recogniser, segmenter
+
+    def __call__(
+        self,
+        frames: Iterable[Frame],
+        shots: Sequence[int],
+        template: Embedding,
+        purpose: Purpose,
+        config: PrepareConfig,
+    ) -> tuple[tuple[FoundTrack, ...], int]:
+        """The tracks that are or may be the person's, and how many faces of others there were."""
+        tracks = self._grow(frames, shots, config)
+        found, num_others = [], 0
+        for track in tracks:
+            chips = [chip for _, _, chip in track.best]
+            embedding = np.asarray(embed(self._recogniser, chips).mean(axis=0))
+            is_telling = min(abs(yaw) for _, yaw, _ in track.best) < TELLING_YAW_DEG
+            if is_telling and float(np.linalg.norm(embedding - template)) > config.max_unsure_distance:
+                num_others += len(track.seen)
+                continue
+            rows = self._rows(track, purpose)
+            found.append(FoundTrack(shot=track.shot, embedding=embedding, num_embedded=len(chips), faces=tuple(rows)))
+        return tuple(found), num_others
+
+    def _grow(self, frames: Iterable[Frame], shots: Sequence[int], config: PrepareConfig) -> list[_Growing]:
+        tracks: dict[int, _Growing] = {}
+        starts = np.asarray(shots)
+        for frame, faces in self._follow(frames, frozenset(shots)):
+            shot = int(starts[np.searchsorted(starts, frame.index, side="right") - 1])
+            for number, face in faces.items():
+                track = tracks.setdefault(number, _Growing(shot=shot))
+                _add(track, _see(frame, face), config.min_difference)
+        return list(tracks.values())
+
+    def _rows(self, track: _Growing, purpose: Purpose) -> list[FaceRow]:
+        masks: dict[int, FaceMask] = {}
+        if purpose == "prepare":
+            with_crop = [seen for seen in track.seen if seen.crop is not None]
+            for first in range(0, len(with_crop), FACES_PER_BATCH):
+                batch = with_crop[first : first + FACES_PER_BATCH]
+                made = self._masks([(seen.crop, seen.hull) for seen in batch])
+                masks |= {seen.frame: mask for seen, mask in zip(batch, made, strict=True)}
+        return [_row(seen, masks.get(seen.frame)) for seen in track.seen]
+
+    def _masks(self, faces: Sequence[tuple[Crop | None, Float32[np.ndarray, "S S"] | None]]) -> list[FaceMask]:
+        crops = [crop for crop, _ in faces if crop is not None]
+        hulls = [hull for _, hull in faces if hull is not None]
+        return [
+            choose_mask(segments, hull) for segments, hull in zip(self._segmenter(crops, hulls), hulls, strict=True)
+        ]
+
+
+def describe_face(
+    frame_rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"], segmenter: Segmenter
+) -> Description:
+    """Crop, mask and quality of a face whose mesh is given, as after it was corrected by hand."""
+    crop, hull, quality = _measure(frame_rgb, landmarks_xyz)
+    (segments,) = segmenter([crop], [hull])
+    visible = choose_mask(segments, hull)
+    return Description(
+        crop=crop, visible=visible, quality=replace(quality, occluded_fraction=visible.occluded_fraction)
+    )
+
+
+def difference(one: Float32[np.ndarray, "T T 3"], other: Float32[np.ndarray, "T T 3"]) -> float:
+    """Of two thumbnails, 0–1: the mean difference of the block that differs most, so that a blink counts."""
+    blocks = np.abs(one - other).reshape(len(one) // BLOCK, BLOCK, -1, BLOCK, 3).mean(axis=(1, 3, 4))
+    return float(blocks.max())
+
+
+def thumbnail(crop: Crop) -> Float32[np.ndarray, "T T 3"]:
+    """The face in a crop, small, 0–1; without the crop's border, which shows what is behind."""
+    margin = len(crop) // 8
+    inner = crop[margin:-margin, margin:-margin]
+    small = cv2.resize(inner, (THUMBNAIL_SIZE, THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255
+
+
+def _see(frame: Frame, face: DetectedFace) -> _Seen:
+    crop, hull, quality = _measure(frame.rgb, face.landmarks_xyz)
+    return _Seen(frame=frame.index, face=face, crop=crop, hull=hull, quality=quality, thumbnail=thumbnail(crop))
+
+
+def _measure(
+    frame_rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"]
+) -> tuple[Crop, Float32[np.ndarray, "S S"], FaceQuality]:
+    pose = head_pose(landmarks_xyz)
+    crop = cut(frame_rgb, pose, CROP_SIZE)
+    hull = face_mask(_in_crop(landmarks_xyz), (CROP_SIZE, CROP_SIZE))
+    height, width = frame_rgb.shape[:2]
+    return crop, hull, measure_quality(crop, hull, pose, landmarks_xyz, (width, height), occluded_fraction=0.0)
+
+
+def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
+    """Let a track grow by a face; of near duplicates only the better keeps its picture."""
+    track.seen.append(new)
+    assert new.crop is not None
+    value = worth(new.quality)
+    if len(track.best) < FACES_PER_EMBEDDING or value > track.best[-1][0]:
+        yaw = new.quality.yaw_pitch_roll_deg[0]
+        chip = cut_chip(new.crop, _in_crop(new.face.landmarks_xyz))
+        track.best = sorted([*track.best, (value, yaw, chip)], key=lambda each: -each[0])[:FACES_PER_EMBEDDING]
+    alike = next((old for old in track.kept if difference(old.thumbnail, new.thumbnail) < min_difference), None)
+    if alike is None:
+        track.kept = [*track.kept, new][-KEPT_IN_VIEW:]
+        return
+    worse = new
+    if value > worth(alike.quality) * NOTABLY_BETTER:
+        track.kept = [new if each is alike else each for each in track.kept]
+        worse = alike
+    worse.crop = worse.hull = None
+
+
+def _row(seen: _Seen, mask: FaceMask | None) -> FaceRow:
+    quality = replace(seen.quality, occluded_fraction=mask.occluded_fraction) if mask else seen.quality
+    return FaceRow(
+        frame=seen.frame,
+        landmarks=seen.face.landmarks_xyz.tobytes(),
+        score=seen.face.score,
+        quality=json.dumps(asdict(quality)),
+        crop=encode_crop(seen.crop) if mask and seen.crop is not None else None,
+        mask=encode_mask(mask.mask) if mask else None,
+        mask_origin=mask.origin if mask else None,
+    )
+
+
+def _in_crop(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "468 2"]:
+    return transform_points(frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE), landmarks_xyz[:, :2])

@@ -1,0 +1,55 @@
+"""Choose so many faces that pose, expression and light keep their spread."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from countenance.faces.quality import worth
+from countenance.types import FaceQuality
+
+YAW_STEP_DEG, PITCH_STEP_DEG = 12.0, 10.0
+MOUTH_STEP, EYES_STEP, LIGHT_STEP = 0.08, 0.08, 0.12
+"""Steps by which a difference shows at a glance: two faces one step apart in one thing are as different as two that are
+one step apart in another."""
+
+
+def most_varied(qualities: Sequence[FaceQuality], num_wanted: int) -> list[int]:
+    """Positions of the faces to keep, ascending: each in turn is the one that is furthest from all chosen before.
+
+    Of faces that bring the same, the one of greater worth comes first. Source of the rule: Gonzalez, Clustering to
+    minimize the maximum intercluster distance, 1985.
+    """
+    if len(qualities) <= num_wanted:
+        return list(range(len(qualities)))
+    points = _points(qualities)
+    worths = np.array([worth(quality) for quality in qualities])
+    rank = worths.argsort().argsort() / max(len(worths) - 1, 1)
+    first = int(worths.argmax())
+    chosen = [first]
+    nearest = np.linalg.norm(points - points[first], axis=1)
+    nearest[first] = -1
+    while len(chosen) < num_wanted:
+        # A good picture is worth half a step.
+        new = int(np.where(nearest < 0, -1, nearest + 0.5 * rank).argmax())
+        chosen.append(new)
+        distances = np.linalg.norm(points - points[new], axis=1)
+        nearest = np.where(nearest < 0, nearest, np.minimum(nearest, distances))
+        nearest[new] = -1
+    return sorted(chosen)
+
+
+def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 6"]:
+    return np.array(
+        [
+            (
+                each.yaw_pitch_roll_deg[0] / YAW_STEP_DEG,
+                each.yaw_pitch_roll_deg[1] / PITCH_STEP_DEG,
+                each.mouth_open / MOUTH_STEP,
+                each.eyes_open / EYES_STEP,
+                each.light_xy[0] / LIGHT_STEP,
+                each.light_xy[1] / LIGHT_STEP,
+            )
+            for each in qualities
+        ]
+    )

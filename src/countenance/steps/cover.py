@@ -1,0 +1,131 @@
+"""Say what a face set covers and lacks, also for a plate, before anything is trained."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+import countenance
+from countenance.consent.permit import require, require_unrevoked
+from countenance.errors import FaceError, UsageError
+from countenance.faces.coverage import Coverage, PlateFaces, coverage_document, measure_coverage
+from countenance.faces.coverage_aspects import CoverageConfig, usual_eyes
+from countenance.faces.coverage_page import coverage_page
+from countenance.faces.faceset import open_face_set
+from countenance.faces.store import read_crop, stored_faces
+from countenance.media.probe import probe
+from countenance.progress import Progress
+from countenance.project import Project, write_whole
+from countenance.runs import recorded_run
+from countenance.steps.collect import timeline_of
+from countenance.steps.generate import find_performer
+from countenance.types import FaceSet, MediaInfo, Permit
+
+PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plate:
+    """A plate to compare with, and the leave to look for a face in it."""
+
+    path: Path
+    performer: str
+    permit: Permit
+    """To prepare the performer: a face is looked for only where its owner released it."""
+
+
+def cover(
+    project: Project, person: str, permit: Permit, *, plate: Plate | None, config: CoverageConfig, progress: Progress
+) -> Coverage:
+    """Measure a person's face set, and how well it covers a plate; what is found in the plate serves `generate`, too.
+
+    Raises:
+        ConsentError: a permit doesn't hold, or the face set was made under a release revoked since.
+        MediaError: the plate can't be read.
+        FaceError: there is no face set, or the performer isn't in the plate.
+    """
+    face_set = _open(project, person, permit)
+    if plate is None:
+        return _measure(project, face_set, config, None)
+    require(project, plate.permit, "prepare", people=(plate.performer,))
+    info = probe(plate.path)
+    facts = {"config": asdict(config), "face_set": face_set.digest, "plate": info.sha256}
+    with recorded_run(project, "coverage", plate.permit.digest, facts):
+        return _measure(project, face_set, config, _plate_faces(project, plate, info, progress))
+
+
+def write_report(project: Project, permit: Permit, coverage: Coverage, folder: Path, *, overwrite: bool) -> Path:
+    """Leave the report as a page and as JSON in a folder, for its owner's eyes only, and return the page's path.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        FaceError: the face set changed since it was measured.
+        UsageError: the folder holds something and `overwrite` isn't set.
+    """
+    face_set = _open(project, coverage.person, permit)
+    if face_set.digest != coverage.face_set:
+        raise FaceError(f"the faces of {coverage.person} changed while they were measured; run this again")
+    check_folder(folder, overwrite=overwrite)
+    numbers = {face.name: face.id for face in stored_faces(project, coverage.person, kept_only=True)}
+
+    def picture(name: str) -> UInt8[np.ndarray, "S S 3"]:
+        return read_crop(project, numbers[name])
+
+    page = coverage_page(coverage, picture, made_on=datetime.now().astimezone().date(), version=countenance.__version__)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o700)
+    write_whole(folder / JSON_NAME, json.dumps(coverage_document(coverage), indent=1).encode(), mode=0o600)
+    write_whole(folder / PAGE_NAME, page.encode(), mode=0o600)
+    return folder / PAGE_NAME
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """See that a report can be left here; only an earlier report is ever replaced.
+
+    Raises:
+        UsageError: it can't.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"expected a folder, but {folder} is a file; choose another --output")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise UsageError(f"{folder} holds something already; choose another --output, or add --overwrite")
+
+
+def _open(project: Project, person: str, permit: Permit) -> FaceSet:
+    """The closed face set, seen to be still allowed."""
+    require(project, permit, "prepare", people=(person,))
+    face_set = open_face_set(project, person)
+    what, again = f"the face set of {person}", f"run `countenance prepare {person}` again"
+    require_unrevoked(project, face_set.release_digests, what=what, again=again)
+    return face_set
+
+
+def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate: PlateFaces | None) -> Coverage:
+    rows = project.database.execute("SELECT sha256, path FROM clips WHERE person = ? ORDER BY id", (face_set.person,))
+    names = {sha256: Path(path).name for sha256, path in rows}
+    faces = stored_faces(project, face_set.person)
+    return measure_coverage(face_set.person, face_set.digest, faces, names, config, plate)
+
+
+def _plate_faces(project: Project, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:
+    faces = find_performer(project, plate.performer, info, progress)
+    if not faces:
+        raise FaceError(
+            f"{plate.performer} isn't in {plate.path}: no face in it matches the release's reference picture; "
+            "choose another plate, or check --performer"
+        )
+    times = [float(pts * info.time_base) for pts in timeline_of(project, info, progress).frame_pts.tolist()]
+    # A whole face set tells better than one plate how far somebody's eyes are usually open.
+    own = stored_faces(project, plate.performer, kept_only=True)
+    return PlateFaces(
+        name=info.path.name,
+        performer=plate.performer,
+        faces=faces,
+        frame_times_s=times,
+        end_s=max(times[-1], times[0] + float(info.duration)),
+        usual_eyes=usual_eyes(face.quality for face in (own or faces)),
+    )

@@ -1,0 +1,387 @@
+"""What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from countenance import ledger
+from countenance.consent.permit import require
+from countenance.errors import CountenanceError, FaceError, UsageError
+from countenance.faces.config import PrepareConfig
+from countenance.faces.exchange import MAX_FACES, Change, check_folder, hidden_by_hand, read_folder, write_folder
+from countenance.faces.look import Description, describe_face
+from countenance.faces.quality import worth
+from countenance.faces.query import Clip, FaceQuery, WaitingTrack, choose, measured_text, state_of, waiting_tracks
+from countenance.faces.segment import Segmenter
+from countenance.faces.selection import most_varied
+from countenance.faces.sheet import (
+    FACES_PER_PAGE,
+    TRACK_PICTURES,
+    TRACKS_PER_PAGE,
+    Rgb,
+    Tile,
+    TrackRow,
+    face_pages,
+    review_pages,
+    write_page,
+)
+from countenance.faces.store import StoredFace, Word, answer, read_crop, read_visible, stored_faces, write_face
+from countenance.media.reader import read_frames
+from countenance.progress import Progress
+from countenance.project import Project
+from countenance.steps.collect import collected_clips, timeline_of
+from countenance.steps.prepare import Prepared, choose_again
+from countenance.types import Permit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """All faces of a person that are stored, and the clips they are from."""
+
+    faces: list[StoredFace]
+    clips: dict[str, Clip]
+    """By their SHA-256."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheets:
+    """Contact sheets that were written."""
+
+    paths: tuple[Path, ...]
+    num_shown: int
+    num_without: int
+    """Near duplicates, of which no picture is stored."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """What an import changed."""
+
+    num_kept: int
+    num_dropped: int
+    num_masks: int
+    num_nudged: int
+    num_deleted: int
+    """Faces whose picture was deleted; they count as dropped only where that was asked for."""
+    prepared: Prepared | None
+    """None where nothing was changed."""
+
+
+def found_faces(project: Project, person: str, permit: Permit) -> Found:
+    """The faces that were found in a person's clips.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        FaceError: there are none, or preparing was stopped before its end.
+    """
+    require(project, permit, "prepare", people=(person,))
+    (num_undecided,) = project.database.execute(
+        "SELECT count(*) FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND purpose = 'prepare' AND rejections IS NULL",
+        (person,),
+    ).fetchone()
+    faces = stored_faces(project, person)
+    if num_undecided or not faces:
+        why = "preparing was stopped before its end" if num_undecided else f"no faces of {person} here"
+        raise FaceError(f"{why}; run `countenance prepare {person}` first")
+    rows = project.database.execute(
+        "SELECT sha256, path, num_frames, description FROM clips WHERE person = ?", (person,)
+    )
+    clips = [
+        Clip(
+            sha256=sha256,
+            name=Path(path).name,
+            num_frames=num_frames,
+            duration_s=json.loads(description)["duration_s"],
+        )
+        for sha256, path, num_frames, description in rows
+    ]
+    return Found(faces=faces, clips={clip.sha256: clip for clip in clips})
+
+
+def show_faces(
+    project: Project,
+    person: str,
+    permit: Permit,
+    query: FaceQuery,
+    output: Path,
+    *,
+    overwrite: bool,
+    progress: Progress,
+) -> Sheets:
+    """Write contact sheets of the faces that a query asks for; of several, their numbers go into the names.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        FaceError: there are no such faces with pictures.
+        UsageError: no clip is called so, or a file is there already.
+    """
+    found = found_faces(project, person, permit)
+    shown, num_without = _with_pictures(person, found, query)
+    order = "in order of frames" if query.sort == "frame" else f"by {query.sort}"
+    which = f"{query.where} " if query.where else ""
+    pages = face_pages(
+        f"{person}: {len(shown):,} {which}faces {order}{', backwards' if query.reverse else ''}",
+        [_tile(face, query) for face in shown],
+        lambda position: (read_crop(project, shown[position].id), read_visible(project, shown[position].id)),
+    )
+    paths = _page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
+    for path, page in _drawn(paths, pages, progress):
+        write_page(path, page)
+    return Sheets(paths=tuple(paths), num_shown=len(shown), num_without=num_without)
+
+
+def show_waiting(
+    project: Project,
+    person: str,
+    permit: Permit,
+    output: Path,
+    *,
+    overwrite: bool,
+    progress: Progress,
+) -> Sheets:
+    """Write contact sheets of the tracks that wait for a word, one a row, below faces that are surely the person's.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        FaceError: none waits.
+        UsageError: a file is there already.
+    """
+    found = found_faces(project, person, permit)
+    tracks = waiting_tracks(found.faces)
+    if not tracks:
+        raise FaceError(f"no track of {person} waits for a review; there is nothing to draw")
+    config = _last_config(project, person)
+    rows = [_track_row(project, track, found.clips, config) for track in tracks]
+    kept = [face for face in found.faces if not face.rejections]
+    known = None
+    if kept:
+        varied = [kept[position] for position in most_varied([face.quality for face in kept], TRACK_PICTURES)]
+        lines = (f"kept already: {len(kept):,} faces,", "of which these differ most")
+        pictures = tuple(read_crop(project, face.id) for face in varied)
+        known = TrackRow(name=f"surely {person}", lines=lines, pictures=pictures, state="kept")
+    pages = review_pages(
+        f"Is this {person}?",
+        f"countenance faces review {person} --yes {tracks[0].name}, or --no",
+        rows,
+        known,
+    )
+    paths = _page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
+    for path, page in _drawn(paths, pages, progress):
+        write_page(path, page)
+    return Sheets(paths=tuple(paths), num_shown=len(rows), num_without=sum(not row.pictures for row in rows))
+
+
+def say(
+    project: Project,
+    person: str,
+    permit: Permit,
+    words: Mapping[Word, Sequence[StoredFace]],
+    *,
+    progress: Progress,
+) -> Prepared:
+    """Remember what the user says of some faces, and make the face set anew.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        UsageError: a face is to be kept of which no picture is stored; nothing is changed then.
+        CountenanceError: the face set can't be made, as where no face is left; what was said holds all the same.
+    """
+    require(project, permit, "prepare", people=(person,))
+    _check_keepable(words.get("keep", ()))
+    for word, faces in words.items():
+        answer(project, person, faces, word)
+    try:
+        return choose_again(project, person, permit, _last_config(project, person), progress=progress)
+    except CountenanceError as error:
+        raise type(error)(f"{error} (what you said is remembered, and counts the next time)") from error
+
+
+def export_faces(
+    project: Project, person: str, permit: Permit, query: FaceQuery, folder: Path, *, progress: Progress
+) -> int:
+    """Export the faces that a query asks for, note it in the log, and return how many there were.
+
+    Near duplicates, of which no picture is stored, are left out.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        MediaError: a clip was moved or changed.
+        FaceError: there are no such faces with pictures.
+        UsageError: the folder holds something, no clip is called so, or there are too many faces.
+    """
+    check_folder(folder)
+    found = found_faces(project, person, permit)
+    chosen, _ = _with_pictures(person, found, query)
+    if len(chosen) > MAX_FACES:
+        raise UsageError(f"expected at most {MAX_FACES:,} faces, got {len(chosen):,}; choose fewer, as with --limit")
+    times_s = _times_s(project, person, chosen, progress)
+    with project.transaction():
+        # Before the first picture is there, so that none is without an entry.
+        ledger.append(project, "faces.exported", {"num_faces": len(chosen), "permit": permit.digest})
+    written = write_folder(project, person, chosen, times_s, folder)
+    return sum(1 for _ in progress.track(written, what="exporting faces", unit="faces", total=len(chosen)))
+
+
+def import_faces(
+    project: Project,
+    person: str,
+    permit: Permit,
+    folder: Path,
+    *,
+    drop_deleted: bool,
+    progress: Progress,
+) -> Imported:
+    """Take over what was changed in an exported folder: words, masks, landmarks; nothing, if any of it can't be taken.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        UsageError: it is no such folder, or holds what can't be taken.
+        MediaError: a clip was moved or changed, or no face is left.
+    """
+    found = found_faces(project, person, permit)
+    changes = read_folder(project, person, found.faces, folder, progress=progress)
+    kept = [change.face for change in changes if change.word == "keep"]
+    dropped = [change.face for change in changes if change.word == "drop" or (change.is_deleted and drop_deleted)]
+    _check_keepable(kept)
+    painted = [change for change in changes if change.mask is not None]
+    nudged = [change for change in changes if change.landmarks_xyz is not None]
+    described = _describe_anew(project, person, nudged, progress)
+    for change, new in zip(nudged, described, strict=True):
+        assert change.landmarks_xyz is not None
+        write_face(
+            project,
+            change.face.id,
+            landmarks_xyz=change.landmarks_xyz,
+            quality=new.quality,
+            crop=new.crop,
+            visible=new.visible.mask,
+            mask_origin=new.visible.origin,
+        )
+    for change in painted:
+        assert change.mask is not None
+        face, hidden = change.face, hidden_by_hand(change.face.landmarks_xyz, change.mask)
+        write_face(
+            project,
+            face.id,
+            landmarks_xyz=face.landmarks_xyz,
+            quality=replace(face.quality, occluded_fraction=hidden),
+            crop=read_crop(project, face.id),
+            visible=change.mask,
+            mask_origin="hand",
+        )
+    prepared = None
+    if kept or dropped or painted or nudged:
+        words: dict[Word, Sequence[StoredFace]] = {"keep": kept, "drop": dropped}
+        prepared = say(project, person, permit, words, progress=progress)
+    return Imported(
+        num_kept=len(kept),
+        num_dropped=len(dropped),
+        num_masks=len(painted),
+        num_nudged=len(nudged),
+        num_deleted=sum(change.is_deleted for change in changes),
+        prepared=prepared,
+    )
+
+
+def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[StoredFace], int]:
+    """The faces that a query asks for, as far as their pictures are stored, and how many had to be passed over."""
+    chosen = choose(found.faces, found.clips, replace(query, limit=None))
+    shown = [face for face in chosen if face.has_crop]
+    if not shown:
+        raise FaceError(f"none of the faces of {person} is such a one with a picture; choose others")
+    return shown[: query.limit], len(chosen) - len(shown)
+
+
+def _last_config(project: Project, person: str) -> PrepareConfig:
+    """With which the faces were chosen: a word about some faces mustn't change how the others are judged."""
+    (facts,) = project.database.execute(
+        "SELECT facts FROM runs WHERE verb = 'prepare' AND json_extract(facts, '$.person') = ?"
+        " ORDER BY rowid DESC LIMIT 1",
+        (person,),
+    ).fetchone()
+    values = json.loads(facts)["config"]
+    # An older version may have had settings that are gone.
+    known = {field.name: values[field.name] for field in fields(PrepareConfig) if field.name in values}
+    return PrepareConfig(**known)
+
+
+def _describe_anew(project: Project, person: str, nudged: Sequence[Change], progress: Progress) -> list[Description]:
+    """Crop, mask and quality of faces whose landmarks were nudged, from their clips' frames."""
+    if not nudged:
+        return []
+    clips = {info.sha256: info for info in collected_clips(project, person)}
+    segmenter = Segmenter()
+    described = []
+    for change in progress.track(nudged, what="cutting faces anew", unit="faces", total=len(nudged)):
+        assert change.landmarks_xyz is not None
+        info, frame = clips[change.face.clip_sha256], change.face.frame
+        pts = int(timeline_of(project, info, progress).frame_pts[frame])
+        frame_rgb = next(read_frames(info, first_index=frame, first_pts=pts)).rgb
+        described.append(describe_face(frame_rgb, change.landmarks_xyz, segmenter))
+    return described
+
+
+def _check_keepable(faces: Sequence[StoredFace]) -> None:
+    for face in faces:
+        if not face.has_crop:
+            raise UsageError(
+                f"{face.name} can't be kept: it is a near duplicate of a better one, and its picture isn't stored; "
+                "leave it out of the names"
+            )
+
+
+def _times_s(project: Project, person: str, faces: Sequence[StoredFace], progress: Progress) -> dict[int, float]:
+    """The exact time of each face's frame, by the face's id."""
+    times: dict[str, list[float]] = {}
+    wanted = {face.clip_sha256 for face in faces}
+    for info in collected_clips(project, person):
+        if info.sha256 in wanted:
+            timeline = timeline_of(project, info, progress)
+            times[info.sha256] = [float(pts * info.time_base) for pts in timeline.frame_pts.tolist()]
+    return {face.id: times[face.clip_sha256][face.frame] for face in faces}
+
+
+def _tile(face: StoredFace, query: FaceQuery) -> Tile:
+    value = "" if query.sort == "frame" else measured_text(face, query.sort)
+    state = state_of(face)
+    return Tile(name=face.name, value=value, words=", ".join(face.rejections) or state, state=state)
+
+
+def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip], config: PrepareConfig) -> TrackRow:
+    """The best pictures of a track, in the order of their frames."""
+    first, last = track.faces[0], track.faces[-1]
+    clip = clips[first.clip_sha256]
+    with_crop = [face for face in track.faces if face.has_crop]
+    best = sorted(with_crop, key=lambda face: -worth(face.quality))[:TRACK_PICTURES]
+    begin, end = (clip.about_s(face.frame) for face in (first, last))
+    return TrackRow(
+        name=track.name,
+        lines=(
+            clip.name,
+            f"{begin:.1f} to {end:.1f} s, {len(track.faces):,} faces",
+            f"distance {track.distance:.3f}: sure up to {config.max_distance:g}",
+            f"margin {track.margin:.3f}: sure from {config.min_margin:g}",
+        ),
+        pictures=tuple(read_crop(project, face.id) for face in sorted(best, key=lambda face: face.frame)),
+        state="unsure",
+    )
+
+
+def _drawn(paths: Sequence[Path], pages: Iterator[Rgb], progress: Progress) -> Iterator[tuple[Path, Rgb]]:
+    tracked = progress.track(pages, what="drawing contact sheets", unit="sheets", total=len(paths))
+    return zip(paths, tracked, strict=True)
+
+
+def _page_paths(output: Path, num_pages: int, *, overwrite: bool) -> list[Path]:
+    """The name itself for one page, numbered names for several."""
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"expected --output with a name that ends in .png, got {output}")
+    digits = len(str(num_pages))
+    paths = [output.with_stem(f"{output.stem}-{page:0{digits}}") for page in range(1, num_pages + 1)]
+    paths = paths if num_pages > 1 else [output]
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} is there already; choose another --output, or add --overwrite")
+    return paths

@@ -1,0 +1,33 @@
+from dataclasses import replace
+
+import numpy as np
+
+from countenance.faces.selection import most_varied
+from countenance.types import FaceQuality
+
+from .test_quality import GOOD
+
+
+def turned(yaw_deg: float, sharpness: float = 200.0) -> FaceQuality:
+    return replace(GOOD, yaw_pitch_roll_deg=(yaw_deg, 0.0, 0.0), sharpness=sharpness)
+
+
+def test_all_are_kept_where_there_are_no_more_than_wanted() -> None:
+    assert most_varied([GOOD] * 3, 3) == [0, 1, 2]
+
+
+def test_a_rare_pose_is_kept_and_a_crowded_one_thinned() -> None:
+    yaws = [*np.linspace(-2, 2, 200), -60.0, 45.0]
+    chosen = most_varied([turned(float(yaw)) for yaw in yaws], 6)
+    assert len(chosen) == 6
+    assert {200, 201} <= set(chosen)
+
+
+def test_of_faces_that_bring_the_same_the_best_is_kept() -> None:
+    qualities = [turned(yaw, sharpness) for yaw in (-40.0, 0.0, 40.0) for sharpness in (50.0, 400.0, 120.0)]
+    assert most_varied(qualities, 3) == [1, 4, 7]
+
+
+def test_expression_and_light_count_as_pose_does() -> None:
+    odd = [replace(GOOD, mouth_open=0.6), replace(GOOD, eyes_open=0.02), replace(GOOD, light_xy=(0.5, 0.0))]
+    assert {30, 31, 32} <= set(most_varied([*[GOOD] * 30, *odd], 5))

@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from countenance.consent.permit import grant_prepare
+from countenance.errors import ConsentError
+from countenance.faces.query import FaceQuery
+from countenance.progress import Silent
+from countenance.project import Project
+from countenance.steps.review import export_faces, found_faces, import_faces, say, show_faces, show_waiting
+from countenance.types import Permit
+
+from .conftest import LIKENESS, PERFORMER, Production
+
+QUERY = FaceQuery()
+DOORS: dict[str, Callable[[Project, Permit, Path], object]] = {
+    "list": lambda project, permit, _: found_faces(project, LIKENESS, permit),
+    "show": lambda project, permit, path: show_faces(
+        project, LIKENESS, permit, QUERY, path / "sheet.png", overwrite=False, progress=Silent()
+    ),
+    "review": lambda project, permit, path: show_waiting(
+        project, LIKENESS, permit, path / "sheet.png", overwrite=False, progress=Silent()
+    ),
+    "say": lambda project, permit, _: say(project, LIKENESS, permit, {"drop": []}, progress=Silent()),
+    "export": lambda project, permit, path: export_faces(
+        project, LIKENESS, permit, QUERY, path / "out", progress=Silent()
+    ),
+    "import": lambda project, permit, path: import_faces(
+        project, LIKENESS, permit, path, drop_deleted=True, progress=Silent()
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_opens_with_a_permit_that_is_not_the_right_one(released: Production, tmp_path: Path, door: str) -> None:
+    project = released.project
+    own = grant_prepare(project, LIKENESS)
+    for wrong in (grant_prepare(project, PERFORMER), replace(own, use="film"), replace(own, action="train")):
+        with pytest.raises(ConsentError):
+            DOORS[door](project, wrong, tmp_path)
+    released.revoke(released.release_of(LIKENESS))
+    with pytest.raises(ConsentError, match="was revoked"):
+        DOORS[door](project, own, tmp_path)
+    assert not (tmp_path / "sheet.png").exists()
+    assert not (tmp_path / "out").exists()
