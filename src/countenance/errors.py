@@ -45,3 +45,8 @@ class ProvenanceError(CountenanceError):
 
 class ActorError(CountenanceError):
     exit_code = 7
+
+
+def one_line(text: str) -> str:
+    """Text that can be shown: file names come from others, and none may steer a terminal or make it two lines."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

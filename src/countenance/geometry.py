@@ -87,6 +87,11 @@ def _seen_part(
     return int(low[0]), int(low[1]), rgb[low[1] : high[1], low[0] : high[0]]
 
 
+def box_around(points_xy: Float32[np.ndarray, "N 2"]) -> Float32[np.ndarray, "4"]:
+    """The smallest box that holds all points."""
+    return np.concatenate([points_xy.min(axis=0), points_xy.max(axis=0)])
+
+
 def overlap(one_xyxy: Float32[np.ndarray, "4"], other_xyxy: Float32[np.ndarray, "4"]) -> float:
     """Intersection over union of two boxes."""
     low = np.maximum(one_xyxy[:2], other_xyxy[:2])

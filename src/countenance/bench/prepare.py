@@ -3,13 +3,11 @@
 Beside it: every frame looked at by itself, and the mesh's hull as the mask.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -31,14 +29,11 @@ from countenance.bench.footage import (
     is_face,
     write_script,
 )
-from countenance.bench.production import opened_production
+from countenance.bench.production import TITLE, USE, opened_production, signed_release
 from countenance.bench.table import NONE, markdown
 from countenance.bench.truth import machine
-from countenance.consent.document import write_document
-from countenance.consent.keys import load_key, make_key
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import add_release
-from countenance.consent.release import new_release, sign
 from countenance.errors import FaceError
 from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
@@ -48,7 +43,7 @@ from countenance.faces.mask import face_mask
 from countenance.faces.parts import Part
 from countenance.faces.store import CROP_SIZE, StoredFace, read_visible, stored_faces
 from countenance.faces.track import FaceFollower
-from countenance.geometry import overlap, transform_points, warp
+from countenance.geometry import box_around, overlap, transform_points, warp
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress, Silent
@@ -58,8 +53,6 @@ from countenance.steps.prepare import prepare
 from countenance.types import DetectedFace, Frame
 
 PERSON = "person"
-TITLE, USE = "Countenance benchmark", "research"
-EXPIRES = date(2099, 12, 31)
 NEEDED_SHOWN = 0.5
 """A face less than half of which is seen need not be found."""
 NEEDED_OVERLAP = 0.5
@@ -167,7 +160,7 @@ def is_found(landmarks_xy: Points, who: int, faces: Mapping[int, FaceTruth]) -> 
     """Whether a mesh counts as the find of a face: it lies on it, and the boxes overlap."""
     return (
         whose(landmarks_xy, faces) == who
-        and overlap(_box_xyxy(landmarks_xy), _box_xyxy(faces[who].landmarks_xy)) >= NEEDED_OVERLAP
+        and overlap(box_around(landmarks_xy), box_around(faces[who].landmarks_xy)) >= NEEDED_OVERLAP
     )
 
 
@@ -225,10 +218,6 @@ def _iou(one: Mask, other: Mask) -> float:
     return float((one & other).sum() / max((one | other).sum(), 1))
 
 
-def _box_xyxy(landmarks_xy: Points) -> Float32[np.ndarray, "4"]:
-    return np.concatenate([landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)])
-
-
 # One clip.
 
 
@@ -242,7 +231,9 @@ def measure_clip(footage: Footage) -> tuple[ClipMeasures, list[Rgb]]:
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder) / "project", use=USE, title=TITLE)
         with opened_production(Path(folder)) as project:
-            add_release(project, _signed_release(footage.reference, Path(folder) / "documents"), template_of)
+            add_release(
+                project, signed_release(PERSON, "likeness", footage.reference, Path(folder) / "documents"), template_of
+            )
             collect(project, PERSON, [footage.clip], progress=Silent())
             _, prepare_s = _timed(lambda: _prepare(project))
             stored: list[list[StoredFace]] = [[] for _ in frames]
@@ -293,26 +284,6 @@ def _prepare(project: Project) -> None:
     # Nothing may be worth keeping, as in a clip without anybody: what was stored all the same is what is measured.
     with suppress(FaceError):
         prepare(project, PERSON, grant_prepare(project, PERSON), PrepareConfig(threads=1), progress=Silent())
-
-
-def _signed_release(reference: Path, folder: Path) -> Path:
-    """The person is synthetic, so the benchmark holds their key."""
-    folder.mkdir()
-    picture, key, document = (folder / f"{PERSON}{suffix}" for suffix in (".png", ".key", ".release.toml"))
-    shutil.copyfile(reference, picture)
-    make_key(key)
-    draft = new_release(
-        PERSON,
-        role="likeness",
-        references=[picture],
-        uses=[USE],
-        project=TITLE,
-        expires=EXPIRES,
-        synthetic=True,
-        folder=folder,
-    )
-    write_document(document, sign(draft, load_key(key)), overwrite=False)
-    return document
 
 
 def _measure_faces(

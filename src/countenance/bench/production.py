@@ -63,7 +63,7 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
     create(aside / "project", use=USE, title=TITLE)
     with opened_production(aside) as project:
         for role in ROLES:
-            add_release(project, _signed_release(files, role, aside / "documents"), template_of)
+            add_release(project, signed_release(role, role, files.reference(role), aside / "documents"), template_of)
             collect(project, role, [files.training(role)], progress=progress)
             prepare(project, role, grant_prepare(project, role), PrepareConfig(), progress=progress)
         find_performer(project, PERFORMER, probe(files.plate), progress)
@@ -154,13 +154,14 @@ def _publish(
     publish(project, permit, render, output, config=PUBLISHING, overwrite=True, progress=progress)
 
 
-def _signed_release(files: CaseFiles, role: Role, documents: Path) -> Path:
+def signed_release(person: str, role: Role, reference: Path, documents: Path) -> Path:
+    """A release of a synthetic person, signed in their name, whose portrait is `reference`."""
     documents.mkdir(exist_ok=True)
-    picture, key, document = (documents / f"{role}{suffix}" for suffix in (".png", ".key", ".release.toml"))
-    shutil.copyfile(files.reference(role), picture)
+    picture, key, document = (documents / f"{person}{suffix}" for suffix in (".png", ".key", ".release.toml"))
+    shutil.copyfile(reference, picture)
     make_key(key)
     draft = new_release(
-        role,
+        person,
         role=role,
         references=[picture],
         uses=[USE],

@@ -19,7 +19,7 @@ from countenance.cli import actors, bench, faces, log, release
 from countenance.cli.coverage import coverage
 from countenance.cli.shell import console, count, here, print_json, stops_on_interrupt
 from countenance.cli.verify import verify
-from countenance.errors import CountenanceError, MediaError
+from countenance.errors import CountenanceError, MediaError, one_line
 
 ORDER = (
     "new",
@@ -71,9 +71,7 @@ class Verbs(TyperGroup):
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:
-    # File names come from others: none of them may steer the terminal or make it two lines.
-    line = "".join(letter if letter.isprintable() else " " for letter in message)
-    console.print(Text.assemble(("error: ", "bold red"), line))
+    console.print(Text.assemble(("error: ", "bold red"), one_line(message)))
     raise typer.Exit(exit_code) from None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from countenance.cli.shell import console, count, here, print_json
+from countenance.errors import one_line
 
 if TYPE_CHECKING:
     from countenance.faces.query import Clip, FaceQuery, WaitingTrack
@@ -438,7 +439,7 @@ def _print_faces(faces: "list[StoredFace]", found: "Found", query: "FaceQuery") 
     table = Table(*columns, box=None)
     for face in faces:
         clip, state = found.clips[face.clip_sha256], state_of(face)
-        cells = [face.name, _printable(clip.name), f"{clip.about_s(face.frame):.1f} s", str(face.frame)]
+        cells = [face.name, one_line(clip.name), f"{clip.about_s(face.frame):.1f} s", str(face.frame)]
         cells += [] if query.sort == "frame" else [measured_text(face, query.sort)]
         table.add_row(*map(Text, cells), Text(", ".join(face.rejections) or state, colours[state]))
     _print_table(table)
@@ -453,7 +454,7 @@ def _print_tracks(tracks: "list[WaitingTrack]", found: "Found") -> None:
     for track in tracks:
         clip = found.clips[track.faces[0].clip_sha256]
         begin, end = (clip.about_s(face.frame) for face in (track.faces[0], track.faces[-1]))
-        cells = (track.name, _printable(clip.name), f"{begin:.1f} to {end:.1f} s", f"{len(track.faces):,}")
+        cells = (track.name, one_line(clip.name), f"{begin:.1f} to {end:.1f} s", f"{len(track.faces):,}")
         table.add_row(*map(Text, cells), f"{track.distance:.3f}", f"{track.margin:.3f}")
     if tracks:
         _print_table(table)
@@ -492,8 +493,3 @@ def _tell_waiting(person: str, tracks: "list[WaitingTrack]", result: dict[str, A
         f"`countenance faces review {person} --yes {tracks[0].name}`, or --no.",
         markup=False,
     )
-
-
-def _printable(text: str) -> str:
-    """File names come from others: none of them may steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

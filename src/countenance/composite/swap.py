@@ -14,8 +14,8 @@ from countenance.composite.colour import ColourShift, apply_shift, colour_shift,
 from countenance.composite.stabilise import centred_windows
 from countenance.faces.align import cut, frame_to_crop, head_pose
 from countenance.faces.light import even_light
-from countenance.faces.mask import face_mask
-from countenance.geometry import invert, transform_points
+from countenance.faces.mask import hull_in_crop
+from countenance.geometry import invert
 from countenance.types import Frame, GeneratedFace
 
 SMOOTHING_RADIUS = 4
@@ -82,7 +82,7 @@ def _swap(frame: Frame, face: PlacedFace, draw_face: DrawFace) -> _Swap:
     to_crop = frame_to_crop(pose, MASK_SIZE)
     crop = cut(frame.rgb, pose, MASK_SIZE)
     size = draw_face.resolution
-    outline = face_mask(transform_points(to_crop, face.landmarks_xyz[:, :2]), (MASK_SIZE, MASK_SIZE))
+    outline = hull_in_crop(face.landmarks_xyz, to_crop, MASK_SIZE)
     evened = even_light(crop, outline)
     drawn_rgb, drawn_mask = draw_face(
         cv2.resize(evened, (size, size), interpolation=cv2.INTER_AREA),

@@ -23,7 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from countenance.errors import FaceError, UsageError
 from countenance.faces.align import frame_to_crop, head_pose
-from countenance.faces.mask import face_mask
+from countenance.faces.mask import hull_in_crop
 from countenance.faces.query import NAME, faces_called, state_of
 from countenance.faces.store import (
     CROP_SIZE,
@@ -34,7 +34,6 @@ from countenance.faces.store import (
     read_crop,
     read_visible,
 )
-from countenance.geometry import transform_points
 from countenance.progress import Progress
 from countenance.project import Project, write_whole
 
@@ -210,7 +209,7 @@ def read_folder(
 def hidden_by_hand(landmarks_xyz: Landmarks, mask: Mask) -> float:
     """Which part of a face a mask made by hand leaves out, 0–1."""
     to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
-    hull = face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (CROP_SIZE, CROP_SIZE))
+    hull = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
     return float(1 - (hull * mask).sum() / max(hull.sum(), 1.0))
 
 

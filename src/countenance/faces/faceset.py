@@ -12,7 +12,7 @@ from countenance.errors import FaceError
 from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
 from countenance.faces.identity import Embedding
-from countenance.faces.mask import face_mask
+from countenance.faces.mask import hull_in_crop
 from countenance.faces.quality import judge
 from countenance.faces.selection import most_varied
 from countenance.faces.store import (
@@ -27,7 +27,6 @@ from countenance.faces.store import (
     says,
     stored_faces,
 )
-from countenance.geometry import transform_points
 from countenance.project import Project, now
 from countenance.types import AlignedFace, FaceSet, Permit, Rejection, Verdict
 
@@ -251,5 +250,5 @@ _KEPT_FACES = """
 def _aligned(landmarks: bytes, crop: bytes, mask: bytes) -> AlignedFace:
     landmarks_xyz = landmarks_of(landmarks)
     to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
-    outline = face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (CROP_SIZE, CROP_SIZE))
+    outline = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
     return AlignedFace(rgb=decode_crop(crop), mask=outline, visible=decode_mask(mask), frame_to_crop=to_crop)

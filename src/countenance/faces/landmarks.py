@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 from countenance.faces.align import misfit
 from countenance.faces.detect import Detection, FaceDetector
 from countenance.faces.networks import TfliteNet
-from countenance.geometry import invert, overlap, square_to_crop, transform_points, warp
+from countenance.geometry import box_around, invert, overlap, square_to_crop, transform_points, warp
 from countenance.types import DetectedFace
 
 INPUT_SIZE = 192
@@ -66,8 +66,11 @@ class FaceMesh:
         landmarks_xyz = np.column_stack(
             [transform_points(invert(frame_to_crop), in_crop[:, :2]), in_crop[:, 2] * scale]
         ).astype(np.float32)
-        box = np.concatenate([landmarks_xyz[:, :2].min(axis=0), landmarks_xyz[:, :2].max(axis=0)])
-        return DetectedFace(box_xyxy=box, landmarks_xyz=landmarks_xyz, score=float(1 / (1 + np.exp(-logit.item()))))
+        return DetectedFace(
+            box_xyxy=box_around(landmarks_xyz[:, :2]),
+            landmarks_xyz=landmarks_xyz,
+            score=float(1 / (1 + np.exp(-logit.item()))),
+        )
 
 
 class FaceFinder:

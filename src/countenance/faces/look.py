@@ -14,10 +14,10 @@ from jaxtyping import Float32, UInt8
 from countenance.faces.align import cut, frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
 from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
-from countenance.faces.mask import face_mask
+from countenance.faces.mask import hull_in_crop
 from countenance.faces.quality import measure_quality, worth
 from countenance.faces.segment import FaceMask, Segmenter, choose_mask
-from countenance.faces.store import CROP_SIZE, Purpose, encode_crop, encode_mask
+from countenance.faces.store import CROP_SIZE, encode_crop, encode_mask
 from countenance.faces.track import FaceFollower
 from countenance.geometry import transform_points
 from countenance.types import DetectedFace, FaceQuality, Frame
@@ -72,8 +72,8 @@ class Description:
 class _Seen:
     frame: int
     face: DetectedFace
-    crop: Crop | None
-    hull: Float32[np.ndarray, "S S"] | None
+    picture: tuple[Crop, Float32[np.ndarray, "S S"]] | None
+    """Crop and hull; none for a near duplicate of a better one."""
     quality: FaceQuality
     thumbnail: Float32[np.ndarray, "T T 3"]
 
@@ -92,7 +92,7 @@ class _Growing:
 class Looker:
     """Looks at stretches; not to be shared between threads, as its nets aren't, but for those that run in torch."""
 
-    def __init__(self, recogniser: Recogniser, segmenter: Segmenter) -> None:
+    def __init__(self, recogniser: Recogniser, segmenter: Segmenter | None) -> None:
         self._follow = FaceFollower()
         self._recogniser, self._segmenter = recogniser, segmenter
 
@@ -101,7 +101,6 @@ class Looker:
         frames: Iterable[Frame],
         shots: Sequence[int],
         template: Embedding,
-        purpose: Purpose,
         config: PrepareConfig,
     ) -> tuple[tuple[FoundTrack, ...], int]:
         """The tracks that are or may be the person's, and how many faces of others there were."""
@@ -114,7 +113,7 @@ class Looker:
             if is_telling and float(np.linalg.norm(embedding - template)) > config.max_unsure_distance:
                 num_others += len(track.seen)
                 continue
-            rows = self._rows(track, purpose)
+            rows = self._rows(track)
             found.append(FoundTrack(shot=track.shot, embedding=embedding, num_embedded=len(chips), faces=tuple(rows)))
         return tuple(found), num_others
 
@@ -128,22 +127,9 @@ class Looker:
                 _add(track, _see(frame, face), config.min_difference)
         return list(tracks.values())
 
-    def _rows(self, track: _Growing, purpose: Purpose) -> list[FaceRow]:
-        masks: dict[int, FaceMask] = {}
-        if purpose == "prepare":
-            with_crop = [seen for seen in track.seen if seen.crop is not None]
-            for first in range(0, len(with_crop), FACES_PER_BATCH):
-                batch = with_crop[first : first + FACES_PER_BATCH]
-                made = self._masks([(seen.crop, seen.hull) for seen in batch])
-                masks |= {seen.frame: mask for seen, mask in zip(batch, made, strict=True)}
+    def _rows(self, track: _Growing) -> list[FaceRow]:
+        masks = {} if self._segmenter is None else _masks(self._segmenter, track.seen)
         return [_row(seen, masks.get(seen.frame)) for seen in track.seen]
-
-    def _masks(self, faces: Sequence[tuple[Crop | None, Float32[np.ndarray, "S S"] | None]]) -> list[FaceMask]:
-        crops = [crop for crop, _ in faces if crop is not None]
-        hulls = [hull for _, hull in faces if hull is not None]
-        return [
-            choose_mask(segments, hull) for segments, hull in zip(self._segmenter(crops, hulls), hulls, strict=True)
-        ]
 
 
 def describe_face(
@@ -174,7 +160,7 @@ def thumbnail(crop: Crop) -> Float32[np.ndarray, "T T 3"]:
 
 def _see(frame: Frame, face: DetectedFace) -> _Seen:
     crop, hull, quality = _measure(frame.rgb, face.landmarks_xyz)
-    return _Seen(frame=frame.index, face=face, crop=crop, hull=hull, quality=quality, thumbnail=thumbnail(crop))
+    return _Seen(frame=frame.index, face=face, picture=(crop, hull), quality=quality, thumbnail=thumbnail(crop))
 
 
 def _measure(
@@ -182,7 +168,7 @@ def _measure(
 ) -> tuple[Crop, Float32[np.ndarray, "S S"], FaceQuality]:
     pose = head_pose(landmarks_xyz)
     crop = cut(frame_rgb, pose, CROP_SIZE)
-    hull = face_mask(_in_crop(landmarks_xyz), (CROP_SIZE, CROP_SIZE))
+    hull = hull_in_crop(landmarks_xyz, frame_to_crop(pose, CROP_SIZE), CROP_SIZE)
     height, width = frame_rgb.shape[:2]
     return crop, hull, measure_quality(crop, hull, pose, landmarks_xyz, (width, height), occluded_fraction=0.0)
 
@@ -190,11 +176,11 @@ def _measure(
 def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
     """Let a track grow by a face; of near duplicates only the better keeps its picture."""
     track.seen.append(new)
-    assert new.crop is not None
+    assert new.picture is not None
     value = worth(new.quality)
     if len(track.best) < FACES_PER_EMBEDDING or value > track.best[-1][0]:
         yaw = new.quality.yaw_pitch_roll_deg[0]
-        chip = cut_chip(new.crop, _in_crop(new.face.landmarks_xyz))
+        chip = cut_chip(new.picture[0], _in_crop(new.face.landmarks_xyz))
         track.best = sorted([*track.best, (value, yaw, chip)], key=lambda each: -each[0])[:FACES_PER_EMBEDDING]
     alike = next((old for old in track.kept if difference(old.thumbnail, new.thumbnail) < min_difference), None)
     if alike is None:
@@ -204,7 +190,18 @@ def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
     if value > worth(alike.quality) * NOTABLY_BETTER:
         track.kept = [new if each is alike else each for each in track.kept]
         worse = alike
-    worse.crop = worse.hull = None
+    worse.picture = None
+
+
+def _masks(segmenter: Segmenter, seen: Sequence[_Seen]) -> dict[int, FaceMask]:
+    """Masks of the faces that have a picture, by frame."""
+    pictures = [(each.frame, *each.picture) for each in seen if each.picture is not None]
+    masks = {}
+    for first in range(0, len(pictures), FACES_PER_BATCH):
+        frames, crops, hulls = zip(*pictures[first : first + FACES_PER_BATCH], strict=True)
+        for frame, segments, hull in zip(frames, segmenter(crops, hulls), hulls, strict=True):
+            masks[frame] = choose_mask(segments, hull)
+    return masks
 
 
 def _row(seen: _Seen, mask: FaceMask | None) -> FaceRow:
@@ -214,7 +211,7 @@ def _row(seen: _Seen, mask: FaceMask | None) -> FaceRow:
         landmarks=seen.face.landmarks_xyz.tobytes(),
         score=seen.face.score,
         quality=json.dumps(asdict(quality)),
-        crop=encode_crop(seen.crop) if mask and seen.crop is not None else None,
+        crop=encode_crop(seen.picture[0]) if mask and seen.picture is not None else None,
         mask=encode_mask(mask.mask) if mask else None,
         mask_origin=mask.origin if mask else None,
     )

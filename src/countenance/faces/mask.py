@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
+from countenance.geometry import transform_points
+
 # The mesh's outline, once around, from the top of the forehead.
 OUTLINE = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
@@ -22,3 +24,10 @@ def face_mask(landmarks_xy: Float32[np.ndarray, "468 2"], size_wh: tuple[int, in
     hull = cv2.convexHull(np.round(landmarks_xy[list(OUTLINE)] * (1 << SUBPIXEL_BITS)).astype(np.int32))
     cv2.fillConvexPoly(mask, hull, 255, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
     return mask.astype(np.float32) / 255
+
+
+def hull_in_crop(
+    landmarks_xyz: Float32[np.ndarray, "468 3"], to_crop: Float32[np.ndarray, "2 3"], size: int
+) -> Float32[np.ndarray, "S S"]:
+    """The same for a mesh of the frame, in its crop."""
+    return face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (size, size))

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from countenance.errors import UsageError
 from countenance.faces.store import StoredFace, middle_xy
+from countenance.geometry import box_around
 from countenance.types import Rejection
 
 Measure = Literal[
@@ -270,8 +271,8 @@ def _at_place(faces: Sequence[StoredFace], name: str) -> StoredFace | None:
 
 
 def _holds(face: StoredFace, place: tuple[int, int]) -> bool:
-    landmarks_xy = face.landmarks_xyz[:, :2]
-    return bool((landmarks_xy.min(axis=0) <= place).all() and (landmarks_xy.max(axis=0) >= place).all())
+    left, top, right, bottom = box_around(face.landmarks_xyz[:, :2])
+    return bool(left <= place[0] <= right and top <= place[1] <= bottom)
 
 
 def _beginning(faces: Sequence[StoredFace], name: str) -> StoredFace:

@@ -23,7 +23,7 @@ from countenance.faces.look import FoundTrack, Looker
 from countenance.faces.segment import Segmenter
 from countenance.faces.store import CROP_SIZE, Purpose, landmarks_of
 from countenance.faces.track import MAX_GAP_FRAMES, MIN_CONTINUITY
-from countenance.geometry import overlap
+from countenance.geometry import box_around, overlap
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.progress import Progress
@@ -66,7 +66,6 @@ class _Task:
     info: MediaInfo
     timeline: Timeline
     template: Embedding
-    purpose: Purpose
     config: PrepareConfig
 
 
@@ -75,7 +74,8 @@ class Nets:
     """The nets that run in torch and are shared by all threads."""
 
     recogniser: Recogniser
-    segmenter: Segmenter
+    segmenter: Segmenter | None
+    """None where only the faces' places are wanted, as in a plate: then neither masks nor pictures are stored."""
 
 
 def scan_clip(
@@ -104,7 +104,7 @@ def scan_clip(
     done = {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}
     stretches = plan_stretches(timeline)
     missing = [stretch for stretch in stretches if stretch.first not in done]
-    task = _Task(info=info, timeline=timeline, template=template, purpose=purpose, config=config)
+    task = _Task(info=info, timeline=timeline, template=template, config=config)
     with closing(_look_at_all(task, missing, nets, threads)) as looked:
         frames = progress.track(
             _stored(project, scan, looked),
@@ -229,9 +229,7 @@ def _look_at_part(task: _Task, stretches: Sequence[_Stretch], looker: Looker) ->
         if stretch.first != at:
             frames = _frames_from(task, stretch.first)
         num_frames = stretch.end - stretch.first
-        tracks, num_others = looker(
-            islice(frames, num_frames), task.timeline.shots, task.template, task.purpose, task.config
-        )
+        tracks, num_others = looker(islice(frames, num_frames), task.timeline.shots, task.template, task.config)
         yield _Looked(stretch=stretch, tracks=tracks, num_others=num_others)
         at = stretch.end
 
@@ -301,7 +299,7 @@ def _join_tracks(project: Project, scan: Scan) -> None:
         (scan.id,),
     )
     for number, shot, frame, landmarks in rows:
-        box = _box_xyxy(landmarks_of(landmarks))
+        box = box_around(landmarks_of(landmarks)[:, :2])
         if number in ends:
             ends[number].last_frame, ends[number].last_xyxy = frame, box
         else:
@@ -346,8 +344,3 @@ def _pool(project: Project, into: int, other: int) -> None:
         "UPDATE tracks SET num_embedded = ?, embedding = ? WHERE id = ?",
         (total, np.asarray(mean, np.float32).tobytes(), into),
     )
-
-
-def _box_xyxy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "4"]:
-    landmarks_xy = landmarks_xyz[:, :2]
-    return np.concatenate([landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)])

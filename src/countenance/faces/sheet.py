@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from countenance.errors import one_line
 from countenance.faces.query import State
 from countenance.project import write_whole
 
@@ -156,7 +157,7 @@ def _write(
     draw: ImageDraw.ImageDraw, x: int, y: int, text: str, width: int, *, size: int, fill: tuple[int, int, int]
 ) -> None:
     """One line; where it is too long it gets a little smaller, then loses its end."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = one_line(text)
     font = ImageFont.load_default(size=size)
     if draw.textlength(text, font=font) > width:
         font = ImageFont.load_default(size=size - 2)

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.errors import FaceError
+from countenance.geometry import box_around
 from countenance.project import Project, now
 from countenance.types import FaceQuality, MaskOrigin, Rejection
 
@@ -178,22 +179,19 @@ def answers(project: Project, person: str, sha256: str) -> list[Answer]:
 
 def says(said: Sequence[Answer], face: StoredFace, words: tuple[Word, ...]) -> Word | None:
     """The last of these words said of a face."""
-    low, high = face.landmarks_xyz[:, :2].min(axis=0), face.landmarks_xyz[:, :2].max(axis=0)
+    left, top, right, bottom = box_around(face.landmarks_xyz[:, :2])
     about = [
         each.word
         for each in said
-        if each.frame == face.frame
-        and each.word in words
-        and low[0] <= each.x <= high[0]
-        and low[1] <= each.y <= high[1]
+        if each.frame == face.frame and each.word in words and left <= each.x <= right and top <= each.y <= bottom
     ]
     return about[-1] if about else None
 
 
 def middle_xy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> tuple[float, float]:
     """Of the face's box."""
-    middle = (landmarks_xyz[:, :2].min(axis=0) + landmarks_xyz[:, :2].max(axis=0)) / 2
-    return float(middle[0]), float(middle[1])
+    left, top, right, bottom = box_around(landmarks_xyz[:, :2])
+    return float((left + right) / 2), float((top + bottom) / 2)
 
 
 def encode_crop(rgb: UInt8[np.ndarray, "S S 3"]) -> bytes:
@@ -239,7 +237,6 @@ def quality_of(text: str) -> FaceQuality:
 
 
 def _blob(project: Project, face_id: int, column: Literal["crop", "mask"]) -> bytes:
-    assert column in get_args(Literal["crop", "mask"])
     row = project.database.execute(f"SELECT {column} FROM faces WHERE id = ?", (face_id,)).fetchone()  # noqa: S608
     if row is None or row[0] is None:
         raise FaceError(f"face {face_id} has no {column} here; only faces to learn from have one")

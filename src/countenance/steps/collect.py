@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from countenance.errors import MediaError
+from countenance.errors import MediaError, one_line
 from countenance.media.container import DamagedError, reason
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
 from countenance.media.sequence import is_clip, numbered_runs, probe_sequence
@@ -55,7 +55,7 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
         try:
             info = _look_at_new(project, person, offer, progress)
         except MediaError as error:
-            left_out.append((offer[0], _one_line(str(error))))
+            left_out.append((offer[0], one_line(str(error))))
             continue
         if info is None:
             known.append(offer[0])
@@ -150,13 +150,13 @@ def _files_of(path: Path, left_out: list[tuple[Path, str]]) -> list[Path]:
 
     def leave_out(error: OSError) -> None:
         line = f"the folder {error.filename} can't be read: {reason(error)}; check its permissions"
-        left_out.append((Path(error.filename), _one_line(line)))
+        left_out.append((Path(error.filename), one_line(line)))
 
     found: list[Path] = []
     for folder, folders, files in os.walk(path, onerror=leave_out):
         if Path(folder).suffix and not folders and not files:
             line = f"expected a video or picture, but {folder} is an empty folder; copy it anew"
-            left_out.append((Path(folder), _one_line(line)))
+            left_out.append((Path(folder), one_line(line)))
         linked = [name for name in folders if Path(folder, name).is_symlink()]
         # Changed in place, `os.walk` doesn't enter what is hidden.
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -173,11 +173,6 @@ def _is_folder(path: Path) -> bool:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in OTHER_NAMES
-
-
-def _one_line(text: str) -> str:
-    """File names come from others: none of them may steer a terminal, or make it two lines."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _nothing_usable(paths: Sequence[Path], left_out: Sequence[tuple[Path, str]]) -> str:
@@ -217,7 +212,7 @@ def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progres
         info = found
         timeline_of(project, info, progress)
     _remember(project, person, info)
-    return replace(info, notes=tuple(_one_line(note) for note in info.notes))
+    return replace(info, notes=tuple(one_line(note) for note in info.notes))
 
 
 def _read_through(project: Project, file: Path, fingerprint: Fingerprint, progress: Progress) -> MediaInfo:

@@ -22,7 +22,6 @@ from countenance.faces.faceset import choose_faces, open_face_set, read_faces, t
 from countenance.faces.identity import Recogniser
 from countenance.faces.light import mean_colour
 from countenance.faces.scan import Nets, scan_clip
-from countenance.faces.segment import Segmenter
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -148,7 +147,7 @@ def find_performer(project: Project, performer: str, info: MediaInfo, progress: 
         info,
         timeline_of(project, info, progress),
         template(project, performer),
-        Nets(recogniser=Recogniser(), segmenter=Segmenter()),
+        Nets(recogniser=Recogniser(), segmenter=None),
         PLATE_CONFIG,
         threads=num_threads(PLATE_CONFIG),
         progress=progress,

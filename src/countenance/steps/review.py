@@ -127,8 +127,7 @@ def show_faces(
         lambda position: (read_crop(project, shown[position].id), read_visible(project, shown[position].id)),
     )
     paths = _page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
-    for path, page in _drawn(paths, pages, progress):
-        write_page(path, page)
+    _draw(paths, pages, progress)
     return Sheets(paths=tuple(paths), num_shown=len(shown), num_without=num_without)
 
 
@@ -168,8 +167,7 @@ def show_waiting(
         known,
     )
     paths = _page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
-    for path, page in _drawn(paths, pages, progress):
-        write_page(path, page)
+    _draw(paths, pages, progress)
     return Sheets(paths=tuple(paths), num_shown=len(rows), num_without=sum(not row.pictures for row in rows))
 
 
@@ -369,9 +367,10 @@ def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip],
     )
 
 
-def _drawn(paths: Sequence[Path], pages: Iterator[Rgb], progress: Progress) -> Iterator[tuple[Path, Rgb]]:
+def _draw(paths: Sequence[Path], pages: Iterator[Rgb], progress: Progress) -> None:
     tracked = progress.track(pages, what="drawing contact sheets", unit="sheets", total=len(paths))
-    return zip(paths, tracked, strict=True)
+    for path, page in zip(paths, tracked, strict=True):
+        write_page(path, page)
 
 
 def _page_paths(output: Path, num_pages: int, *, overwrite: bool) -> list[Path]:
