@@ -49,6 +49,7 @@ def add_track(
     rejections: tuple[Rejection, ...] = (),
     qualities: Sequence[FaceQuality] = (),
     with_crops: bool = True,
+    embedding: Float32[np.ndarray, "128"] | None = None,
     person: str = "dana",
     sha256: str = CLIP,
     clip: str = "walk.mp4",
@@ -69,7 +70,7 @@ def add_track(
     (track,) = database.execute(
         "INSERT INTO tracks (scan, shot, distance, margin, num_embedded, embedding) VALUES (?, 0, ?, ?, 5, ?)"
         " RETURNING id",
-        (scan, distance, margin, np.zeros(128, np.float32).tobytes()),
+        (scan, distance, margin, (np.zeros(128, np.float32) if embedding is None else embedding).tobytes()),
     ).fetchone()
     landmarks_xyz = mesh_at(x, 128)
     crop, mask = picture_of(landmarks_xyz)

@@ -31,3 +31,9 @@ def test_of_faces_that_bring_the_same_the_best_is_kept() -> None:
 def test_expression_and_light_count_as_pose_does() -> None:
     odd = [replace(GOOD, mouth_open=0.6), replace(GOOD, eyes_open=0.02), replace(GOOD, light_xy=(0.5, 0.0))]
     assert {30, 31, 32} <= set(most_varied([*[GOOD] * 30, *odd], 5))
+
+
+def test_given_ones_stay_and_the_others_are_chosen_around_them() -> None:
+    qualities = [turned(yaw) for yaw in (0.0, 1.0, -40.0, 40.0)]
+    assert most_varied(qualities, 3, [1]) == [1, 2, 3]
+    assert most_varied(qualities, 1, [0, 1]) == [0, 1]

@@ -177,6 +177,16 @@ def test_no_more_faces_than_asked_for(trained: Production) -> None:
     assert len(list(read_faces(trained.project, prepared.face_set))) == 7
 
 
+def test_what_the_user_keeps_is_never_spare(trained: Production) -> None:
+    few = replace(EVERY_FACE, max_faces=3)
+    trained.prepare(PERFORMER, few)
+    spare = [face for face in stored_faces(trained.project, PERFORMER) if face.rejections == ("spare",)]
+    answer(trained.project, PERFORMER, spare[4:6], "keep")
+    assert trained.choose_again(PERFORMER, few).face_set.num_faces == 3
+    kept = {face.name for face in stored_faces(trained.project, PERFORMER, kept_only=True)}
+    assert {face.name for face in spare[4:6]} <= kept
+
+
 def test_the_result_is_the_same_on_any_number_of_threads(released: Production, tmp_path: Path) -> None:
     frames = [*clip_of(PERFORMER, 50), *clip_of(STRANGER, 30), *frames_of("performance.mp4", 90)] * 2
     sets = []

@@ -25,11 +25,18 @@ class PrepareConfig:
     """0–1, how sure the mesh net is."""
 
     max_distance: float = 0.4
-    """Between a track's mean embedding and the person's template; a track that lies nearer is the person."""
+    """Between a track's mean embedding and that of the release's pictures. A track that lies nearer is the person, as
+    long as nothing else is known."""
+    max_sure_distance: float = 0.32
+    """A track that lies nearer than this is the person beyond doubt; from then on it stands beside those pictures
+    for what they look like."""
+    max_known_distance: float = 0.36
+    """Of other tracks to the mean of all that; then one that lies nearer is the person."""
     max_unsure_distance: float = 0.5
     """A track that lies further away is another person; one in between waits for a review."""
     min_margin: float = 0.05
-    """So much further away anybody else of the project must be, or the track waits for a review."""
+    """So much further away anybody else must be, of the project or in the same frames, or the track waits for a review;
+    one to which somebody else is nearer by as much is another's."""
 
     min_difference: float = 0.03
     """Of the parts of two crops that differ most, 0–1; below it the poorer one is a near duplicate."""
@@ -52,7 +59,7 @@ PLATE_CONFIG = PrepareConfig(
     min_visible_fraction=0.0,
     min_score=0.0,
     max_distance=0.5,
-    max_unsure_distance=0.5,
+    max_known_distance=0.4,
     min_margin=0.0,
 )
 """In a plate every face of the performer counts, however poor."""

@@ -1,4 +1,4 @@
-"""Decide whose face each one is, keep the good ones, and hand them out."""
+"""Keep a person's good faces, and hand them out."""
 
 import hashlib
 import json
@@ -6,29 +6,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from countenance.errors import FaceError
 from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import Embedding
 from countenance.faces.mask import hull_in_crop
 from countenance.faces.quality import judge
+from countenance.faces.recognise import recognise
 from countenance.faces.selection import most_varied
 from countenance.faces.store import (
     CROP_SIZE,
-    Answer,
     Purpose,
     StoredFace,
+    Word,
     answers,
     decode_crop,
     decode_mask,
+    iterate_faces,
     landmarks_of,
     says,
-    stored_faces,
 )
 from countenance.project import Project, now
-from countenance.types import AlignedFace, FaceSet, Permit, Rejection, Verdict
+from countenance.types import AlignedFace, FaceQuality, FaceSet, Permit, Rejection, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,45 +46,48 @@ def choose_faces(
 ) -> None:
     """Decide for every stored face of some clips whether it is kept, and if not, why. Pictures aren't looked at again.
 
-    A track is the person's when its mean embedding lies near their template and everybody else's in the project lies
-    clearly further away, or when the user said so. What turns out to be another's is deleted.
+    What turns out to be another's is deleted.
     """
-    templates = _templates(project)
     with project.transaction():
-        kept: list[StoredFace] = []
+        verdicts = recognise(project, person, config, sha256s, purpose)
+        kept: list[_Kept] = []
         for sha256 in sha256s:
             said = answers(project, person, sha256) if purpose == "prepare" else []
-            _measure_tracks(project, person, sha256, purpose, templates)
-            faces = stored_faces(project, person, purpose=purpose, sha256=sha256)
-            verdicts = _verdicts(faces, said, config)
-            _forget_others(project, faces, verdicts)
-            for face in faces:
-                if verdicts[face.track] == "another":
-                    continue
-                against = _reasons(face, verdicts[face.track], said, config, purpose)
-                _reject(project, face, against)
+            _forget_others(project, person, sha256, purpose, verdicts)
+            reasons: list[tuple[str, int]] = []
+            for face in iterate_faces(project, person, purpose=purpose, sha256=sha256):
+                word = says(said, face, ("keep", "drop"))
+                against = _reasons(face, verdicts[face.track], word, config, purpose)
+                reasons.append((json.dumps(against), face.id))
                 if not against:
-                    kept.append(face)
+                    kept.append(_Kept(id=face.id, quality=face.quality, is_wanted=word == "keep"))
+            project.database.executemany("UPDATE faces SET rejections = ? WHERE id = ?", reasons)
         if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
-            chosen = set(most_varied([face.quality for face in kept], config.max_faces))
-            for position, face in enumerate(kept):
-                if position not in chosen:
-                    _reject(project, face, ("spare",))
+            _spare_all_but(project, kept, config.max_faces)
 
 
 def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) -> ClipCounts:
     """Of a clip that was chosen from."""
-    faces = stored_faces(project, person, purpose=purpose, sha256=sha256)
+    key = (person, sha256, purpose)
+    rows = project.database.execute(
+        "SELECT rejections, count(*) FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ? GROUP BY rejections",
+        key,
+    )
+    counts = [(json.loads(reasons), count) for reasons, count in rows]
     (others,) = project.database.execute(
         "SELECT coalesce(sum(num_others), 0) FROM stretches JOIN scans ON scans.id = stretches.scan"
         " WHERE person = ? AND sha256 = ? AND purpose = ?",
-        (person, sha256, purpose),
+        key,
     ).fetchone()
+    rejections = Counter[Rejection]()
+    for reasons, count in counts:
+        rejections.update(dict.fromkeys(reasons, count))
     return ClipCounts(
-        found=len(faces),
-        kept=sum(not face.rejections for face in faces),
+        found=sum(count for _, count in counts),
+        kept=sum(count for reasons, count in counts if not reasons),
         others=others,
-        rejections=Counter(reason for face in faces for reason in face.rejections),
+        rejections=rejections,
     )
 
 
@@ -146,83 +147,56 @@ def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
         yield _aligned(landmarks, crop, mask)
 
 
-def template(project: Project, person: str) -> Embedding:
-    """The mean embedding of a person's reference pictures, from their release."""
-    return _templates(project)[person]
+# Which faces.
 
 
-# Whose face.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    id: int
+    quality: FaceQuality
+    is_wanted: bool
+    """By the user's word."""
 
 
-def _templates(project: Project) -> dict[str, Embedding]:
-    rows = project.database.execute("SELECT name, template FROM people")
-    return {name: np.frombuffer(content, np.float32) for name, content in rows}
-
-
-def _measure_tracks(
-    project: Project, person: str, sha256: str, purpose: Purpose, templates: Mapping[str, Embedding]
+def _forget_others(
+    project: Project, person: str, sha256: str, purpose: Purpose, verdicts: Mapping[int, Verdict]
 ) -> None:
-    """Store how far each track is from the person, and how much further anybody else of the project."""
     rows = project.database.execute(
-        "SELECT tracks.id, embedding FROM tracks JOIN scans ON scans.id = tracks.scan"
-        " WHERE person = ? AND sha256 = ? AND purpose = ?",
+        "SELECT track, faces.scan, count(*), min(frame) FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ? GROUP BY track",
         (person, sha256, purpose),
     ).fetchall()
-    for number, content in rows:
-        embedding = np.frombuffer(content, np.float32)
-        distances = {name: float(np.linalg.norm(embedding - mean)) for name, mean in templates.items()}
-        own = distances.pop(person)
-        margin = min(distances.values(), default=2.0) - own
-        project.database.execute("UPDATE tracks SET distance = ?, margin = ? WHERE id = ?", (own, margin, number))
-
-
-def _verdicts(faces: Sequence[StoredFace], said: Sequence[Answer], config: PrepareConfig) -> dict[int, Verdict]:
-    verdicts: dict[int, Verdict] = {}
-    for face in faces:
-        verdicts.setdefault(face.track, _verdict(face.distance, face.margin, config))
-    # A word about any face of a track counts for all of it.
-    for face in faces:
-        word = says(said, face, ("yes", "no"))
-        if word is not None:
-            verdicts[face.track] = "person" if word == "yes" else "another"
-    return verdicts
-
-
-def _verdict(distance: float, margin: float, config: PrepareConfig) -> Verdict:
-    if distance > config.max_unsure_distance or margin < -config.min_margin:
-        return "another"
-    return "person" if distance <= config.max_distance and margin >= config.min_margin else "unsure"
-
-
-def _forget_others(project: Project, faces: Sequence[StoredFace], verdicts: Mapping[int, Verdict]) -> None:
-    for track, count in Counter(face.track for face in faces).items():
+    for track, scan, count, frame in rows:
         if verdicts[track] == "another":
             project.database.execute(
-                "UPDATE stretches SET num_others = num_others + ?1"
-                " WHERE scan = (SELECT scan FROM tracks WHERE id = ?2)"
-                " AND first = (SELECT max(first) FROM stretches WHERE scan = (SELECT scan FROM tracks WHERE id = ?2)"
-                " AND first <= (SELECT min(frame) FROM faces WHERE track = ?2))",
-                (count, track),
+                "UPDATE stretches SET num_others = num_others + ?1 WHERE scan = ?2"
+                " AND first = (SELECT max(first) FROM stretches WHERE scan = ?2 AND first <= ?3)",
+                (count, scan, frame),
             )
             project.database.execute("DELETE FROM tracks WHERE id = ?", (track,))
 
 
 def _reasons(
-    face: StoredFace, verdict: Verdict, said: Sequence[Answer], config: PrepareConfig, purpose: Purpose
+    face: StoredFace, verdict: Verdict, word: Word | None, config: PrepareConfig, purpose: Purpose
 ) -> tuple[Rejection, ...]:
     unsure: tuple[Rejection, ...] = ("unsure who",) if verdict == "unsure" else ()
     if purpose == "generate":
         return unsure
     if not face.has_crop:
         return ("alike", *unsure)
-    word = says(said, face, ("keep", "drop"))
     if word is not None:
         return () if word == "keep" else ("dropped",)
     return (*unsure, *judge(face.quality, face.score, config))
 
 
-def _reject(project: Project, face: StoredFace, against: tuple[Rejection, ...]) -> None:
-    project.database.execute("UPDATE faces SET rejections = ? WHERE id = ?", (json.dumps(against), face.id))
+def _spare_all_but(project: Project, kept: Sequence[_Kept], num_wanted: int) -> None:
+    """Of too many faces keep those that the user wants, and the most varied."""
+    wanted = [position for position, face in enumerate(kept) if face.is_wanted]
+    chosen = set(most_varied([face.quality for face in kept], num_wanted, wanted))
+    project.database.executemany(
+        "UPDATE faces SET rejections = ? WHERE id = ?",
+        [(json.dumps(("spare",)), face.id) for position, face in enumerate(kept) if position not in chosen],
+    )
 
 
 # The set.

@@ -14,8 +14,9 @@ MOUTH_STEP, EYES_STEP, LIGHT_STEP = 0.08, 0.08, 0.12
 one step apart in another."""
 
 
-def most_varied(qualities: Sequence[FaceQuality], num_wanted: int) -> list[int]:
-    """Positions of the faces to keep, ascending: each in turn is the one that is furthest from all chosen before.
+def most_varied(qualities: Sequence[FaceQuality], num_wanted: int, given: Sequence[int] = ()) -> list[int]:
+    """Positions of the faces to keep, ascending: after the `given` ones, each in turn is the one that is furthest from
+    all chosen before.
 
     Of faces that bring the same, the one of greater worth comes first. Source of the rule: Gonzalez, Clustering to
     minimize the maximum intercluster distance, 1985.
@@ -25,18 +26,24 @@ def most_varied(qualities: Sequence[FaceQuality], num_wanted: int) -> list[int]:
     points = _points(qualities)
     worths = np.array([worth(quality) for quality in qualities])
     rank = worths.argsort().argsort() / max(len(worths) - 1, 1)
-    first = int(worths.argmax())
-    chosen = [first]
-    nearest = np.linalg.norm(points - points[first], axis=1)
-    nearest[first] = -1
+    chosen = list[int]()
+    nearest = np.full(len(points), np.inf)
+    for new in given or (int(worths.argmax()),):
+        chosen.append(new)
+        nearest = _nearer(nearest, points, new)
     while len(chosen) < num_wanted:
         # A good picture is worth half a step.
         new = int(np.where(nearest < 0, -1, nearest + 0.5 * rank).argmax())
         chosen.append(new)
-        distances = np.linalg.norm(points - points[new], axis=1)
-        nearest = np.where(nearest < 0, nearest, np.minimum(nearest, distances))
-        nearest[new] = -1
+        nearest = _nearer(nearest, points, new)
     return sorted(chosen)
+
+
+def _nearer(nearest: Float[np.ndarray, " N"], points: Float[np.ndarray, "N 6"], new: int) -> Float[np.ndarray, " N"]:
+    """The distance of each point to the nearest chosen one, after one more was chosen; −1 for the chosen themselves."""
+    distances = np.linalg.norm(points - points[new], axis=1)
+    distances[new] = -1
+    return np.where(nearest < 0, nearest, np.minimum(nearest, distances))
 
 
 def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 6"]:

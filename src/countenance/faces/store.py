@@ -1,7 +1,7 @@
 """Found faces in the project's database: how they go in, and how they come out."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -39,9 +39,9 @@ class StoredFace:
     """0–1, how sure the mesh net is."""
     quality: FaceQuality
     distance: float
-    """Of the track's mean embedding to the person's template."""
+    """Of the track's mean embedding to what is known of the person; see `faces.recognise`, also for the next one."""
     margin: float
-    """How much further away the nearest other person of the project is."""
+    """How much further away the nearest other is."""
     mask_origin: MaskOrigin | None
     has_crop: bool
     rejections: tuple[Rejection, ...]
@@ -68,6 +68,13 @@ def stored_faces(
     project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
 ) -> list[StoredFace]:
     """A person's faces in the order of clips and frames: of one clip, if it is named, else of all collected ones."""
+    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only))
+
+
+def iterate_faces(
+    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+) -> Iterator[StoredFace]:
+    """The same, one at a time; nothing may be changed meanwhile."""
     rows = project.database.execute(
         """
         SELECT faces.id, scans.sha256, frame, track, tracks.shot, landmarks, score, quality, distance, margin,
@@ -81,8 +88,22 @@ def stored_faces(
         """,
         (person, purpose, sha256, kept_only),
     )
-    return [
-        StoredFace(
+    for (
+        number,
+        clip,
+        frame,
+        track,
+        shot,
+        landmarks,
+        score,
+        quality,
+        distance,
+        margin,
+        origin,
+        has_crop,
+        rejections,
+    ) in rows:
+        yield StoredFace(
             id=number,
             clip_sha256=clip,
             frame=frame,
@@ -97,22 +118,6 @@ def stored_faces(
             has_crop=bool(has_crop),
             rejections=tuple(json.loads(rejections or "[]")),
         )
-        for (
-            number,
-            clip,
-            frame,
-            track,
-            shot,
-            landmarks,
-            score,
-            quality,
-            distance,
-            margin,
-            origin,
-            has_crop,
-            rejections,
-        ) in rows
-    ]
 
 
 def read_crop(project: Project, face_id: int) -> UInt8[np.ndarray, "S S 3"]:

@@ -18,9 +18,10 @@ from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, PlacedFace, sw
 from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
 from countenance.faces.config import PLATE_CONFIG
-from countenance.faces.faceset import choose_faces, open_face_set, read_faces, template
+from countenance.faces.faceset import choose_faces, open_face_set, read_faces
 from countenance.faces.identity import Recogniser
 from countenance.faces.light import mean_colour
+from countenance.faces.recognise import templates
 from countenance.faces.scan import Nets, scan_clip
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.probe import probe
@@ -146,7 +147,7 @@ def find_performer(project: Project, performer: str, info: MediaInfo, progress: 
         "generate",
         info,
         timeline_of(project, info, progress),
-        template(project, performer),
+        templates(project)[performer],
         Nets(recogniser=Recogniser(), segmenter=None),
         PLATE_CONFIG,
         threads=num_threads(PLATE_CONFIG),

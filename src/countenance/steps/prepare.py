@@ -8,8 +8,9 @@ from countenance import ledger
 from countenance.consent.permit import require
 from countenance.errors import FaceError
 from countenance.faces.config import PrepareConfig
-from countenance.faces.faceset import ClipCounts, choose_faces, count_faces, make_face_set, template
+from countenance.faces.faceset import ClipCounts, choose_faces, count_faces, make_face_set
 from countenance.faces.identity import Recogniser
+from countenance.faces.recognise import templates
 from countenance.faces.scan import Nets, scan_clip
 from countenance.faces.segment import Segmenter
 from countenance.progress import Progress
@@ -53,7 +54,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
                 "prepare",
                 info,
                 timeline,
-                template(project, person),
+                templates(project)[person],
                 nets,
                 config,
                 threads=num_threads(config),
