@@ -870,11 +870,17 @@ class Judged:
 
     @property
     def found_hidden(self) -> np.ndarray:
-        return np.asarray(self.segments.labels == Part.OCCLUDER)
+        return np.asarray(self.labels == Part.OCCLUDER)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """What was found, as large as the truth."""
+        size = self.hull.shape
+        return np.asarray(cv2.resize(self.segments.labels, size, interpolation=cv2.INTER_NEAREST))
 
     def overlap(self, *parts: Part) -> np.ndarray:
         """Pixels of these parts that were found rightly, that are there, and that were found."""
-        there, found = np.isin(self.truth.labels, parts), np.isin(self.segments.labels, parts)
+        there, found = np.isin(self.truth.labels, parts), np.isin(self.labels, parts)
         return np.array([(there & found).sum(), there.sum(), found.sum()])
 
     def mask_iou(self) -> float:
@@ -1001,7 +1007,7 @@ def draw_sheet(faces: Sequence[Judged], path: Path) -> None:
         row = [
             face.truth.rgb,
             COLOURS[face.truth.labels],
-            COLOURS[face.segments.labels],
+            COLOURS[face.labels],
             shown.clip(0, 255).astype(np.uint8),
         ]
         tiles.append(np.hstack([cv2.resize(tile, (160, 160), interpolation=cv2.INTER_AREA) for tile in row]))

@@ -145,6 +145,9 @@ class FaceQuality:
     """Height of the gap between the lips in parts of the distance between the eyes' outer corners."""
     eyes_open: float
     """Height of the gap between the lids in parts of its width, mean of both eyes."""
+    gaze_deg: tuple[float, float] | None = None
+    """By how much the eyes look to the right of the picture and down, from straight out of the head; None where they
+    are closed, hidden, or weren't looked at, as of a face without a picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

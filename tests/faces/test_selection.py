@@ -28,9 +28,10 @@ def test_of_faces_that_bring_the_same_the_best_is_kept() -> None:
     assert most_varied(qualities, 3) == [1, 4, 7]
 
 
-def test_expression_and_light_count_as_pose_does() -> None:
-    odd = [replace(GOOD, mouth_open=0.6), replace(GOOD, eyes_open=0.02), replace(GOOD, light_xy=(0.5, 0.0))]
-    assert {30, 31, 32} <= set(most_varied([*[GOOD] * 30, *odd], 5))
+def test_expression_light_and_gaze_count_as_pose_does() -> None:
+    changes = ({"mouth_open": 0.6}, {"eyes_open": 0.02}, {"light_xy": (0.5, 0.0)}, {"gaze_deg": (25.0, 0.0)})
+    odd = [replace(GOOD, **change) for change in changes]
+    assert {30, 31, 32, 33} <= set(most_varied([*[GOOD] * 30, *odd], 6))
 
 
 def test_given_ones_stay_and_the_others_are_chosen_around_them() -> None:

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
-from countenance.bench.gaze import Eye, EyeFinder, angle_between_deg, gaze_direction, head_rotation
 from countenance.bench.metrics import (
     CROP_SIZE,
     InnerRecogniser,
@@ -32,6 +31,7 @@ from countenance.bench.metrics import (
 )
 from countenance.errors import FaceError
 from countenance.faces.align import HeadPose, frame_to_crop, head_pose
+from countenance.faces.gaze import Eye, EyeFinder, angle_between_deg, gaze_direction, head_rotation
 from countenance.faces.identity import Embedding, cut_chip, embed
 from countenance.faces.landmarks import FaceFinder
 from countenance.geometry import warp

@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import av
 import cv2
@@ -26,6 +28,7 @@ from countenance.bench.cases import DEMO, ROLES, Case, CaseFiles, case_files
 from countenance.bench.extra import require_extra
 from countenance.bench.methods import OURS, images_per_cpu_s
 from countenance.bench.peers import BATCH_SIZE, PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
+from countenance.bench.prepare_profile import Part, profile
 from countenance.bench.production import (
     LIKENESS,
     PERFORMER,
@@ -39,6 +42,10 @@ from countenance.bench.truth import machine
 from countenance.consent.permit import grant, grant_prepare
 from countenance.demo.compare import pictures
 from countenance.faces.config import PrepareConfig
+from countenance.faces.identity import template_of
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
 from countenance.progress import Progress, Silent
 from countenance.steps.generate import generate
@@ -46,11 +53,14 @@ from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 
 FRAME_WH = (1280, 720)
-NUM_FRAMES = 48
+NUM_FRAMES, NUM_FRAMES_TO_PREPARE = 48, 480
 FRAME_RATE = 24
+THREADS = 2
 STEPS = 4
-ANOTHER_DIFFERENCE = 0.0301
-"""A setting a hair from the default, so that faces are looked for anew."""
+ANOTHER_DIFFERENCE, YET_ANOTHER_DIFFERENCE = 0.0301, 0.0302
+"""Settings a hair from the default, so that faces are looked for anew."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +72,10 @@ class Figure:
     value: float
     unit: str
     peak_memory_mb: int
+
+
+DECODING, PREPARING = "decoding alone, 720p", "preparing, 720p"
+ALONE, TOGETHER = "one thread", f"{THREADS} threads"
 
 
 def run_speed(progress: Progress) -> dict[str, Any]:
@@ -80,45 +94,87 @@ def run_speed(progress: Progress) -> dict[str, Any]:
             *(partial(_peer_training, name) for name in get_args(PeerName)),
             partial(_our_training, 64, 16),
             partial(_our_training, 128, 16),
+            partial(_decoding, files),
             partial(_preparing, files, production),
+            partial(_decoding_together, files),
+            partial(_preparing_together, production),
             partial(_our_generating, files, production, 64),
             *(partial(_peer_generating, files, production, name) for name in get_args(PeerName)),
             partial(_our_generating, files, production, 128),
         ]
         figures = list(progress.track(_each_alone(works), what="measuring", unit="figures", total=len(works)))
-    return {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+        with _one_process() as pool:
+            parts = pool.submit(_alone, partial(_profile, files)).result()
+    return {
+        "machine": machine(),
+        "figures": [asdict(figure) for figure in figures],
+        "prepare_ms_a_frame": [asdict(part) for part in parts],
+    }
 
 
 def speed_table(results: dict[str, Any]) -> str:
-    """Markdown; the ratio is to the fastest of the peers in the same line of work."""
+    """Markdown: all figures, and where preparing spends its time.
+
+    The ratio is to the fastest of the peers in the same work; of preparing, to decoding alone on as many threads.
+    """
+    figures = results["figures"]
     best = {
-        what: max(f["value"] for f in results["figures"] if f["what"] == what and f["method"] in PEERS)
-        for what in {f["what"] for f in results["figures"] if f["method"] in PEERS}
+        what: max(f["value"] for f in figures if f["what"] == what and f["method"] in PEERS)
+        for what in {f["what"] for f in figures if f["method"] in PEERS}
     }
+    decoding = {f["method"]: f["value"] for f in figures if f["what"] == DECODING}
+
+    def ratio(figure: dict[str, Any]) -> str:
+        if figure["what"] == PREPARING and figure["method"] in decoding:
+            return f"{figure['value'] / decoding[figure['method']]:.2f}"
+        return f"{figure['value'] / best[figure['what']]:.1f}" if figure["what"] in best else "–"
+
     lines = [
         (
             figure["what"],
             figure["method"],
             f"{figure['value']:.1f}" if figure["value"] >= 10 else f"{figure['value']:.2f}",
             figure["unit"],
-            f"{figure['value'] / best[figure['what']]:.1f}" if figure["what"] in best else "–",
+            ratio(figure),
             f"{figure['peak_memory_mb']:,}",
         )
-        for figure in results["figures"]
+        for figure in figures
     ]
-    return markdown(("what", "method", "value", "unit", "to the fastest peer", "peak MB"), lines)
+    parts = results["prepare_ms_a_frame"]
+    total_ms = sum(part["ms"] for part in parts)
+    spent = [(part["what"], f"{part['ms']:.1f}", f"{part['ms'] / total_ms:.0%}") for part in parts]
+    return "\n".join(
+        [
+            markdown(("what", "method", "value", "unit", "ratio", "peak MB"), lines),
+            "",
+            markdown(
+                (f"part of {PREPARING}", "ms a frame, one thread", "share"),
+                [*spent, ("all", f"{total_ms:.1f}", "100%")],
+            ),
+        ]
+    )
+
+
+@contextmanager
+def _one_process() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        yield pool
 
 
 def _each_alone(works: list[Callable[[], Figure]]) -> Iterator[Figure]:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with _one_process() as pool:
         for work in works:
-            yield pool.submit(_alone, work).result()
+            yield pool.submit(_measured, work).result()
 
 
-def _alone(work: Callable[[], Figure]) -> Figure:
+def _alone(work: Callable[[], Result]) -> Result:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    figure = work()
+    return work()
+
+
+def _measured(work: Callable[[], Figure]) -> Figure:
+    figure = _alone(work)
     who = resource.RUSAGE_SELF if figure.what != "start" else resource.RUSAGE_CHILDREN
     peak = resource.getrusage(who).ru_maxrss
     return replace(figure, peak_memory_mb=round(peak / (1024 if sys.platform != "darwin" else 1024**2)))
@@ -164,14 +220,52 @@ def _training(resolution: int) -> str:
     return f"training, {resolution} px"
 
 
+def _decoding(files: CaseFiles) -> Figure:
+    begun = time.process_time()
+    count = sum(1 for _ in read_frames(probe(files.training(PERFORMER))))
+    return _figure(DECODING, ALONE, count / (time.process_time() - begun), "frames per CPU-s")
+
+
+def _decoding_together(files: CaseFiles) -> Figure:
+    """The clip in as many parts as there are threads."""
+    info = probe(files.training(PERFORMER))
+    timeline = read_timeline(info, Silent())
+    firsts = [round(part * NUM_FRAMES_TO_PREPARE / THREADS) for part in range(THREADS)]
+
+    def decode(first: int) -> None:
+        frames = read_frames(info, first_index=first, first_pts=int(timeline.frame_pts[first]))
+        for _ in islice(frames, NUM_FRAMES_TO_PREPARE // THREADS):
+            pass
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(decode, firsts))
+    return _figure(DECODING, TOGETHER, NUM_FRAMES_TO_PREPARE / (time.monotonic() - begun), "frames per s")
+
+
 def _preparing(files: CaseFiles, production: Path) -> Figure:
     make_production(files, production, Silent())
+    spent_s = _prepared(production, ANOTHER_DIFFERENCE, 1, time.process_time)
+    return _figure(PREPARING, ALONE, NUM_FRAMES_TO_PREPARE / spent_s, "frames per CPU-s")
+
+
+def _preparing_together(production: Path) -> Figure:
+    spent_s = _prepared(production, YET_ANOTHER_DIFFERENCE, THREADS, time.monotonic)
+    return _figure(PREPARING, TOGETHER, NUM_FRAMES_TO_PREPARE / spent_s, "frames per s")
+
+
+def _prepared(production: Path, min_difference: float, threads: int, clock: Callable[[], float]) -> float:
+    """Seconds from the file to its stored faces, nets loaded and all."""
     with opened_production(production) as project:
-        permit, limits = grant_prepare(project, PERFORMER), PrepareConfig(min_difference=ANOTHER_DIFFERENCE, threads=1)
-        begun = time.process_time()
+        permit = grant_prepare(project, PERFORMER)
+        limits = PrepareConfig(min_difference=min_difference, threads=threads)
+        begun = clock()
         prepare(project, PERFORMER, permit, limits, progress=Silent())
-        spent_s = time.process_time() - begun
-    return _figure("preparing, 720p", OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
+        return clock() - begun
+
+
+def _profile(files: CaseFiles) -> list[Part]:
+    return profile(files.training(PERFORMER), template_of([files.reference(PERFORMER)]))
 
 
 def _our_generating(files: CaseFiles, production: Path, resolution: int) -> Figure:
@@ -214,18 +308,19 @@ def _large_case(folder: Path) -> CaseFiles:
         for path in (demo.reference(role), demo.training(role)):
             shutil.copyfile(path, folder / path.name)
     plate = demo.plate
-    _write_large(plate, large.plate)
-    _write_large(plate, large.training(PERFORMER))
+    _write_large(plate, large.plate, NUM_FRAMES)
+    _write_large(plate, large.training(PERFORMER), NUM_FRAMES_TO_PREPARE)
     return large
 
 
-def _write_large(small: Path, large: Path) -> None:
-    """Square frames in the middle of 720p ones; nothing that anybody takes away."""
+def _write_large(small: Path, large: Path, num_frames: int) -> None:
+    """Square frames in the middle of 720p ones, forth and back; nothing that anybody takes away."""
     width, height = FRAME_WH
+    frames = list(pictures(small))
     with av.open(large, "w") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, width=width, height=height)
         stream.pix_fmt = "yuv420p"
-        for _, rgb in zip(range(NUM_FRAMES), pictures(small), strict=False):
+        for rgb in islice(cycle([*frames, *frames[-2:0:-1]]), num_frames):
             canvas = np.full((height, width, 3), 96, np.uint8)
             left = (width - height) // 2
             canvas[:, left : left + height] = cv2.resize(rgb, (height, height), interpolation=cv2.INTER_CUBIC)

@@ -13,6 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from countenance.faces.align import cut, frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
+from countenance.faces.gaze import EyeFinder, measure_gaze
 from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
 from countenance.faces.mask import hull_in_crop
 from countenance.faces.quality import measure_quality, worth
@@ -93,7 +94,7 @@ class Looker:
     """Looks at stretches; not to be shared between threads, as its nets aren't, but for those that run in torch."""
 
     def __init__(self, recogniser: Recogniser, segmenter: Segmenter | None) -> None:
-        self._follow = FaceFollower()
+        self._follow, self._find_eyes = FaceFollower(), EyeFinder()
         self._recogniser, self._segmenter = recogniser, segmenter
 
     def __call__(
@@ -129,19 +130,20 @@ class Looker:
 
     def _rows(self, track: _Growing) -> list[FaceRow]:
         masks = {} if self._segmenter is None else _masks(self._segmenter, track.seen)
-        return [_row(seen, masks.get(seen.frame)) for seen in track.seen]
+        return [_row(seen, masks.get(seen.frame), self._find_eyes) for seen in track.seen]
 
 
 def describe_face(
-    frame_rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"], segmenter: Segmenter
+    frame_rgb: UInt8[np.ndarray, "H W 3"],
+    landmarks_xyz: Float32[np.ndarray, "468 3"],
+    segmenter: Segmenter,
+    find_eyes: EyeFinder,
 ) -> Description:
     """Crop, mask and quality of a face whose mesh is given, as after it was corrected by hand."""
     crop, hull, quality = _measure(frame_rgb, landmarks_xyz)
     (segments,) = segmenter([crop], [hull])
     visible = choose_mask(segments, hull)
-    return Description(
-        crop=crop, visible=visible, quality=replace(quality, occluded_fraction=visible.occluded_fraction)
-    )
+    return Description(crop=crop, visible=visible, quality=_completed(quality, crop, landmarks_xyz, visible, find_eyes))
 
 
 def difference(one: Float32[np.ndarray, "T T 3"], other: Float32[np.ndarray, "T T 3"]) -> float:
@@ -180,7 +182,7 @@ def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
     value = worth(new.quality)
     if len(track.best) < FACES_PER_EMBEDDING or value > track.best[-1][0]:
         yaw = new.quality.yaw_pitch_roll_deg[0]
-        chip = cut_chip(new.picture[0], _in_crop(new.face.landmarks_xyz))
+        chip = cut_chip(new.picture[0], in_crop(new.face.landmarks_xyz)[:, :2])
         track.best = sorted([*track.best, (value, yaw, chip)], key=lambda each: -each[0])[:FACES_PER_EMBEDDING]
     alike = next((old for old in track.kept if difference(old.thumbnail, new.thumbnail) < min_difference), None)
     if alike is None:
@@ -204,18 +206,36 @@ def _masks(segmenter: Segmenter, seen: Sequence[_Seen]) -> dict[int, FaceMask]:
     return masks
 
 
-def _row(seen: _Seen, mask: FaceMask | None) -> FaceRow:
-    quality = replace(seen.quality, occluded_fraction=mask.occluded_fraction) if mask else seen.quality
+def _row(seen: _Seen, mask: FaceMask | None, find_eyes: EyeFinder) -> FaceRow:
+    landmarks_xyz, quality = seen.face.landmarks_xyz, seen.quality
+    crop = seen.picture[0] if mask and seen.picture else None
+    if mask and crop is not None:
+        quality = _completed(quality, crop, landmarks_xyz, mask, find_eyes)
     return FaceRow(
         frame=seen.frame,
-        landmarks=seen.face.landmarks_xyz.tobytes(),
+        landmarks=landmarks_xyz.tobytes(),
         score=seen.face.score,
         quality=json.dumps(asdict(quality)),
-        crop=encode_crop(seen.picture[0]) if mask and seen.picture is not None else None,
+        crop=None if crop is None else encode_crop(crop),
         mask=encode_mask(mask.mask) if mask else None,
         mask_origin=mask.origin if mask else None,
     )
 
 
-def _in_crop(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "468 2"]:
-    return transform_points(frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE), landmarks_xyz[:, :2])
+def _completed(
+    quality: FaceQuality,
+    crop: Crop,
+    landmarks_xyz: Float32[np.ndarray, "468 3"],
+    mask: FaceMask,
+    find_eyes: EyeFinder,
+) -> FaceQuality:
+    """With what only faces with a picture are looked at for."""
+    gaze_deg = measure_gaze(find_eyes, crop, in_crop(landmarks_xyz))
+    return replace(quality, occluded_fraction=mask.occluded_fraction, gaze_deg=gaze_deg)
+
+
+def in_crop(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "468 3"]:
+    """The mesh of the frame, in pixels of its crop."""
+    pose = head_pose(landmarks_xyz)
+    xy = transform_points(frame_to_crop(pose, CROP_SIZE), landmarks_xyz[:, :2])
+    return np.column_stack([xy, landmarks_xyz[:, 2] * np.float32(CROP_SIZE / pose.crop_side_px)])

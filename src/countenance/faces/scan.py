@@ -31,7 +31,7 @@ from countenance.project import Project
 from countenance.types import Frame, MediaInfo
 
 STRETCH_FRAMES = 96
-VERSION = 2
+VERSION = 3
 """Raised when faces are looked for or cut differently: what was stored before is looked for again."""
 
 

@@ -1,4 +1,4 @@
-"""Choose so many faces that pose, expression and light keep their spread."""
+"""Choose so many faces that pose, expression, light and gaze keep their spread."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,10 @@ from countenance.faces.quality import worth
 from countenance.types import FaceQuality
 
 YAW_STEP_DEG, PITCH_STEP_DEG = 12.0, 10.0
-MOUTH_STEP, EYES_STEP, LIGHT_STEP = 0.08, 0.08, 0.12
+MOUTH_STEP, EYES_STEP, LIGHT_STEP, GAZE_STEP_DEG = 0.08, 0.08, 0.12, 10.0
 """Steps by which a difference shows at a glance: two faces one step apart in one thing are as different as two that are
 one step apart in another."""
+STRAIGHT = (0.0, 0.0)
 
 
 def most_varied(qualities: Sequence[FaceQuality], num_wanted: int, given: Sequence[int] = ()) -> list[int]:
@@ -39,14 +40,14 @@ def most_varied(qualities: Sequence[FaceQuality], num_wanted: int, given: Sequen
     return sorted(chosen)
 
 
-def _nearer(nearest: Float[np.ndarray, " N"], points: Float[np.ndarray, "N 6"], new: int) -> Float[np.ndarray, " N"]:
+def _nearer(nearest: Float[np.ndarray, " N"], points: Float[np.ndarray, "N 8"], new: int) -> Float[np.ndarray, " N"]:
     """The distance of each point to the nearest chosen one, after one more was chosen; −1 for the chosen themselves."""
     distances = np.linalg.norm(points - points[new], axis=1)
     distances[new] = -1
     return np.where(nearest < 0, nearest, np.minimum(nearest, distances))
 
 
-def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 6"]:
+def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 8"]:
     return np.array(
         [
             (
@@ -56,6 +57,8 @@ def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 6"]:
                 each.eyes_open / EYES_STEP,
                 each.light_xy[0] / LIGHT_STEP,
                 each.light_xy[1] / LIGHT_STEP,
+                # Where it isn't known it makes no difference.
+                *(angle / GAZE_STEP_DEG for angle in each.gaze_deg or STRAIGHT),
             )
             for each in qualities
         ]

@@ -10,6 +10,7 @@ from countenance.consent.permit import require
 from countenance.errors import CountenanceError, FaceError, UsageError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.exchange import MAX_FACES, Change, check_folder, hidden_by_hand, read_folder, write_folder
+from countenance.faces.gaze import EyeFinder
 from countenance.faces.look import Description, describe_face
 from countenance.faces.quality import worth
 from countenance.faces.query import Clip, FaceQuery, WaitingTrack, choose, measured_text, state_of, waiting_tracks
@@ -310,14 +311,14 @@ def _describe_anew(project: Project, person: str, nudged: Sequence[Change], prog
     if not nudged:
         return []
     clips = {info.sha256: info for info in collected_clips(project, person)}
-    segmenter = Segmenter()
+    segmenter, find_eyes = Segmenter(), EyeFinder()
     described = []
     for change in progress.track(nudged, what="cutting faces anew", unit="faces", total=len(nudged)):
         assert change.landmarks_xyz is not None
         info, frame = clips[change.face.clip_sha256], change.face.frame
         pts = int(timeline_of(project, info, progress).frame_pts[frame])
         frame_rgb = next(read_frames(info, first_index=frame, first_pts=pts)).rgb
-        described.append(describe_face(frame_rgb, change.landmarks_xyz, segmenter))
+        described.append(describe_face(frame_rgb, change.landmarks_xyz, segmenter, find_eyes))
     return described
 
 

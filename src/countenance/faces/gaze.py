@@ -30,6 +30,9 @@ LID_MIDDLES = (4, 12)
 MIN_OPENNESS = 0.22
 """Height of the gap between the lids in parts of its width; open eyes have .31–.47, closed ones .05–.24."""
 
+MAX_YAW_DEG = 45.0
+"""Of a head turned further one eye is hardly seen."""
+
 BALL_CENTRE = np.array([-0.019, -0.022, 0.151])
 """In the head's units (`faces.align`): away from the nose, up, back, seen from the middle between the corners."""
 IRIS_RADIUS = 0.166
@@ -120,6 +123,23 @@ def gaze_direction(eyes: tuple[Eye, Eye], landmarks_xyz: Float32[np.ndarray, "46
     ahead = -np.sqrt(max(1 - across**2 - down**2, 0.05))
     direction = rotation.T @ np.array([across, down, ahead])
     return np.asarray(direction / np.linalg.norm(direction))
+
+
+def measure_gaze(
+    find_eyes: EyeFinder, rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"]
+) -> tuple[float, float] | None:
+    """Degrees by which the eyes look to the right of the picture and down, from straight out of the head.
+
+    None where an eye is closed, or hardly seen because the head is turned far.
+    """
+    pose = head_pose(landmarks_xyz)
+    if abs(pose.yaw_deg) > MAX_YAW_DEG:
+        return None
+    direction = gaze_direction(find_eyes(rgb, landmarks_xyz, pose.roll_deg), landmarks_xyz)
+    if direction is None:
+        return None
+    across, down, away = direction
+    return float(np.rad2deg(np.arctan2(across, -away))), float(np.rad2deg(np.arcsin(np.clip(down, -1, 1))))
 
 
 def angle_between_deg(one: Float[np.ndarray, "3"], other: Float[np.ndarray, "3"]) -> float:
