@@ -4,13 +4,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from countenance.consent.permit import grant_prepare
 from countenance.errors import FaceError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.store import answer, stored_faces
 from countenance.progress import Silent
 from countenance.steps.collect import collect
+from countenance.steps.prepare import prepare
 
 from .conftest import (
     EVERY_FACE,
@@ -172,6 +175,17 @@ def test_near_duplicates_are_dropped_and_the_better_one_stays(released: Producti
     assert all((face.quality.gaze_deg is not None) == face.has_crop for face in faces)
     assert kept == [3]
     assert prepared.rejections == {"alike": 7}
+
+
+def test_pictures_are_told_of_together(released: Production) -> None:
+    folder = released.folder / "pictures"
+    folder.mkdir()
+    for number, rgb in enumerate([*clip_of(PERFORMER, 14)[:12:4], GREY]):
+        Image.fromarray(rgb).save(folder / f"{'abcd'[number]}.png")
+    collect(released.project, PERFORMER, [folder], progress=Silent())
+    progress = Recorder()
+    prepare(released.project, PERFORMER, grant_prepare(released.project, PERFORMER), EVERY_FACE, progress=progress)
+    assert [note for note in progress.notes if "faces kept" in note] == ["4 pictures: 3 of 3 faces kept for kofi"]
 
 
 def test_no_more_faces_than_asked_for(trained: Production) -> None:

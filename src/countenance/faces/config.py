@@ -30,7 +30,7 @@ class PrepareConfig:
     max_sure_distance: float = 0.32
     """A track that lies nearer than this is the person beyond doubt; from then on it stands beside those pictures
     for what they look like."""
-    max_known_distance: float = 0.36
+    max_known_distance: float = 0.35
     """Of other tracks to the mean of all that; then one that lies nearer is the person."""
     max_unsure_distance: float = 0.5
     """A track that lies further away is another person; one in between waits for a review."""

@@ -31,7 +31,7 @@ from countenance.types import AlignedFace, FaceQuality, FaceSet, Permit, Rejecti
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipCounts:
-    """What became of the faces of one clip."""
+    """What became of the faces of one clip, or of several."""
 
     found: int
     """Of the person, or of somebody who may be."""
@@ -39,6 +39,17 @@ class ClipCounts:
     others: int
     """Faces of other people, of which nothing is stored."""
     rejections: Counter[Rejection]
+
+    def __add__(self, more: "ClipCounts") -> "ClipCounts":
+        return ClipCounts(
+            found=self.found + more.found,
+            kept=self.kept + more.kept,
+            others=self.others + more.others,
+            rejections=self.rejections + more.rejections,
+        )
+
+
+NOTHING = ClipCounts(found=0, kept=0, others=0, rejections=Counter())
 
 
 def choose_faces(

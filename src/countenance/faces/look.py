@@ -109,7 +109,7 @@ class Looker:
         found, num_others = [], 0
         for track in tracks:
             chips = [chip for _, _, chip in track.best]
-            embedding = np.asarray(embed(self._recogniser, chips).mean(axis=0))
+            embedding = np.asarray(embed(self._recogniser, with_mirrored(chips)).mean(axis=0))
             is_telling = min(abs(yaw) for _, yaw, _ in track.best) < TELLING_YAW_DEG
             if is_telling and float(np.linalg.norm(embedding - template)) > config.max_unsure_distance:
                 num_others += len(track.seen)
@@ -131,6 +131,13 @@ class Looker:
     def _rows(self, track: _Growing) -> list[FaceRow]:
         masks = {} if self._segmenter is None else _masks(self._segmenter, track.seen)
         return [_row(seen, masks.get(seen.frame), self._find_eyes) for seen in track.seen]
+
+
+def with_mirrored(chips: Sequence[UInt8[np.ndarray, "P P 3"]]) -> list[UInt8[np.ndarray, "P P 3"]]:
+    """Where there are few, as of a picture, their mirror images tell a little more."""
+    if len(chips) >= FACES_PER_EMBEDDING:
+        return list(chips)
+    return [*chips, *(np.ascontiguousarray(chip[:, ::-1]) for chip in chips)]
 
 
 def describe_face(

@@ -8,7 +8,7 @@ from countenance import ledger
 from countenance.consent.permit import require
 from countenance.errors import FaceError
 from countenance.faces.config import PrepareConfig
-from countenance.faces.faceset import ClipCounts, choose_faces, count_faces, make_face_set
+from countenance.faces.faceset import NOTHING, ClipCounts, choose_faces, count_faces, make_face_set
 from countenance.faces.identity import Recogniser
 from countenance.faces.recognise import templates
 from countenance.faces.scan import Nets, scan_clip
@@ -89,13 +89,16 @@ def _close(
     project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: PrepareConfig, progress: Progress
 ) -> Prepared:
     choose_faces(project, person, config, [info.sha256 for info in clips], "prepare")
-    found, kept, others, reasons = 0, 0, 0, Counter[Rejection]()
+    counts = {info: count_faces(project, person, info.sha256, "prepare") for info in clips}
+    pictures = [info for info in clips if info.kind == "picture"]
     for info in clips:
-        counts = count_faces(project, person, info.sha256, "prepare")
-        progress.note(_summary(info.path.name, person, counts))
-        found, kept, others = found + counts.found, kept + counts.kept, others + counts.others
-        reasons += counts.rejections
-    _check_kept(person, len(clips), found, kept, others, reasons)
+        if info.kind != "picture":
+            progress.note(_summary(info.path.name, person, counts[info]))
+    if pictures:
+        name = pictures[0].path.name if len(pictures) == 1 else f"{len(pictures)} pictures"
+        progress.note(_summary(name, person, sum((counts[info] for info in pictures), NOTHING)))
+    total = sum(counts.values(), NOTHING)
+    _check_kept(person, len(clips), total)
     face_set = make_face_set(project, person, permit)
     with project.transaction():
         ledger.append(
@@ -103,21 +106,27 @@ def _close(
             "prepared",
             {"face_set": face_set.digest, "num_faces": face_set.num_faces, "permit": permit.digest},
         )
-    return Prepared(face_set=face_set, num_clips=len(clips), num_found=found, num_others=others, rejections=reasons)
+    return Prepared(
+        face_set=face_set,
+        num_clips=len(clips),
+        num_found=total.found,
+        num_others=total.others,
+        rejections=total.rejections,
+    )
 
 
-def _check_kept(person: str, num_clips: int, found: int, kept: int, others: int, reasons: Counter[Rejection]) -> None:
-    if found == 0 and others == 0:
+def _check_kept(person: str, num_clips: int, counts: ClipCounts) -> None:
+    if counts.found == 0 and counts.others == 0:
         raise FaceError(f"no face in any of the {num_clips} clips of {person}; collect footage that shows them")
-    if found == 0:
+    if counts.found == 0:
         raise FaceError(
-            f"all {others} faces in the clips of {person} are other people's, judged by the release's reference "
+            f"all {counts.others} faces in the clips of {person} are other people's, judged by the release's reference "
             "picture; collect footage of the right person, or have a release with a better picture signed"
         )
-    if kept == 0 and reasons["unsure who"]:
+    if counts.kept == 0 and counts.rejections["unsure who"]:
         raise FaceError(
-            f"none of the {found} faces in the clips of {person} is surely theirs; say of which tracks it is them with "
-            f"`countenance faces review {person}`"
+            f"none of the {counts.found} faces in the clips of {person} is surely theirs; say of which tracks it is "
+            f"them with `countenance faces review {person}`"
         )
 
 
