@@ -24,8 +24,8 @@ from matplotlib.axes import Axes
 from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure, pose_figure
-from countenance.actors.footage import REFERENCE_SHOT
-from countenance.actors.performance import draw_performance, still
+from countenance.actors.footage import draw_portrait
+from countenance.actors.performance import draw_performance
 from countenance.actors.staging import draw_scene
 from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
@@ -101,8 +101,7 @@ def rendered(path: Path | None) -> tuple[list[Rgb], list[list[Rgb]]]:
     for seed in ACTORS:
         figure = build_figure(draw_actor(seed))
         caster = Caster(figure)
-        shot = REFERENCE_SHOT
-        portraits.append(caster.draw(pose_figure(figure, still(), 0), shot.camera, shot.light, SIZE).rgb)
+        portraits.append(draw_portrait(caster, SIZE))
         performance, scene = draw_performance(seed, 240), draw_scene(seed, 240, 4)
         frames = []
         for frame in np.linspace(0, 239, FRAMES).round().astype(int).tolist():
@@ -139,6 +138,8 @@ def identity(
     axis.axvspan(
         config.max_distance, config.max_unsure_distance, color="#c9a227", alpha=0.3, label="waits for a review"
     )
+    axis.axvline(config.max_sure_distance, color="#2a7f62", linewidth=2, label="beyond doubt up to here")
+    axis.axvline(config.max_known_distance, color="#2a7f62", linewidth=2, linestyle=":", label="once more is known")
     axis.set(title=f"track to portrait: {config.max_distance} and {config.max_unsure_distance}", xlabel="distance")
     axis.legend()
     print(f"\nown: mean {own.mean():.3f}, most {own.max():.3f}, sorted {np.sort(own).round(2).tolist()}")

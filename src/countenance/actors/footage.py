@@ -16,7 +16,8 @@ from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
 from countenance.actors.actor import Actor, draw_actor
-from countenance.actors.figure import Figure, build_figure, build_truth
+from countenance.actors.caster import Caster
+from countenance.actors.figure import Figure, build_figure, build_truth, pose_figure
 from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
 from countenance.actors.render import (
     DETAIL_OF,
@@ -62,6 +63,12 @@ class CaseSpec:
     size: int = 256
     training_frames: int = 240
     plate_frames: int = 48
+
+
+def draw_portrait(caster: Caster, size: int) -> Rgb:
+    """An actor as their release would show them: still, from the front, in a studio; by the caster."""
+    posed = pose_figure(caster.figure, still(), 0)
+    return caster.draw(posed, REFERENCE_SHOT.camera, REFERENCE_SHOT.light, size).rgb
 
 
 def claim_folder(folder: Path, facts: Mapping[str, object]) -> None:

@@ -20,19 +20,18 @@ import numpy as np
 from av.video.frame import VideoFrame
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from countenance.actors.actor import Actor, draw_actor, skin_tone
+from countenance.actors.actor import draw_actor, skin_tone
 from countenance.actors.cache import cache_folder
 from countenance.actors.caster import Caster
 from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.figure import build_figure, pose_figure
-from countenance.actors.footage import REFERENCE_SHOT, png
+from countenance.actors.footage import draw_portrait, png
 from countenance.actors.light import look_up, surroundings
 from countenance.actors.performance import (
     FRAME_RATE,
     Performance,
     PerformanceConfig,
     draw_performance,
-    still,
 )
 from countenance.actors.render import FROM_IMAGE_AXES, RENDERING
 from countenance.actors.scene import Camera, Light, Scene, Shot
@@ -626,16 +625,11 @@ def footage_of(spec: ClipSpec, progress: Progress) -> Footage:
         if aside.exists():
             shutil.rmtree(aside)
         (aside / "owners").mkdir(parents=True)
-        (aside / "reference.png").write_bytes(png(_portrait(draw_actor(spec.people[0]))))
+        portrait = draw_portrait(Caster(build_figure(draw_actor(spec.people[0]))), REFERENCE_PX)
+        (aside / "reference.png").write_bytes(png(portrait))
         _write_footage(spec, aside, progress)
         aside.rename(folder)
     return Footage(spec=spec, folder=folder)
-
-
-def _portrait(actor: Actor) -> Rgb:
-    caster = Caster(build_figure(actor))
-    posed = pose_figure(caster.figure, still(), 0)
-    return caster.draw(posed, REFERENCE_SHOT.camera, REFERENCE_SHOT.light, REFERENCE_PX).rgb
 
 
 def _write_footage(spec: ClipSpec, folder: Path, progress: Progress) -> None:

@@ -200,8 +200,9 @@ def middle_xy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> tuple[float, float
 
 
 def encode_crop(rgb: UInt8[np.ndarray, "S S 3"]) -> bytes:
-    """A crop as PNG, packed quickly: runs of one value only, which for filtered pictures also takes less room."""
-    packing = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    """A crop as PNG, packed quickly: each pixel by the mean of its neighbours, and no search for what repeats."""
+    packing = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
+    packing += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY, cv2.IMWRITE_PNG_COMPRESSION, 1]
     written, png = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), packing)
     assert written
     return png.tobytes()
