@@ -1,6 +1,7 @@
 import itertools
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,17 +16,32 @@ from countenance import ledger
 from countenance.composite.swap import SMOOTHING_RADIUS
 from countenance.errors import FaceError, ProvenanceError, UsageError
 from countenance.faces import scan as scan_module
+from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.light import mean_colour
+from countenance.faces.store import answer, stored_faces
 from countenance.faces.track import GROUP_FRAMES
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.progress import Silent
 from countenance.provenance.label import draw_label
 from countenance.steps import generate as generate_module
-from countenance.steps.generate import GenerateConfig
+from countenance.steps.collect import collect
+from countenance.steps.generate import GenerateConfig, find_performer
 from countenance.types import Frame, MediaInfo
 
-from .conftest import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production, Rgb, clip_of, frames_of, write_video
+from .conftest import (
+    LIKENESS,
+    PERFORMER,
+    STRANGER,
+    UNLABELLED,
+    Production,
+    Recorder,
+    Rgb,
+    clip_of,
+    frames_of,
+    write_video,
+)
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
@@ -192,6 +208,24 @@ def test_stranger_s_plate(trained: Production, tmp_path: Path) -> None:
     with pytest.raises(FaceError, match=r"kofi isn't in .*plate\.mp4"):
         trained.generate(plate, tmp_path / "shot.mp4")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["plate.mp4"]
+
+
+def test_whom_it_is_not_sure_of_is_left_alone_and_told(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_distance=0.01))
+    info = probe(write_video(tmp_path / "plate.mp4", clip_of(PERFORMER, 6)))
+    progress = Recorder()
+    assert find_performer(trained.project, PERFORMER, info, progress) == []
+    (note,) = progress.notes
+    assert note.startswith("6 faces in plate.mp4 may be kofi or not")
+    # What it names as the way out is one: a confirmed track of the plate makes them known.
+    collect(trained.project, PERFORMER, [info.path], progress=Silent())
+    trained.prepare(PERFORMER)
+    own = stored_faces(trained.project, PERFORMER, sha256=info.sha256)
+    answer(trained.project, PERFORMER, own[:1], "yes")
+    monkeypatch.setattr(generate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_sure_distance=0.0))
+    assert len(find_performer(trained.project, PERFORMER, info, progress)) == 6
 
 
 def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> None:

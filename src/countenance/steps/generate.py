@@ -18,7 +18,7 @@ from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, PlacedFace, sw
 from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
 from countenance.faces.config import PLATE_CONFIG
-from countenance.faces.faceset import choose_faces, open_face_set, read_faces
+from countenance.faces.faceset import choose_faces, count_faces, open_face_set, read_faces
 from countenance.faces.identity import Recogniser
 from countenance.faces.light import mean_colour
 from countenance.faces.recognise import templates
@@ -154,6 +154,11 @@ def find_performer(project: Project, performer: str, info: MediaInfo, progress: 
         progress=progress,
     )
     choose_faces(project, performer, PLATE_CONFIG, [info.sha256], "generate")
+    if num_unsure := count_faces(project, performer, info.sha256, "generate").rejections["unsure who"]:
+        progress.note(
+            f"{num_unsure} faces in {info.path.name} may be {performer} or not, and stay as they are; to settle it, "
+            f"collect the plate as footage of {performer}, prepare, and answer `countenance faces review {performer}`"
+        )
     return stored_faces(project, performer, purpose="generate", sha256=info.sha256, kept_only=True)
 
 
