@@ -38,3 +38,8 @@ class Silent:
 
     def note(self, text: str) -> None:
         pass
+
+
+def if_many(progress: Progress, total: int) -> Progress:
+    """The same, or nothing shown where there is but one thing to do: two hundred pictures need no bar each."""
+    return progress if total > 1 else Silent()

@@ -186,6 +186,8 @@ def test_pictures_are_told_of_together(released: Production) -> None:
     progress = Recorder()
     prepare(released.project, PERFORMER, grant_prepare(released.project, PERFORMER), EVERY_FACE, progress=progress)
     assert [note for note in progress.notes if "faces kept" in note] == ["4 pictures: 3 of 3 faces kept for kofi"]
+    # One bar for all of them, and none for each.
+    assert progress.done_now == {"preparing footage of kofi": 4}
 
 
 def test_no_more_faces_than_asked_for(trained: Production) -> None:

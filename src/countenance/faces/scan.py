@@ -26,7 +26,7 @@ from countenance.faces.track import MAX_GAP_FRAMES, MIN_CONTINUITY
 from countenance.geometry import box_around, overlap
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
-from countenance.progress import Progress
+from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.types import Frame, MediaInfo
 
@@ -106,7 +106,7 @@ def scan_clip(
     missing = [stretch for stretch in stretches if stretch.first not in done]
     task = _Task(info=info, timeline=timeline, template=template, config=config)
     with closing(_look_at_all(task, missing, nets, threads)) as looked:
-        frames = progress.track(
+        frames = if_many(progress, len(timeline.frame_pts)).track(
             _stored(project, scan, looked),
             what=f"looking for faces in {info.path.name}",
             unit="frames",

@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt8
 from countenance.media.container import opened_video
 from countenance.media.reader import decoded_frames, read_frames, sought
 from countenance.media.shots import THUMBNAIL_SIZE, find_shots, thumbnail
-from countenance.progress import Progress
+from countenance.progress import Progress, if_many
 from countenance.types import MediaInfo
 
 KEYFRAME_STEP = 48
@@ -55,7 +55,7 @@ def read_timeline(info: MediaInfo, progress: Progress) -> Timeline:
         MediaError: damaged, or not all the frames are there that were counted.
     """
     if info.kind != "video":
-        pictures = progress.track(
+        pictures = if_many(progress, info.num_frames).track(
             read_frames(info), what=f"reading {info.path.name}", unit="frames", total=info.num_frames
         )
         return Timeline(

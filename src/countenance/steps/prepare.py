@@ -13,7 +13,7 @@ from countenance.faces.identity import Recogniser
 from countenance.faces.recognise import templates
 from countenance.faces.scan import Nets, scan_clip
 from countenance.faces.segment import Segmenter
-from countenance.progress import Progress
+from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.runs import recorded_run
 from countenance.steps.collect import collected_clips, timeline_of
@@ -46,7 +46,9 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         nets = Nets(recogniser=Recogniser(), segmenter=Segmenter())
-        for info in clips:
+        for info in if_many(progress, len(clips)).track(
+            clips, what=f"preparing footage of {person}", unit="clips", total=len(clips)
+        ):
             timeline = timeline_of(project, info, progress)
             scan_clip(
                 project,

@@ -360,7 +360,7 @@ def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip],
         lines=(
             clip.name,
             f"{begin:.1f} to {end:.1f} s, {len(track.faces):,} faces",
-            f"distance {track.distance:.3f}: sure up to {config.max_distance:g}",
+            f"distance {track.distance:.3f}: sure up to {config.max_known_distance:g}–{config.max_distance:g}",
             f"margin {track.margin:.3f}: sure from {config.min_margin:g}",
         ),
         pictures=tuple(read_crop(project, face.id) for face in sorted(best, key=lambda face: face.frame)),
