@@ -219,13 +219,14 @@ def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     assert find_performer(trained.project, PERFORMER, info, progress) == []
     (note,) = progress.notes
     assert note.startswith("6 faces in plate.mp4 may be kofi or not")
-    # What it names as the way out is one: a confirmed track of the plate makes them known.
+    # What it names as the way out is one.
     collect(trained.project, PERFORMER, [info.path], progress=Silent())
     trained.prepare(PERFORMER)
     own = stored_faces(trained.project, PERFORMER, sha256=info.sha256)
     answer(trained.project, PERFORMER, own[:1], "yes")
-    monkeypatch.setattr(generate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_sure_distance=0.0))
     assert len(find_performer(trained.project, PERFORMER, info, progress)) == 6
+    answer(trained.project, PERFORMER, own[:1], "no")
+    assert find_performer(trained.project, PERFORMER, info, progress) == []
 
 
 def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> None:

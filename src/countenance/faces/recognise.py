@@ -112,7 +112,7 @@ def _collected(project: Project, person: str) -> dict[str, list[_Track]]:
 
 
 def _tracks(project: Project, person: str, sha256: str, purpose: Purpose) -> list[_Track]:
-    words = _words(project, person, sha256) if purpose == "prepare" else {}
+    words = _words(project, person, sha256, purpose)
     together = _together(project, person, sha256, purpose)
     rows = project.database.execute(
         "SELECT tracks.id, embedding FROM tracks JOIN scans ON scans.id = tracks.scan"
@@ -131,12 +131,12 @@ def _tracks(project: Project, person: str, sha256: str, purpose: Purpose) -> lis
     ]
 
 
-def _words(project: Project, person: str, sha256: str) -> dict[int, Word]:
-    """What the user said of tracks; a word about any of its faces counts for all of a track."""
+def _words(project: Project, person: str, sha256: str, purpose: Purpose) -> dict[int, Word]:
+    """What the user said of tracks, be the file footage or plate; a word about any face counts for all of its track."""
     said = answers(project, person, sha256)
     if not said:
         return {}
-    faces = iterate_faces(project, person, purpose="prepare", sha256=sha256)
+    faces = iterate_faces(project, person, purpose=purpose, sha256=sha256)
     words = ((face.track, says(said, face, ("yes", "no"))) for face in faces)
     return {track: word for track, word in words if word is not None}
 
