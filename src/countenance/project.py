@@ -134,8 +134,8 @@ MIGRATIONS = (
         id INTEGER PRIMARY KEY,
         scan INTEGER NOT NULL REFERENCES scans(id) ON DELETE CASCADE,
         shot INTEGER NOT NULL,           -- frame at which its shot begins
-        distance REAL NOT NULL,          -- of its mean embedding to the person's template
-        margin REAL NOT NULL,            -- how much further away the nearest other person of the project is
+        distance REAL NOT NULL,          -- of its mean embedding to what is known of the person
+        margin REAL NOT NULL,            -- how much further away the nearest other is
         num_embedded INTEGER NOT NULL,   -- faces behind that mean
         embedding BLOB NOT NULL          -- Float32[128]
     ) STRICT;

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import cycle, islice
@@ -155,10 +154,9 @@ def speed_table(results: dict[str, Any]) -> str:
     )
 
 
-@contextmanager
-def _one_process() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        yield pool
+def _one_process() -> ProcessPoolExecutor:
+    """A new one for each work, so that memory is each one's own."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
 
 
 def _each_alone(works: list[Callable[[], Figure]]) -> Iterator[Figure]:

@@ -46,6 +46,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         nets = Nets(recogniser=Recogniser(), segmenter=Segmenter())
+        portrait = templates(project)[person]
         for info in if_many(progress, len(clips)).track(
             clips, what=f"preparing footage of {person}", unit="clips", total=len(clips)
         ):
@@ -56,7 +57,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
                 "prepare",
                 info,
                 timeline,
-                templates(project)[person],
+                portrait,
                 nets,
                 config,
                 threads=num_threads(config),
