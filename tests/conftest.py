@@ -8,7 +8,10 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from jaxtyping import install_import_hook
 
-CHECKED = ("geometry", "types", "media", "faces", "composite", "model", "actors", "bench")
+CHECKED = (
+    *("geometry", "types", "footage", "media", "vision", "faces", "coverage", "review"),
+    *("composite", "model", "actors", "bench"),
+)
 install_import_hook([f"countenance.{room}" for room in CHECKED], "shape_checks.check")
 
 import pytest

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from countenance.faces.align import angles_of
-from countenance.faces.landmarks import FaceFinder
 from countenance.geometry import similarity_between
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.vision.align import angles_of
+from countenance.vision.landmarks import FaceFinder
 
 PACKAGE = Path(__file__).parents[1] / "src" / "countenance"
 CLIPS = ("kofi_training", "zuri_training", "mira_training")

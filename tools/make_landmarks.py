@@ -20,8 +20,8 @@ from countenance.actors.head import load_head, sample_map
 from countenance.actors.landmarks import landmark_roots
 from countenance.actors.performance import draw_performance
 from countenance.actors.scene import Camera, Lamp, Light
-from countenance.faces.landmarks import FaceFinder
 from countenance.geometry import similarity_between
+from countenance.vision.landmarks import FaceFinder
 
 OUTPUT = Path(__file__).parents[1] / "src/countenance/actors/data/landmarks.npz"
 SIZE = 256

@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from countenance.faces.align import cut, frame_to_crop, head_pose
-from countenance.faces.gaze import EyeFinder
-from countenance.faces.landmarks import FaceFinder
 from countenance.faces.look import describe_face
-from countenance.faces.segment import Segmenter
 from countenance.geometry import transform_points
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.vision.align import cut, frame_to_crop, head_pose
+from countenance.vision.gaze import EyeFinder
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.segment import Segmenter
 
 ROOT = Path(__file__).parents[1]
 SIZE, SUBPIXEL_BITS = 512, 3

@@ -17,8 +17,8 @@ from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure, pose_figure
 from countenance.actors.performance import draw_performance
 from countenance.actors.staging import draw_scene
-from countenance.faces.identity import Recogniser, cut_chip, embed
-from countenance.faces.landmarks import FaceFinder
+from countenance.vision.identity import Recogniser, cut_chip, embed
+from countenance.vision.landmarks import FaceFinder
 
 SIZE, FRAMES = 256, 8
 ACTORS = range(40)

@@ -27,15 +27,15 @@ from countenance.actors.figure import build_figure, pose_figure
 from countenance.actors.footage import draw_portrait
 from countenance.actors.performance import draw_performance
 from countenance.actors.staging import draw_scene
-from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import Recogniser, cut_chip, embed
-from countenance.faces.landmarks import FaceFinder
 from countenance.faces.look import TELLING_YAW_DEG
-from countenance.faces.mask import face_mask
-from countenance.faces.quality import measure_quality
 from countenance.geometry import transform_points, warp
 from countenance.types import DetectedFace, FaceQuality
+from countenance.vision.align import frame_to_crop, head_pose
+from countenance.vision.identity import Recogniser, cut_chip, embed
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.mask import face_mask
+from countenance.vision.quality import measure_quality
 
 SIZE, FRAMES, TRACK_FRAMES = 256, 12, 5
 ACTORS = range(700, 724)

@@ -109,7 +109,7 @@ class DetectedFace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlignedFace:
-    """A face cut out upright, in the crop convention of `faces.align`."""
+    """A face cut out upright, in the crop convention of `vision.align`."""
 
     rgb: UInt8[np.ndarray, "S S 3"]
     mask: Float32[np.ndarray, "S S"]

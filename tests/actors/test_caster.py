@@ -12,9 +12,9 @@ from countenance.actors.head import load_head, rotation
 from countenance.actors.performance import still
 from countenance.actors.render import FROM_IMAGE_AXES, opened_renderer, render
 from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
-from countenance.faces.align import angles_of
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.parts import Part
+from countenance.vision.align import angles_of
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.parts import Part
 
 CAMERA = Camera(frame_m=0.3)
 LIGHT = Light(

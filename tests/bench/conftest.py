@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from countenance.bench.measure import Judge, References
-from countenance.bench.metrics import Mask, Rgb
+from countenance.bench.judge.measure import Judge, References
+from countenance.bench.judge.metrics import Mask, Rgb
 from countenance.demo import data_folder
 from countenance.demo.compare import pictures
 

@@ -15,14 +15,14 @@ from countenance.bench.classical import (
     warp_mesh,
 )
 from countenance.demo import data_folder
-from countenance.faces.align import canonical_mesh, cut, frame_to_crop, head_pose
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.light import even_light
-from countenance.faces.mask import face_mask
 from countenance.geometry import transform_points
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import AlignedFace
+from countenance.vision.align import canonical_mesh, cut, frame_to_crop, head_pose
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.light import even_light
+from countenance.vision.mask import face_mask
 
 
 @pytest.fixture(scope="module")

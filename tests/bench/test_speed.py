@@ -6,10 +6,10 @@ import pytest
 
 from countenance.bench import speed
 from countenance.bench.cases import ROLES
-from countenance.bench.prepare_profile import PARTS, profile
+from countenance.bench.finding.profile import PARTS, profile
 from countenance.bench.speed import FRAME_WH, NUM_FRAMES, Figure, speed_table
 from countenance.demo import data_folder
-from countenance.faces.identity import template_of
+from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from countenance.composite.swap import SMOOTHING_RADIUS, PlacedFace, swap_faces
+from countenance.composite.place import PlacedFace
+from countenance.composite.swap import SMOOTHING_RADIUS, swap_faces
 from countenance.demo import data_folder
-from countenance.faces.landmarks import FaceFinder
-from countenance.faces.mask import face_mask
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import Frame
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.mask import face_mask
 
 
 class Negative:

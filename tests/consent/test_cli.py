@@ -11,7 +11,7 @@ from countenance.consent.document import read_release
 from countenance.consent.permit import grant_prepare
 from countenance.consent.release import check_signature
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
-from countenance.faces import identity
+from countenance.faces import portrait
 from countenance.project import create, opened
 
 from .conftest import Production, template_of
@@ -21,7 +21,7 @@ from .conftest import Production, template_of
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the commands run: no project here, only a picture; the net that looks at it is a fake."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(identity, "template_of", template_of)
+    monkeypatch.setattr(portrait, "template_of", template_of)
     production = Production(project=None, folder=tmp_path)  # type: ignore[arg-type]
     production.picture("dana.png")
     return tmp_path

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from jaxtyping import UInt8
 
-from countenance.faces.align import frame_to_crop, head_pose
-from countenance.faces.gaze import EyeFinder
-from countenance.faces.landmarks import FaceFinder
 from countenance.faces.look import Description, describe_face
-from countenance.faces.segment import Segmenter
-from countenance.faces.store import CROP_SIZE
 from countenance.geometry import invert
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import DetectedFace
+from countenance.vision.align import frame_to_crop, head_pose
+from countenance.vision.crops import CROP_SIZE
+from countenance.vision.gaze import EyeFinder
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.segment import Segmenter
 
 Rgb = UInt8[np.ndarray, "H W 3"]
 

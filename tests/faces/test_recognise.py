@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 from jaxtyping import Float32
+from tests.support.made_up import CLIP, add_track
 
 from countenance.faces.config import PrepareConfig
 from countenance.faces.recognise import NOBODY_ELSE, recognise
 from countenance.faces.store import answer, stored_faces
 from countenance.project import Project, now
-
-from .made_up import CLIP, add_track
 
 CONFIG = PrepareConfig()
 ANOTHER_CLIP = "cd" * 32

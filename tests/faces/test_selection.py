@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from tests.support.made_up import GOOD
 
-from countenance.faces.selection import most_varied
+from countenance.faces.config import PLATE_CONFIG, PrepareConfig
+from countenance.faces.selection import judge, most_varied
 from countenance.types import FaceQuality
-
-from .test_quality import GOOD
 
 
 def turned(yaw_deg: float, sharpness: float = 200.0) -> FaceQuality:
@@ -38,3 +39,33 @@ def test_given_ones_stay_and_the_others_are_chosen_around_them() -> None:
     qualities = [turned(yaw) for yaw in (0.0, 1.0, -40.0, 40.0)]
     assert most_varied(qualities, 3, [1]) == [1, 2, 3]
     assert most_varied(qualities, 1, [0, 1]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size_px": 20.0}, "small"),
+        ({"sharpness": 1.0}, "blurred"),
+        ({"motion_blur": 0.9}, "moving"),
+        ({"brightness": 8.0}, "dark"),
+        ({"clipped_fraction": 0.5}, "overexposed"),
+        ({"yaw_pitch_roll_deg": (-80.0, 0.0, 0.0)}, "turned"),
+        ({"yaw_pitch_roll_deg": (0.0, 50.0, 0.0)}, "turned"),
+        ({"occluded_fraction": 0.6}, "covered"),
+        ({"visible_fraction": 0.5}, "cut off"),
+    ],
+)
+def test_each_fault_has_its_reason(change: dict[str, object], reason: str) -> None:
+    config = PrepareConfig()
+    assert judge(GOOD, 1.0, config) == ()
+    assert judge(replace(GOOD, **change), 1.0, config) == (reason,)  # type: ignore[arg-type]
+    assert judge(replace(GOOD, **change), 1.0, PLATE_CONFIG) == ()  # type: ignore[arg-type]
+
+
+def test_a_mesh_that_sits_badly_is_a_reason() -> None:
+    assert judge(GOOD, 0.5, PrepareConfig()) == ("misfit",)
+
+
+def test_all_reasons_are_told() -> None:
+    poor = replace(GOOD, size_px=20.0, sharpness=1.0, brightness=8.0)
+    assert judge(poor, 1.0, PrepareConfig()) == ("small", "blurred", "dark")

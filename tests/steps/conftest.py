@@ -25,7 +25,8 @@ from countenance.consent.register import add_release, add_revocation
 from countenance.consent.release import new_release, new_revocation, sign
 from countenance.demo import data_folder
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import template_of
+from countenance.faces.faceset import Prepared
+from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.model.config import TrainConfig
@@ -33,7 +34,8 @@ from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig, Generated, generate
-from countenance.steps.prepare import Prepared, choose_again, prepare
+from countenance.steps.prepare import prepare
+from countenance.steps.review import choose_again
 from countenance.steps.train import train
 
 Item = TypeVar("Item")

@@ -13,11 +13,12 @@ from PIL import Image
 
 import countenance.steps.collect
 from countenance.errors import MediaError
+from countenance.footage import collected_clips, timeline_of
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.project import Project
-from countenance.steps.collect import Collected, collect, collected_clips, timeline_of
+from countenance.steps.collect import Collected, collect
 from countenance.types import MediaInfo
 
 NOBODY = 65534

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from countenance.consent.permit import grant, grant_prepare
+from countenance.coverage.aspects import CoverageConfig
+from countenance.coverage.measure import Coverage, coverage_document
 from countenance.errors import ConsentError, FaceError, MediaError, UsageError
-from countenance.faces.coverage import Coverage, coverage_document
-from countenance.faces.coverage_aspects import CoverageConfig
 from countenance.faces.faceset import open_face_set
 from countenance.progress import Silent
 from countenance.steps.collect import collect

@@ -18,17 +18,18 @@ from countenance.errors import FaceError, ProvenanceError, UsageError
 from countenance.faces import scan as scan_module
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
-from countenance.faces.light import mean_colour
+from countenance.faces.plate import find_performer
 from countenance.faces.store import answer, stored_faces
-from countenance.faces.track import GROUP_FRAMES
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.label import draw_label
 from countenance.steps import generate as generate_module
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, find_performer
+from countenance.steps.generate import GenerateConfig
 from countenance.types import Frame, MediaInfo
+from countenance.vision.light import mean_colour
+from countenance.vision.track import GROUP_FRAMES
 
 from .conftest import (
     LIKENESS,

@@ -23,12 +23,12 @@ from countenance.faces.store import Purpose
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.writer import FRAGMENT_FRAMES
-from countenance.model.checkpoint import Checkpoint, read_checkpoint
+from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
 from countenance.model.record import METRICS_NAME
 from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
-from countenance.steps.train import model_folder, train
+from countenance.steps.train import train
 
 from .conftest import (
     LIKENESS,

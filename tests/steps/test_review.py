@@ -6,9 +6,9 @@ import pytest
 
 from countenance.consent.permit import grant_prepare
 from countenance.errors import ConsentError
-from countenance.faces.query import FaceQuery
 from countenance.progress import Silent
 from countenance.project import Project
+from countenance.review.query import FaceQuery
 from countenance.steps.review import export_faces, found_faces, import_faces, say, show_faces, show_waiting
 from countenance.types import Permit
 

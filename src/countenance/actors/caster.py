@@ -26,7 +26,7 @@ from countenance.actors.rays import (
 from countenance.actors.scene import Camera, Light
 from countenance.actors.shading import Look, lighting, linear_picture, shade, skin_uv, tone_mapped
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
-from countenance.faces.parts import Part
+from countenance.vision.parts import Part
 
 SAMPLES = ((0.0, 0.0), (-0.33, -0.24), (0.37, -0.16), (-0.04, 0.4))
 """Rays a pixel, relative to its middle; the first, through the middle itself, also decides the label."""

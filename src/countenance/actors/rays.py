@@ -11,7 +11,7 @@ from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.scene import Camera
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
-from countenance.faces.parts import Part
+from countenance.vision.parts import Part
 
 COVER = {Part.BROW: (0.00030, 0.7), Part.LASH: (0.00022, 0.35), Part.BEARD: (0.00030, 0.45)}
 """Half the width in metres, and how much is hidden: fine hair is drawn wider and fainter, or rays would miss it."""

@@ -19,7 +19,7 @@ from countenance.actors.landmarks import points_68
 from countenance.actors.performance import Performance
 from countenance.actors.scene import Scene, Shot
 from countenance.errors import ActorError
-from countenance.faces.align import angles_of
+from countenance.vision.align import angles_of
 
 RendererName = Literal["caster", "cycles"]
 DETAIL_OF: dict[RendererName, Detail] = {"caster": "fast", "cycles": "full"}

@@ -12,7 +12,7 @@ from countenance.actors.light import Surroundings, irradiance, lamp_irradiance, 
 from countenance.actors.rays import COVER, Hits, Ribbons, Triangles, Vectors, linear, spread
 from countenance.actors.scene import Light
 from countenance.actors.surface import unit
-from countenance.faces.parts import Part
+from countenance.vision.parts import Part
 
 SCATTER_RGB = np.array([0.30, 0.12, 0.07], np.float32)
 """How far light creeps round a skin's edge, by colour: the look of light that scatters inside."""

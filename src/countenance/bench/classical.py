@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from countenance.faces.align import NOSE_BASE, canonical_mesh, head_pose
-from countenance.faces.light import even_light
 from countenance.geometry import similarity_between
 from countenance.types import AlignedFace, DetectedFace
+from countenance.vision.align import NOSE_BASE, canonical_mesh, head_pose
+from countenance.vision.light import even_light
 
 if TYPE_CHECKING:
     from collections.abc import Callable

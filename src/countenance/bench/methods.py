@@ -15,7 +15,6 @@ from countenance.bench.production import LIKENESS, PERFORMER, PUBLISHING, kept_f
 from countenance.composite.swap import DrawFace
 from countenance.consent.permit import grant
 from countenance.errors import UsageError
-from countenance.faces.landmarks import FaceFinder
 from countenance.model.batches import draw_batch, stack_faces
 from countenance.model.config import TrainConfig
 from countenance.model.loop import train_step
@@ -24,6 +23,7 @@ from countenance.progress import Progress
 from countenance.project import Project
 from countenance.steps.generate import generate
 from countenance.steps.train import train
+from countenance.vision.landmarks import FaceFinder
 
 PLATE, TRUTH, CLASSICAL, OURS = "plate", "truth", "classical", "ours"
 METHODS: tuple[str, ...] = (PLATE, TRUTH, CLASSICAL, OURS, *get_args(PeerName))

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from countenance.bench.cases import ROLES, CaseFiles
-from countenance.bench.measure import Judge, References
+from countenance.bench.judge.measure import Judge, References
+from countenance.composite.place import placed_faces
 from countenance.composite.swap import DrawFace, swap_faces
 from countenance.consent.document import write_document
 from countenance.consent.keys import load_key, make_key
@@ -25,14 +26,15 @@ from countenance.consent.release import new_release, sign
 from countenance.demo.compare import pictures
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
-from countenance.faces.identity import template_of
+from countenance.faces.plate import find_performer
+from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
 from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, find_performer, placed_faces
+from countenance.steps.generate import GenerateConfig
 from countenance.steps.prepare import prepare
 from countenance.types import AlignedFace, Frame, MediaInfo, Render, Role
 

@@ -25,9 +25,9 @@ import torch
 
 from countenance.bench.cases import DEMO, ROLES, Case, CaseFiles, case_files
 from countenance.bench.extra import require_extra
+from countenance.bench.finding.profile import Part, profile
 from countenance.bench.methods import OURS, images_per_cpu_s
 from countenance.bench.peers import BATCH_SIZE, PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
-from countenance.bench.prepare_profile import Part, profile
 from countenance.bench.production import (
     LIKENESS,
     PERFORMER,
@@ -41,7 +41,7 @@ from countenance.bench.truth import machine
 from countenance.consent.permit import grant, grant_prepare
 from countenance.demo.compare import pictures
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import template_of
+from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline

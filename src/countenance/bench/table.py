@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from countenance.bench.measure import MAX_MISSED_FRACTION, ClipMeasures, gains
+from countenance.bench.judge.measure import MAX_MISSED_FRACTION, ClipMeasures, gains
 
 NONE = "–"
 GAINS = ("identity", "perceptual", "ssim", "shape")

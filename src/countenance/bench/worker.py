@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from countenance.bench.cases import Case, CaseFiles, case_files
-from countenance.bench.measure import ClipMeasures, Judge, measure_clip
+from countenance.bench.judge.measure import ClipMeasures, Judge, measure_clip
+from countenance.bench.judge.metrics import Mask
 from countenance.bench.methods import PLATE, Job, stages
-from countenance.bench.metrics import Mask
 from countenance.bench.production import make_production, opened_production, read_references
 from countenance.bench.truth import RESULT_NAME, code_digest
 from countenance.demo.compare import pictures

@@ -225,8 +225,9 @@ def train(
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
+    from countenance.model.checkpoint import model_folder
     from countenance.model.config import TrainConfig
-    from countenance.steps.train import model_folder, train
+    from countenance.steps.train import train
 
     with here(writing=True) as project, stops_on_interrupt() as should_stop, Bars() as progress:
         config = read_config(TrainConfig, "train", project.settings, set_ or [])

@@ -124,8 +124,8 @@ def prepare(
 
     require_extra()
     _one_thread()
-    from countenance.bench.footage import CLIPS, quick_clips
-    from countenance.bench.prepare import document, run_prepare
+    from countenance.bench.finding.footage import CLIPS, quick_clips
+    from countenance.bench.finding.run import document, run_prepare
     from countenance.cli.display import Bars
     from countenance.project import write_whole
 
@@ -160,7 +160,7 @@ def judge(
 
     require_extra()
     _one_thread()
-    from countenance.bench.graded import table_of, write_demo_graded
+    from countenance.bench.judge.graded import table_of, write_demo_graded
 
     output.mkdir(parents=True, exist_ok=True)
     verdicts = write_demo_graded(output, stranger=stranger)

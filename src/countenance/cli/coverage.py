@@ -38,9 +38,9 @@ def coverage(
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant_prepare
+    from countenance.coverage.aspects import CoverageConfig
+    from countenance.coverage.measure import coverage_document
     from countenance.errors import UsageError
-    from countenance.faces.coverage import coverage_document
-    from countenance.faces.coverage_aspects import CoverageConfig
     from countenance.steps.cover import Plate, check_folder, cover, write_report
 
     if (plate is None) != (performer is None):

@@ -10,9 +10,9 @@ from countenance.cli.shell import console, count, here, print_json
 from countenance.errors import one_line
 
 if TYPE_CHECKING:
-    from countenance.faces.query import Clip, FaceQuery, WaitingTrack
+    from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace, Word
-    from countenance.steps.prepare import Prepared
+    from countenance.review.query import Clip, FaceQuery, WaitingTrack
     from countenance.steps.review import Found, Sheets
 
 app = typer.Typer(
@@ -101,7 +101,7 @@ def list_faces(
     Example: countenance faces list dana --where moving --names | countenance faces drop dana --from -
     """
     from countenance.consent.permit import grant_prepare
-    from countenance.faces.query import choose
+    from countenance.review.query import choose
     from countenance.steps.review import found_faces
 
     query = _query(sort, reverse, where, clip, range_, limit)
@@ -199,7 +199,7 @@ def review(
     """
     from countenance.cli.display import Bars
     from countenance.consent.permit import grant_prepare
-    from countenance.faces.query import track_named, waiting_tracks
+    from countenance.review.query import track_named, waiting_tracks
     from countenance.steps.review import found_faces, say, show_waiting
 
     answers = _track_answers(yes or [], no or [], from_)
@@ -314,7 +314,7 @@ def import_folder(
 def _query(
     sort: Any, reverse: bool, where: str | None, clip: str | None, ranges: list[str] | None, limit: int | None
 ) -> "FaceQuery":
-    from countenance.faces.query import FaceQuery, parse_range, parse_where
+    from countenance.review.query import FaceQuery, parse_range, parse_where
 
     return FaceQuery(
         sort=sort,
@@ -330,7 +330,7 @@ def _answer(person: str, word: Literal["keep", "drop"], names: list[str] | None,
     from countenance.cli.display import Bars
     from countenance.consent.permit import grant_prepare
     from countenance.errors import UsageError
-    from countenance.faces.query import faces_named
+    from countenance.review.query import faces_named
     from countenance.steps.review import found_faces, say
 
     wanted = [*(names or []), *(_lines(from_) if from_ else [])]
@@ -394,7 +394,7 @@ def _lines(name: str) -> list[str]:
 def _document(face: "StoredFace", clip: "Clip") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from countenance.faces.query import state_of
+    from countenance.review.query import state_of
 
     return {
         "name": face.name,
@@ -432,7 +432,7 @@ def _print_faces(faces: "list[StoredFace]", found: "Found", query: "FaceQuery") 
     from rich.table import Table
     from rich.text import Text
 
-    from countenance.faces.query import measured_text, state_of
+    from countenance.review.query import measured_text, state_of
 
     colours = {"kept": "green", "unsure": "yellow", "left-out": "red"}
     columns = ["name", "clip", "about", "frame", *([] if query.sort == "frame" else [query.sort]), "state"]

@@ -147,7 +147,7 @@ def add(
 
     with here(writing=True) as project:
         if isinstance(read_document(path), Release):
-            from countenance.faces.identity import template_of
+            from countenance.faces.portrait import template_of
 
             added = add_release(project, path, template_of)
         else:

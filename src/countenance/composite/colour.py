@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from countenance.faces.light import lab_statistics
+from countenance.vision.light import lab_statistics
 
 MAX_GAIN = 1.6
 """A face that would need more contrast than this was drawn wrongly; more would only show its noise."""

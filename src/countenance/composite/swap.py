@@ -11,26 +11,19 @@ from jaxtyping import Float32, UInt8
 
 from countenance.composite.blend import feathered, paste
 from countenance.composite.colour import ColourShift, apply_shift, colour_shift, mean_shift
+from countenance.composite.place import PlacedFace
 from countenance.composite.stabilise import centred_windows
-from countenance.faces.align import cut, frame_to_crop, head_pose
-from countenance.faces.light import even_light
-from countenance.faces.mask import hull_in_crop
 from countenance.geometry import invert
 from countenance.types import Frame, GeneratedFace
+from countenance.vision.align import cut, frame_to_crop, head_pose
+from countenance.vision.light import even_light
+from countenance.vision.mask import hull_in_crop
 
 SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
 NO_TINT = np.zeros(3, np.float32)
 MASK_SIZE = 256
 """The mask is made at this size whatever the generator's: its border must be finer than the face's pixels."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlacedFace:
-    """A face to be replaced."""
-
-    track: int
-    landmarks_xyz: Float32[np.ndarray, "468 3"]
 
 
 @runtime_checkable

@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from countenance.errors import MediaError
 from countenance.faces.faceset import open_face_set, read_faces
-from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
-from countenance.faces.landmarks import FaceFinder
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
 from countenance.project import Project
+from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
+from countenance.vision.landmarks import FaceFinder
 
 NUM_COLUMNS = 6
 FACES_FOR_MEAN = 48

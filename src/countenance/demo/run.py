@@ -15,8 +15,9 @@ from countenance.demo import data_folder
 from countenance.demo.compare import compare, write_comparison
 from countenance.errors import UsageError
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import template_of
+from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
+from countenance.model.checkpoint import model_folder
 from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
@@ -24,7 +25,7 @@ from countenance.project import create, opened, write_whole
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig, generate
 from countenance.steps.prepare import prepare
-from countenance.steps.train import model_folder, train
+from countenance.steps.train import train
 from countenance.steps.verify import verify
 
 LIKENESS, PERFORMER = "zuri", "kofi"

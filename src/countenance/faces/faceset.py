@@ -6,27 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from countenance import ledger
 from countenance.errors import FaceError
-from countenance.faces.align import frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
-from countenance.faces.mask import hull_in_crop
-from countenance.faces.quality import judge
 from countenance.faces.recognise import recognise
-from countenance.faces.selection import most_varied
-from countenance.faces.store import (
-    CROP_SIZE,
-    Purpose,
-    StoredFace,
-    Word,
-    answers,
-    decode_crop,
-    decode_mask,
-    iterate_faces,
-    landmarks_of,
-    says,
-)
+from countenance.faces.selection import judge, most_varied
+from countenance.faces.store import Purpose, StoredFace, Word, answers, iterate_faces, landmarks_of, says
+from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.types import AlignedFace, FaceQuality, FaceSet, Permit, Rejection, Verdict
+from countenance.types import AlignedFace, FaceQuality, FaceSet, MediaInfo, Permit, Rejection, Verdict
+from countenance.vision.align import frame_to_crop, head_pose
+from countenance.vision.crops import CROP_SIZE, decode_crop, decode_mask
+from countenance.vision.mask import hull_in_crop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,3 +228,69 @@ def _aligned(landmarks: bytes, crop: bytes, mask: bytes) -> AlignedFace:
     to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
     outline = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
     return AlignedFace(rgb=decode_crop(crop), mask=outline, visible=decode_mask(mask), frame_to_crop=to_crop)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """The face set, and what was left out of it."""
+
+    face_set: FaceSet
+    num_clips: int
+    num_found: int
+    """Faces of the person, and of those who may be."""
+    num_others: int
+    """Faces of other people, of which nothing is stored."""
+    rejections: Counter[Rejection]
+
+
+def close_face_set(
+    project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: PrepareConfig, progress: Progress
+) -> Prepared:
+    choose_faces(project, person, config, [info.sha256 for info in clips], "prepare")
+    counts = {info: count_faces(project, person, info.sha256, "prepare") for info in clips}
+    pictures = [info for info in clips if info.kind == "picture"]
+    for info in clips:
+        if info.kind != "picture":
+            progress.note(_summary(info.path.name, person, counts[info]))
+    if pictures:
+        name = pictures[0].path.name if len(pictures) == 1 else f"{len(pictures)} pictures"
+        progress.note(_summary(name, person, sum((counts[info] for info in pictures), NOTHING)))
+    total = sum(counts.values(), NOTHING)
+    _check_kept(person, len(clips), total)
+    face_set = make_face_set(project, person, permit)
+    with project.transaction():
+        ledger.append(
+            project,
+            "prepared",
+            {"face_set": face_set.digest, "num_faces": face_set.num_faces, "permit": permit.digest},
+        )
+    return Prepared(
+        face_set=face_set,
+        num_clips=len(clips),
+        num_found=total.found,
+        num_others=total.others,
+        rejections=total.rejections,
+    )
+
+
+def _check_kept(person: str, num_clips: int, counts: ClipCounts) -> None:
+    if counts.found == 0 and counts.others == 0:
+        raise FaceError(f"no face in any of the {num_clips} clips of {person}; collect footage that shows them")
+    if counts.found == 0:
+        raise FaceError(
+            f"all {counts.others} faces in the clips of {person} are other people's, judged by the release's reference "
+            "picture; collect footage of the right person, or have a release with a better picture signed"
+        )
+    if counts.kept == 0 and counts.rejections["unsure who"]:
+        raise FaceError(
+            f"none of the {counts.found} faces in the clips of {person} is surely theirs; say of which tracks it is "
+            f"them with `countenance faces review {person}`"
+        )
+
+
+def _summary(clip: str, person: str, counts: ClipCounts) -> str:
+    left_out = [f"{count} {reason}" for reason, count in counts.rejections.most_common()]
+    if counts.others:
+        left_out.append(f"{counts.others} of other people")
+    why = f" (left out: {', '.join(left_out)})" if left_out else ""
+    return f"{clip}: {counts.kept} of {counts.found} faces kept for {person}{why}"

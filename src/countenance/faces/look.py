@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.faces.align import cut, frame_to_crop, head_pose
 from countenance.faces.config import PrepareConfig
-from countenance.faces.gaze import EyeFinder, measure_gaze
-from countenance.faces.identity import Embedding, Recogniser, cut_chip, embed
-from countenance.faces.mask import hull_in_crop
-from countenance.faces.quality import measure_quality, worth
-from countenance.faces.segment import FaceMask, Segmenter, choose_mask
-from countenance.faces.store import CROP_SIZE, encode_crop, encode_mask
-from countenance.faces.track import FaceFollower
 from countenance.geometry import transform_points
 from countenance.types import DetectedFace, FaceQuality, Frame
+from countenance.vision.align import cut, frame_to_crop, head_pose
+from countenance.vision.crops import CROP_SIZE, encode_crop, encode_mask
+from countenance.vision.gaze import EyeFinder, measure_gaze
+from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
+from countenance.vision.mask import hull_in_crop
+from countenance.vision.quality import measure_quality, worth
+from countenance.vision.segment import FaceMask, Segmenter, choose_mask
+from countenance.vision.track import FaceFollower
 
 FACES_PER_EMBEDDING = 5
 """Best faces of a track whose mean embedding stands for it: the mean halves the spread of single frames."""

@@ -14,10 +14,10 @@ from operator import itemgetter
 import numpy as np
 
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import Embedding
 from countenance.faces.store import Purpose, Word, answers, iterate_faces, says
 from countenance.project import Project
 from countenance.types import Verdict
+from countenance.vision.identity import Embedding
 
 NOBODY_ELSE = 2.0
 """Margin where there is nobody to be taken for: further than any two faces lie apart."""

@@ -7,6 +7,7 @@ ran. Threads, not processes: decoder, nets and OpenCV let go of Python's lock wh
 
 import hashlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -18,17 +19,18 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance.faces.config import PrepareConfig
-from countenance.faces.identity import Embedding, Recogniser
 from countenance.faces.look import FoundTrack, Looker
-from countenance.faces.segment import Segmenter
-from countenance.faces.store import CROP_SIZE, Purpose, landmarks_of
-from countenance.faces.track import MAX_GAP_FRAMES, MIN_CONTINUITY
+from countenance.faces.store import Purpose, landmarks_of
 from countenance.geometry import box_around, overlap
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.types import Frame, MediaInfo
+from countenance.vision.crops import CROP_SIZE
+from countenance.vision.identity import Embedding, Recogniser
+from countenance.vision.segment import Segmenter
+from countenance.vision.track import MAX_GAP_FRAMES, MIN_CONTINUITY
 
 STRETCH_FRAMES = 96
 VERSION = 3
@@ -344,3 +346,8 @@ def _pool(project: Project, into: int, other: int) -> None:
         "UPDATE tracks SET num_embedded = ?, embedding = ? WHERE id = ?",
         (total, np.asarray(mean, np.float32).tobytes(), into),
     )
+
+
+def num_threads(config: PrepareConfig) -> int:
+    """On how many threads faces are looked for."""
+    return config.threads or os.cpu_count() or 1

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from countenance.faces.quality import worth
-from countenance.types import FaceQuality
+from countenance.faces.config import PrepareConfig
+from countenance.types import FaceQuality, Rejection
+from countenance.vision.quality import worth
 
 YAW_STEP_DEG, PITCH_STEP_DEG = 12.0, 10.0
 MOUTH_STEP, EYES_STEP, LIGHT_STEP, GAZE_STEP_DEG = 0.08, 0.08, 0.12, 10.0
@@ -63,3 +64,20 @@ def _points(qualities: Sequence[FaceQuality]) -> Float[np.ndarray, "N 8"]:
             for each in qualities
         ]
     )
+
+
+def judge(quality: FaceQuality, score: float, config: PrepareConfig) -> tuple[Rejection, ...]:
+    """All reasons against a face that lie in its picture; none for a good one."""
+    yaw, pitch, _ = quality.yaw_pitch_roll_deg
+    found: tuple[tuple[bool, Rejection], ...] = (
+        (score < config.min_score, "misfit"),
+        (quality.size_px < config.min_size_px, "small"),
+        (quality.visible_fraction < config.min_visible_fraction, "cut off"),
+        (abs(yaw) > config.max_yaw_deg or abs(pitch) > config.max_pitch_deg, "turned"),
+        (quality.occluded_fraction > config.max_occluded_fraction, "covered"),
+        (quality.sharpness < config.min_sharpness, "blurred"),
+        (quality.motion_blur > config.max_motion_blur, "moving"),
+        (quality.brightness < config.min_brightness, "dark"),
+        (quality.clipped_fraction > config.max_clipped_fraction, "overexposed"),
+    )
+    return tuple(reason for holds, reason in found if holds)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from countenance.faces.light import even_light
 from countenance.model.augment import augment
 from countenance.types import AlignedFace
+from countenance.vision.light import even_light
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from countenance.errors import ModelError
-from countenance.project import write_whole
+from countenance.project import Project, write_whole
 
 FACTS_NAME = "checkpoint.json"
 SCHEMA = 1
@@ -110,3 +110,8 @@ def restore(module: nn.Module, numbers: Mapping[str, Tensor], folder: Path) -> N
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise ModelError(f"the checkpoint in {folder} is for another network ({first}); train again") from None
+
+
+def model_folder(project: Project, likeness: str, performer: str) -> Path:
+    """Where the face model of this pair is kept."""
+    return project.room("models") / f"{likeness}-onto-{performer}"

@@ -1,20 +1,18 @@
 """Bring footage into a project: look at each file, remember it, leave it where it is."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from countenance.errors import MediaError, one_line
+from countenance.footage import move_clip, remember_clip, store_timeline, timeline_of
 from countenance.media.container import DamagedError, reason
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
 from countenance.media.sequence import is_clip, numbered_runs, probe_sequence
-from countenance.media.timeline import Timeline, read_timeline
+from countenance.media.timeline import read_timeline
 from countenance.progress import Progress
-from countenance.project import Project, now
+from countenance.project import Project
 from countenance.types import MediaInfo
 
 MIN_GOOD_S = 2
@@ -64,70 +62,6 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
     if not clips and not known:
         raise MediaError(_nothing_usable(paths, left_out))
     return Collected(clips=tuple(clips), known=tuple(known), left_out=tuple(left_out))
-
-
-def collected_clips(project: Project, person: str) -> list[MediaInfo]:
-    """A person's clips, probed anew.
-
-    Raises:
-        MediaError: there are none, or one was moved or changed since.
-    """
-    rows = project.database.execute(
-        "SELECT path, sha256, num_frames, description FROM clips WHERE person = ? ORDER BY id", (person,)
-    ).fetchall()
-    if not rows:
-        raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
-    clips = []
-    for path, sha256, num_frames, description in rows:
-        if not Path(path).exists():
-            raise MediaError(f"{path} is gone; put it back, or collect it again where it is now")
-        facts = json.loads(description)
-        is_whole = facts.get("is_whole", True)
-        if facts["kind"] == "sequence":
-            info = probe_sequence(Path(path), num_frames)
-        else:
-            info = probe(Path(path), damaged_end=not is_whole)
-        if info.sha256 != sha256:
-            raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
-        clips.append(info if is_whole else replace(info, num_frames=num_frames))
-    return clips
-
-
-def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeline:
-    """When each frame of a clip or plate is shown and where shots begin: read once, then known by its content.
-
-    Raises:
-        MediaError: the clip can't be decoded to its end.
-    """
-    row = project.database.execute(
-        "SELECT frame_pts, keyframes, shots FROM timelines WHERE sha256 = ?", (info.sha256,)
-    ).fetchone()
-    if row is not None:
-        frame_pts, keyframes, shots = row
-        timeline = Timeline(
-            frame_pts=np.frombuffer(frame_pts, np.int64),
-            keyframes=tuple(json.loads(keyframes)),
-            shots=tuple(json.loads(shots)),
-        )
-        # Of a clip with a damaged end, all good frames are stored, which is less than the file announces.
-        if len(timeline.frame_pts) == info.num_frames:
-            return timeline
-    timeline = read_timeline(info, progress)
-    _store_timeline(project, info, timeline)
-    return timeline
-
-
-def _store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> None:
-    with project.transaction() as database:
-        database.execute(
-            "INSERT OR REPLACE INTO timelines (sha256, frame_pts, keyframes, shots) VALUES (?, ?, ?, ?)",
-            (
-                info.sha256,
-                timeline.frame_pts.tobytes(),
-                json.dumps(timeline.keyframes),
-                json.dumps(timeline.shots),
-            ),
-        )
 
 
 def _check_there(path: Path) -> None:
@@ -200,18 +134,14 @@ def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progres
         place.encode()
     except UnicodeEncodeError:
         raise MediaError(f"the name of {file} is no text in UTF-8; rename it") from None
-    with project.transaction() as database:
-        moved = database.execute(
-            "UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, found.sha256)
-        )
-    if moved.rowcount:
+    if move_clip(project, person, found.sha256, place):
         return None
     if isinstance(found, Fingerprint):
         info = _read_through(project, file, found, progress)
     else:
         info = found
         timeline_of(project, info, progress)
-    _remember(project, person, info)
+    remember_clip(project, person, info)
     return replace(info, notes=tuple(one_line(note) for note in info.notes))
 
 
@@ -229,23 +159,7 @@ def _read_through(project: Project, file: Path, fingerprint: Fingerprint, progre
         num_good = len(timeline.frame_pts)
         if num_good < MIN_GOOD_S * info.frame_rate:
             raise
-        _store_timeline(project, info, timeline)
+        store_timeline(project, info, timeline)
         note = f"{file} is damaged after {num_good} frames, which are good and go in; the rest is left out"
         return replace(info, num_frames=num_good, notes=(*info.notes, note))
     return info
-
-
-def _remember(project: Project, person: str, info: MediaInfo) -> None:
-    description = {
-        "kind": info.kind,
-        "resolution_wh": info.resolution_wh,
-        "duration_s": float(info.duration),
-        "bit_depth": info.bit_depth,
-        "has_audio": info.has_audio,
-        "is_whole": info.is_whole,
-    }
-    with project.transaction() as database:
-        database.execute(
-            "INSERT INTO clips (person, sha256, path, num_frames, description, collected_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (person, info.sha256, str(info.path.resolve()), info.num_frames, json.dumps(description), now()),
-        )

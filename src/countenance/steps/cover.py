@@ -9,19 +9,19 @@ import numpy as np
 from jaxtyping import UInt8
 
 import countenance
-from countenance.consent.permit import require, require_unrevoked
+from countenance.consent.permit import require
+from countenance.coverage.aspects import CoverageConfig, usual_eyes
+from countenance.coverage.measure import Coverage, PlateFaces, coverage_document, measure_coverage
+from countenance.coverage.page import coverage_page
 from countenance.errors import FaceError, UsageError
-from countenance.faces.coverage import Coverage, PlateFaces, coverage_document, measure_coverage
-from countenance.faces.coverage_aspects import CoverageConfig, usual_eyes
-from countenance.faces.coverage_page import coverage_page
-from countenance.faces.faceset import open_face_set
+from countenance.faces.plate import find_performer
 from countenance.faces.store import read_crop, stored_faces
+from countenance.footage import clip_names, timeline_of
 from countenance.media.probe import probe
 from countenance.progress import Progress
 from countenance.project import Project, write_whole
 from countenance.runs import recorded_run
-from countenance.steps.collect import timeline_of
-from countenance.steps.generate import find_performer
+from countenance.steps.doors import permitted_face_set
 from countenance.types import FaceSet, MediaInfo, Permit
 
 PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
@@ -47,7 +47,7 @@ def cover(
         MediaError: the plate can't be read.
         FaceError: there is no face set, or the performer isn't in the plate.
     """
-    face_set = _open(project, person, permit)
+    face_set = permitted_face_set(project, person, permit)
     if plate is None:
         return _measure(project, face_set, config, None)
     require(project, plate.permit, "prepare", people=(plate.performer,))
@@ -65,7 +65,7 @@ def write_report(project: Project, permit: Permit, coverage: Coverage, folder: P
         FaceError: the face set changed since it was measured.
         UsageError: the folder holds something and `overwrite` isn't set.
     """
-    face_set = _open(project, coverage.person, permit)
+    face_set = permitted_face_set(project, coverage.person, permit)
     if face_set.digest != coverage.face_set:
         raise FaceError(f"the faces of {coverage.person} changed while they were measured; run this again")
     check_folder(folder, overwrite=overwrite)
@@ -95,20 +95,11 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{folder} holds something already; choose another --output, or add --overwrite")
 
 
-def _open(project: Project, person: str, permit: Permit) -> FaceSet:
-    """The closed face set, seen to be still allowed."""
-    require(project, permit, "prepare", people=(person,))
-    face_set = open_face_set(project, person)
-    what, again = f"the face set of {person}", f"run `countenance prepare {person}` again"
-    require_unrevoked(project, face_set.release_digests, what=what, again=again)
-    return face_set
-
-
 def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate: PlateFaces | None) -> Coverage:
-    rows = project.database.execute("SELECT sha256, path FROM clips WHERE person = ? ORDER BY id", (face_set.person,))
-    names = {sha256: Path(path).name for sha256, path in rows}
     faces = stored_faces(project, face_set.person)
-    return measure_coverage(face_set.person, face_set.digest, faces, names, config, plate)
+    return measure_coverage(
+        face_set.person, face_set.digest, faces, clip_names(project, face_set.person), config, plate
+    )
 
 
 def _plate_faces(project: Project, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:

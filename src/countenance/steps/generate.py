@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import dropwhile
@@ -13,21 +12,17 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
-from countenance.composite.stabilise import smooth_track
-from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, PlacedFace, swap_faces
+from countenance.composite.place import PlacedFace, placed_faces
+from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, swap_faces
 from countenance.consent.permit import require
 from countenance.errors import FaceError, ModelError
-from countenance.faces.config import PLATE_CONFIG
-from countenance.faces.faceset import choose_faces, count_faces, open_face_set, read_faces
-from countenance.faces.identity import Recogniser
-from countenance.faces.light import mean_colour
-from countenance.faces.recognise import templates
-from countenance.faces.scan import Nets, scan_clip
-from countenance.faces.store import StoredFace, stored_faces
+from countenance.faces.faceset import read_faces
+from countenance.faces.plate import find_performer
+from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
-from countenance.model.checkpoint import Checkpoint, read_checkpoint
+from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
 from countenance.model.draw import LikenessDrawer
 from countenance.model.state import load_generator
@@ -35,10 +30,9 @@ from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
-from countenance.steps.collect import timeline_of
-from countenance.steps.prepare import num_threads
-from countenance.steps.train import model_folder, require_unrevoked_model
+from countenance.steps.doors import permitted_face_set, require_unrevoked_model
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.vision.light import mean_colour
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +98,7 @@ def generate(
             "choose another plate, or check --performer"
         )
 
-    tint = _own_tint(project, likeness, performer) if config.skin == "likeness" else NO_TINT
+    tint = _own_tint(project, permit) if config.skin == "likeness" else NO_TINT
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The neighbours before the first frame are made again: its colours are a mean over them.
@@ -128,51 +122,15 @@ def generate(
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, altered))
 
 
-def _own_tint(project: Project, likeness: str, performer: str) -> Float32[np.ndarray, "3"]:
+def _own_tint(project: Project, permit: Permit) -> Float32[np.ndarray, "3"]:
     """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
     lights are taken to be alike on average.
     """
     means = [
-        mean_colour((face.rgb, face.mask) for face in read_faces(project, open_face_set(project, person)))
-        for person in (likeness, performer)
+        mean_colour((face.rgb, face.mask) for face in read_faces(project, permitted_face_set(project, person, permit)))
+        for person in permit.people
     ]
     return np.asarray(means[0] - means[1], np.float32)
-
-
-def find_performer(project: Project, performer: str, info: MediaInfo, progress: Progress) -> list[StoredFace]:
-    """Look at every frame of a plate, and give the faces in it that are the performer's, in the order of frames."""
-    scan_clip(
-        project,
-        performer,
-        "generate",
-        info,
-        timeline_of(project, info, progress),
-        templates(project)[performer],
-        Nets(recogniser=Recogniser(), segmenter=None),
-        PLATE_CONFIG,
-        threads=num_threads(PLATE_CONFIG),
-        progress=progress,
-    )
-    choose_faces(project, performer, PLATE_CONFIG, [info.sha256], "generate")
-    if num_unsure := count_faces(project, performer, info.sha256, "generate").rejections["unsure who"]:
-        progress.note(
-            f"{num_unsure} faces in {info.path.name} may be {performer} or not, and stay as they are; to settle it, "
-            f"collect the plate as footage of {performer}, prepare, and answer `countenance faces review {performer}`"
-        )
-    return stored_faces(project, performer, purpose="generate", sha256=info.sha256, kept_only=True)
-
-
-def placed_faces(faces: Sequence[StoredFace]) -> dict[int, list[PlacedFace]]:
-    """Faces of a plate by frame index, each track smoothed over time."""
-    tracks = defaultdict(list)
-    for face in faces:
-        tracks[face.track].append(face)
-    placed: dict[int, list[PlacedFace]] = defaultdict(list)
-    for number, members in tracks.items():
-        frames = [face.frame for face in members]
-        for frame, landmarks in zip(frames, smooth_track(frames, [f.landmarks_xyz for f in members]), strict=True):
-            placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks))
-    return dict(placed)
 
 
 def _render_name(

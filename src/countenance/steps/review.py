@@ -1,39 +1,40 @@
 """What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from countenance import ledger
 from countenance.consent.permit import require
 from countenance.errors import CountenanceError, FaceError, UsageError
 from countenance.faces.config import PrepareConfig
-from countenance.faces.exchange import MAX_FACES, Change, check_folder, hidden_by_hand, read_folder, write_folder
-from countenance.faces.gaze import EyeFinder
+from countenance.faces.faceset import Prepared, close_face_set
 from countenance.faces.look import Description, describe_face
-from countenance.faces.quality import worth
-from countenance.faces.query import Clip, FaceQuery, WaitingTrack, choose, measured_text, state_of, waiting_tracks
-from countenance.faces.segment import Segmenter
 from countenance.faces.selection import most_varied
-from countenance.faces.sheet import (
-    FACES_PER_PAGE,
-    TRACK_PICTURES,
-    TRACKS_PER_PAGE,
-    Rgb,
-    Tile,
-    TrackRow,
-    face_pages,
-    review_pages,
-    write_page,
-)
 from countenance.faces.store import StoredFace, Word, answer, read_crop, read_visible, stored_faces, write_face
+from countenance.footage import collected_clips, timeline_of
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
 from countenance.project import Project
-from countenance.steps.collect import collected_clips, timeline_of
-from countenance.steps.prepare import Prepared, choose_again
+from countenance.review.exchange import MAX_FACES, Change, check_folder, hidden_by_hand, read_folder, write_folder
+from countenance.review.query import Clip, FaceQuery, WaitingTrack, choose, waiting_tracks
+from countenance.review.sheet import (
+    FACES_PER_PAGE,
+    TRACK_PICTURES,
+    TRACKS_PER_PAGE,
+    TrackRow,
+    face_pages,
+    page_paths,
+    review_pages,
+    tile_of,
+    write_pages,
+)
+from countenance.runs import recorded_run
 from countenance.types import Permit
+from countenance.vision.gaze import EyeFinder
+from countenance.vision.quality import worth
+from countenance.vision.segment import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,11 +125,11 @@ def show_faces(
     which = f"{query.where} " if query.where else ""
     pages = face_pages(
         f"{person}: {len(shown):,} {which}faces {order}{', backwards' if query.reverse else ''}",
-        [_tile(face, query) for face in shown],
+        [tile_of(face, query) for face in shown],
         lambda position: (read_crop(project, shown[position].id), read_visible(project, shown[position].id)),
     )
-    paths = _page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
-    _draw(paths, pages, progress)
+    paths = page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
+    write_pages(paths, pages, progress)
     return Sheets(paths=tuple(paths), num_shown=len(shown), num_without=num_without)
 
 
@@ -167,8 +168,8 @@ def show_waiting(
         rows,
         known,
     )
-    paths = _page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
-    _draw(paths, pages, progress)
+    paths = page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
+    write_pages(paths, pages, progress)
     return Sheets(paths=tuple(paths), num_shown=len(rows), num_without=sum(not row.pictures for row in rows))
 
 
@@ -342,12 +343,6 @@ def _times_s(project: Project, person: str, faces: Sequence[StoredFace], progres
     return {face.id: times[face.clip_sha256][face.frame] for face in faces}
 
 
-def _tile(face: StoredFace, query: FaceQuery) -> Tile:
-    value = "" if query.sort == "frame" else measured_text(face, query.sort)
-    state = state_of(face)
-    return Tile(name=face.name, value=value, words=", ".join(face.rejections) or state, state=state)
-
-
 def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip], config: PrepareConfig) -> TrackRow:
     """The best pictures of a track, in the order of their frames."""
     first, last = track.faces[0], track.faces[-1]
@@ -368,20 +363,18 @@ def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip],
     )
 
 
-def _draw(paths: Sequence[Path], pages: Iterator[Rgb], progress: Progress) -> None:
-    tracked = progress.track(pages, what="drawing contact sheets", unit="sheets", total=len(paths))
-    for path, page in zip(paths, tracked, strict=True):
-        write_page(path, page)
+def choose_again(
+    project: Project, person: str, permit: Permit, config: PrepareConfig, *, progress: Progress
+) -> Prepared:
+    """Make the face set anew from what was found before, as after the user's word about some faces.
 
-
-def _page_paths(output: Path, num_pages: int, *, overwrite: bool) -> list[Path]:
-    """The name itself for one page, numbered names for several."""
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"expected --output with a name that ends in .png, got {output}")
-    digits = len(str(num_pages))
-    paths = [output.with_stem(f"{output.stem}-{page:0{digits}}") for page in range(1, num_pages + 1)]
-    paths = paths if num_pages > 1 else [output]
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already; choose another --output, or add --overwrite")
-    return paths
+    Raises:
+        ConsentError: the permit doesn't hold.
+        MediaError: a clip was moved or changed.
+        FaceError: no face is left.
+    """
+    require(project, permit, "prepare", people=(person,))
+    clips = collected_clips(project, person)
+    facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
+    with recorded_run(project, "prepare", permit.digest, facts):
+        return close_face_set(project, person, clips, permit, config, progress)

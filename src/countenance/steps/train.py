@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from countenance import ledger
-from countenance.consent.permit import require, require_unrevoked
-from countenance.faces.faceset import open_face_set, read_faces
+from countenance.consent.permit import require
+from countenance.faces.faceset import read_faces
 from countenance.model.batches import stack_faces
-from countenance.model.checkpoint import Checkpoint, read_checkpoint
+from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
 from countenance.model.config import TrainConfig
 from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.runs import recorded_run
+from countenance.steps.doors import permitted_face_set, require_unrevoked_model
 from countenance.types import AlignedFace, FaceSet, Permit
 
 
@@ -40,10 +40,7 @@ def train(
     before = read_checkpoint(folder)
     if before is not None:
         require_unrevoked_model(project, folder, before)
-    face_sets = [open_face_set(project, person) for person in (likeness, performer)]
-    for face_set in face_sets:
-        what, again = f"the face set of {face_set.person}", f"run `countenance prepare {face_set.person}` again"
-        require_unrevoked(project, face_set.release_digests, what=what, again=again)
+    face_sets = [permitted_face_set(project, person, permit) for person in (likeness, performer)]
     faces = [stack_faces(_loaded(project, face_set, progress), config.resolution) for face_set in face_sets]
     facts = TrainingFacts(
         people=(likeness, performer),
@@ -66,21 +63,6 @@ def train(
             },
         )
     return checkpoint
-
-
-def require_unrevoked_model(project: Project, folder: Path, checkpoint: Checkpoint) -> None:
-    """See that a model may still be used.
-
-    Raises:
-        ConsentError: a release that it was trained under was revoked since.
-    """
-    what, again = f"the model in {folder}", "move that folder away and train a new one"
-    require_unrevoked(project, checkpoint.release_digests, what=what, again=again)
-
-
-def model_folder(project: Project, likeness: str, performer: str) -> Path:
-    """Where the face model of this pair is kept."""
-    return project.room("models") / f"{likeness}-onto-{performer}"
 
 
 def _loaded(project: Project, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:

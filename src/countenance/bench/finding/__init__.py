@@ -1,0 +1,1 @@
+"""How well faces are found, followed, recognised and masked, against exact labels."""

@@ -1,0 +1,1 @@
+"""What a face set covers and lacks, measured, advised and shown."""

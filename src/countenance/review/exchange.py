@@ -1,0 +1,351 @@
+"""Faces as a folder of pictures with a JSON sidecar: out of a project, and what was changed in it back in.
+
+Nothing in such a folder is trusted. Of each face only three things can come back: a word (keep or drop), a mask, and
+landmarks that still lie on the same face. Pictures never come back: a crop is cut from its clip, or isn't there.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+from pydantic import Field, TypeAdapter, ValidationError
+
+from countenance.errors import FaceError, UsageError
+from countenance.faces.store import StoredFace, read_crop, read_visible
+from countenance.progress import Progress
+from countenance.project import Project, write_whole
+from countenance.review.query import NAME, faces_called, state_of
+from countenance.vision.align import frame_to_crop, head_pose
+from countenance.vision.crops import CROP_SIZE, decode_mask, encode_crop, encode_mask
+from countenance.vision.mask import hull_in_crop
+
+SIDECAR_NAME = "faces.json"
+SCHEMA = 1
+MAX_FACES = 10_000
+MAX_SIDECAR_BYTES = 200_000_000
+"""About so much are that many faces."""
+MAX_PICTURE_BYTES = 1_000_000
+MAX_NUDGE = 0.5
+"""In widths of the face: a point that moves further leaves the face that was found, maybe for somebody else's."""
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, Image.DecompressionBombError)
+"""What Pillow raises for pictures that are damaged, or made to do damage."""
+
+Landmarks = Float32[np.ndarray, "468 3"]
+Crop = UInt8[np.ndarray, "S S 3"]
+Mask = Float32[np.ndarray, "S S"]
+_Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+_Points = Annotated[list[tuple[_Number, _Number, _Number]], Field(min_length=468, max_length=468)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Change:
+    """What is to become of one face."""
+
+    face: StoredFace
+    word: Literal["keep", "drop"] | None = None
+    is_deleted: bool = False
+    """Whether its picture isn't in the folder any more."""
+    mask: Mask | None = None
+    """Painted by hand."""
+    landmarks_xyz: Landmarks | None = None
+    """Nudged, in pixels of the frame."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Digests:
+    """Of what was exported, to see what was changed since: SHA-256 of pixels, or of landmarks to .01."""
+
+    picture: str
+    mask: str
+    landmarks: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Record:
+    """What of a face in the sidecar is read back; the rest is there to be read by others."""
+
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=80)]
+    state: Literal["kept", "left-out", "unsure", "keep", "drop"]
+    landmarks_xyz: _Points
+    exported: _Digests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sidecar:
+    schema: int
+    person: str
+    faces: Annotated[list[_Record], Field(max_length=MAX_FACES)]
+
+
+# Out.
+
+
+def check_folder(folder: Path) -> None:
+    """See that faces can be exported to a folder: a new or empty one.
+
+    Raises:
+        UsageError: they can't.
+    """
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise UsageError(f"expected a new or empty folder, but {folder} holds something; choose another name")
+
+
+def write_folder(
+    project: Project, person: str, faces: Sequence[StoredFace], times_s: Mapping[int, float], folder: Path
+) -> Iterator[StoredFace]:
+    """Export faces one after the other, each as it is yielded; the sidecar, last, makes the folder whole.
+
+    All of it is readable by its owner only. `times_s` are those of the faces' ids, in seconds from the clip's zero.
+
+    Raises:
+        UsageError: the folder holds something, or there are more than `MAX_FACES`.
+        FaceError: a face has no picture.
+    """
+    check_folder(folder)
+    if len(faces) > MAX_FACES:
+        raise UsageError(f"expected at most {MAX_FACES:,} faces, got {len(faces):,}; choose fewer, as with --limit")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    records = []
+    for face in faces:
+        crop, mask = read_crop(project, face.id), _grey(read_visible(project, face.id))
+        _write_private(folder / f"{face.name}.png", encode_crop(crop))
+        _write_private(folder / f"{face.name}.mask.png", _encode_grey(mask))
+        records.append(_document(face, crop, mask, times_s[face.id]))
+        yield face
+    document = {"schema": SCHEMA, "person": person, "faces": records}
+    write_whole(folder / SIDECAR_NAME, _json(document), mode=0o600)
+
+
+def _document(face: StoredFace, crop: Crop, mask: UInt8[np.ndarray, "S S"], time_s: float) -> dict[str, object]:
+    points = _rounded(face.landmarks_xyz)
+    return {
+        "name": face.name,
+        "clip_sha256": face.clip_sha256,
+        "frame": face.frame,
+        "time_s": round(time_s, 6),
+        "state": state_of(face),
+        "reasons": list(face.rejections),
+        "distance": round(face.distance, 4),
+        "margin": round(face.margin, 4),
+        "score": round(face.score, 4),
+        "quality": asdict(face.quality),
+        "mask_origin": face.mask_origin,
+        "exported": {"picture": _digest(crop), "mask": _digest(mask), "landmarks": _points_digest(points)},
+        "landmarks_xyz": points,
+    }
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    """One line for each face's landmarks, so that the rest can be read and edited by people."""
+    text = json.dumps(document, indent=1)
+    begin, opening, closing = 0, '"landmarks_xyz": [', "\n   ]"
+    parts = []
+    while (at := text.find(opening, begin)) >= 0:
+        end = text.index(closing, at)
+        parts += [text[begin:at], "".join(text[at:end].split())]
+        begin = end + len(closing) - 1
+    return "".join([*parts, text[begin:]]).encode()
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+
+
+# Back in.
+
+
+def read_folder(
+    project: Project, person: str, faces: Sequence[StoredFace], folder: Path, *, progress: Progress
+) -> list[Change]:
+    """What was changed in an exported folder since, all of it checked; `faces` are those that the project has now.
+
+    Raises:
+        UsageError: it is no such folder, or holds what can't be taken.
+        FaceError: a face in it isn't in the project any more, or was cut anew since.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder made by `countenance faces export`, but there is none at {folder}")
+    sidecar = _read_sidecar(folder / SIDECAR_NAME)
+    if sidecar.person != person:
+        raise UsageError(f"expected faces of {person}, but {folder} holds those of {sidecar.person}; name that person")
+    _check_strangers(folder, sidecar)
+    changes = []
+    found = faces_called(faces, [record.name for record in sidecar.faces])
+    pairs = progress.track(
+        zip(sidecar.faces, found, strict=True), what=f"reading {folder}", unit="faces", total=len(found)
+    )
+    for record, face in pairs:
+        if face is None:
+            raise FaceError(
+                f"{record.name} in {folder / SIDECAR_NAME} isn't among the faces of {person} any more; export again"
+            )
+        changes.append(_change(project, face, record, folder))
+    if len({change.face.id for change in changes}) < len(changes):
+        raise UsageError(f"{folder / SIDECAR_NAME} names a face twice; export again")
+    return changes
+
+
+def hidden_by_hand(landmarks_xyz: Landmarks, mask: Mask) -> float:
+    """Which part of a face a mask made by hand leaves out, 0–1."""
+    to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
+    hull = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
+    return float(1 - (hull * mask).sum() / max(hull.sum(), 1.0))
+
+
+def _read_sidecar(path: Path) -> _Sidecar:
+    content = _read_private(path, MAX_SIDECAR_BYTES)
+    try:
+        sidecar = TypeAdapter(_Sidecar).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise UsageError(f"{path}{f' at {where}' if where else ''}: {message}; mend it or export again") from None
+    if sidecar.schema != SCHEMA:
+        raise UsageError(f"{path} has schema {sidecar.schema}, this version reads {SCHEMA}; export again")
+    return sidecar
+
+
+def _check_strangers(folder: Path, sidecar: _Sidecar) -> None:
+    """A picture that was put there from outside would be a face without footage."""
+    known = {f"{record.name}{ending}" for record in sidecar.faces for ending in (".png", ".mask.png")}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() == ".png" and path.name not in known:
+            raise UsageError(
+                f"{path} isn't in {SIDECAR_NAME}: faces come from clips only, with `countenance collect`; "
+                "move it out of there"
+            )
+
+
+def _change(project: Project, face: StoredFace, record: _Record, folder: Path) -> Change:
+    picture_path, mask_path = folder / f"{record.name}.png", folder / f"{record.name}.mask.png"
+    word: Literal["keep", "drop"] | None = None
+    if record.state in {"keep", "drop"}:
+        word = "keep" if record.state == "keep" else "drop"
+    landmarks_xyz = _nudged(face, record)
+    if not picture_path.is_symlink() and not picture_path.exists():
+        if word == "keep" or landmarks_xyz is not None:
+            raise UsageError(f"{record.name} was changed in {SIDECAR_NAME}, but its picture was deleted; decide on one")
+        return Change(face=face, word=word, is_deleted=True)
+    crop = _read_picture(picture_path, "RGB")
+    if _digest(crop) != record.exported.picture:
+        raise UsageError(
+            f"{picture_path} was changed: a face's picture is cut from its clip and can't be retouched; "
+            "export again, or delete it to leave the face out"
+        )
+    mask = _painted(project, face, record, crop, mask_path)
+    if mask is not None and landmarks_xyz is not None:
+        raise UsageError(
+            f"{record.name} has new landmarks and a new mask, which was painted on the old crop; import one of them, "
+            "then export again"
+        )
+    return Change(face=face, word=word, mask=mask, landmarks_xyz=landmarks_xyz)
+
+
+def _nudged(face: StoredFace, record: _Record) -> Landmarks | None:
+    """The new landmarks, if they were changed and aren't in the project already."""
+    if _points_digest(record.landmarks_xyz) == record.exported.landmarks:
+        return None
+    if record.landmarks_xyz == [tuple(point) for point in _rounded(face.landmarks_xyz)]:
+        return None
+    if not face.has_crop:
+        raise FaceError(f"{record.name} is a near duplicate now, whose picture isn't stored; export again")
+    new = np.array(record.landmarks_xyz, np.float64)
+    width = float(np.ptp(face.landmarks_xyz[:, 0]))
+    if np.abs(new - face.landmarks_xyz).max() > MAX_NUDGE * width:
+        raise UsageError(
+            f"the landmarks of {record.name} were moved by more than half of the face's width ({width:.0f} px); "
+            "they have to stay on the face that was found"
+        )
+    landmarks_xyz = new.astype(np.float32)
+    pose = head_pose(landmarks_xyz)
+    if not np.isfinite([*pose.centre_xy, pose.unit_px, pose.roll_deg]).all() or pose.crop_side_px < width / 2:
+        raise UsageError(f"the landmarks of {record.name} don't make a face any more; export again")
+    return landmarks_xyz
+
+
+def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, path: Path) -> Mask | None:
+    """The new mask, if it was changed and isn't in the project already."""
+    grey = _read_picture(path, "L")
+    if _digest(grey) == record.exported.mask:
+        return None
+    if not face.has_crop or not np.array_equal(crop, read_crop(project, face.id)):
+        raise FaceError(f"{record.name} was cut anew since {path} was exported; export again, then paint")
+    if grey.max() < 128:
+        raise UsageError(f"{path} leaves nothing of the face; to leave the face out, delete its picture")
+    mask = grey.astype(np.float32) / 255
+    is_stored = np.array_equal(decode_mask(encode_mask(mask)), read_visible(project, face.id))
+    return None if is_stored else mask
+
+
+def _read_picture(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
+    """A crop or mask from a PNG as paint programs save it; transparent parts of a mask are black."""
+    content = _read_private(path, MAX_PICTURE_BYTES)
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=("PNG",)) as picture:
+            size, kind = picture.size, picture.mode
+            if size == (CROP_SIZE, CROP_SIZE) and kind in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+                black = Image.new("RGBA", size, (0, 0, 0, 255))
+                return np.array(Image.alpha_composite(black, picture.convert("RGBA")).convert(mode))
+    except PICTURE_ERRORS as error:
+        raise UsageError(f"{path} can't be read as PNG ({error}); export again") from None
+    raise UsageError(
+        f"expected {path} with {CROP_SIZE}×{CROP_SIZE} pixels of 8 bits, got {size[0]}×{size[1]} in mode {kind}; "
+        "save it as it was"
+    )
+
+
+def _read_private(path: Path, limit: int) -> bytes:
+    """An ordinary file of at most so many bytes; neither links nor pipes are followed."""
+    try:
+        # Should a pipe or a link be there, opening neither waits nor follows it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}; export again") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {(error.strerror or str(error)).lower()}") from None
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"expected an ordinary file at {path}; export again")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise UsageError(f"expected at most {limit:,} bytes in {path}; export again, with fewer faces")
+    return content
+
+
+def _rounded(landmarks_xyz: Landmarks) -> list[list[float]]:
+    rounded: list[list[float]] = np.round(landmarks_xyz.astype(np.float64), 2).tolist()
+    return rounded
+
+
+def _points_digest(points: Sequence[Sequence[float]]) -> str:
+    return hashlib.sha256(np.round(np.array(points, np.float64) * 100).astype(np.int64).tobytes()).hexdigest()
+
+
+def _digest(pixels: UInt8[np.ndarray, "..."]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def _grey(mask: Mask) -> UInt8[np.ndarray, "S S"]:
+    return np.round(mask * 255).astype(np.uint8)
+
+
+def _encode_grey(grey: UInt8[np.ndarray, "S S"]) -> bytes:
+    written, png = cv2.imencode(".png", grey)
+    assert written
+    return png.tobytes()

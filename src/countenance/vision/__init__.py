@@ -1,0 +1,1 @@
+"""What nets and geometry see in pixels; knows no project."""
