@@ -180,7 +180,7 @@ def test_a_checkpoint_that_is_a_pickle_is_never_opened(trained: Desk) -> None:
     refused(trained, 5, "is corrupt", *trained.generate())
     # Even where somebody made its digest fit.
     facts = json.loads((trained.model / "checkpoint.json").read_text())
-    facts["numbers_sha256"] = hashlib.sha256(content).hexdigest()
+    facts["weights_sha256"] = hashlib.sha256(content).hexdigest()
     (trained.model / "checkpoint.json").write_text(json.dumps(facts))
     for words in (TRAIN, trained.generate()):
         refused(trained, 5, "is no safetensors file", *words)
@@ -270,7 +270,7 @@ def test_a_full_disk_while_training(trained: Desk) -> None:
     refused(trained, 4, "see to free space", *more, file_limit=numbers.stat().st_size - 1)
     trained.do(*trained.generate())
     ended = trained.do(*more)
-    assert "going on from 160 images" in ended.err
+    assert "continuing from 160 images" in ended.err
     assert "192 of 192 images seen" in ended.err
 
 

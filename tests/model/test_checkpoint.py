@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from countenance.errors import ModelError
-from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_numbers, save_checkpoint
+from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_weights, save_checkpoint
 
 FACTS = {
     "people": ("dana", "kim"),
@@ -28,18 +28,18 @@ def saved(tmp_path: Path) -> Checkpoint:
 
 def test_what_was_saved_is_read(tmp_path: Path, saved: Checkpoint) -> None:
     assert read_checkpoint(tmp_path) == saved
-    assert torch.equal(read_numbers(tmp_path, saved)["x"], torch.arange(6.0))
+    assert torch.equal(read_weights(tmp_path, saved)["x"], torch.arange(6.0))
     assert read_checkpoint(tmp_path / "elsewhere") is None
 
 
 @pytest.mark.usefixtures("saved")
-def test_old_numbers_and_what_a_killed_save_left_behind_are_cleared(tmp_path: Path) -> None:
+def test_old_weights_and_what_a_killed_save_left_behind_are_cleared(tmp_path: Path) -> None:
     (tmp_path / ".0123.safetensors.tmp").write_bytes(b"half")
     again = save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["checkpoint.json", again.numbers_name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["checkpoint.json", again.weights_name])
 
 
-@pytest.mark.parametrize("fails_at", ["numbers", "facts"])
+@pytest.mark.parametrize("fails_at", ["weights", "facts"])
 def test_a_save_that_fails_leaves_the_old_checkpoint(
     tmp_path: Path, saved: Checkpoint, monkeypatch: pytest.MonkeyPatch, fails_at: str
 ) -> None:
@@ -47,8 +47,8 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(
 
     def fsync(handle: int) -> None:
         calls.append(handle)
-        # The first sync is that of the numbers, the second of the folder, the third of the facts.
-        if len(calls) == {"numbers": 1, "facts": 3}[fails_at]:
+        # The first sync is that of the weights, the second of the folder, the third of the facts.
+        if len(calls) == {"weights": 1, "facts": 3}[fails_at]:
             raise OSError(28, "No space left on device")
         real(handle)
 
@@ -58,16 +58,16 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(
     monkeypatch.undo()
     found = read_checkpoint(tmp_path)
     assert found == saved
-    assert torch.equal(read_numbers(tmp_path, found)["x"], torch.arange(6.0))
+    assert torch.equal(read_weights(tmp_path, found)["x"], torch.arange(6.0))
 
 
 def test_flipped_bytes_are_told(tmp_path: Path, saved: Checkpoint) -> None:
-    path = tmp_path / saved.numbers_name
+    path = tmp_path / saved.weights_name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelError, match="is corrupt"):
-        read_numbers(tmp_path, saved)
+        read_weights(tmp_path, saved)
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path, saved: Checkpoint) -> None:
@@ -78,14 +78,14 @@ def test_a_pickle_is_never_opened(tmp_path: Path, saved: Checkpoint) -> None:
             return os.mkdir, (str(canary),)
 
     content = pickle.dumps(Trap())
-    (tmp_path / saved.numbers_name).write_bytes(content)
+    (tmp_path / saved.weights_name).write_bytes(content)
     facts = json.loads((tmp_path / "checkpoint.json").read_text())
-    facts["numbers_sha256"] = hashlib.sha256(content).hexdigest()
+    facts["weights_sha256"] = hashlib.sha256(content).hexdigest()
     (tmp_path / "checkpoint.json").write_text(json.dumps(facts))
     checkpoint = read_checkpoint(tmp_path)
     assert checkpoint is not None
     with pytest.raises(ModelError, match="no safetensors"):
-        read_numbers(tmp_path, checkpoint)
+        read_weights(tmp_path, checkpoint)
     assert not canary.exists()
 
 
@@ -93,14 +93,14 @@ def test_a_pickle_is_never_opened(tmp_path: Path, saved: Checkpoint) -> None:
 @pytest.mark.usefixtures("saved")
 def test_only_safetensors_beside_the_facts_are_opened(tmp_path: Path, name: str) -> None:
     facts = json.loads((tmp_path / "checkpoint.json").read_text())
-    (tmp_path / "checkpoint.json").write_text(json.dumps(facts | {"numbers_name": name}))
+    (tmp_path / "checkpoint.json").write_text(json.dumps(facts | {"weights_name": name}))
     checkpoint = read_checkpoint(tmp_path)
     assert checkpoint is not None
     with pytest.raises(ModelError, match=r"no \.safetensors beside it"):
-        read_numbers(tmp_path, checkpoint)
+        read_weights(tmp_path, checkpoint)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 7}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 2}', '{"schema": 7}'])
 @pytest.mark.usefixtures("saved")
 def test_facts_that_cant_be_read_are_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "checkpoint.json").write_text(content)
@@ -108,7 +108,7 @@ def test_facts_that_cant_be_read_are_told(tmp_path: Path, content: str) -> None:
         read_checkpoint(tmp_path)
 
 
-def test_missing_numbers_are_told(tmp_path: Path, saved: Checkpoint) -> None:
-    (tmp_path / saved.numbers_name).unlink()
+def test_missing_weights_are_told(tmp_path: Path, saved: Checkpoint) -> None:
+    (tmp_path / saved.weights_name).unlink()
     with pytest.raises(ModelError, match="is missing"):
-        read_numbers(tmp_path, saved)
+        read_weights(tmp_path, saved)

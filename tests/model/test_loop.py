@@ -10,7 +10,7 @@ from torch import Tensor
 from countenance.errors import ModelError
 from countenance.model.augment import without_background
 from countenance.model.batches import draw_batch
-from countenance.model.checkpoint import Checkpoint
+from countenance.model.checkpoint import Checkpoint, read_weights
 from countenance.model.config import TrainConfig
 from countenance.model.loop import TrainingFacts, train
 from countenance.model.networks import IdentityAdversary
@@ -46,7 +46,7 @@ def test_training_lowers_the_loss_and_leaves_what_it_promises(
     assert "realism" in lines[-1]
     assert checkpoint.images_seen == 480
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        ["checkpoint.json", "metrics.jsonl", "preview.png", checkpoint.numbers_name]
+        ["checkpoint.json", "metrics.jsonl", "preview.png", checkpoint.weights_name]
     )
     preview = cv2.imread(str(tmp_path / "preview.png"))
     assert preview is not None
@@ -61,15 +61,30 @@ def test_a_run_that_was_cut_gives_the_same_bytes(
     first = run(tmp_path / "cut", faces, facts, config, stop_after=stop_after)
     assert first.images_seen == 8 * stop_after
     resumed = run(tmp_path / "cut", faces, facts, config)
-    assert resumed.numbers_sha256 == whole.numbers_sha256
+    assert resumed.weights_sha256 == whole.weights_sha256
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_the_first_schema_is_continued(
+    tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
+) -> None:
+    whole = run(tmp_path / "whole", faces, facts, config)
+    cut = run(tmp_path / "cut", faces, facts, config, stop_after=9)
+    assert {name.split("/")[0] for name in read_weights(tmp_path / "cut", cut)} == {
+        *("generator", "discriminator", "adversary", "teacher", "critic", "random")
+    }
+    path = tmp_path / "cut" / "checkpoint.json"
+    values = json.loads(path.read_text())
+    values |= {"schema": 1, "numbers_name": values.pop("weights_name"), "numbers_sha256": values.pop("weights_sha256")}
+    path.write_text(json.dumps(values))
+    assert run(tmp_path / "cut", faces, facts, config).weights_sha256 == whole.weights_sha256
 
 
 def test_another_seed_gives_other_bytes(
     tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
 ) -> None:
     one, other = (run(tmp_path / str(seed), faces, facts, replace(config, seed=seed)) for seed in (1, 2))
-    assert one.numbers_sha256 != other.numbers_sha256
+    assert one.weights_sha256 != other.weights_sha256
 
 
 def test_metrics_of_a_killed_run_beyond_its_checkpoint_are_measured_again(
@@ -83,7 +98,7 @@ def test_metrics_of_a_killed_run_beyond_its_checkpoint_are_measured_again(
     assert max(line["reconstruction"] for line in metrics(tmp_path)) < 9
 
 
-def test_a_training_goes_on_only_with_the_settings_it_was_begun_with(
+def test_a_training_goes_on_only_with_the_settings_it_was_started_with(
     tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
 ) -> None:
     run(tmp_path, faces, facts, config)
@@ -119,7 +134,7 @@ def test_the_loaded_generator_draws_what_the_trained_one_drew(
     checkpoint = run(tmp_path, faces, facts, config)
     generator = load_generator(tmp_path, checkpoint, torch.device("cpu"))
     state = begin(config, 2, torch.device("cpu"))
-    state.go_on(tmp_path, checkpoint)
+    state.resume(tmp_path, checkpoint)
     x, person = torch.rand(2, 3, 64, 64), torch.tensor([0, 1])
     with torch.no_grad():
         assert torch.allclose(generator(x, person).rgb, state.generator(x, person).rgb, atol=1e-5)

@@ -222,7 +222,7 @@ def test_train(untrained_folder: Path, longer_folder: Path, tmp_path: Path, reac
             SMALL_STEPS.images - before,
         )
         assert checkpoint == whole_checkpoint
-        assert (folder / checkpoint.numbers_name).read_bytes() == (whole_folder / checkpoint.numbers_name).read_bytes()
+        assert (folder / checkpoint.weights_name).read_bytes() == (whole_folder / checkpoint.weights_name).read_bytes()
         assert (folder / METRICS_NAME).read_bytes() == (whole_folder / METRICS_NAME).read_bytes()
         assert_log_is_whole(cut)
     assert files_in(tmp_path / "cut") == files_in(tmp_path / "whole")

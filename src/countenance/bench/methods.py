@@ -157,7 +157,7 @@ def images_per_cpu_s(config: TrainConfig, people: Sequence[torch.Tensor], steps:
         for number in range(steps + 1):
             state.images_seen = int(spent * config.images)
             begun = time.process_time()
-            train_step(state, draw_batch(people, config.batch_size, config.resolution, state.random, cpu), config)
+            train_step(state, draw_batch(people, config.batch_size, config.resolution, state.rng, cpu), config)
             # The first step of each kind is slower than all others.
             seconds += (time.process_time() - begun) if number else 0
     return 4 * steps * config.batch_size / seconds

@@ -242,7 +242,7 @@ def train(
         markup=False,
     )
     if json:
-        print_json({"model": folder, "images_seen": checkpoint.images_seen, "weights": checkpoint.numbers_sha256})
+        print_json({"model": folder, "images_seen": checkpoint.images_seen, "weights": checkpoint.weights_sha256})
     if not done:
         raise typer.Exit(130)
 

@@ -14,15 +14,15 @@ MAX_BEND = 0.01
 MAX_GAIN = 0.06
 
 
-def augment(faces_bchw: Tensor, resolution: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def augment(faces_bchw: Tensor, resolution: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """From faces [B 4 H W], RGB −1–1 and mask 0–1, to (bent input, clean target, the target's mask).
 
-    All chance comes from `random`, which lives on the processor whatever the device.
+    All randomness comes from `rng`, which lives on the CPU whatever the device.
     """
     count, device = len(faces_bchw), faces_bchw.device
 
     def draw(*shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
-        return (torch.rand(shape, generator=random) * (high - low) + low).to(device)
+        return (torch.rand(shape, generator=rng) * (high - low) + low).to(device)
 
     turn = torch.deg2rad(draw(count) * MAX_TURN_DEG)
     zoom = 1 + draw(count) * MAX_ZOOM
@@ -36,7 +36,7 @@ def augment(faces_bchw: Tensor, resolution: int, random: torch.Generator) -> tup
         dim=1,
     )
     grid = F.affine_grid(move, [count, 4, resolution, resolution], align_corners=False)
-    nodes = torch.randn((count, 2, BEND_GRID, BEND_GRID), generator=random).to(device) * 2 * MAX_BEND
+    nodes = torch.randn((count, 2, BEND_GRID, BEND_GRID), generator=rng).to(device) * 2 * MAX_BEND
     bend = F.interpolate(nodes, (resolution, resolution), mode="bicubic", align_corners=True)
 
     clean = F.grid_sample(faces_bchw, grid, padding_mode="border", align_corners=False)

@@ -49,11 +49,11 @@ def to_network_range(faces_b4hw: Tensor) -> Tensor:
 
 
 def draw_batch(
-    people: Sequence[Tensor], batch_size: int, resolution: int, random: torch.Generator, device: torch.device
+    people: Sequence[Tensor], batch_size: int, resolution: int, rng: torch.Generator, device: torch.device
 ) -> TrainingBatch:
-    """As many faces of each person, drawn by chance and augmented."""
+    """As many faces of each person, drawn at random and augmented."""
     share = batch_size // len(people)
-    chosen = [faces[torch.randint(len(faces), (share,), generator=random)] for faces in people]
-    warped, clean, mask = augment(to_network_range(torch.cat(chosen).to(device)), resolution, random)
+    chosen = [faces[torch.randint(len(faces), (share,), generator=rng)] for faces in people]
+    warped, clean, mask = augment(to_network_range(torch.cat(chosen).to(device)), resolution, rng)
     person = torch.arange(len(people), device=device).repeat_interleave(share)
     return TrainingBatch(warped=warped, clean=clean, mask=mask, person=person)

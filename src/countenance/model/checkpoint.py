@@ -1,4 +1,4 @@
-"""What training has learned, on disk: safetensors for numbers, JSON for facts; whole or not at all."""
+"""What training has learned, on disk: weights as safetensors, facts as JSON; whole or not at all."""
 
 import hashlib
 import json
@@ -15,12 +15,13 @@ from countenance.errors import ModelError
 from countenance.project import Project, write_whole
 
 FACTS_NAME = "checkpoint.json"
-SCHEMA = 1
+SCHEMA = 2
+RENAMED_SINCE_1 = {"numbers_name": "weights_name", "numbers_sha256": "weights_sha256"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """The facts beside the numbers."""
+    """The facts beside the weights."""
 
     people: tuple[str, ...]
     """The likeness first, then the performer."""
@@ -30,25 +31,25 @@ class Checkpoint:
     release_digests: tuple[str, ...]
     permit_digest: str
     versions: Mapping[str, str]
-    numbers_name: str
-    """File of the numbers, in the same folder."""
-    numbers_sha256: str
+    weights_name: str
+    """File of the weights, in the same folder."""
+    weights_sha256: str
     schema: int = SCHEMA
 
 
-def save_checkpoint(folder: Path, numbers: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Checkpoint:
-    """Write the numbers under a new name, then the facts that point to them, then drop the old numbers.
+def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Checkpoint:
+    """Write the weights under a new name, then the facts that point to them, then drop the old weights.
 
     Whenever this is cut short, the folder still holds one whole checkpoint, the old or the new.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in numbers.items()})
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     digest = hashlib.sha256(content).hexdigest()
-    checkpoint = Checkpoint(**facts, numbers_name=f"{digest[:16]}.safetensors", numbers_sha256=digest)
-    write_whole(folder / checkpoint.numbers_name, content, mode=0o600)
+    checkpoint = Checkpoint(**facts, weights_name=f"{digest[:16]}.safetensors", weights_sha256=digest)
+    write_whole(folder / checkpoint.weights_name, content, mode=0o600)
     write_whole(folder / FACTS_NAME, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
     for stale in {*folder.glob("*.safetensors"), *folder.glob(".*.safetensors.*")}:
-        if stale.name != checkpoint.numbers_name:
+        if stale.name != checkpoint.weights_name:
             stale.unlink()
     return checkpoint
 
@@ -64,6 +65,8 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
     try:
         values = json.loads(path.read_text())
+        if values["schema"] == 1:
+            values = {RENAMED_SINCE_1.get(name, name): value for name, value in values.items()} | {"schema": SCHEMA}
         if values["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {values['schema']}, this version reads {SCHEMA}; train again")
         for name in ("people", "face_set_digests", "release_digests"):
@@ -75,20 +78,20 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         ) from None
 
 
-def read_numbers(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The numbers, checked against their digest. Nothing but safetensors is ever opened.
+def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The weights, checked against their digest. Nothing but safetensors is ever opened.
 
     Raises:
         ModelError: they are missing, were changed, or are no safetensors.
     """
-    path = folder / checkpoint.numbers_name
+    path = folder / checkpoint.weights_name
     if path.parent != folder or path.suffix != ".safetensors":
-        raise ModelError(f"{folder / FACTS_NAME} names {checkpoint.numbers_name!r}, which is no .safetensors beside it")
+        raise ModelError(f"{folder / FACTS_NAME} names {checkpoint.weights_name!r}, which is no .safetensors beside it")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path} is missing; restore it from a copy, or remove {folder} and train again") from None
-    if hashlib.sha256(content).hexdigest() != checkpoint.numbers_sha256:
+    if hashlib.sha256(content).hexdigest() != checkpoint.weights_sha256:
         raise ModelError(
             f"{path} is corrupt: its digest isn't the one in {FACTS_NAME}; "
             f"restore it from a copy, or remove {folder} and train again"
@@ -99,14 +102,14 @@ def read_numbers(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
         raise ModelError(f"{path} is no safetensors file ({error}); remove {folder} and train again") from None
 
 
-def restore(module: nn.Module, numbers: Mapping[str, Tensor], folder: Path) -> None:
+def restore(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
     """Give a network its weights.
 
     Raises:
-        ModelError: they are another network's.
+        ModelError: they are of another network.
     """
     try:
-        module.load_state_dict(dict(numbers))
+        module.load_state_dict(dict(weights))
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise ModelError(f"the checkpoint in {folder} is for another network ({first}); train again") from None

@@ -15,7 +15,7 @@ from countenance.errors import ModelError
 from countenance.model.batches import TrainingBatch, draw_batch
 from countenance.model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from countenance.model.config import TrainConfig, check, choose_device, use_threads
-from countenance.model.losses import critic_loss, realism_loss, reconstruction_loss
+from countenance.model.losses import discriminator_loss, realism_loss, reconstruction_loss
 from countenance.model.record import append_metrics, drop_metrics_after, write_preview
 from countenance.model.state import TrainingState, begin
 from countenance.progress import Progress
@@ -66,8 +66,8 @@ def train(
     checkpoint = read_checkpoint(folder)
     if checkpoint is not None:
         _check_same_network(folder, checkpoint, facts, config)
-        state.go_on(folder, checkpoint)
-        progress.note(f"going on from {state.images_seen:,} images")
+        state.resume(folder, checkpoint)
+        progress.note(f"continuing from {state.images_seen:,} images")
     drop_metrics_after(folder, state.images_seen)
 
     last_save = last_preview = time.monotonic()
@@ -79,9 +79,7 @@ def train(
         done=state.images_seen,
         each=config.batch_size,
     ):
-        metrics = train_step(
-            state, draw_batch(faces, config.batch_size, config.resolution, state.random, device), config
-        )
+        metrics = train_step(state, draw_batch(faces, config.batch_size, config.resolution, state.rng, device), config)
         if state.images_seen // config.batch_size % config.metrics_every_steps == 0:
             append_metrics(folder, state.images_seen, {name: value.item() for name, value in metrics.items()})
         now = time.monotonic()
@@ -100,7 +98,7 @@ def train(
 
 
 def train_step(state: TrainingState, batch: TrainingBatch, config: TrainConfig) -> dict[str, Tensor]:
-    """One batch: generator and adversary, then the discriminator once its word counts; returns the losses."""
+    """One batch: generator and adversary, then the discriminator once its loss counts; returns the losses."""
     spent = state.images_seen / config.images
     state.set_learning_rate(config.learning_rate * min(1.0, 1 - 0.9 * (2 * spent - 1)))
     realism_weight = config.realism_weight * min(max((spent - 0.4) / 0.4, 0), 1)
@@ -116,17 +114,17 @@ def train_step(state: TrainingState, batch: TrainingBatch, config: TrainConfig) 
         metrics["realism"] = realism_loss(state.discriminator(drawn.rgb * batch.mask))
         state.discriminator.requires_grad_(requires_grad=True)
         loss = loss + realism_weight * metrics["realism"]
-    state.teacher.zero_grad()
+    state.generator_optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    state.teacher.step()
+    state.generator_optimizer.step()
 
     # Update discriminator.
     if realism_weight > 0:
         both = torch.cat([batch.clean, drawn.rgb.detach()]) * batch.mask.repeat(2, 1, 1, 1)
-        metrics["critic"] = critic_loss(*state.discriminator(both).chunk(2))
-        state.critic.zero_grad()
-        metrics["critic"].backward()  # type: ignore[no-untyped-call]
-        state.critic.step()
+        metrics["discriminator"] = discriminator_loss(*state.discriminator(both).chunk(2))
+        state.discriminator_optimizer.zero_grad()
+        metrics["discriminator"].backward()  # type: ignore[no-untyped-call]
+        state.discriminator_optimizer.step()
 
     state.images_seen += len(batch.person)
     return metrics
@@ -136,7 +134,7 @@ def _save(folder: Path, state: TrainingState, facts: TrainingFacts, config: Trai
     versions = {"countenance": countenance.__version__, "torch": torch.__version__, "numpy": np.__version__}
     return save_checkpoint(
         folder,
-        state.numbers(),
+        state.weights(),
         {**asdict(facts), "config": asdict(config), "images_seen": state.images_seen, "versions": versions},
     )
 
@@ -148,6 +146,6 @@ def _check_same_network(folder: Path, checkpoint: Checkpoint, facts: TrainingFac
         before, now = checkpoint.config[name], getattr(config, name)
         if before != now:
             raise ModelError(
-                f"the model in {folder} was begun with train.{name} = {before}, not {now}; "
-                f"go on with --set train.{name}={before}, or move that folder away to begin anew"
+                f"the model in {folder} was started with train.{name} = {before}, not {now}; "
+                f"continue with --set train.{name}={before}, or move that folder away to start over"
             )

@@ -41,7 +41,7 @@ def _window_mean(x_bchw: Tensor) -> Tensor:
     return F.avg_pool2d(x_bchw, SSIM_WINDOW, SSIM_STEP)
 
 
-def critic_loss(real_logits: Tensor, drawn_logits: Tensor) -> Tensor:
+def discriminator_loss(real_logits: Tensor, drawn_logits: Tensor) -> Tensor:
     """Hinge loss of the discriminator."""
     return F.relu(1 - real_logits).mean() + F.relu(1 + drawn_logits).mean()
 

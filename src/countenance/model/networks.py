@@ -1,4 +1,4 @@
-"""The networks: a generator that is told whose face to draw, its critic, and the adversary on its code."""
+"""The networks: a generator that is told whose face to draw, its discriminator, and the adversary on its code."""
 
 from itertools import pairwise
 from math import log2

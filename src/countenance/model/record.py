@@ -47,7 +47,7 @@ def drop_metrics_after(folder: Path, images_seen: int) -> None:
 
 
 def write_preview(folder: Path, generator: FilmGenerator, faces: Sequence[Tensor], resolution: int) -> None:
-    """Performer, reconstruction, swap, for faces spread over the performer's set; draws on no chance."""
+    """Performer, reconstruction, swap, for faces spread over the performer's set; without using the rng."""
     device = next(generator.parameters()).device
     performer = faces[1][torch.linspace(0, len(faces[1]) - 1, PREVIEW_ROWS).long()]
     faces_b4hw = F.interpolate(to_network_range(performer), (resolution, resolution), mode="area").to(device)

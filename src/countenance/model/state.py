@@ -1,4 +1,4 @@
-"""All that a training remembers from one step to the next: networks, optimisers, chance, and how far it is."""
+"""All that a training remembers from one step to the next: networks, optimizers, rng, and how far it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from countenance.model.checkpoint import Checkpoint, read_numbers, restore
+from countenance.model.checkpoint import Checkpoint, read_weights, restore
 from countenance.model.config import TrainConfig
 from countenance.model.networks import FilmGenerator, IdentityAdversary, PatchDiscriminator
 
-CRITIC_PACE = 0.25
-"""Of the discriminator's learning rate against the generator's: at the same pace it draws specks around the mouth."""
+DISCRIMINATOR_PACE = 0.25
+"""Learning rate of the discriminator over the generator's: at the same rate it draws specks around the mouth."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -22,47 +22,47 @@ class TrainingState:
     generator: FilmGenerator
     discriminator: PatchDiscriminator
     adversary: IdentityAdversary
-    teacher: torch.optim.Adam
+    generator_optimizer: torch.optim.Adam
     """Of generator and adversary."""
-    critic: torch.optim.Adam
-    """Of the discriminator."""
-    random: torch.Generator
-    """The only source of chance after the beginning."""
+    discriminator_optimizer: torch.optim.Adam
+    rng: torch.Generator
+    """The only source of randomness once the networks are built."""
     images_seen: int = 0
 
-    def numbers(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, Tensor]:
         """Everything as named tensors."""
-        numbers = {"random": self.random.get_state()}
+        weights = {"random": self.rng.get_state()}
         for name, module in self._modules():
-            numbers |= {f"{name}/{key}": tensor for key, tensor in module.state_dict().items()}
-        for name, optimiser in self._optimisers():
-            numbers |= {f"{name}/{key}": tensor for key, tensor in _pack(optimiser).items()}
-        return numbers
+            weights |= {f"{name}/{key}": tensor for key, tensor in module.state_dict().items()}
+        for name, optimizer in self._optimizers():
+            weights |= {f"{name}/{key}": tensor for key, tensor in _pack(optimizer).items()}
+        return weights
 
-    def go_on(self, folder: Path, checkpoint: Checkpoint) -> None:
-        """Become what a checkpoint holds.
+    def resume(self, folder: Path, checkpoint: Checkpoint) -> None:
+        """Take everything over from a checkpoint.
 
         Raises:
-            ModelError: its numbers are missing, corrupt or another network's.
+            ModelError: its weights are missing, corrupt or of another network.
         """
-        numbers = read_numbers(folder, checkpoint)
+        weights = read_weights(folder, checkpoint)
         for name, module in self._modules():
-            restore(module, part(name, numbers), folder)
-        for name, optimiser in self._optimisers():
-            _unpack(optimiser, part(name, numbers))
-        self.random.set_state(numbers["random"])
+            restore(module, part(name, weights), folder)
+        for name, optimizer in self._optimizers():
+            _unpack(optimizer, part(name, weights))
+        self.rng.set_state(weights["random"])
         self.images_seen = checkpoint.images_seen
 
     def set_learning_rate(self, rate: float) -> None:
-        for optimiser, pace in ((self.teacher, 1.0), (self.critic, CRITIC_PACE)):
-            for group in optimiser.param_groups:
+        for optimizer, pace in ((self.generator_optimizer, 1.0), (self.discriminator_optimizer, DISCRIMINATOR_PACE)):
+            for group in optimizer.param_groups:
                 group["lr"] = rate * pace
 
     def _modules(self) -> tuple[tuple[str, nn.Module], ...]:
         return ("generator", self.generator), ("discriminator", self.discriminator), ("adversary", self.adversary)
 
-    def _optimisers(self) -> tuple[tuple[str, torch.optim.Optimizer], ...]:
-        return ("teacher", self.teacher), ("critic", self.critic)
+    def _optimizers(self) -> tuple[tuple[str, torch.optim.Optimizer], ...]:
+        # These names stand in the files of every checkpoint: with others, older ones could not be continued.
+        return ("teacher", self.generator_optimizer), ("critic", self.discriminator_optimizer)
 
 
 def begin(config: TrainConfig, num_people: int, device: torch.device) -> TrainingState:
@@ -78,9 +78,13 @@ def begin(config: TrainConfig, num_people: int, device: torch.device) -> Trainin
         generator=generator,
         discriminator=discriminator,
         adversary=adversary,
-        teacher=torch.optim.Adam([*generator.parameters(), *adversary.parameters()], config.learning_rate, betas),
-        critic=torch.optim.Adam(discriminator.parameters(), config.learning_rate * CRITIC_PACE, betas),
-        random=torch.Generator().manual_seed(config.seed),
+        generator_optimizer=torch.optim.Adam(
+            [*generator.parameters(), *adversary.parameters()], config.learning_rate, betas
+        ),
+        discriminator_optimizer=torch.optim.Adam(
+            discriminator.parameters(), config.learning_rate * DISCRIMINATOR_PACE, betas
+        ),
+        rng=torch.Generator().manual_seed(config.seed),
     )
 
 
@@ -93,30 +97,30 @@ def load_generator(folder: Path, checkpoint: Checkpoint, device: torch.device) -
     """The trained generator, ready to draw.
 
     Raises:
-        ModelError: its numbers are missing, corrupt or another network's.
+        ModelError: its weights are missing, corrupt or of another network.
     """
     generator = build_generator(TrainConfig(**checkpoint.config), len(checkpoint.people))
-    restore(generator, part("generator", read_numbers(folder, checkpoint)), folder)
+    restore(generator, part("generator", read_weights(folder, checkpoint)), folder)
     return generator.to(device).eval()
 
 
-def part(prefix: str, numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def part(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of one part, under their own names."""
     start = f"{prefix}/"
-    return {name.removeprefix(start): tensor for name, tensor in numbers.items() if name.startswith(start)}
+    return {name.removeprefix(start): tensor for name, tensor in weights.items() if name.startswith(start)}
 
 
-def _pack(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _pack(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {
         f"{index}.{name}": torch.as_tensor(value)
-        for index, values in optimiser.state_dict()["state"].items()
+        for index, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }
 
 
-def _unpack(optimiser: torch.optim.Optimizer, numbers: Mapping[str, Tensor]) -> None:
+def _unpack(optimizer: torch.optim.Optimizer, weights: Mapping[str, Tensor]) -> None:
     memory: dict[int, dict[str, Tensor]] = {}
-    for key, value in numbers.items():
+    for key, value in weights.items():
         index, name = key.split(".", 1)
         memory.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": memory})
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": memory})

@@ -113,10 +113,10 @@ def generate(
         frames_from=frames_from,
         altered=altered,
         work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at, tint),
-        model_digest=checkpoint.numbers_sha256,
+        model_digest=checkpoint.weights_sha256,
         seed=train_config.seed,
     )
-    facts = {"config": asdict(config), "plate": info.sha256, "model": checkpoint.numbers_sha256}
+    facts = {"config": asdict(config), "plate": info.sha256, "model": checkpoint.weights_sha256}
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, altered))
@@ -140,7 +140,7 @@ def _render_name(
     tint: Float32[np.ndarray, "3"],
 ) -> str:
     """Changes with all that changes the frames, so that fragments of different renders never mix."""
-    facts = [countenance.__version__, info.sha256, checkpoint.numbers_sha256, checkpoint.people]
+    facts = [countenance.__version__, info.sha256, checkpoint.weights_sha256, checkpoint.people]
     digest = hashlib.sha256(json.dumps(facts).encode() + tint.tobytes())
     for index, faces in faces_at.items():
         for face in faces:

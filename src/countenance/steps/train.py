@@ -56,7 +56,7 @@ def train(
             project,
             "trained",
             {
-                "weights": checkpoint.numbers_sha256,
+                "weights": checkpoint.weights_sha256,
                 "images_seen": checkpoint.images_seen,
                 "face_sets": list(checkpoint.face_set_digests),
                 "permit": checkpoint.permit_digest,
