@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from jaxtyping import Float32
+from tests.support.drawers import face_input
 
 from countenance.bench.classical import (
     RESOLUTION,
@@ -111,7 +112,8 @@ def test_draws_the_nearest_face_in_the_performers_place(find_faces: FaceFinder) 
     performer = list(aligned_faces("kofi_training.mp4", find_faces, first=180, step=5, count=4))
     drawer = ClassicalDrawer(likeness, performer, find_faces)
     crop = even_light(performer[0].rgb, performer[0].mask)
-    rgb, mask = drawer(crop, performer[0].mask)
+    (face,) = drawer([face_input(crop, performer[0].mask)])
+    rgb, mask = face.rgb, face.mask
     assert 0.1 < mask.mean() < 0.6
     drawn = np.round(rgb * 255).astype(np.uint8)
     found, wanted = (
@@ -126,5 +128,5 @@ def test_without_a_face_nothing_is_drawn(find_faces: FaceFinder) -> None:
     likeness = list(aligned_faces("zuri_training.mp4", find_faces, first=140, step=1, count=2))
     drawer = ClassicalDrawer(likeness, likeness, find_faces)
     grey = np.full((RESOLUTION, RESOLUTION, 3), 128, np.uint8)
-    _, mask = drawer(grey, np.ones((RESOLUTION, RESOLUTION), np.float32))
-    assert mask.max() == 0
+    (face,) = drawer([face_input(grey, np.ones((RESOLUTION, RESOLUTION), np.float32))])
+    assert face.mask.max() == 0

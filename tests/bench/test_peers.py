@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from tests.support.drawers import face_input
 from torch import Tensor, nn
 
 from countenance.bench.peers import (
@@ -103,11 +104,14 @@ def test_a_peer_learns_and_draws(name: PeerName) -> None:
     crop = np.full((RESOLUTION, RESOLUTION, 3), 128, np.uint8)
     outline = np.zeros((RESOLUTION, RESOLUTION), np.float32)
     outline[8:56, 8:56] = 1
-    rgb, mask = PeerDrawer(training.network)(crop, outline)
-    assert rgb.shape == (RESOLUTION, RESOLUTION, 3)
+    drawer = PeerDrawer(training.network)
+    (face,) = drawer([face_input(crop, outline)])
+    assert face.rgb.shape == (RESOLUTION, RESOLUTION, 3)
     # Whatever it has learned of masks, it covers the face: nothing is won by letting the plate through.
-    assert np.array_equal(mask, outline)
-    assert 0 <= rgb.min() <= rgb.max() <= 1
+    assert np.array_equal(face.mask, outline)
+    assert 0 <= face.rgb.min() <= face.rgb.max() <= 1
+    training.step()
+    assert PeerDrawer(training.network).digest != drawer.digest
 
 
 def test_losses_look_only_inside_the_mask() -> None:

@@ -1,26 +1,22 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.drawers import Guided, Negative, face_input
+from tests.support.made_up import mesh_at
 
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import SMOOTHING_RADIUS, swap_faces
+from countenance.composite.swap import first_needed, swap_faces
 from countenance.demo import data_folder
+from countenance.drawing import ReferenceFace, references_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import Frame
+from countenance.vision.align import head_pose
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.mask import face_mask
-
-
-class Negative:
-    """Draws the negative of what it is shown: unlike the plate everywhere, and other for each crop."""
-
-    resolution = 64
-
-    def __call__(self, crop_rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return 1 - crop_rgb.astype(np.float32) / 255, np.ones_like(mask)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +28,8 @@ def plate() -> tuple[list[Frame], dict[int, list[PlacedFace]]]:
     return frames, faces
 
 
-def swapped(frames: list[Frame], faces: dict[int, list[PlacedFace]]) -> Iterator[Frame]:
-    return swap_faces(frames, faces, Negative())
+def swapped(frames: list[Frame], faces: dict[int, list[PlacedFace]], batch: int = 1) -> Iterator[Frame]:
+    return swap_faces(frames, faces, Negative(batch=batch))
 
 
 def test_only_the_face_is_replaced_and_only_where_there_is_one(
@@ -52,17 +48,77 @@ def test_only_the_face_is_replaced_and_only_where_there_is_one(
         assert changed[outline == 0].mean() < 0.01
 
 
-@pytest.mark.parametrize("first", [1, 5, 11])
+@pytest.mark.parametrize(("first", "batch"), [(1, 1), (5, 1), (11, 1), (11, 4), (9, 3)])
 def test_frames_are_the_same_wherever_one_starts(
-    plate: tuple[list[Frame], dict[int, list[PlacedFace]]], first: int
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]], first: int, batch: int
 ) -> None:
     frames, faces = plate
-    whole = list(swapped(frames, faces))
-    begin = max(0, first - SMOOTHING_RADIUS)
-    later = [frame for frame in swapped(frames[begin:], faces) if frame.index >= first]
+    whole, resumed = Negative(batch=batch), Negative(batch=batch)
+    expected = list(swap_faces(frames, faces, whole))
+    begin = first_needed(first, batch)
+    later = [frame for frame in swap_faces(frames[begin:], faces, resumed) if frame.index >= first]
     assert len(later) == len(frames) - first
-    for one, other in zip(whole[first:], later, strict=True):
+    for one, other in zip(expected[first:], later, strict=True):
         assert np.array_equal(one.rgb, other.rgb)
+    # Batches too: a network need not draw a face the same in other company.
+    assert [len(call) for call in resumed.calls] == [len(call) for call in whole.calls][-len(resumed.calls) :]
+
+
+def test_faces_are_drawn_in_batches_of_the_drawers_size(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    drawer = Negative(batch=5)
+    batched = list(swap_faces(frames, faces, drawer))
+    assert [len(call) for call in drawer.calls] == [5, 3, 5, 5]
+    for one, other in zip(swapped(frames, faces), batched, strict=True):
+        assert np.array_equal(one.rgb, other.rgb)
+
+
+def test_a_drawer_is_shown_crop_mesh_pose_and_track_at_its_size(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    drawer = Negative(size=96)
+    mesh = faces[0][0].landmarks_xyz
+    list(swap_faces(frames[:1], {0: [PlacedFace(track=7, landmarks_xyz=mesh)]}, drawer))
+    ((shown,),) = drawer.calls
+    assert shown.rgb.shape == (96, 96, 3)
+    assert shown.track == 7
+    pose = head_pose(mesh)
+    assert shown.yaw_pitch_deg == (pose.yaw_deg, pose.pitch_deg)
+    assert head_pose(shown.landmarks_xyz).crop_side_px == pytest.approx(96, rel=1e-3)
+    outline = face_mask(shown.landmarks_xyz[:, :2], (96, 96))
+    assert np.abs(outline - shown.mask).mean() < 0.02
+
+
+def test_references_landmarks_pose_and_track_reach_the_frame(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, _ = plate
+    mesh = mesh_at(128, 128, 60)
+
+    def reference(level: int, yaw: float) -> ReferenceFace:
+        shown = face_input(np.full((64, 64, 3), level, np.uint8), np.ones((64, 64), np.float32))
+        return ReferenceFace(
+            rgb=shown.rgb,
+            mask=shown.mask,
+            visible=shown.mask,
+            landmarks_xyz=shown.landmarks_xyz,
+            yaw_pitch_deg=(yaw, 0.0),
+        )
+
+    ahead, aside = reference(140, 0.0), reference(60, 60.0)
+    drawer = Guided(references_of([ahead, aside]), size=64)
+    (drawn,) = drawer([replace(face_input(ahead.rgb, ahead.mask), track=1)])
+    assert drawn.rgb[5, 5] == pytest.approx(70 / 255, abs=0.01)
+    faces = {0: [PlacedFace(track=0, landmarks_xyz=mesh)]}
+    grey = replace(frames[0], rgb=np.full((256, 256, 3), 110, np.uint8))
+    (result,) = swap_faces([grey], faces, drawer)
+    level = result.rgb.astype(np.float32).mean(axis=2)
+    rows, columns = np.nonzero(level > level.max() - 20)
+    assert len(rows) < 400
+    assert (columns.mean(), rows.mean()) == pytest.approx(tuple(mesh[Guided.NOSE, :2]), abs=2)
 
 
 def test_two_faces_of_a_frame_are_both_replaced_each_in_its_own_light(demo_data: Path) -> None:

@@ -12,8 +12,8 @@ from countenance.model.augment import without_background
 from countenance.model.batches import draw_batch
 from countenance.model.checkpoint import Checkpoint, read_weights
 from countenance.model.config import TrainConfig
+from countenance.model.discriminators import IdentityAdversary
 from countenance.model.loop import TrainingFacts, train
-from countenance.model.networks import IdentityAdversary
 from countenance.model.record import append_metrics
 from countenance.model.state import begin, load_generator
 from countenance.progress import Silent

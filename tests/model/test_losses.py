@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from countenance.model.generators.base import Drawn
 from countenance.model.losses import reconstruction_loss, ssim
-from countenance.model.networks import Drawn
 
 
 def test_ssim_is_one_for_the_same_picture_and_falls_with_blur_and_noise() -> None:

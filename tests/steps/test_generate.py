@@ -13,8 +13,10 @@ from jaxtyping import Bool, Float32
 from PIL import Image
 
 from countenance import ledger
+from countenance.composite import render as render_module
 from countenance.composite.swap import SMOOTHING_RADIUS
 from countenance.errors import FaceError, ProvenanceError, UsageError
+from countenance.faces import plate as plate_module
 from countenance.faces import scan as scan_module
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
@@ -24,7 +26,6 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.label import draw_label
-from countenance.steps import generate as generate_module
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.types import Frame, MediaInfo
@@ -214,7 +215,7 @@ def test_stranger_s_plate(trained: Production, tmp_path: Path) -> None:
 def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_distance=0.01))
+    monkeypatch.setattr(plate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_distance=0.01))
     info = probe(write_video(tmp_path / "plate.mp4", clip_of(PERFORMER, 6)))
     progress = Recorder()
     assert find_performer(trained.project, PERFORMER, info, progress) == []
@@ -283,7 +284,7 @@ def test_memory_does_not_grow_with_the_plate(
 
     seen: list[int] = []
     monkeypatch.setattr(scan_module, "read_frames", lambda info, **place: watched("scan", info, **place))
-    monkeypatch.setattr(generate_module, "read_frames", lambda info, **place: watched("render", info, **place))
+    monkeypatch.setattr(render_module, "read_frames", lambda info, **place: watched("render", info, **place))
     plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60))
     trained.generate(plate, tmp_path / "shot.mp4")
     assert seen == [*range(60), *range(60)]

@@ -6,7 +6,8 @@ product's composite matches its colour and blends it. Sharp at once and the righ
 no training face had, what the chosen face did not show, and the same choice in two successive frames.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
+from countenance.drawing import DrawnFace, FaceInput
 from countenance.geometry import similarity_between
 from countenance.types import AlignedFace, DetectedFace
 from countenance.vision.align import NOSE_BASE, canonical_mesh, head_pose
@@ -73,7 +75,8 @@ class Reference:
 class ClassicalDrawer:
     """Draws the likeness from its own training faces, as the composite wants it."""
 
-    resolution = RESOLUTION
+    size = RESOLUTION
+    batch = 1
 
     def __init__(
         self, likeness: Iterable[AlignedFace], performer: Iterable[AlignedFace], find_faces: "FindFaces"
@@ -92,23 +95,33 @@ class ClassicalDrawer:
             for face, mesh in own
         ]
         self._features = np.stack([reference.feature for reference in self._references])
+        self.digest = self._digest()
 
-    def __call__(
-        self, crop_rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]
-    ) -> tuple[Float32[np.ndarray, "S S 3"], Float32[np.ndarray, "S S"]]:
-        """RGB and mask, 0–1; where the mesh isn't found, a mask of nothing."""
-        mesh = self._mesh(crop_rgb)
+    def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+        """One drawn face for each; where the mesh isn't found, with a mask of nothing."""
+        return [self._draw(face) for face in faces]
+
+    def _draw(self, face: FaceInput) -> DrawnFace:
+        crop = face.rgb.astype(np.float32) / 255
+        mesh = self._mesh(face.rgb)
         if mesh is None:
-            return crop_rgb.astype(np.float32) / 255, np.zeros_like(mask)
+            return DrawnFace(rgb=crop, mask=np.zeros_like(face.mask))
         posed = split_pose(mesh)
         expression = posed.face - self._performer_mean
         nearest = np.square(self._features - _feature(mesh, expression)).sum(axis=1).argmin()
         reference = self._references[int(nearest)]
         wanted = posed.placed(self._likeness_mean + expression)
         drawn, coverage = warp_mesh(reference.rgb, reference.landmarks_xy, wanted)
-        crop = crop_rgb.astype(np.float32) / 255
         # Beyond the mesh the performer's own skin goes on: the composite's soft border reaches over the edge.
-        return crop + coverage[..., None] * (shaded_like(drawn, crop, coverage * mask) - crop), coverage
+        shaded = shaded_like(drawn, crop, coverage * face.mask)
+        return DrawnFace(rgb=crop + coverage[..., None] * (shaded - crop), mask=coverage)
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(b"classical")
+        for reference in self._references:
+            digest.update(reference.rgb.tobytes() + reference.landmarks_xy.tobytes())
+        digest.update(self._likeness_mean.tobytes() + self._performer_mean.tobytes())
+        return digest.hexdigest()
 
     def _mesh(self, crop_rgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "468 3"] | None:
         # The detector misses some faces that fill the picture.

@@ -12,8 +12,8 @@ from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.classical import ClassicalDrawer
 from countenance.bench.peers import PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
 from countenance.bench.production import LIKENESS, PERFORMER, PUBLISHING, kept_faces, publish_pictures, publish_swap
-from countenance.composite.swap import DrawFace
 from countenance.consent.permit import grant
+from countenance.drawing import Drawer
 from countenance.errors import UsageError
 from countenance.model.batches import draw_batch, stack_faces
 from countenance.model.config import TrainConfig
@@ -105,7 +105,7 @@ def _classical(job: Job) -> Stage:
     likeness, performer = (kept_faces(job.project, role) for role in ROLES)
     drawer = ClassicalDrawer(likeness, performer, FaceFinder())
     spent_s = time.process_time() - begun
-    return Stage(cpu_s=spent_s, images=0, publish=lambda output: _publish(job, drawer, output, CLASSICAL))
+    return Stage(cpu_s=spent_s, images=0, publish=lambda output: _publish(job, drawer, output))
 
 
 def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
@@ -120,7 +120,7 @@ def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
         yield Stage(
             cpu_s=spent_s,
             images=training.images_seen,
-            publish=lambda output, drawer=drawer: _publish(job, drawer, output, name),  # type: ignore[misc]
+            publish=lambda output, drawer=drawer: _publish(job, drawer, output),  # type: ignore[misc]
         )
 
 
@@ -178,9 +178,9 @@ def _generate(job: Job, output: Path) -> None:
     )
 
 
-def _publish(job: Job, drawer: DrawFace, output: Path, name: str) -> None:
-    publish_swap(job.project, job.files.plate, drawer, output, name=name, progress=job.progress)
+def _publish(job: Job, drawer: Drawer, output: Path) -> None:
+    publish_swap(job.project, job.files.plate, drawer, output, job.progress)
 
 
 def _publish_truth(job: Job, output: Path) -> None:
-    publish_pictures(job.project, job.files.plate, job.files.truth, output, name=TRUTH, progress=job.progress)
+    publish_pictures(job.project, job.files.plate, job.files.truth, output, job.progress)

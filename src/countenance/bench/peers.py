@@ -8,6 +8,7 @@ Sources: the models `lightweight` and `original` of faceswap and its defaults (S
 the architectures DF and LIAE of DeepFaceLab at its default widths (10 DSSIM + 10 MSE inside the mask, AdaBelief 5e-5).
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,9 +17,9 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
+from countenance.drawing import DrawnFace, FaceInput
 from countenance.model.batches import to_network_range
 
 PeerName = Literal["faceswap-lightweight", "faceswap-original", "deepfacelab-df", "deepfacelab-liae"]
@@ -328,22 +329,27 @@ class PeerTraining:
 class PeerDrawer:
     """Draws the likeness by a peer, as the composite wants it."""
 
-    resolution = RESOLUTION
+    size = RESOLUTION
+    batch = 1
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
+        digest = hashlib.sha256()
+        for name, tensor in network.state_dict().items():
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        self.digest = digest.hexdigest()
 
-    def __call__(
-        self, crop_rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]
-    ) -> tuple[Float32[np.ndarray, "S S 3"], Float32[np.ndarray, "S S"]]:
-        """RGB, 0–1, and the performer's outline as the mask.
+    def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+        """One drawn face for each, with the performer's outline as the mask.
 
         A mask that is hardly learned lets half of the plate through, which the judge would take for skill; DeepFaceLab
         offers the outline as well.
         """
+        x_bhwc = torch.from_numpy(np.stack([face.rgb for face in faces]))
         with torch.inference_mode():
-            rgb, _ = self._network(torch.from_numpy(crop_rgb).permute(2, 0, 1)[None].float() / 255, 0)
-        return np.ascontiguousarray(rgb[0].permute(1, 2, 0).numpy()), mask
+            rgb_bchw, _ = self._network(x_bhwc.permute(0, 3, 1, 2).float() / 255, 0)
+        drawn = rgb_bchw.permute(0, 2, 3, 1).contiguous().numpy()
+        return [DrawnFace(rgb=rgb, mask=face.mask) for rgb, face in zip(drawn, faces, strict=True)]
 
 
 def warped_batch(faces_b4hw: Tensor, warp: Warp, random: torch.Generator) -> Batch:

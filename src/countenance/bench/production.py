@@ -6,10 +6,11 @@ Both people are synthetic, so the benchmark holds their keys; everything else is
 import hashlib
 import os
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,19 @@ import numpy as np
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.judge.measure import Judge, References
 from countenance.composite.place import placed_faces
-from countenance.composite.swap import DrawFace, swap_faces
+from countenance.composite.render import frames_render, swap_render
 from countenance.consent.document import write_document
 from countenance.consent.keys import load_key, make_key
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
 from countenance.consent.release import new_release, sign
 from countenance.demo.compare import pictures
+from countenance.drawing import Drawer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.plate import find_performer
 from countenance.faces.portrait import template_of
+from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
@@ -36,7 +39,7 @@ from countenance.provenance.publish import publish
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.prepare import prepare
-from countenance.types import AlignedFace, Frame, MediaInfo, Render, Role
+from countenance.types import AlignedFace, Frame, Render, Role
 
 LIKENESS, PERFORMER = ROLES
 """The two people's names in every project of the benchmark."""
@@ -51,6 +54,7 @@ PUBLISHING = GenerateConfig(
 """In the performer's skin tone, as the truth that is compared with; hardly compressed, since the judge is to see the
 swap and not the encoder."""
 REFERENCES_NAME = "references.npz"
+SEED = 1
 
 
 def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
@@ -103,56 +107,36 @@ def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
     return read_faces(project, open_face_set(project, role))
 
 
-def publish_swap(
-    project: Project, plate: Path, draw_face: DrawFace, output: Path, *, name: str, progress: Progress
-) -> None:
-    """What `generate` does, with another way to draw the face: same scan, smoothing, composite and publishing.
-
-    `name` stands for the model in the credentials.
-    """
+def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
+    """What `generate` does, with another drawer: same scan, smoothing, composite and publishing."""
     info = probe(plate)
     faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
-    _publish(project, info, set(faces_at), swap_faces(read_frames(info), faces_at, draw_face), output, name, progress)
+    timeline = timeline_of(project, info, progress)
+    render = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
+    _publish(project, render, output, progress)
 
 
-def publish_pictures(
-    project: Project, plate: Path, shown: Path, output: Path, *, name: str, progress: Progress
-) -> None:
-    """Other pictures in place of a plate's, through the same door: what the best swap would look like behind it."""
+def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, progress: Progress) -> None:
+    """Other images in place of a plate's frames, published alike: what the best swap would look like."""
     info = probe(plate)
     faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
-    frames = (replace(frame, rgb=rgb) for frame, rgb in zip(read_frames(info), pictures(shown), strict=True))
-    _publish(project, info, set(faces_at), frames, output, name, progress)
-
-
-def _publish(
-    project: Project,
-    plate: MediaInfo,
-    altered: Container[int],
-    frames: Iterator[Frame],
-    output: Path,
-    name: str,
-    progress: Progress,
-) -> None:
-    permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    work_folder = project.room("renders") / f"bench-{digest[:16]}"
-    if work_folder.exists():
-        shutil.rmtree(work_folder)
+    digest = hashlib.sha256()
+    for rgb in pictures(shown):
+        digest.update(rgb.tobytes())
 
     def frames_from(first: int) -> Iterator[Frame]:
-        # Nothing is left from before, so a render is only ever begun at its beginning.
-        assert first == 0
-        return frames
+        both = zip(read_frames(info), pictures(shown), strict=True)
+        return (replace(frame, rgb=rgb) for frame, rgb in islice(both, first, None))
 
-    render = Render(
-        plate=plate,
-        frames_from=frames_from,
-        altered=tuple(index in altered for index in range(plate.num_frames)),
-        work_folder=work_folder,
-        model_digest=digest,
-        seed=1,
+    altered = tuple(index in faces_at for index in range(info.num_frames))
+    render = frames_render(
+        info, frames_from, altered, renders=project.room("renders"), digest=digest.hexdigest(), seed=SEED
     )
+    _publish(project, render, output, progress)
+
+
+def _publish(project: Project, render: Render, output: Path, progress: Progress) -> None:
+    permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
     publish(project, permit, render, output, config=PUBLISHING, overwrite=True, progress=progress)
 
 

@@ -288,7 +288,7 @@ def _peer_generating(files: CaseFiles, production: Path, name: PeerName) -> Figu
     with opened_production(production) as project:
         output = production / "generated.mp4"
         begun = time.process_time()
-        publish_swap(project, files.plate, drawer, output, name=name, progress=Silent())
+        publish_swap(project, files.plate, drawer, output, Silent())
         spent_s = time.process_time() - begun
     return _figure(_generating(RESOLUTION), name, NUM_FRAMES / spent_s, "frames per CPU-s")
 

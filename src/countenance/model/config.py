@@ -13,6 +13,8 @@ from countenance.errors import ModelError
 class TrainConfig:
     """The section `train` of the settings."""
 
+    generator: Literal["film"] = "film"
+    """The kind of network that draws; `model/generators/registry.py` lists them."""
     resolution: Literal[64, 128] = 128
     """Side of the generated face in pixels."""
     width: int = 24

@@ -20,7 +20,7 @@ from countenance.model.record import append_metrics, drop_metrics_after, write_p
 from countenance.model.state import TrainingState, begin
 from countenance.progress import Progress
 
-FIXED_SETTINGS = ("resolution", "width", "batch_size", "seed")
+FIXED_SETTINGS = ("generator", "resolution", "width", "batch_size", "seed")
 """What can't change while a training goes on."""
 
 
@@ -142,8 +142,9 @@ def _save(folder: Path, state: TrainingState, facts: TrainingFacts, config: Trai
 def _check_same_network(folder: Path, checkpoint: Checkpoint, facts: TrainingFacts, config: TrainConfig) -> None:
     if checkpoint.people != facts.people:
         raise ModelError(f"{folder} holds a model of {checkpoint.people}, expected {facts.people}; move it away")
+    begun_with = TrainConfig(**checkpoint.config)
     for name in FIXED_SETTINGS:
-        before, now = checkpoint.config[name], getattr(config, name)
+        before, now = getattr(begun_with, name), getattr(config, name)
         if before != now:
             raise ModelError(
                 f"the model in {folder} was started with train.{name} = {before}, not {now}; "

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from countenance.model.networks import Drawn
+from countenance.model.generators.base import Drawn
 
 SSIM_WINDOW = 8
 SSIM_STEP = 2

@@ -13,7 +13,7 @@ from torch import Tensor
 from countenance.errors import ModelError
 from countenance.model.augment import without_background
 from countenance.model.batches import to_network_range
-from countenance.model.networks import FilmGenerator
+from countenance.model.generators.base import Generator
 from countenance.project import write_whole
 
 METRICS_NAME = "metrics.jsonl"
@@ -46,7 +46,7 @@ def drop_metrics_after(folder: Path, images_seen: int) -> None:
         write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
 
-def write_preview(folder: Path, generator: FilmGenerator, faces: Sequence[Tensor], resolution: int) -> None:
+def write_preview(folder: Path, generator: Generator, faces: Sequence[Tensor], resolution: int) -> None:
     """Performer, reconstruction, swap, for faces spread over the performer's set; without using the rng."""
     device = next(generator.parameters()).device
     performer = faces[1][torch.linspace(0, len(faces[1]) - 1, PREVIEW_ROWS).long()]

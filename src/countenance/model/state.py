@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from countenance.model.checkpoint import Checkpoint, read_weights, restore
 from countenance.model.config import TrainConfig
-from countenance.model.networks import FilmGenerator, IdentityAdversary, PatchDiscriminator
+from countenance.model.discriminators import IdentityAdversary, PatchDiscriminator
+from countenance.model.generators.base import Generator
+from countenance.model.generators.registry import GENERATORS
 
 DISCRIMINATOR_PACE = 0.25
 """Learning rate of the discriminator over the generator's: at the same rate it draws specks around the mouth."""
@@ -19,7 +21,7 @@ DISCRIMINATOR_PACE = 0.25
 class TrainingState:
     """Changed in place by the loop, and by nothing else."""
 
-    generator: FilmGenerator
+    generator: Generator
     discriminator: PatchDiscriminator
     adversary: IdentityAdversary
     generator_optimizer: torch.optim.Adam
@@ -88,12 +90,12 @@ def begin(config: TrainConfig, num_people: int, device: torch.device) -> Trainin
     )
 
 
-def build_generator(config: TrainConfig, num_people: int) -> FilmGenerator:
-    """The one line that says which generator is trained and used."""
-    return FilmGenerator(config.resolution, config.width, num_people)
+def build_generator(config: TrainConfig, num_people: int) -> Generator:
+    """The untrained generator that the settings choose."""
+    return GENERATORS[config.generator].build(config, num_people)
 
 
-def load_generator(folder: Path, checkpoint: Checkpoint, device: torch.device) -> FilmGenerator:
+def load_generator(folder: Path, checkpoint: Checkpoint, device: torch.device) -> Generator:
     """The trained generator, ready to draw.
 
     Raises:

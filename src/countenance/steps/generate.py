@@ -1,37 +1,33 @@
 """Put the likeness onto a plate and publish the result."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import dropwhile
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
 
-import countenance
-from countenance.composite.place import PlacedFace, placed_faces
-from countenance.composite.swap import NO_TINT, SMOOTHING_RADIUS, swap_faces
+from countenance.composite.place import placed_faces
+from countenance.composite.render import swap_render
+from countenance.composite.swap import NO_TINT
 from countenance.consent.permit import require
+from countenance.drawing import NO_REFERENCES
 from countenance.errors import FaceError, ModelError
 from countenance.faces.faceset import read_faces
 from countenance.faces.plate import find_performer
 from countenance.footage import timeline_of
 from countenance.media.probe import probe
-from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
-from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
+from countenance.model.checkpoint import model_folder, read_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
-from countenance.model.draw import LikenessDrawer
-from countenance.model.state import load_generator
+from countenance.model.draw import needs_references, open_drawer
+from countenance.model.references import choose_references
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
 from countenance.steps.doors import permitted_face_set, require_unrevoked_model
-from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.types import MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 
 
@@ -87,8 +83,10 @@ def generate(
     train_config = TrainConfig(**checkpoint.config)
     device = choose_device(train_config)
     use_threads(train_config)
-    generator = load_generator(folder, checkpoint, device)
-    draw_face = LikenessDrawer(generator, resolution=train_config.resolution, likeness=0, device=device)
+    references = NO_REFERENCES
+    if needs_references(checkpoint):
+        references = choose_references(project, permitted_face_set(project, likeness, permit))
+    drawer = open_drawer(folder, checkpoint, references, device)
 
     timeline = timeline_of(project, info, progress)
     faces_at = placed_faces(find_performer(project, performer, info, progress))
@@ -100,26 +98,13 @@ def generate(
 
     tint = _own_tint(project, permit) if config.skin == "likeness" else NO_TINT
 
-    def frames_from(first: int) -> Iterator[Frame]:
-        # The neighbours before the first frame are made again: its colours are a mean over them.
-        begin = max(0, first - SMOOTHING_RADIUS)
-        begin_pts = int(timeline.frame_pts[begin])
-        frames = read_frames(info, first_index=begin, first_pts=begin_pts) if begin else read_frames(info)
-        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, draw_face, tint))
-
-    altered = tuple(index in faces_at for index in range(len(timeline.frame_pts)))
-    render = Render(
-        plate=info,
-        frames_from=frames_from,
-        altered=altered,
-        work_folder=project.room("renders") / _render_name(info, checkpoint, faces_at, tint),
-        model_digest=checkpoint.weights_sha256,
-        seed=train_config.seed,
+    render = swap_render(
+        info, timeline, faces_at, drawer, renders=project.room("renders"), seed=train_config.seed, tint=tint
     )
-    facts = {"config": asdict(config), "plate": info.sha256, "model": checkpoint.weights_sha256}
+    facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest}
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
-    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, altered))
+    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, render.altered))
 
 
 def _own_tint(project: Project, permit: Permit) -> Float32[np.ndarray, "3"]:
@@ -131,21 +116,6 @@ def _own_tint(project: Project, permit: Permit) -> Float32[np.ndarray, "3"]:
         for person in permit.people
     ]
     return np.asarray(means[0] - means[1], np.float32)
-
-
-def _render_name(
-    info: MediaInfo,
-    checkpoint: Checkpoint,
-    faces_at: Mapping[int, Sequence[PlacedFace]],
-    tint: Float32[np.ndarray, "3"],
-) -> str:
-    """Changes with all that changes the frames, so that fragments of different renders never mix."""
-    facts = [countenance.__version__, info.sha256, checkpoint.weights_sha256, checkpoint.people]
-    digest = hashlib.sha256(json.dumps(facts).encode() + tint.tobytes())
-    for index, faces in faces_at.items():
-        for face in faces:
-            digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _unaltered_spans(info: MediaInfo, timeline: Timeline, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:

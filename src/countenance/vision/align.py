@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from countenance.geometry import similarity_between, square_to_crop, warp
+from countenance.geometry import similarity_between, square_to_crop, transform_points, warp
 from countenance.vision.networks import weights_folder
 
 CROP_SIDE = 3.7
@@ -96,6 +96,14 @@ def angles_of(rotation: Float[np.ndarray, "3 3"]) -> tuple[float, float, float]:
 def frame_to_crop(pose: HeadPose, size: int) -> Float32[np.ndarray, "2 3"]:
     """The transform into the crop of `size` × `size` pixels."""
     return square_to_crop(pose.centre_xy, pose.crop_side_px, pose.roll_deg, size)
+
+
+def mesh_in_crop(
+    landmarks_xyz: Float32[np.ndarray, "468 3"], pose: HeadPose, size: int
+) -> Float32[np.ndarray, "468 3"]:
+    """A mesh of the frame in pixels of its crop; z in the same scale."""
+    xy = transform_points(frame_to_crop(pose, size), landmarks_xyz[:, :2])
+    return np.column_stack([xy, landmarks_xyz[:, 2] * np.float32(size / pose.crop_side_px)])
 
 
 def cut(rgb: UInt8[np.ndarray, "H W 3"], pose: HeadPose, size: int) -> UInt8[np.ndarray, "S S 3"]:

@@ -1,37 +1,27 @@
-"""The networks: a generator that is told whose face to draw, its discriminator, and the adversary on its code."""
+"""A generator that is told whose face to draw by scaling and shifting its decoder (FiLM)."""
 
-from itertools import pairwise
+from collections.abc import Sequence
 from math import log2
-from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from countenance.drawing import DrawnFace, FaceInput
+from countenance.model.augment import without_background
+from countenance.model.generators.base import DrawerParts, Drawn, Generator, GeneratorSpec
+
 SLOPE = 0.2
 BOTTLENECK = 4
 """Side in pixels of the smallest map."""
+LIKENESS = 0
+"""The likeness's position in the list of people."""
+BATCH_ON_CPU, BATCH_ON_CARD = 1, 8
+"""Faces drawn together: on a processor a larger batch isn't faster, and keeps more frames waiting."""
 
 
-class Drawn(NamedTuple):
-    """What a generator makes of a batch."""
-
-    rgb: Tensor
-    """[B 3 S S], −1–1."""
-    mask: Tensor
-    """[B 1 S S], logits of what belongs to the face."""
-    code: Tensor
-    """[B C], expression, pose and light, and as little of the person as the adversary allows."""
-
-
-@runtime_checkable
-class Generator(Protocol):
-    """What the loop and the composite ask of a generator; another one takes the place of `FilmGenerator` here."""
-
-    def __call__(self, rgb_bchw: Tensor, person_b: Tensor) -> Drawn: ...
-
-
-class FilmGenerator(nn.Module):
+class FilmGenerator(Generator):
     """Strided encoder to a small layer-normed code; decoder whose blocks the person scales and shifts (FiLM).
 
     Source of FiLM: Perez et al., FiLM: Visual Reasoning with a General Conditioning Layer, 2018.
@@ -61,7 +51,7 @@ class FilmGenerator(nn.Module):
         self.to_rgb_and_mask = nn.Conv2d(narrow, 4, 3, padding=1)
 
     def forward(self, rgb_bchw: Tensor, person_b: Tensor) -> Drawn:
-        """Draw the person with the expression, pose and light of the pictures, −1–1."""
+        """Encode, then decode as the person."""
         code = self.to_code(self.encoder(rgb_bchw).flatten(1))
         code = F.layer_norm(code, code.shape[1:])
         style = self.style(person_b)
@@ -103,37 +93,29 @@ class FilmBlock(nn.Module):
         return F.leaky_relu(x + y, SLOPE)
 
 
-class PatchDiscriminator(nn.Module):
-    """Says of every patch how real it looks (PatchGAN), with spectral norm.
+class FilmDrawer:
+    """Draws the likeness from crop and mask alone."""
 
-    Sources: Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017; Miyato et al.,
-    Spectral Normalization for Generative Adversarial Networks, 2018.
-    """
+    def __init__(self, parts: DrawerParts) -> None:
+        self.size, self.digest = parts.config.resolution, parts.digest
+        self.batch = BATCH_ON_CPU if parts.device.type == "cpu" else BATCH_ON_CARD
+        self._generator, self._device = parts.generator, parts.device
 
-    def __init__(self, width: int = 24, levels: int = 3) -> None:
-        super().__init__()
-        widths = [3, *(width << level for level in range(levels))]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            convolution = nn.Conv2d(before, after, 4, 2, 1)
-            layers += [nn.utils.parametrizations.spectral_norm(convolution), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 3, padding=1))
+    def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+        """One drawn face for each."""
+        rgb_bhwc = torch.from_numpy(np.stack([face.rgb for face in faces])).to(self._device)
+        mask_b1hw = torch.from_numpy(np.stack([face.mask for face in faces]))[:, None].to(self._device)
+        x_bchw = without_background(rgb_bhwc.permute(0, 3, 1, 2).float() / 127.5 - 1, mask_b1hw)
+        with torch.inference_mode():
+            drawn = self._generator(x_bchw, torch.full((len(faces),), LIKENESS, device=self._device))
+        rgbs = ((drawn.rgb + 1) / 2).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        masks = drawn.mask[:, 0].sigmoid().cpu().numpy()
+        return [DrawnFace(rgb=rgb, mask=mask) for rgb, mask in zip(rgbs, masks, strict=True)]
 
-    def forward(self, rgb_bchw: Tensor) -> Tensor:
-        return self.layers(rgb_bchw)  # type: ignore[no-any-return]
 
-
-class IdentityAdversary(nn.Module):
-    """Guesses the person from the code; what it learns is turned round on its way back into the encoder.
-
-    Source: Ganin and Lempitsky, Unsupervised Domain Adaptation by Backpropagation, 2015.
-    """
-
-    def __init__(self, num_people: int, code_size: int = 48) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(code_size, 64), nn.LeakyReLU(SLOPE), nn.Linear(64, num_people))
-
-    def forward(self, code_bc: Tensor, weight: float) -> Tensor:
-        # The value is the code's own; the gradient is −weight of it.
-        reversed_code = code_bc.detach() * (1 + weight) - code_bc * weight
-        return self.layers(reversed_code)  # type: ignore[no-any-return]
+FILM = GeneratorSpec(
+    name="film",
+    build=lambda config, num_people: FilmGenerator(config.resolution, config.width, num_people),
+    open_drawer=FilmDrawer,
+    needs_references=False,
+)

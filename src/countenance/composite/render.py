@@ -1,0 +1,88 @@
+"""The one maker of renders: frames that aren't published yet, under a name that changes with all that changes them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from itertools import dropwhile
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+import countenance
+from countenance.composite.place import PlacedFace
+from countenance.composite.swap import NO_TINT, first_needed, swap_faces
+from countenance.drawing import Drawer
+from countenance.media.reader import read_frames
+from countenance.media.timeline import Timeline
+from countenance.types import Frame, MediaInfo, Render
+
+VERSION = 2
+"""Raised when the same faces are put into frames in another way: fragments from before are rendered again."""
+LIBRARIES = ("numpy", "opencv-python-headless", "torch")
+
+
+def swap_render(
+    plate: MediaInfo,
+    timeline: Timeline,
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    *,
+    renders: Path,
+    seed: int,
+    tint: Float32[np.ndarray, "3"] = NO_TINT,
+) -> Render:
+    """The plate with drawn faces in place of `faces_at`, by frame index.
+
+    `renders` is the project's folder for work in progress, `tint` is as in `swap_faces`, `seed` goes into the
+    credentials.
+    """
+
+    def frames_from(first: int) -> Iterator[Frame]:
+        # What a frame's colours and its batch depend on is made again.
+        begin = first_needed(first, drawer.batch)
+        begin_pts = int(timeline.frame_pts[begin])
+        frames = read_frames(plate, first_index=begin, first_pts=begin_pts) if begin else read_frames(plate)
+        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, drawer, tint))
+
+    return frames_render(
+        plate,
+        frames_from,
+        tuple(index in faces_at for index in range(len(timeline.frame_pts))),
+        renders=renders,
+        digest=drawer.digest,
+        seed=seed,
+        facts=_swap_facts(faces_at, drawer, tint),
+    )
+
+
+def frames_render(
+    plate: MediaInfo,
+    frames_from: Callable[[int], Iterator[Frame]],
+    altered: tuple[bool, ...],
+    *,
+    renders: Path,
+    digest: str,
+    seed: int,
+    facts: bytes = b"",
+) -> Render:
+    """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them."""
+    versions = {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
+    name = hashlib.sha256(json.dumps([VERSION, versions, plate.sha256, digest, altered]).encode() + facts)
+    return Render(
+        plate=plate,
+        frames_from=frames_from,
+        altered=altered,
+        work_folder=renders / name.hexdigest()[:16],
+        model_digest=digest,
+        seed=seed,
+    )
+
+
+def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
+    for index in sorted(faces_at):
+        for face in faces_at[index]:
+            digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
+    return digest.digest()

@@ -1,0 +1,102 @@
+"""The seam between what draws a face and what puts it into a frame.
+
+A drawer is opened once, with a model and the likeness's references; then it draws faces in batches.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FaceInput:
+    """A performer's face that is to be replaced, in an aligned crop of the drawer's size."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    """In even light."""
+    mask: Float32[np.ndarray, "S S"]
+    """0–1, one inside the mesh's outline."""
+    landmarks_xyz: Float32[np.ndarray, "468 3"]
+    """In pixels of the crop; z in the same scale, smaller is nearer."""
+    yaw_pitch_deg: tuple[float, float]
+    """As in `vision.align.HeadPose`; the crop is tilted with the head, so that no roll is left."""
+    track: int
+    """Faces with the same number are one person's in one shot, in the order of time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DrawnFace:
+    """The likeness in the performer's crop."""
+
+    rgb: Float32[np.ndarray, "S S 3"]
+    """0–1, in even light."""
+    mask: Float32[np.ndarray, "S S"]
+    """0–1: what of the crop is to be replaced."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ReferenceFace:
+    """One of the likeness's own faces, in its aligned crop."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    """In its own light."""
+    mask: Float32[np.ndarray, "S S"]
+    """0–1, one inside the mesh's outline."""
+    visible: Float32[np.ndarray, "S S"]
+    """0–1, one where the face itself is seen, without hair, glasses and what is held in front of it."""
+    landmarks_xyz: Float32[np.ndarray, "468 3"]
+    """In pixels of the crop."""
+    yaw_pitch_deg: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class References:
+    """The likeness's faces that a drawer may use beside its model."""
+
+    faces: tuple[ReferenceFace, ...]
+    digest: str
+    """Over everything in `faces`, in order; empty where there are none."""
+
+
+@runtime_checkable
+class Drawer(Protocol):
+    """Draws the likeness with the expression, pose and gaze of the performer's faces."""
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the crops that go in and come out."""
+
+    @property
+    def batch(self) -> int:
+        """How many faces are best drawn together; a call may hold fewer."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides what is drawn: the model, and the references if it uses them."""
+
+    def __call__(self, faces: Sequence[FaceInput]) -> Sequence[DrawnFace]:
+        """One drawn face for each."""
+
+
+def references_of(faces: Iterable[ReferenceFace]) -> References:
+    """References with their digest."""
+    faces = tuple(faces)
+    digest = hashlib.sha256()
+    for face in faces:
+        for array in (face.rgb, face.mask, face.visible, face.landmarks_xyz, np.array(face.yaw_pitch_deg)):
+            digest.update(f"{array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
+    return References(faces=faces, digest=digest.hexdigest() if faces else "")
+
+
+NO_REFERENCES = references_of(())
+
+
+def drawer_digest(model_digest: str, references: References) -> str:
+    """The model's own digest where no references are used, else one over both."""
+    if not references.faces:
+        return model_digest
+    return hashlib.sha256(f"{model_digest} {references.digest}".encode()).hexdigest()

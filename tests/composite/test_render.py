@@ -1,0 +1,80 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.drawers import Negative
+from tests.support.made_up import mesh_at
+
+from countenance.composite import render as render_module
+from countenance.composite.place import PlacedFace
+from countenance.composite.render import frames_render, swap_render
+from countenance.demo import data_folder
+from countenance.media.probe import probe
+from countenance.media.timeline import Timeline, read_timeline
+from countenance.progress import Silent
+from countenance.types import MediaInfo, Render
+
+FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
+
+
+@pytest.fixture(scope="module")
+def plate() -> tuple[MediaInfo, Timeline]:
+    info = probe(data_folder() / "performance.mp4")
+    return info, read_timeline(info, Silent())
+
+
+def made(plate: tuple[MediaInfo, Timeline], **changes: object) -> Render:
+    values = {"faces_at": FACES, "drawer": Negative(), "tint": np.zeros(3, np.float32), **changes}
+    return swap_render(*plate, renders=Path("renders"), seed=1, **values)  # type: ignore[arg-type]
+
+
+def test_the_render_carries_the_drawers_digest_and_which_frames_are_altered(plate: tuple[MediaInfo, Timeline]) -> None:
+    render = made(plate)
+    assert render.model_digest == "negative"
+    assert [index for index, altered in enumerate(render.altered) if altered] == [2]
+    assert len(render.altered) == plate[0].num_frames
+
+
+def test_its_name_changes_with_everything_that_changes_the_frames(
+    plate: tuple[MediaInfo, Timeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_model, moved = Negative(), FACES[2][0].landmarks_xyz + np.float32(0.01)
+    other_model.digest = "another"
+    info, timeline = plate
+    renders = [
+        made(plate),
+        made(plate, drawer=other_model),
+        made(plate, drawer=Negative(size=128)),
+        made(plate, drawer=Negative(batch=2)),
+        made(plate, tint=np.array([0, 1, 0], np.float32)),
+        made(plate, faces_at={3: FACES[2]}),
+        made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
+        made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),
+        made((replace(info, sha256="ab" * 32), timeline)),
+    ]
+    monkeypatch.setattr(render_module, "VERSION", render_module.VERSION + 1)
+    renders.append(made(plate))
+    assert len({render.work_folder for render in renders}) == len(renders)
+    monkeypatch.undo()
+    assert made(plate).work_folder == renders[0].work_folder
+
+
+def test_frames_from_anywhere_are_those_of_the_whole(plate: tuple[MediaInfo, Timeline]) -> None:
+    faces = {index: FACES[2] for index in range(20) if index != 9}
+    render = made(plate, faces_at=faces, drawer=Negative(batch=4))
+    whole = {frame.index: frame.rgb for frame in render.frames_from(0)}
+    assert list(whole) == list(range(plate[0].num_frames))
+    for first in (3, 13):
+        for frame, _ in zip(render.frames_from(first), range(4), strict=False):
+            assert np.array_equal(frame.rgb, whole[frame.index])
+
+
+def test_frames_of_another_origin_have_a_name_too(plate: tuple[MediaInfo, Timeline]) -> None:
+    info, _ = plate
+    one, other = (
+        frames_render(info, made(plate).frames_from, (True,), renders=Path("renders"), digest=digest, seed=1)
+        for digest in ("a", "b")
+    )
+    assert one.work_folder != other.work_folder
+    assert one.model_digest == "a"
