@@ -48,6 +48,17 @@ def test_empty_log_holds(tmp_path: Path) -> None:
         assert ledger.check(project) == 0
 
 
+def test_entries_written_after_the_clock_was_set_back_are_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ledger.backward_steps(project) == ()
+    for time in ("2199-01-01T10:00:00+00:00", "2198-01-01T10:00:00+00:00", "2200-01-01T10:00:00+00:00"):
+        monkeypatch.setattr(ledger, "now", lambda time=time: time)
+        add(project, "prepared")
+    assert ledger.check(project) == 8
+    assert ledger.backward_steps(project) == (7,)
+
+
 def test_append_outside_of_a_transaction_is_our_bug(project: Project) -> None:
     with pytest.raises(AssertionError, match="transaction"):
         ledger.append(project, "prepared", {})

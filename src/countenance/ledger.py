@@ -108,6 +108,16 @@ def check(project: Project) -> int:
     return count
 
 
+def backward_steps(project: Project) -> tuple[int, ...]:
+    """Numbers of the entries whose time is before that of an earlier one: the clock was set back meanwhile."""
+    numbers, latest = [], ""
+    for entry in entries(project):
+        if entry.time < latest:
+            numbers.append(entry.number)
+        latest = max(latest, entry.time)
+    return tuple(numbers)
+
+
 def remembered_head(project: Project) -> Head | None:
     """Where this computer last saw the log end; None where it never wrote to it.
 

@@ -108,7 +108,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 80
 
     told, value = asked("log", "check")
-    assert value == {"entries": 6, "remembered": 6}
+    assert value == {"entries": 6, "remembered": 6, "clock_set_back_at": []}
     assert "None is altered" in told
     _, listed = asked("release", "list")
     assert (listed["title"], listed["use"]) == ("Winter", "film")

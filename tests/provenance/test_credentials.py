@@ -1,7 +1,8 @@
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,7 +14,7 @@ import pytest
 from countenance.errors import MediaError, ProvenanceError
 from countenance.provenance import credentials, keys
 from countenance.provenance.credentials import COMPOSITE, Claim, check_plate, read_credentials, salted, sign
-from countenance.provenance.keys import load_or_make_identity
+from countenance.provenance.keys import find_anchor, load_or_make_identity
 
 KINDS = ["mp4", "mov", "jpg", "png", "webp"]
 MakePlate = Callable[..., Path]
@@ -157,19 +158,44 @@ def test_a_signer_that_fails_leaves_an_error(
     assert read_credentials(tmp_path / "signed.jpg", ours.anchor_pem).state == "invalid"
 
 
-def test_an_expired_certificate_does_not_sign(
-    make_plate: MakePlate, claim: Claim, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_certificate_that_the_clock_has_left_behind_does_not_sign(
+    make_plate: MakePlate, claim: Claim, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(keys, "SIGNING_TERM", timedelta(seconds=-60))
-    monkeypatch.setattr(keys, "RENEWAL", timedelta(days=-1))
-    with pytest.raises(ProvenanceError, match="can't be signed"):
-        sign(
-            make_plate("result.jpg", shade=60),
-            make_plate("plate.jpg"),
-            tmp_path / "signed.jpg",
-            claim,
-            load_or_make_identity(),
-        )
+    ahead = load_or_make_identity(at=datetime.now(UTC) + timedelta(days=365))
+    media, plate = make_plate("result.jpg", shade=60), make_plate("plate.jpg")
+    with pytest.raises(ProvenanceError, match=r"result\.jpg can't be signed: .* check the clock"):
+        sign(media, plate, tmp_path / "signed.jpg", claim, ahead)
+    renewed = load_or_make_identity()
+    sign(media, plate, tmp_path / "signed.jpg", claim, renewed)
+    assert read_credentials(tmp_path / "signed.jpg", renewed.anchor_pem).state == "trusted"
+
+
+def test_what_was_signed_before_a_renewal_of_the_authority_is_still_trusted(
+    make_plate: MakePlate, claim: Claim, tmp_path: Path
+) -> None:
+    now, path = datetime.now(UTC), tmp_path / "signed.jpg"
+    first = load_or_make_identity(at=now)
+    sign(make_plate("result.jpg", shade=60), make_plate("plate.jpg"), path, claim, first)
+    load_or_make_identity(at=now + 2 * keys.AUTHORITY_TERM)
+    renewed = load_or_make_identity(at=now)
+    assert renewed.anchor_pem != first.anchor_pem
+    assert read_credentials(path, renewed.anchor_pem).state == "trusted"
+
+
+def test_a_certificate_out_of_term_names_the_clock(
+    make_plate: MakePlate, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "SIGNING_TERM", timedelta(seconds=2))
+    monkeypatch.setattr(keys, "RENEWAL", timedelta(0))
+    path = signed_file(make_plate, replace(claim, signed_at="2199-05-01T10:00:00+00:00"))
+    anchor_pem = find_anchor()
+    deadline = time.monotonic() + 10
+    while (read := read_credentials(path, anchor_pem)).state == "trusted" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert read.state == "invalid"
+    told = "; ".join(read.reasons)
+    assert "the clock of this computer, or of the one that signed, is wrong" in told
+    assert "by the signer's clock it was signed on 01 May 2199" in told
 
 
 def test_no_name_and_no_unsalted_digest_is_in_the_file(make_plate: MakePlate, claim: Claim, tmp_path: Path) -> None:

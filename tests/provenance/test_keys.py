@@ -62,15 +62,54 @@ def test_certificate_has_the_shape_that_c2pa_asks_for() -> None:
     assert extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest != key_id
 
 
-def test_a_certificate_near_its_end_is_renewed_under_the_same_authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(keys, "SIGNING_TERM", timedelta(days=20))
-        old = load_or_make_identity()
-    new = load_or_make_identity()
+TODAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
+YEAR = timedelta(days=365)
+
+
+def term_of(pem: str) -> tuple[datetime, datetime]:
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
+def test_a_certificate_near_its_end_is_renewed_for_the_same_key_without_a_note() -> None:
+    old = load_or_make_identity(at=TODAY)
+    later = TODAY + keys.SIGNING_TERM - timedelta(days=20)
+    new = load_or_make_identity(at=later)
     assert new.anchor_pem == old.anchor_pem
     assert new.certificate_pem != old.certificate_pem
-    certificate = x509.load_pem_x509_certificate(new.certificate_pem.encode())
-    assert certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(days=3000)
+    assert new.key.private_numbers() == old.key.private_numbers()
+    assert term_of(new.certificate_pem)[1] - later > 9 * YEAR
+    assert new.notes == ()
+
+
+def test_an_identity_made_while_the_clock_was_ahead_is_renewed_once() -> None:
+    ahead = load_or_make_identity(at=TODAY + YEAR)
+    renewed, again = load_or_make_identity(at=TODAY), load_or_make_identity(at=TODAY)
+    (note,) = renewed.notes
+    assert "begins on 26 November 2027, but by this computer's clock it is 26 November 2026" in note
+    for old, new in ((ahead.certificate_pem, renewed.certificate_pem), (ahead.anchor_pem, renewed.anchor_pem)):
+        assert term_of(old)[0] > TODAY >= term_of(new)[0]
+    assert renewed.key.private_numbers() == ahead.key.private_numbers()
+    assert (again.chain_pem, again.notes) == (renewed.chain_pem, ())
+
+
+def test_only_the_certificate_that_does_not_fit_the_clock_is_renewed(config_folder: Path) -> None:
+    first = load_or_make_identity(at=TODAY)
+    (config_folder / "signing.pem").unlink()
+    ahead = load_or_make_identity(at=TODAY + YEAR)
+    renewed = load_or_make_identity(at=TODAY)
+    assert ahead.anchor_pem == renewed.anchor_pem == first.anchor_pem
+    assert renewed.certificate_pem != ahead.certificate_pem
+    assert len(renewed.notes) == 1
+
+
+def test_an_authority_that_ended_is_renewed_with_its_signer() -> None:
+    old = load_or_make_identity(at=TODAY)
+    later = TODAY + keys.AUTHORITY_TERM + YEAR
+    new = load_or_make_identity(at=later)
+    assert all(begin <= later <= end for begin, end in map(term_of, (new.certificate_pem, new.anchor_pem)))
+    assert new.key.private_numbers() == old.key.private_numbers()
+    assert "check the clock" in new.notes[0]
 
 
 def test_files_of_two_identities_do_not_mix(

@@ -2,6 +2,7 @@ import itertools
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from countenance.faces.store import answer, stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
+from countenance.provenance.credentials import read_credentials
+from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
@@ -321,3 +324,15 @@ def test_the_likeness_keeps_its_skin_if_asked_to(trained: Production, tmp_path: 
     length = np.linalg.norm(changed)
     assert length > 0.25 * np.linalg.norm(wanted)
     assert changed @ wanted > 0.9 * length * np.linalg.norm(wanted)
+
+
+def test_an_identity_made_while_the_clock_was_ahead_is_renewed_before_rendering(
+    trained: Production, tmp_path: Path
+) -> None:
+    ahead = load_or_make_identity(at=datetime.now(UTC) + timedelta(days=365))
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 2))
+    recorder = Recorder()
+    published = trained.generate(plate, tmp_path / "shot.mp4", progress=recorder).published
+    assert [note for note in recorder.notes if "the clock was wrong then, or is wrong now" in note]
+    assert find_anchor() != ahead.anchor_pem
+    assert read_credentials(published.path, find_anchor()).state == "trusted"

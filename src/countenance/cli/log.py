@@ -27,11 +27,17 @@ def check(as_json: Json = False) -> None:
 
     with here(writing=False) as project:
         count, head = ledger.check(project), ledger.remembered_head(project)
+        backward = ledger.backward_steps(project)
     console.print(f"Entries: {count}. None is altered, missing or out of order.")
     if head is None and count:
         console.print("This computer never wrote to this log, so it can't tell whether the end is missing.")
+    if backward:
+        console.print(
+            f"By their times these entries were written before earlier ones: {', '.join(map(str, backward))}. "
+            "The clock was set back meanwhile, so the times can't be relied on."
+        )
     if as_json:
-        print_json({"entries": count, "remembered": head.number if head else None})
+        print_json({"entries": count, "remembered": head.number if head else None, "clock_set_back_at": backward})
 
 
 @app.command()

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -37,6 +38,10 @@ COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
 
 ALTERED = "the picture or the sound was altered after it was signed"
+OUT_OF_TERM = (
+    "the signer's certificate isn't valid by this computer's clock: it has ended, or the clock of this computer, "
+    "or of the one that signed, is wrong"
+)
 REASONS = {
     "assertion.dataHash.mismatch": ALTERED,
     "assertion.bmffHash.mismatch": ALTERED,
@@ -45,7 +50,7 @@ REASONS = {
     "claimSignature.mismatch": "the signature doesn't fit what it signs",
     "claimSignature.missing": "the signature is gone",
     "claim.malformed": "the credentials are damaged",
-    "signingCredential.expired": "the signer's certificate is out of term",
+    "signingCredential.expired": OUT_OF_TERM,
     "signingCredential.invalid": "the signer's certificate is not fit for signing media",
     "signingCredential.untrusted": "the signer is unknown here",
 }
@@ -139,11 +144,17 @@ def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: Signing
             with media.open("rb") as unsigned, output.open("w+b") as signed:
                 manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
     except (c2pa.C2paError, OSError) as error:
-        # Of a full disk c2pa tells only in its own terms.
-        is_full = shutil.disk_usage(output.parent).free < 2 * media.stat().st_size
-        why = "the disk is full" if is_full else str(error)
-        raise ProvenanceError(f"{media.name} can't be signed ({why}); see that the disk has room, try again") from error
+        raise ProvenanceError(f"{media.name} can't be signed: {_why_unsigned(error, media, output)}") from error
     return hashlib.sha256(manifest).hexdigest()
+
+
+def _why_unsigned(error: Exception, media: Path, output: Path) -> str:
+    """The cause and what to do; c2pa reports a full disk only in its own terms."""
+    if shutil.disk_usage(output.parent).free < 2 * media.stat().st_size:
+        return f"the disk that holds {output.parent} is full; free some space, then run this again"
+    if "not valid at time of signing" in str(error):
+        return "its certificate isn't valid by this computer's clock; check the clock, then run this again"
+    return f"{error}; run this again, and report it if it happens twice"
 
 
 def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
@@ -182,6 +193,8 @@ def _judge(store: Mapping[str, Any]) -> Credentials:
     assertions = manifest.get("assertions", [])
     claim, broken = _claim(assertions)
     reasons = _reasons(store.get("validation_results", {})) + broken
+    if OUT_OF_TERM in reasons and claim is not None:
+        reasons += _ahead_of_the_clock(claim.signed_at)
     if state == "invalid" and not reasons:
         reasons = ("the credentials don't pass the check",)
     return Credentials(
@@ -217,6 +230,17 @@ def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, .
     except ValidationError:
         return None, ("what it states of the replacement is in a form that this version can't read",)
     return replace(claim, label_reason=_plain(claim.label_reason), product=_plain(claim.product)), ()
+
+
+def _ahead_of_the_clock(signed_at: str) -> tuple[str, ...]:
+    """What is wrong with a time of signing that has yet to come."""
+    try:
+        moment, at = datetime.fromisoformat(signed_at), datetime.now(UTC)
+    except ValueError:
+        return ()
+    if moment.tzinfo is None or moment <= at:
+        return ()
+    return (f"by the signer's clock it was signed on {moment:%d %B %Y}, by this computer's it is {at:%d %B %Y}",)
 
 
 def _generator(manifest: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Who signs: an authority of this machine and the certificate it issued, both made on first use.
 
-`authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate.
-A certificate that somebody made for himself proves that a file is unaltered and comes from here, never who he is.
+`authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate. A
+self-made certificate proves that a file is unaltered and comes from here, never who signed it. Certificates carry
+dates from this computer's clock: one that doesn't fit the clock any more is renewed for the same key.
 """
 
 import os
@@ -33,6 +34,8 @@ class SigningIdentity:
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     certificate_pem: str
     anchor_pem: str
+    notes: tuple[str, ...] = ()
+    """What a user should know of certificates that were renewed just now, a line each."""
 
     @property
     def chain_pem(self) -> str:
@@ -50,12 +53,15 @@ class _Credential:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def load_or_make_identity() -> SigningIdentity:
-    """The identity that signs here; made on first use, its certificate renewed before it ends.
+def load_or_make_identity(*, at: datetime | None = None) -> SigningIdentity:
+    """The identity that signs here; made on first use, its certificates renewed where they don't fit the clock.
+
+    `at` is the time by this computer's clock; None reads the clock.
 
     Raises:
         ProvenanceError: a key that others can read, or files that don't belong together.
     """
+    at = at or datetime.now(UTC)
     folder = config_folder()
     with FileLock(folder / ".signing.lock"):
         authority_path, signing_path = folder / AUTHORITY_NAME, folder / SIGNING_NAME
@@ -63,19 +69,26 @@ def load_or_make_identity() -> SigningIdentity:
             if signing_path.exists():
                 raise ProvenanceError(
                     f"{authority_path} is gone but {signing_path} is there; "
-                    f"restore it from a copy, or move {signing_path} away to begin with a new identity"
+                    f"restore it from a copy, or move {signing_path} away to start with a new identity"
                 )
-            _write(authority_path, _make_authority())
+            _write(authority_path, _certify_authority(_new_key(), at))
         authority = _read(authority_path)
         if not signing_path.exists():
-            _write(signing_path, _issue(authority))
+            _write(signing_path, _issue(authority, _new_key(), at))
         signing = _read(signing_path)
         _check_pair(authority, signing, authority_path, signing_path)
-        if signing.certificate.not_valid_after_utc - datetime.now(UTC) < RENEWAL:
-            signing = _issue(authority)
+        notes = _notes(authority, signing, at)
+        if not _is_in_term(authority, at):
+            authority = _certify_authority(authority.key, at)
+            _write(authority_path, authority)
+        if not _is_in_term(signing, at):
+            signing = _issue(authority, signing.key, at)
             _write(signing_path, signing)
     return SigningIdentity(
-        key=signing.key, certificate_pem=signing.certificate_pem, anchor_pem=authority.certificate_pem
+        key=signing.key,
+        certificate_pem=signing.certificate_pem,
+        anchor_pem=authority.certificate_pem,
+        notes=notes,
     )
 
 
@@ -89,11 +102,40 @@ def find_anchor() -> str | None:
     return _read(path).certificate_pem if path.exists() else None
 
 
-def _make_authority() -> _Credential:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _is_in_term(credential: _Credential, at: datetime) -> bool:
+    """Whether a certificate is valid now, and for long enough."""
+    certificate = credential.certificate
+    return certificate.not_valid_before_utc <= at and certificate.not_valid_after_utc - at >= RENEWAL
+
+
+def _notes(authority: _Credential, signing: _Credential, at: datetime) -> tuple[str, ...]:
+    """What is surprising of a renewal; that a certificate comes to its end isn't."""
+    begin = max(each.certificate.not_valid_before_utc for each in (authority, signing))
+    if begin > at:
+        return (
+            f"the signing certificate begins on {begin:%d %B %Y}, but by this computer's clock it is {at:%d %B %Y}: "
+            "the clock was wrong then, or is wrong now; a new certificate was made for the same key, and files "
+            "signed with the old one don't verify before that day",
+        )
+    end = min(each.certificate.not_valid_after_utc for each in (authority, signing))
+    if end < at:
+        return (
+            f"the signing certificate ended on {end:%d %B %Y}, and by this computer's clock it is {at:%d %B %Y} "
+            "(check the clock); a new certificate was made for the same key, and files signed with the old one "
+            "no longer verify",
+        )
+    return ()
+
+
+def _new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _certify_authority(key: ec.EllipticCurvePrivateKey, at: datetime) -> _Credential:
+    """A certificate that the authority makes for itself."""
     name = _name("local authority")
     certificate = (
-        _certificate(key.public_key(), subject=name, issuer=name, term=AUTHORITY_TERM)
+        _certificate(key.public_key(), subject=name, issuer=name, at=at, end=at + AUTHORITY_TERM)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -102,13 +144,13 @@ def _make_authority() -> _Credential:
     return _Credential(key=key, certificate=certificate)
 
 
-def _issue(authority: _Credential) -> _Credential:
-    """A new signing key and its certificate, in the shape that C2PA asks for."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def _issue(authority: _Credential, key: ec.EllipticCurvePrivateKey, at: datetime) -> _Credential:
+    """A certificate for a signing key, in the shape that C2PA asks for."""
     authority_key_id = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    term = min(SIGNING_TERM, authority.certificate.not_valid_after_utc - datetime.now(UTC))
+    subject, issuer = _name("local signer"), authority.certificate.subject
+    end = min(at + SIGNING_TERM, authority.certificate.not_valid_after_utc)
     certificate = (
-        _certificate(key.public_key(), subject=_name("local signer"), issuer=authority.certificate.subject, term=term)
+        _certificate(key.public_key(), subject=subject, issuer=issuer, at=at, end=end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
@@ -120,18 +162,17 @@ def _issue(authority: _Credential) -> _Credential:
 
 
 def _certificate(
-    key: ec.EllipticCurvePublicKey, *, subject: x509.Name, issuer: x509.Name, term: timedelta
+    key: ec.EllipticCurvePublicKey, *, subject: x509.Name, issuer: x509.Name, at: datetime, end: datetime
 ) -> x509.CertificateBuilder:
-    # An hour back, so that a clock that is set right later doesn't make today's files invalid.
-    begin = datetime.now(UTC) - timedelta(hours=1)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(datetime.now(UTC) + term)
+        # So that a clock that is corrected by a few minutes later doesn't make today's files invalid.
+        .not_valid_before(at - timedelta(hours=1))
+        .not_valid_after(end)
     )
 
 

@@ -24,6 +24,7 @@ from countenance.model.draw import needs_references, open_drawer
 from countenance.model.references import choose_references
 from countenance.progress import Progress
 from countenance.project import Project
+from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
 from countenance.steps.doors import permitted_face_set, require_unrevoked_model
@@ -80,6 +81,9 @@ def generate(
     for note in info.notes:
         progress.note(note)
     check_output(output, info, overwrite=overwrite)
+    # Before any work: publishing signs with the same identity, after all frames are rendered.
+    for note in load_or_make_identity().notes:
+        progress.note(note)
     train_config = TrainConfig(**checkpoint.config)
     device = choose_device(train_config)
     use_threads(train_config)
