@@ -109,7 +109,7 @@ def _classical(job: Job) -> Stage:
 
 
 def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
-    people = [stack_faces(kept_faces(job.project, role), RESOLUTION) for role in ROLES]
+    people = [stack_faces(kept_faces(job.project, role), RESOLUTION, job.project.room("models")) for role in ROLES]
     training, spent_s = PeerTraining(PEERS[name], people), 0.0
     for stop_s in job.stops_s:
         watch = Stopwatch(stop_s=stop_s, spent_s=spent_s)
@@ -125,7 +125,9 @@ def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
 
 
 def _ours(job: Job) -> Iterator[Stage]:
-    people = [stack_faces(kept_faces(job.project, role), resolution_for(job)) for role in ROLES]
+    people = [
+        stack_faces(kept_faces(job.project, role), resolution_for(job), job.project.room("models")) for role in ROLES
+    ]
     config = our_config(job.stops_s[-1], people)
     permit, spent_s = grant(job.project, "train", likeness=LIKENESS, performer=PERFORMER), 0.0
     for stop_s in job.stops_s:

@@ -1,11 +1,14 @@
-"""From face sets to training batches."""
+"""From face sets to training batches, without holding all faces in memory."""
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from countenance.model.augment import augment
@@ -27,19 +30,34 @@ class TrainingBatch:
     """Int64[B], position in the list of people."""
 
 
-def stack_faces(faces: Iterable[AlignedFace], resolution: int) -> Tensor:
-    """A person's faces as UInt8[N 4 2S 2S], RGB and mask: twice the resolution, so that moving them costs no detail."""
-    size = 2 * resolution
-    pictures = [
-        np.dstack(
-            [
-                cv2.resize(even_light(face.rgb, face.mask), (size, size), interpolation=cv2.INTER_AREA),
-                cv2.resize(np.round(face.mask * 255).astype(np.uint8), (size, size), interpolation=cv2.INTER_AREA),
-            ]
-        ).transpose(2, 0, 1)
-        for face in faces
-    ]
-    return torch.from_numpy(np.stack(pictures))
+def stack_faces(faces: Iterable[AlignedFace], resolution: int, folder: Path) -> Tensor:
+    """A person's faces as UInt8[N 4 2S 2S], RGB and mask, in even light: at twice the resolution augmenting loses none.
+
+    They lie in a file of the folder, mapped into memory: only the pages of the current batches are loaded. The file has
+    no name, so nobody else can open it, and the system deletes it when this process ends, however it ends.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    size, count = 2 * resolution, 0
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            for face in faces:
+                file.write(_as_channels(face, size).tobytes())
+                count += 1
+            file.flush()
+        except OSError as error:
+            # The error of a file without a name doesn't say where.
+            error.filename = str(folder)
+            raise
+        # Private to this process, because torch asks for arrays that it may write to.
+        return torch.from_numpy(np.memmap(file, np.uint8, "c", shape=(count, 4, size, size)))
+
+
+def _as_channels(face: AlignedFace, size: int) -> UInt8[np.ndarray, "4 S S"]:
+    layers = [even_light(face.rgb, face.mask), np.round(face.mask * 255).astype(np.uint8)]
+    resized = [cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA) for layer in layers]
+    return np.dstack(resized).transpose(2, 0, 1)
 
 
 def to_network_range(faces_b4hw: Tensor) -> Tensor:

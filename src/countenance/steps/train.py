@@ -41,7 +41,8 @@ def train(
     if before is not None:
         require_unrevoked_model(project, folder, before)
     face_sets = [permitted_face_set(project, person, permit) for person in (likeness, performer)]
-    faces = [stack_faces(_loaded(project, face_set, progress), config.resolution) for face_set in face_sets]
+    models = project.room("models")
+    faces = [stack_faces(_loaded(project, face_set, progress), config.resolution, models) for face_set in face_sets]
     facts = TrainingFacts(
         people=(likeness, performer),
         face_set_digests=tuple(face_set.digest for face_set in face_sets),
