@@ -1,7 +1,7 @@
 """Clips and timelines of a project: where footage lies, what it is, and when each frame is shown."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,21 @@ from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import MediaInfo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clip:
+    """A person's clip, as it was collected."""
+
+    sha256: str
+    name: str
+    """Of its file."""
+    num_frames: int
+    duration_s: float
+
+    def about_s(self, frame: int) -> float:
+        """Where to look for a frame in a player; exact only where the frame rate is constant."""
+        return frame / max(self.num_frames, 1) * self.duration_s
 
 
 def collected_clips(project: Project, person: str) -> list[MediaInfo]:
@@ -102,7 +117,17 @@ def move_clip(project: Project, person: str, sha256: str, place: str) -> bool:
     return moved.rowcount > 0
 
 
-def clip_names(project: Project, person: str) -> dict[str, str]:
-    """File names of a person's clips by their digest."""
-    rows = project.database.execute("SELECT sha256, path FROM clips WHERE person = ? ORDER BY id", (person,))
-    return {sha256: Path(path).name for sha256, path in rows}
+def known_clips(project: Project, person: str) -> dict[str, Clip]:
+    """A person's clips by their digest, in the order in which they were collected; no file is looked at."""
+    rows = project.database.execute(
+        "SELECT sha256, path, num_frames, description FROM clips WHERE person = ? ORDER BY id", (person,)
+    )
+    return {
+        sha256: Clip(
+            sha256=sha256,
+            name=Path(path).name,
+            num_frames=num_frames,
+            duration_s=json.loads(description)["duration_s"],
+        )
+        for sha256, path, num_frames, description in rows
+    }

@@ -16,158 +16,10 @@ import platformdirs
 import tomli_w
 from filelock import FileLock, Timeout
 
-from countenance.errors import CountenanceError, UsageError
+from countenance.database import DATABASE_NAME, connect
+from countenance.errors import UsageError
 
 SETTINGS_NAME = "countenance.toml"
-DATABASE_NAME = "countenance.db"
-
-MIGRATIONS = (
-    """
-    CREATE TABLE people (
-        name TEXT PRIMARY KEY,
-        template BLOB NOT NULL,          -- mean embedding of the reference pictures, Float32[128]
-        created_at TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE releases (
-        digest TEXT PRIMARY KEY,
-        person TEXT NOT NULL REFERENCES people(name),
-        role TEXT NOT NULL CHECK (role IN ('likeness', 'performer')),
-        document TEXT NOT NULL,          -- the signed TOML, whole
-        revocation TEXT,                 -- the signed TOML that ended it, if any
-        added_at TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE clips (
-        id INTEGER PRIMARY KEY,
-        person TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        path TEXT NOT NULL,
-        num_frames INTEGER NOT NULL,
-        description TEXT NOT NULL,       -- JSON
-        collected_at TEXT NOT NULL,
-        UNIQUE (person, sha256)
-    ) STRICT;
-    CREATE TABLE scans (                 -- how far a person's faces have been looked for in a video or picture
-        id INTEGER PRIMARY KEY,
-        person TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        purpose TEXT NOT NULL CHECK (purpose IN ('prepare', 'generate')),
-        settings TEXT NOT NULL,          -- JSON; with other settings the scan begins anew
-        frame_pts BLOB NOT NULL,         -- Int64 of every frame seen so far
-        state TEXT NOT NULL DEFAULT 'looking' CHECK (state IN ('looking', 'found', 'decided')),
-        UNIQUE (person, sha256, purpose)
-    ) STRICT;
-    CREATE TABLE faces (
-        id INTEGER PRIMARY KEY,
-        scan INTEGER NOT NULL REFERENCES scans(id) ON DELETE CASCADE,
-        frame INTEGER NOT NULL,
-        shot INTEGER NOT NULL,           -- frame at which its shot begins
-        landmarks BLOB NOT NULL,         -- Float32[468 3]
-        score REAL NOT NULL,
-        quality TEXT NOT NULL,           -- JSON of FaceQuality
-        crop BLOB,                       -- PNG; gone once it isn't needed to learn from
-        track INTEGER,
-        distance REAL,                   -- of its track's embedding to the person's template
-        rejections TEXT                  -- JSON list, empty for a kept face, NULL until decided
-    ) STRICT;
-    CREATE INDEX faces_by_scan ON faces (scan, frame);
-    CREATE TABLE face_sets (
-        person TEXT PRIMARY KEY,
-        digest TEXT NOT NULL,
-        permit_digest TEXT NOT NULL,
-        release_digests TEXT NOT NULL,   -- JSON list: those under which the faces were prepared
-        num_faces INTEGER NOT NULL,
-        made_at TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE runs (
-        id TEXT PRIMARY KEY,
-        verb TEXT NOT NULL,
-        facts TEXT NOT NULL,             -- JSON: resolved config, seed, versions, input digests
-        permit_digest TEXT NOT NULL,
-        started_at TEXT NOT NULL,
-        ended_at TEXT,
-        outcome TEXT
-    ) STRICT;
-    CREATE TABLE published (
-        sha256 TEXT PRIMARY KEY,
-        path TEXT NOT NULL,
-        manifest_digest TEXT NOT NULL,
-        plate_sha256 TEXT NOT NULL,
-        permit_digest TEXT NOT NULL,
-        salt TEXT NOT NULL,              -- hex; opens the salted release digests in the credentials
-        facts TEXT NOT NULL,             -- JSON
-        log_index INTEGER NOT NULL,
-        published_at TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE log (
-        number INTEGER PRIMARY KEY,
-        entry TEXT NOT NULL,             -- canonical JSON, the previous entry's digest inside
-        digest TEXT NOT NULL
-    ) STRICT;
-    """,
-    """
-    -- Faces were found and judged otherwise before: they are looked for anew.
-    DROP TABLE faces;
-    DROP TABLE scans;
-    DELETE FROM face_sets;
-    CREATE TABLE timelines (             -- of clips and plates, by content
-        sha256 TEXT PRIMARY KEY,
-        frame_pts BLOB NOT NULL,         -- Int64 of every frame
-        keyframes TEXT NOT NULL,         -- JSON list of frames at which decoding can begin
-        shots TEXT NOT NULL              -- JSON list of the first frames of shots
-    ) STRICT;
-    CREATE TABLE scans (                 -- one person's faces in a clip or plate
-        id INTEGER PRIMARY KEY,
-        person TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        purpose TEXT NOT NULL CHECK (purpose IN ('prepare', 'generate')),
-        settings TEXT NOT NULL,          -- JSON; with other settings the scan begins anew
-        state TEXT NOT NULL DEFAULT 'looking' CHECK (state IN ('looking', 'found')),
-        UNIQUE (person, sha256, purpose)
-    ) STRICT;
-    CREATE TABLE stretches (             -- parts of a clip that were looked at whole
-        scan INTEGER NOT NULL REFERENCES scans(id) ON DELETE CASCADE,
-        first INTEGER NOT NULL,          -- frame
-        num_others INTEGER NOT NULL,     -- faces of other people, of which nothing is kept
-        PRIMARY KEY (scan, first)
-    ) STRICT;
-    CREATE TABLE tracks (                -- one face followed through a shot
-        id INTEGER PRIMARY KEY,
-        scan INTEGER NOT NULL REFERENCES scans(id) ON DELETE CASCADE,
-        shot INTEGER NOT NULL,           -- frame at which its shot begins
-        distance REAL NOT NULL,          -- of its mean embedding to what is known of the person
-        margin REAL NOT NULL,            -- how much further away the nearest other is
-        num_embedded INTEGER NOT NULL,   -- faces behind that mean
-        embedding BLOB NOT NULL          -- Float32[128]
-    ) STRICT;
-    CREATE INDEX tracks_by_scan ON tracks (scan);
-    CREATE TABLE faces (
-        id INTEGER PRIMARY KEY,
-        scan INTEGER NOT NULL REFERENCES scans(id) ON DELETE CASCADE,
-        track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
-        frame INTEGER NOT NULL,
-        landmarks BLOB NOT NULL,         -- Float32[468 3]
-        score REAL NOT NULL,
-        quality TEXT NOT NULL,           -- JSON of FaceQuality
-        crop BLOB,                       -- PNG; NULL where nothing will be learned from it
-        mask BLOB,                       -- PNG of what is seen of the face, beside the crop
-        mask_origin TEXT CHECK (mask_origin IN ('segmenter', 'hull', 'hand')),
-        rejections TEXT                  -- JSON list, empty for a kept face, NULL until decided
-    ) STRICT;
-    CREATE INDEX faces_by_scan ON faces (scan, frame);
-    CREATE INDEX faces_by_track ON faces (track);
-    CREATE TABLE answers (               -- what the user said of faces; holds when they are looked for anew
-        id INTEGER PRIMARY KEY,          -- a later one goes before an earlier one
-        person TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        frame INTEGER NOT NULL,
-        x REAL NOT NULL,                 -- middle of the face's box, pixels of the frame
-        y REAL NOT NULL,
-        word TEXT NOT NULL CHECK (word IN ('yes', 'no', 'keep', 'drop')),
-        said_at TEXT NOT NULL
-    ) STRICT;
-    """,
-)
-"""Applied in order; `user_version` is the number applied. Never edited once released, only added to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,7 +115,7 @@ def opened(start: Path) -> Iterator[Project]:
             f"no {SETTINGS_NAME} in {start.resolve()} or above; make a project with `countenance new NAME` and go there"
         )
     settings = _read_settings(folder / SETTINGS_NAME)
-    database = _connect(folder / DATABASE_NAME)
+    database = connect(folder / DATABASE_NAME)
     try:
         yield Project(folder=folder, settings=settings, database=database)
     finally:
@@ -327,25 +179,3 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if settings["schema"] != 1:
         raise UsageError(f"{path} has schema {settings['schema']}, this version reads 1; use a newer countenance")
     return settings
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
-    try:
-        # Faces are biometric data: nobody else on the machine may read them, and what is deleted is overwritten.
-        path.chmod(0o600)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            database.execute(f"PRAGMA {pragma}")
-        version: int = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise UsageError(f"{path} was written by a newer countenance (schema {version}); use that one")
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            database.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
-    except (CountenanceError, OSError, sqlite3.OperationalError):
-        # A full disk or a missing permission is no fault of the database.
-        database.close()
-        raise
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise UsageError(f"{path} can't be used as a project database ({error}); restore it from a copy") from None
-    return database

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from typing import Any
 
 from countenance.project import Project, now
 
@@ -32,3 +33,12 @@ def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping
             project.database.execute(end, (now(), f"{type(error).__name__}: {error}", run))
         raise
     project.database.execute(end, (now(), "done", run))
+
+
+def last_facts(project: Project, verb: str, person: str) -> dict[str, Any] | None:
+    """What the last run of a verb for a person was made with; None where there was none."""
+    row = project.database.execute(
+        "SELECT facts FROM runs WHERE verb = ? AND json_extract(facts, '$.person') = ? ORDER BY rowid DESC LIMIT 1",
+        (verb, person),
+    ).fetchone()
+    return None if row is None else json.loads(row[0])

@@ -20,10 +20,11 @@ import pytest
 from av.video.frame import VideoFrame
 
 from countenance import ledger
+from countenance.database import DATABASE_NAME
 from countenance.demo import data_folder
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.project import DATABASE_NAME, opened
+from countenance.project import opened
 
 TRAINING = ("train.resolution=64", "train.width=8", "train.images=160", "train.threads=1", "train.device=cpu")
 TRAIN = ("train", "dana", "--onto", "kim", *(word for setting in TRAINING for word in ("--set", setting)))

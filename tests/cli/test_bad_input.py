@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from countenance.project import DATABASE_NAME
+from countenance.database import DATABASE_NAME
 
 from .conftest import TRAIN, Desk, cut, grey
 

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from countenance import ledger
+from countenance.database import DATABASE_NAME
 from countenance.faces.store import stored_faces
-from countenance.project import DATABASE_NAME, opened
+from countenance.project import opened
 
 from .conftest import Desk
 

@@ -3,9 +3,11 @@ import pytest
 from jaxtyping import Float32
 from tests.support.made_up import CLIP, add_track
 
+from countenance.consent.register import templates
+from countenance.faces.answers import answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.recognise import NOBODY_ELSE, recognise
-from countenance.faces.store import answer, stored_faces
+from countenance.faces.store import stored_faces
 from countenance.project import Project, now
 
 CONFIG = PrepareConfig()
@@ -38,7 +40,7 @@ def track(project: Project, embedding: Float32[np.ndarray, "128"], first: int = 
 
 
 def verdicts(project: Project, *sha256s: str) -> dict[int, str]:
-    return dict(recognise(project, "dana", CONFIG, sha256s or (CLIP,), "prepare"))
+    return dict(recognise(project, "dana", templates(project), CONFIG, sha256s or (CLIP,), "prepare"))
 
 
 @pytest.mark.parametrize(
@@ -107,4 +109,4 @@ def test_another_person_of_the_project(production: Project) -> None:
 def test_stricter_limits_hold_for_sure_tracks_too(production: Project) -> None:
     number = track(production, at(0.2))
     strict = PrepareConfig(max_distance=0.1)
-    assert recognise(production, "dana", strict, (CLIP,), "prepare") == {number: "unsure"}
+    assert recognise(production, "dana", templates(production), strict, (CLIP,), "prepare") == {number: "unsure"}

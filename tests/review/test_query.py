@@ -7,9 +7,9 @@ from tests.support.made_up import CLIP, QUALITY, add_track
 
 from countenance.errors import UsageError
 from countenance.faces.store import StoredFace
+from countenance.footage import Clip
 from countenance.project import Project
 from countenance.review.query import (
-    Clip,
     FaceQuery,
     Measure,
     Range,

@@ -16,13 +16,15 @@ from PIL import Image
 from countenance import ledger
 from countenance.composite import render as render_module
 from countenance.composite.swap import SMOOTHING_RADIUS
+from countenance.consent.register import templates
 from countenance.errors import FaceError, ProvenanceError, UsageError
 from countenance.faces import plate as plate_module
 from countenance.faces import scan as scan_module
+from countenance.faces.answers import answer
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.plate import find_performer
-from countenance.faces.store import answer, stored_faces
+from countenance.faces.store import stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
@@ -221,7 +223,7 @@ def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     monkeypatch.setattr(plate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_distance=0.01))
     info = probe(write_video(tmp_path / "plate.mp4", clip_of(PERFORMER, 6)))
     progress = Recorder()
-    assert find_performer(trained.project, PERFORMER, info, progress) == []
+    assert find_performer(trained.project, PERFORMER, templates(trained.project), info, progress) == []
     (note,) = progress.notes
     assert note.startswith("6 faces in plate.mp4 may be kofi or not")
     # What it names as the way out is one.
@@ -229,9 +231,9 @@ def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     trained.prepare(PERFORMER)
     own = stored_faces(trained.project, PERFORMER, sha256=info.sha256)
     answer(trained.project, PERFORMER, own[:1], "yes")
-    assert len(find_performer(trained.project, PERFORMER, info, progress)) == 6
+    assert len(find_performer(trained.project, PERFORMER, templates(trained.project), info, progress)) == 6
     answer(trained.project, PERFORMER, own[:1], "no")
-    assert find_performer(trained.project, PERFORMER, info, progress) == []
+    assert find_performer(trained.project, PERFORMER, templates(trained.project), info, progress) == []
 
 
 def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> None:

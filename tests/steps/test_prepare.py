@@ -8,9 +8,10 @@ from PIL import Image
 
 from countenance.consent.permit import grant_prepare
 from countenance.errors import FaceError
+from countenance.faces.answers import answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
-from countenance.faces.store import answer, stored_faces
+from countenance.faces.store import stored_faces
 from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.prepare import prepare

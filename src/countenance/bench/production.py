@@ -22,7 +22,7 @@ from countenance.composite.render import frames_render, swap_render
 from countenance.consent.document import write_document
 from countenance.consent.keys import load_key, make_key
 from countenance.consent.permit import grant, grant_prepare
-from countenance.consent.register import add_release
+from countenance.consent.register import add_release, templates
 from countenance.consent.release import new_release, sign
 from countenance.demo.compare import pictures
 from countenance.drawing import Drawer
@@ -72,7 +72,7 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
             add_release(project, signed_release(role, role, files.reference(role), aside / "documents"), template_of)
             collect(project, role, [files.training(role)], progress=progress)
             prepare(project, role, grant_prepare(project, role), PrepareConfig(), progress=progress)
-        find_performer(project, PERFORMER, probe(files.plate), progress)
+        find_performer(project, PERFORMER, templates(project), probe(files.plate), progress)
     judge = Judge()
     means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
     np.savez(aside / REFERENCES_NAME, **means)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
     """What `generate` does, with another drawer: same scan, smoothing, composite and publishing."""
     info = probe(plate)
-    faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(find_performer(project, PERFORMER, templates(project), info, progress))
     timeline = timeline_of(project, info, progress)
     render = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
     _publish(project, render, output, progress)
@@ -119,7 +119,7 @@ def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, pr
 def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, progress: Progress) -> None:
     """Other images in place of a plate's frames, published alike: what the best swap would look like."""
     info = probe(plate)
-    faces_at = placed_faces(find_performer(project, PERFORMER, info, progress))
+    faces_at = placed_faces(find_performer(project, PERFORMER, templates(project), info, progress))
     digest = hashlib.sha256()
     for rgb in pictures(shown):
         digest.update(rgb.tobytes())

@@ -10,9 +10,11 @@ from countenance.cli.shell import console, count, here, print_json
 from countenance.errors import one_line
 
 if TYPE_CHECKING:
+    from countenance.faces.answers import Word
     from countenance.faces.faceset import Prepared
-    from countenance.faces.store import StoredFace, Word
-    from countenance.review.query import Clip, FaceQuery, WaitingTrack
+    from countenance.faces.store import StoredFace
+    from countenance.footage import Clip
+    from countenance.review.query import FaceQuery, WaitingTrack
     from countenance.steps.review import Found, Sheets
 
 app = typer.Typer(

@@ -155,6 +155,12 @@ def known_releases(project: Project) -> list[KnownRelease]:
     return known
 
 
+def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
+    """For everybody in the project the mean embedding of the reference pictures of their release."""
+    rows = project.database.execute("SELECT name, template FROM people")
+    return {name: np.frombuffer(content, np.float32) for name, content in rows}
+
+
 def state_of(known: KnownRelease, at: datetime) -> ReleaseState:
     """Where a release stands at a moment, whatever it is for."""
     if known.revocation is not None:

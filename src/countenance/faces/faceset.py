@@ -8,15 +8,28 @@ from dataclasses import dataclass
 
 from countenance import ledger
 from countenance.errors import FaceError
+from countenance.faces.answers import Word, answers, says
 from countenance.faces.config import PrepareConfig
 from countenance.faces.recognise import recognise
 from countenance.faces.selection import judge, most_varied
-from countenance.faces.store import Purpose, StoredFace, Word, answers, iterate_faces, landmarks_of, says
+from countenance.faces.store import (
+    KeptFace,
+    Purpose,
+    StoredFace,
+    count_others,
+    count_rejections,
+    delete_track,
+    iterate_faces,
+    kept_faces,
+    landmarks_of,
+    store_rejections,
+)
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import AlignedFace, FaceQuality, FaceSet, MediaInfo, Permit, Rejection, Verdict
 from countenance.vision.align import frame_to_crop, head_pose
 from countenance.vision.crops import CROP_SIZE, decode_crop, decode_mask
+from countenance.vision.identity import Embedding
 from countenance.vision.mask import hull_in_crop
 
 
@@ -44,51 +57,47 @@ NOTHING = ClipCounts(found=0, kept=0, others=0, rejections=Counter())
 
 
 def choose_faces(
-    project: Project, person: str, config: PrepareConfig, sha256s: Sequence[str], purpose: Purpose
+    project: Project,
+    person: str,
+    templates: Mapping[str, Embedding],
+    config: PrepareConfig,
+    sha256s: Sequence[str],
+    purpose: Purpose,
 ) -> None:
     """Decide for every stored face of some clips whether it is kept, and if not, why. Pictures aren't looked at again.
 
     What turns out to be another's is deleted.
     """
     with project.transaction():
-        verdicts = recognise(project, person, config, sha256s, purpose)
+        verdicts = recognise(project, person, templates, config, sha256s, purpose)
+        for track, verdict in verdicts.items():
+            if verdict == "another":
+                delete_track(project, track)
         kept: list[_Kept] = []
         for sha256 in sha256s:
             said = answers(project, person, sha256) if purpose == "prepare" else []
-            _forget_others(project, person, sha256, purpose, verdicts)
-            reasons: list[tuple[str, int]] = []
+            reasons: list[tuple[int, tuple[Rejection, ...]]] = []
             for face in iterate_faces(project, person, purpose=purpose, sha256=sha256):
                 word = says(said, face, ("keep", "drop"))
                 against = _reasons(face, verdicts[face.track], word, config, purpose)
-                reasons.append((json.dumps(against), face.id))
+                reasons.append((face.id, against))
                 if not against:
                     kept.append(_Kept(id=face.id, quality=face.quality, is_wanted=word == "keep"))
-            project.database.executemany("UPDATE faces SET rejections = ? WHERE id = ?", reasons)
+            store_rejections(project, reasons)
         if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
             _spare_all_but(project, kept, config.max_faces)
 
 
 def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) -> ClipCounts:
     """Of a clip that was chosen from."""
-    key = (person, sha256, purpose)
-    rows = project.database.execute(
-        "SELECT rejections, count(*) FROM faces JOIN scans ON scans.id = faces.scan"
-        " WHERE person = ? AND sha256 = ? AND purpose = ? GROUP BY rejections",
-        key,
-    )
-    counts = [(json.loads(reasons), count) for reasons, count in rows]
-    (others,) = project.database.execute(
-        "SELECT coalesce(sum(num_others), 0) FROM stretches JOIN scans ON scans.id = stretches.scan"
-        " WHERE person = ? AND sha256 = ? AND purpose = ?",
-        key,
-    ).fetchone()
+    counts = count_rejections(project, person, sha256, purpose)
     rejections = Counter[Rejection]()
     for reasons, count in counts:
         rejections.update(dict.fromkeys(reasons, count))
     return ClipCounts(
         found=sum(count for _, count in counts),
         kept=sum(count for reasons, count in counts if not reasons),
-        others=others,
+        others=count_others(project, person, sha256, purpose),
         rejections=rejections,
     )
 
@@ -143,10 +152,8 @@ def open_face_set(project: Project, person: str) -> FaceSet:
 
 def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
     """The kept faces of a person, one at a time, in a fixed order."""
-    for landmarks, crop, mask in project.database.execute(
-        "SELECT landmarks, crop, mask" + _KEPT_FACES, (face_set.person,)
-    ):
-        yield _aligned(landmarks, crop, mask)
+    for face in kept_faces(project, face_set.person):
+        yield _aligned(face)
 
 
 # Which faces.
@@ -158,24 +165,6 @@ class _Kept:
     quality: FaceQuality
     is_wanted: bool
     """By the user's word."""
-
-
-def _forget_others(
-    project: Project, person: str, sha256: str, purpose: Purpose, verdicts: Mapping[int, Verdict]
-) -> None:
-    rows = project.database.execute(
-        "SELECT track, faces.scan, count(*), min(frame) FROM faces JOIN scans ON scans.id = faces.scan"
-        " WHERE person = ? AND sha256 = ? AND purpose = ? GROUP BY track",
-        (person, sha256, purpose),
-    ).fetchall()
-    for track, scan, count, frame in rows:
-        if verdicts[track] == "another":
-            project.database.execute(
-                "UPDATE stretches SET num_others = num_others + ?1 WHERE scan = ?2"
-                " AND first = (SELECT max(first) FROM stretches WHERE scan = ?2 AND first <= ?3)",
-                (count, scan, frame),
-            )
-            project.database.execute("DELETE FROM tracks WHERE id = ?", (track,))
 
 
 def _reasons(
@@ -195,10 +184,7 @@ def _spare_all_but(project: Project, kept: Sequence[_Kept], num_wanted: int) -> 
     """Of too many faces keep those that the user wants, and the most varied."""
     wanted = [position for position, face in enumerate(kept) if face.is_wanted]
     chosen = set(most_varied([face.quality for face in kept], num_wanted, wanted))
-    project.database.executemany(
-        "UPDATE faces SET rejections = ? WHERE id = ?",
-        [(json.dumps(("spare",)), face.id) for position, face in enumerate(kept) if position not in chosen],
-    )
+    store_rejections(project, [(face.id, ("spare",)) for position, face in enumerate(kept) if position not in chosen])
 
 
 # The set.
@@ -207,27 +193,18 @@ def _spare_all_but(project: Project, kept: Sequence[_Kept], num_wanted: int) -> 
 def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
     """Digest of all kept faces of a person and the permit, and how many there are."""
     digest, count = hashlib.sha256(permit_digest.encode()), 0
-    for sha256, frame, landmarks, crop, mask in project.database.execute(
-        "SELECT sha256, frame, landmarks, crop, mask" + _KEPT_FACES, (person,)
-    ):
-        digest.update(f"{sha256} {frame} ".encode() + hashlib.sha256(landmarks + crop + mask).digest())
+    for face in kept_faces(project, person):
+        content = hashlib.sha256(face.landmarks + face.crop + face.mask).digest()
+        digest.update(f"{face.clip_sha256} {face.frame} ".encode() + content)
         count += 1
     return digest.hexdigest(), count
 
 
-_KEPT_FACES = """
-    FROM faces JOIN scans ON scans.id = faces.scan
-    WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.state = 'found' AND rejections = '[]'
-    AND EXISTS (SELECT 1 FROM clips WHERE clips.person = scans.person AND clips.sha256 = scans.sha256)
-    ORDER BY scans.sha256, frame, faces.id
-"""
-
-
-def _aligned(landmarks: bytes, crop: bytes, mask: bytes) -> AlignedFace:
-    landmarks_xyz = landmarks_of(landmarks)
+def _aligned(face: KeptFace) -> AlignedFace:
+    landmarks_xyz = landmarks_of(face.landmarks)
     to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
     outline = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
-    return AlignedFace(rgb=decode_crop(crop), mask=outline, visible=decode_mask(mask), frame_to_crop=to_crop)
+    return AlignedFace(rgb=decode_crop(face.crop), mask=outline, visible=decode_mask(face.mask), frame_to_crop=to_crop)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,9 +221,15 @@ class Prepared:
 
 
 def close_face_set(
-    project: Project, person: str, clips: list[MediaInfo], permit: Permit, config: PrepareConfig, progress: Progress
+    project: Project,
+    person: str,
+    templates: Mapping[str, Embedding],
+    clips: list[MediaInfo],
+    permit: Permit,
+    config: PrepareConfig,
+    progress: Progress,
 ) -> Prepared:
-    choose_faces(project, person, config, [info.sha256 for info in clips], "prepare")
+    choose_faces(project, person, templates, config, [info.sha256 for info in clips], "prepare")
     counts = {info: count_faces(project, person, info.sha256, "prepare") for info in clips}
     pictures = [info for info in clips if info.kind == "picture"]
     for info in clips:

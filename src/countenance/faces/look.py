@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.faces.config import PrepareConfig
+from countenance.faces.store import FaceRow, FoundTrack
 from countenance.geometry import transform_points
 from countenance.types import DetectedFace, FaceQuality, Frame
 from countenance.vision.align import cut, frame_to_crop, head_pose
@@ -35,29 +36,6 @@ NOTABLY_BETTER = 1.15
 FACES_PER_BATCH = 8
 
 Crop = UInt8[np.ndarray, "S S 3"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class FaceRow:
-    """A face as the database takes it."""
-
-    frame: int
-    landmarks: bytes
-    score: float
-    quality: str
-    crop: bytes | None
-    mask: bytes | None
-    mask_origin: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class FoundTrack:
-    """One face through a stretch, that is the person's or may be."""
-
-    shot: int
-    embedding: Embedding
-    num_embedded: int
-    faces: tuple[FaceRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

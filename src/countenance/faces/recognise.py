@@ -13,8 +13,16 @@ from operator import itemgetter
 
 import numpy as np
 
+from countenance.faces.answers import Word, answers, says
 from countenance.faces.config import PrepareConfig
-from countenance.faces.store import Purpose, Word, answers, iterate_faces, says
+from countenance.faces.store import (
+    Purpose,
+    iterate_faces,
+    scanned_clips,
+    store_distance,
+    track_embeddings,
+    tracks_by_frame,
+)
 from countenance.project import Project
 from countenance.types import Verdict
 from countenance.vision.identity import Embedding
@@ -40,18 +48,20 @@ class _Measured:
     margin: float
 
 
-def templates(project: Project) -> dict[str, Embedding]:
-    """For everybody in the project the mean embedding of the reference pictures of their release."""
-    rows = project.database.execute("SELECT name, template FROM people")
-    return {name: np.frombuffer(content, np.float32) for name, content in rows}
-
-
 def recognise(
-    project: Project, person: str, config: PrepareConfig, sha256s: Sequence[str], purpose: Purpose
+    project: Project,
+    person: str,
+    templates: Mapping[str, Embedding],
+    config: PrepareConfig,
+    sha256s: Sequence[str],
+    purpose: Purpose,
 ) -> dict[int, Verdict]:
-    """The verdict for each track of some clips; distances and margins are stored beside them."""
-    others = templates(project)
-    portrait = others.pop(person)
+    """The verdict for each track of some clips; distances and margins are stored beside them.
+
+    `templates` are those of everybody in the project, by name.
+    """
+    portrait = templates[person]
+    others = {name: template for name, template in templates.items() if name != person}
     clips = {sha256: _tracks(project, person, sha256, purpose) for sha256 in sha256s}
     footage = clips if purpose == "prepare" else {**_collected(project, person), **clips}
     sure = [
@@ -65,9 +75,7 @@ def recognise(
     verdicts: dict[int, Verdict] = {}
     for tracks in clips.values():
         for each in _measure(tracks, reference, others):
-            project.database.execute(
-                "UPDATE tracks SET distance = ?, margin = ? WHERE id = ?", (each.distance, each.margin, each.track.id)
-            )
+            store_distance(project, each.track.id, each.distance, each.margin)
             verdicts[each.track.id] = _verdict(each, limit, config)
     return verdicts
 
@@ -103,31 +111,15 @@ def _measure(tracks: Sequence[_Track], reference: Embedding, others: Mapping[str
 
 def _collected(project: Project, person: str) -> dict[str, list[_Track]]:
     """The tracks of all the person's clips."""
-    rows = project.database.execute(
-        "SELECT sha256 FROM scans WHERE person = ?1 AND purpose = 'prepare'"
-        " AND EXISTS (SELECT 1 FROM clips WHERE clips.person = ?1 AND clips.sha256 = scans.sha256) ORDER BY sha256",
-        (person,),
-    ).fetchall()
-    return {sha256: _tracks(project, person, sha256, "prepare") for (sha256,) in rows}
+    return {sha256: _tracks(project, person, sha256, "prepare") for sha256 in scanned_clips(project, person)}
 
 
 def _tracks(project: Project, person: str, sha256: str, purpose: Purpose) -> list[_Track]:
     words = _words(project, person, sha256, purpose)
     together = _together(project, person, sha256, purpose)
-    rows = project.database.execute(
-        "SELECT tracks.id, embedding FROM tracks JOIN scans ON scans.id = tracks.scan"
-        # Not by number: which track is stored first is a matter of threads.
-        " WHERE person = ? AND sha256 = ? AND purpose = ? ORDER BY embedding",
-        (person, sha256, purpose),
-    ).fetchall()
     return [
-        _Track(
-            id=number,
-            embedding=np.frombuffer(content, np.float32),
-            word=words.get(number),
-            rivals=frozenset(together[number]),
-        )
-        for number, content in rows
+        _Track(id=number, embedding=embedding, word=words.get(number), rivals=frozenset(together[number]))
+        for number, embedding in track_embeddings(project, person, sha256, purpose)
     ]
 
 
@@ -143,11 +135,7 @@ def _words(project: Project, person: str, sha256: str, purpose: Purpose) -> dict
 
 def _together(project: Project, person: str, sha256: str, purpose: Purpose) -> defaultdict[int, set[int]]:
     """For each track those with which it shares a frame."""
-    rows = project.database.execute(
-        "SELECT frame, track FROM faces JOIN scans ON scans.id = faces.scan"
-        " WHERE person = ? AND sha256 = ? AND purpose = ? ORDER BY frame",
-        (person, sha256, purpose),
-    )
+    rows = tracks_by_frame(project, person, sha256, purpose)
     together: defaultdict[int, set[int]] = defaultdict(set)
     for _, faces in groupby(rows, key=itemgetter(0)):
         for one, other in combinations((track for _, track in faces), 2):

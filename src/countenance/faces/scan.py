@@ -19,9 +19,19 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance.faces.config import PrepareConfig
-from countenance.faces.look import FoundTrack, Looker
-from countenance.faces.store import Purpose, landmarks_of
-from countenance.geometry import box_around, overlap
+from countenance.faces.look import Looker
+from countenance.faces.store import (
+    FoundTrack,
+    Purpose,
+    Scan,
+    close_scan,
+    join_tracks,
+    open_scan,
+    store_stretch,
+    stored_stretches,
+    track_places,
+)
+from countenance.geometry import overlap
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.progress import Progress, if_many
@@ -35,16 +45,6 @@ from countenance.vision.track import MAX_GAP_FRAMES, MIN_CONTINUITY
 STRETCH_FRAMES = 96
 VERSION = 3
 """Raised when faces are looked for or cut differently: what was stored before is looked for again."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
-    """A person's faces in a clip or plate, all of it looked at."""
-
-    id: int
-    person: str
-    purpose: Purpose
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,10 +100,10 @@ def scan_clip(
     Raises:
         MediaError: the clip can't be read to its end.
     """
-    scan, state = _open_scan(project, person, purpose, info, _settings(template, config))
+    scan, state = open_scan(project, person, purpose, info.sha256, _settings(template, config))
     if state == "found":
         return scan
-    done = {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}
+    done = stored_stretches(project, scan)
     stretches = plan_stretches(timeline)
     missing = [stretch for stretch in stretches if stretch.first not in done]
     task = _Task(info=info, timeline=timeline, template=template, config=config)
@@ -149,22 +149,6 @@ def _settings(template: Embedding, config: PrepareConfig) -> str:
         },
         sort_keys=True,
     )
-
-
-def _open_scan(project: Project, person: str, purpose: Purpose, info: MediaInfo, settings: str) -> tuple[Scan, str]:
-    """The scan as far as it came; one made with other settings is dropped."""
-    key = (person, info.sha256, purpose)
-    with project.transaction() as database:
-        database.execute(
-            "DELETE FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings != ?", (*key, settings)
-        )
-        database.execute(
-            "INSERT OR IGNORE INTO scans (person, sha256, purpose, settings) VALUES (?, ?, ?, ?)", (*key, settings)
-        )
-        number, state = database.execute(
-            "SELECT id, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
-        ).fetchone()
-    return Scan(id=number, person=person, purpose=purpose, sha256=info.sha256), state
 
 
 # Looking, on several threads.
@@ -248,35 +232,7 @@ def _frames_from(task: _Task, first: int) -> Iterator[Frame]:
 def _stored(project: Project, scan: Scan, looked: Iterable[_Looked]) -> Iterator[int]:
     """Store each stretch whole, then tell its frames."""
     for each in looked:
-        with project.transaction() as database:
-            for track in each.tracks:
-                (number,) = database.execute(
-                    "INSERT INTO tracks (scan, shot, distance, margin, num_embedded, embedding)"
-                    " VALUES (?, ?, 0, 0, ?, ?) RETURNING id",
-                    (scan.id, track.shot, track.num_embedded, track.embedding.tobytes()),
-                ).fetchone()
-                database.executemany(
-                    "INSERT INTO faces (scan, track, frame, landmarks, score, quality, crop, mask, mask_origin)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (
-                            scan.id,
-                            number,
-                            face.frame,
-                            face.landmarks,
-                            face.score,
-                            face.quality,
-                            face.crop,
-                            face.mask,
-                            face.mask_origin,
-                        )
-                        for face in track.faces
-                    ],
-                )
-            database.execute(
-                "INSERT INTO stretches (scan, first, num_others) VALUES (?, ?, ?)",
-                (scan.id, each.stretch.first, each.num_others),
-            )
+        store_stretch(project, scan, each.stretch.first, each.tracks, each.num_others)
         yield from range(each.stretch.first, each.stretch.end)
 
 
@@ -295,20 +251,19 @@ class _Ends:
 def _join_tracks(project: Project, scan: Scan) -> None:
     """Make one of tracks that go on from one stretch into the next, and close the scan."""
     ends: dict[int, _Ends] = {}
-    rows = project.database.execute(
-        "SELECT faces.track, tracks.shot, frame, landmarks FROM faces JOIN tracks ON tracks.id = faces.track"
-        " WHERE faces.scan = ? ORDER BY frame, faces.id",
-        (scan.id,),
-    )
-    for number, shot, frame, landmarks in rows:
-        box = box_around(landmarks_of(landmarks)[:, :2])
-        if number in ends:
-            ends[number].last_frame, ends[number].last_xyxy = frame, box
+    for place in track_places(project, scan):
+        if place.track in ends:
+            ends[place.track].last_frame, ends[place.track].last_xyxy = place.frame, place.box_xyxy
         else:
-            ends[number] = _Ends(
-                number=number, shot=shot, first_frame=frame, first_xyxy=box, last_frame=frame, last_xyxy=box
+            ends[place.track] = _Ends(
+                number=place.track,
+                shot=place.shot,
+                first_frame=place.frame,
+                first_xyxy=place.box_xyxy,
+                last_frame=place.frame,
+                last_xyxy=place.box_xyxy,
             )
-    with project.transaction() as database:
+    with project.transaction():
         joined: list[_Ends] = []
         for track in sorted(ends.values(), key=lambda each: (each.first_frame, each.number)):
             before = _goes_on_with(track, joined)
@@ -316,10 +271,8 @@ def _join_tracks(project: Project, scan: Scan) -> None:
                 joined.append(track)
                 continue
             before.last_frame, before.last_xyxy = track.last_frame, track.last_xyxy
-            _pool(project, before.number, track.number)
-            database.execute("UPDATE faces SET track = ? WHERE track = ?", (before.number, track.number))
-            database.execute("DELETE FROM tracks WHERE id = ?", (track.number,))
-        database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
+            join_tracks(project, before.number, track.number)
+        close_scan(project, scan)
 
 
 def _goes_on_with(track: _Ends, earlier: Sequence[_Ends]) -> _Ends | None:
@@ -330,22 +283,6 @@ def _goes_on_with(track: _Ends, earlier: Sequence[_Ends]) -> _Ends | None:
     ]
     shared, best = max(near, key=lambda each: each[0], default=(0.0, None))
     return best if shared >= MIN_CONTINUITY else None
-
-
-def _pool(project: Project, into: int, other: int) -> None:
-    """One mean embedding of two tracks."""
-    means = {
-        number: (count, np.frombuffer(embedding, np.float32))
-        for number, count, embedding in project.database.execute(
-            "SELECT id, num_embedded, embedding FROM tracks WHERE id IN (?, ?)", (into, other)
-        )
-    }
-    total = sum(count for count, _ in means.values())
-    mean = sum(count * embedding for count, embedding in means.values()) / total
-    project.database.execute(
-        "UPDATE tracks SET num_embedded = ?, embedding = ? WHERE id = ?",
-        (total, np.asarray(mean, np.float32).tobytes(), into),
-    )
 
 
 def num_threads(config: PrepareConfig) -> int:

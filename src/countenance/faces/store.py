@@ -1,7 +1,7 @@
-"""Found faces in the project's database: how they go in, and how they come out."""
+"""Scans, stretches, tracks and faces in the project's database: how they go in, and how they come out."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -9,14 +9,70 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.errors import FaceError
+from countenance.footage import known_clips
 from countenance.geometry import box_around
-from countenance.project import Project, now
+from countenance.project import Project
 from countenance.types import FaceQuality, MaskOrigin, Rejection
 from countenance.vision.crops import decode_crop, decode_mask, encode_crop, encode_mask
+from countenance.vision.identity import Embedding
 
 Purpose = Literal["prepare", "generate"]
-Word = Literal["yes", "no", "keep", "drop"]
-"""What a user may say: `yes` and `no` of a whole track, whether it is the person; `keep` and `drop` of one face."""
+ScanState = Literal["looking", "found"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """A person's faces in a clip or plate, scanned as far as it was stored."""
+
+    id: int
+    person: str
+    purpose: Purpose
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FaceRow:
+    """A face as the database takes it."""
+
+    frame: int
+    landmarks: bytes
+    score: float
+    quality: str
+    crop: bytes | None
+    mask: bytes | None
+    mask_origin: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FoundTrack:
+    """One face through a stretch, that is the person's or may be."""
+
+    shot: int
+    embedding: Embedding
+    num_embedded: int
+    faces: tuple[FaceRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackPlace:
+    """Where a track is seen."""
+
+    track: int
+    shot: int
+    """Frame at which its shot begins."""
+    frame: int
+    box_xyxy: Float32[np.ndarray, "4"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptFace:
+    """A face to learn from, as the database holds it."""
+
+    clip_sha256: str
+    frame: int
+    landmarks: bytes
+    crop: bytes
+    mask: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -51,14 +107,206 @@ class StoredFace:
         return f"{self.clip_sha256[:12]}-{self.frame:06}-{x:.0f}-{y:.0f}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Answer:
-    """What the user said of a face in a frame of a clip."""
+# Scans, while faces are looked for.
 
-    frame: int
-    x: float
-    y: float
-    word: Word
+
+def open_scan(project: Project, person: str, purpose: Purpose, sha256: str, settings: str) -> tuple[Scan, ScanState]:
+    """The scan of a clip as far as it came; one made with other settings is dropped."""
+    key = (person, sha256, purpose)
+    with project.transaction() as database:
+        database.execute(
+            "DELETE FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings != ?", (*key, settings)
+        )
+        database.execute(
+            "INSERT OR IGNORE INTO scans (person, sha256, purpose, settings) VALUES (?, ?, ?, ?)", (*key, settings)
+        )
+        number, state = database.execute(
+            "SELECT id, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
+        ).fetchone()
+    return Scan(id=number, person=person, purpose=purpose, sha256=sha256), state
+
+
+def close_scan(project: Project, scan: Scan) -> None:
+    """Note, within the caller's transaction, that all of the clip was scanned."""
+    project.database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
+
+
+def scanned_clips(project: Project, person: str) -> list[str]:
+    """Digests of the person's collected clips in which their faces were looked for, in a fixed order."""
+    rows = project.database.execute(
+        "SELECT sha256 FROM scans WHERE person = ? AND purpose = 'prepare' ORDER BY sha256", (person,)
+    ).fetchall()
+    clips = known_clips(project, person)
+    return [sha256 for (sha256,) in rows if sha256 in clips]
+
+
+def stored_stretches(project: Project, scan: Scan) -> set[int]:
+    """First frames of the stretches that are stored already."""
+    return {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}
+
+
+def store_stretch(project: Project, scan: Scan, first: int, tracks: Iterable[FoundTrack], num_others: int) -> None:
+    """Store a stretch whole: its tracks, their faces, and how many faces of other people it has."""
+    with project.transaction() as database:
+        for track in tracks:
+            (number,) = database.execute(
+                "INSERT INTO tracks (scan, shot, distance, margin, num_embedded, embedding)"
+                " VALUES (?, ?, 0, 0, ?, ?) RETURNING id",
+                (scan.id, track.shot, track.num_embedded, track.embedding.tobytes()),
+            ).fetchone()
+            database.executemany(
+                "INSERT INTO faces (scan, track, frame, landmarks, score, quality, crop, mask, mask_origin)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        scan.id,
+                        number,
+                        face.frame,
+                        face.landmarks,
+                        face.score,
+                        face.quality,
+                        face.crop,
+                        face.mask,
+                        face.mask_origin,
+                    )
+                    for face in track.faces
+                ],
+            )
+        database.execute(
+            "INSERT INTO stretches (scan, first, num_others) VALUES (?, ?, ?)", (scan.id, first, num_others)
+        )
+
+
+def track_places(project: Project, scan: Scan) -> Iterator[TrackPlace]:
+    """Where the tracks of a scan are seen, frame by frame."""
+    rows = project.database.execute(
+        "SELECT faces.track, tracks.shot, frame, landmarks FROM faces JOIN tracks ON tracks.id = faces.track"
+        " WHERE faces.scan = ? ORDER BY frame, faces.id",
+        (scan.id,),
+    )
+    for track, shot, frame, landmarks in rows:
+        yield TrackPlace(track=track, shot=shot, frame=frame, box_xyxy=box_around(landmarks_of(landmarks)[:, :2]))
+
+
+def join_tracks(project: Project, into: int, other: int) -> None:
+    """Make one track of two, with one mean embedding, within the caller's transaction."""
+    database = project.database
+    means = {
+        number: (count, np.frombuffer(embedding, np.float32))
+        for number, count, embedding in database.execute(
+            "SELECT id, num_embedded, embedding FROM tracks WHERE id IN (?, ?)", (into, other)
+        )
+    }
+    total = sum(count for count, _ in means.values())
+    mean = sum(count * embedding for count, embedding in means.values()) / total
+    database.execute(
+        "UPDATE tracks SET num_embedded = ?, embedding = ? WHERE id = ?",
+        (total, np.asarray(mean, np.float32).tobytes(), into),
+    )
+    database.execute("UPDATE faces SET track = ? WHERE track = ?", (into, other))
+    database.execute("DELETE FROM tracks WHERE id = ?", (other,))
+
+
+# Tracks, while it is decided whose they are.
+
+
+def track_embeddings(project: Project, person: str, sha256: str, purpose: Purpose) -> list[tuple[int, Embedding]]:
+    """The tracks of a scan with their mean embeddings."""
+    rows = project.database.execute(
+        "SELECT tracks.id, embedding FROM tracks JOIN scans ON scans.id = tracks.scan"
+        # Not by number: which track is stored first is a matter of threads.
+        " WHERE person = ? AND sha256 = ? AND purpose = ? ORDER BY embedding",
+        (person, sha256, purpose),
+    )
+    return [(number, np.frombuffer(content, np.float32)) for number, content in rows]
+
+
+def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose) -> Iterator[tuple[int, int]]:
+    """Frame and track of every face of a scan, in the order of frames."""
+    yield from project.database.execute(
+        "SELECT frame, track FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ? ORDER BY frame",
+        (person, sha256, purpose),
+    )
+
+
+def store_distance(project: Project, track: int, distance: float, margin: float) -> None:
+    """How far a track is from the person, and how much further away the nearest other is."""
+    project.database.execute("UPDATE tracks SET distance = ?, margin = ? WHERE id = ?", (distance, margin, track))
+
+
+def delete_track(project: Project, track: int) -> None:
+    """Delete what turned out to be another's; its faces are counted as theirs."""
+    database = project.database
+    scan, count, frame = database.execute(
+        "SELECT scan, count(*), min(frame) FROM faces WHERE track = ? GROUP BY scan", (track,)
+    ).fetchone()
+    database.execute(
+        "UPDATE stretches SET num_others = num_others + ?1 WHERE scan = ?2"
+        " AND first = (SELECT max(first) FROM stretches WHERE scan = ?2 AND first <= ?3)",
+        (count, scan, frame),
+    )
+    database.execute("DELETE FROM tracks WHERE id = ?", (track,))
+
+
+# Faces, while it is decided which are kept.
+
+
+def store_rejections(project: Project, reasons: Iterable[tuple[int, tuple[Rejection, ...]]]) -> None:
+    """By the face's id, why it isn't kept; no reason for a kept face."""
+    project.database.executemany(
+        "UPDATE faces SET rejections = ? WHERE id = ?", [(json.dumps(against), number) for number, against in reasons]
+    )
+
+
+def count_rejections(
+    project: Project, person: str, sha256: str, purpose: Purpose
+) -> list[tuple[tuple[Rejection, ...], int]]:
+    """How many faces of a scan there are with the same reasons against them."""
+    rows = project.database.execute(
+        "SELECT rejections, count(*) FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ? GROUP BY rejections",
+        (person, sha256, purpose),
+    )
+    return [(tuple(json.loads(reasons)), count) for reasons, count in rows]
+
+
+def count_others(project: Project, person: str, sha256: str, purpose: Purpose) -> int:
+    """Faces of other people in a scan, of which nothing is stored."""
+    (count,) = project.database.execute(
+        "SELECT coalesce(sum(num_others), 0) FROM stretches JOIN scans ON scans.id = stretches.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ?",
+        (person, sha256, purpose),
+    ).fetchone()
+    return int(count)
+
+
+def count_undecided(project: Project, person: str) -> int:
+    """Faces that were found, but not yet decided about, because preparing was stopped."""
+    (count,) = project.database.execute(
+        "SELECT count(*) FROM faces JOIN scans ON scans.id = faces.scan"
+        " WHERE person = ? AND purpose = 'prepare' AND rejections IS NULL",
+        (person,),
+    ).fetchone()
+    return int(count)
+
+
+# Faces as they come out.
+
+
+def kept_faces(project: Project, person: str) -> Iterator[KeptFace]:
+    """All faces to learn from of a person's collected clips, in a fixed order."""
+    rows = project.database.execute(
+        """
+        SELECT sha256, frame, landmarks, crop, mask FROM faces JOIN scans ON scans.id = faces.scan
+        WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.state = 'found' AND rejections = '[]'
+        AND scans.sha256 IN (SELECT value FROM json_each(?))
+        ORDER BY scans.sha256, frame, faces.id
+        """,
+        (person, json.dumps(list(known_clips(project, person)))),
+    )
+    for sha256, frame, landmarks, crop, mask in rows:
+        yield KeptFace(clip_sha256=sha256, frame=frame, landmarks=landmarks, crop=crop, mask=mask)
 
 
 def stored_faces(
@@ -72,18 +320,17 @@ def iterate_faces(
     project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
 ) -> Iterator[StoredFace]:
     """The same, one at a time; nothing may be changed meanwhile."""
+    clips = list(known_clips(project, person)) if sha256 is None else [sha256]
     rows = project.database.execute(
         """
         SELECT faces.id, scans.sha256, frame, track, tracks.shot, landmarks, score, quality, distance, margin,
             mask_origin, crop IS NOT NULL, rejections
         FROM faces JOIN scans ON scans.id = faces.scan JOIN tracks ON tracks.id = faces.track
-        WHERE scans.person = ?1 AND scans.purpose = ?2 AND (?3 IS NULL OR scans.sha256 = ?3)
-        AND (?3 IS NOT NULL
-            OR EXISTS (SELECT 1 FROM clips WHERE clips.person = scans.person AND clips.sha256 = scans.sha256))
-        AND (NOT ?4 OR rejections = '[]')
+        WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
+        AND (NOT ? OR rejections = '[]')
         ORDER BY scans.sha256, frame, faces.id
         """,
-        (person, purpose, sha256, kept_only),
+        (person, purpose, json.dumps(clips), kept_only),
     )
     for (
         number,
@@ -158,36 +405,6 @@ def write_face(
                 face_id,
             ),
         )
-
-
-def answer(project: Project, person: str, faces: Iterable[StoredFace], word: Word) -> None:
-    """Remember what the user said of faces; it counts when faces are chosen the next time, and ever after."""
-    with project.transaction() as database:
-        for face in faces:
-            x, y = middle_xy(face.landmarks_xyz)
-            database.execute(
-                "INSERT INTO answers (person, sha256, frame, x, y, word, said_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (person, face.clip_sha256, face.frame, x, y, word, now()),
-            )
-
-
-def answers(project: Project, person: str, sha256: str) -> list[Answer]:
-    """What the user said of a person's faces in a clip, in the order in which it was said."""
-    rows = project.database.execute(
-        "SELECT frame, x, y, word FROM answers WHERE person = ? AND sha256 = ? ORDER BY id", (person, sha256)
-    )
-    return [Answer(frame=frame, x=x, y=y, word=word) for frame, x, y, word in rows]
-
-
-def says(said: Sequence[Answer], face: StoredFace, words: tuple[Word, ...]) -> Word | None:
-    """The last of these words said of a face."""
-    left, top, right, bottom = box_around(face.landmarks_xyz[:, :2])
-    about = [
-        each.word
-        for each in said
-        if each.frame == face.frame and each.word in words and left <= each.x <= right and top <= each.y <= bottom
-    ]
-    return about[-1] if about else None
 
 
 def middle_xy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from countenance.errors import UsageError
 from countenance.faces.store import StoredFace, middle_xy
+from countenance.footage import Clip
 from countenance.geometry import box_around
 from countenance.types import Rejection
 
@@ -52,21 +53,6 @@ _MEASURES: Mapping[Measure, tuple[Callable[[StoredFace], float], str]] = {
 NAME = re.compile(r"(?P<clip>[0-9a-f]{12})-(?P<frame>\d+)-(?P<x>-?\d+)-(?P<y>-?\d+)")
 MIN_TRACK_NAME = 3
 """Digits after the `t`; more where tracks share them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clip:
-    """What a list of faces tells of their clip."""
-
-    sha256: str
-    name: str
-    """Of its file."""
-    num_frames: int
-    duration_s: float
-
-    def about_s(self, frame: int) -> float:
-        """Where to look for a frame in a player; exact only where the frame rate is constant."""
-        return frame / max(self.num_frames, 1) * self.duration_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,13 +10,14 @@ from jaxtyping import UInt8
 
 import countenance
 from countenance.consent.permit import require
+from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig, usual_eyes
 from countenance.coverage.measure import Coverage, PlateFaces, coverage_document, measure_coverage
 from countenance.coverage.page import coverage_page
 from countenance.errors import FaceError, UsageError
 from countenance.faces.plate import find_performer
 from countenance.faces.store import read_crop, stored_faces
-from countenance.footage import clip_names, timeline_of
+from countenance.footage import known_clips, timeline_of
 from countenance.media.probe import probe
 from countenance.progress import Progress
 from countenance.project import Project, write_whole
@@ -97,13 +98,12 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate: PlateFaces | None) -> Coverage:
     faces = stored_faces(project, face_set.person)
-    return measure_coverage(
-        face_set.person, face_set.digest, faces, clip_names(project, face_set.person), config, plate
-    )
+    clip_names = {sha256: clip.name for sha256, clip in known_clips(project, face_set.person).items()}
+    return measure_coverage(face_set.person, face_set.digest, faces, clip_names, config, plate)
 
 
 def _plate_faces(project: Project, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:
-    faces = find_performer(project, plate.performer, info, progress)
+    faces = find_performer(project, plate.performer, templates(project), info, progress)
     if not faces:
         raise FaceError(
             f"{plate.performer} isn't in {plate.path}: no face in it matches the release's reference picture; "

@@ -11,6 +11,7 @@ from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
 from countenance.consent.permit import require
+from countenance.consent.register import templates
 from countenance.drawing import NO_REFERENCES
 from countenance.errors import FaceError, ModelError
 from countenance.faces.faceset import read_faces
@@ -93,7 +94,7 @@ def generate(
     drawer = open_drawer(folder, checkpoint, references, device)
 
     timeline = timeline_of(project, info, progress)
-    faces_at = placed_faces(find_performer(project, performer, info, progress))
+    faces_at = placed_faces(find_performer(project, performer, templates(project), info, progress))
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "

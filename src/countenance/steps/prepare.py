@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from countenance.consent.permit import require
+from countenance.consent.register import templates
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
-from countenance.faces.recognise import templates
 from countenance.faces.scan import Nets, num_threads, scan_clip
 from countenance.footage import collected_clips, timeline_of
 from countenance.progress import Progress, if_many
@@ -29,7 +29,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         nets = Nets(recogniser=Recogniser(), segmenter=Segmenter())
-        portrait = templates(project)[person]
+        known = templates(project)
         for info in if_many(progress, len(clips)).track(
             clips, what=f"preparing footage of {person}", unit="clips", total=len(clips)
         ):
@@ -40,10 +40,10 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
                 "prepare",
                 info,
                 timeline,
-                portrait,
+                known[person],
                 nets,
                 config,
                 threads=num_threads(config),
                 progress=progress,
             )
-        return close_face_set(project, person, clips, permit, config, progress)
+        return close_face_set(project, person, known, clips, permit, config, progress)

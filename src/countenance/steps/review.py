@@ -1,24 +1,25 @@
 """What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from countenance import ledger
 from countenance.consent.permit import require
+from countenance.consent.register import templates
 from countenance.errors import CountenanceError, FaceError, UsageError
+from countenance.faces.answers import Word, answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
 from countenance.faces.look import Description, describe_face
 from countenance.faces.selection import most_varied
-from countenance.faces.store import StoredFace, Word, answer, read_crop, read_visible, stored_faces, write_face
-from countenance.footage import collected_clips, timeline_of
+from countenance.faces.store import StoredFace, count_undecided, read_crop, read_visible, stored_faces, write_face
+from countenance.footage import Clip, collected_clips, known_clips, timeline_of
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.review.exchange import MAX_FACES, Change, check_folder, hidden_by_hand, read_folder, write_folder
-from countenance.review.query import Clip, FaceQuery, WaitingTrack, choose, waiting_tracks
+from countenance.review.query import FaceQuery, WaitingTrack, choose, waiting_tracks
 from countenance.review.sheet import (
     FACES_PER_PAGE,
     TRACK_PICTURES,
@@ -30,7 +31,7 @@ from countenance.review.sheet import (
     tile_of,
     write_pages,
 )
-from countenance.runs import recorded_run
+from countenance.runs import last_facts, recorded_run
 from countenance.types import Permit
 from countenance.vision.gaze import EyeFinder
 from countenance.vision.quality import worth
@@ -78,28 +79,12 @@ def found_faces(project: Project, person: str, permit: Permit) -> Found:
         FaceError: there are none, or preparing was stopped before its end.
     """
     require(project, permit, "prepare", people=(person,))
-    (num_undecided,) = project.database.execute(
-        "SELECT count(*) FROM faces JOIN scans ON scans.id = faces.scan"
-        " WHERE person = ? AND purpose = 'prepare' AND rejections IS NULL",
-        (person,),
-    ).fetchone()
+    num_undecided = count_undecided(project, person)
     faces = stored_faces(project, person)
     if num_undecided or not faces:
         why = "preparing was stopped before its end" if num_undecided else f"no faces of {person} here"
         raise FaceError(f"{why}; run `countenance prepare {person}` first")
-    rows = project.database.execute(
-        "SELECT sha256, path, num_frames, description FROM clips WHERE person = ?", (person,)
-    )
-    clips = [
-        Clip(
-            sha256=sha256,
-            name=Path(path).name,
-            num_frames=num_frames,
-            duration_s=json.loads(description)["duration_s"],
-        )
-        for sha256, path, num_frames, description in rows
-    ]
-    return Found(faces=faces, clips={clip.sha256: clip for clip in clips})
+    return Found(faces=faces, clips=known_clips(project, person))
 
 
 def show_faces(
@@ -296,12 +281,9 @@ def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[St
 
 def _last_config(project: Project, person: str) -> PrepareConfig:
     """With which the faces were chosen: a word about some faces mustn't change how the others are judged."""
-    (facts,) = project.database.execute(
-        "SELECT facts FROM runs WHERE verb = 'prepare' AND json_extract(facts, '$.person') = ?"
-        " ORDER BY rowid DESC LIMIT 1",
-        (person,),
-    ).fetchone()
-    values = json.loads(facts)["config"]
+    facts = last_facts(project, "prepare", person)
+    assert facts is not None, "faces are only there after a run of prepare"
+    values = facts["config"]
     # An older version may have had settings that are gone.
     known = {field.name: values[field.name] for field in fields(PrepareConfig) if field.name in values}
     return PrepareConfig(**known)
@@ -377,4 +359,4 @@ def choose_again(
     clips = collected_clips(project, person)
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
-        return close_face_set(project, person, clips, permit, config, progress)
+        return close_face_set(project, person, templates(project), clips, permit, config, progress)
