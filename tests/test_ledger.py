@@ -145,6 +145,30 @@ def rewrite(project: Project, number: int, **changes: object) -> None:
         )
 
 
+@pytest.mark.parametrize("changes", [{"time": 7}, {"facts": [1]}, {"event": None}])
+def test_an_entry_of_other_types_is_refused(project: Project, changes: dict[str, object]) -> None:
+    rewrite(project, 5, **changes)
+    with pytest.raises(ProvenanceError, match="log entry 5 was altered"):
+        list(ledger.entries(project))
+
+
+@pytest.mark.parametrize("content", ["{}", "[" * 100_000, '{"number": 5, "time": "t", "event": "e"}'])
+def test_an_entry_without_its_fields_is_refused(project: Project, content: str) -> None:
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    project.database.execute("UPDATE log SET entry = ?, digest = ? WHERE number = 5", (content, digest))
+    for read in (lambda: list(ledger.entries(project)), lambda: ledger.check(project)):
+        with pytest.raises(ProvenanceError, match="log entry 5 was altered"):
+            read()
+
+
+@pytest.mark.parametrize("facts", [{}, {"release": 7}])
+def test_a_fact_that_is_missing_or_of_another_type_is_refused(project: Project, facts: dict[str, object]) -> None:
+    entry = add(project, "release.added", **facts)
+    with pytest.raises(ProvenanceError, match=r"log entry 6 \(release.added\) should hold release as str, got"):
+        entry.fact("release", str)
+    assert add(project, "release.added", release="r").fact("release", str) == "r"
+
+
 def test_chain_that_was_rewritten_is_found_by_the_remembered_head(project: Project) -> None:
     rewrite(project, 2, event="something else")
     with pytest.raises(ProvenanceError, match="log entry 5, which this computer wrote, is another one"):

@@ -32,6 +32,7 @@ def test_no_project_is_a_clear_error(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("use = ", "not valid TOML"),
+        (f"use = {'[' * 5000}", "not valid TOML"),
         ('use = "film"', "lacks id, schema"),
         ('schema = 9\nid = "x"\nuse = "film"', "newer"),
     ],

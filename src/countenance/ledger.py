@@ -12,10 +12,14 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from countenance.errors import ProvenanceError, UsageError
 from countenance.project import Project, config_folder, now, write_whole
+
+Fact = TypeVar("Fact")
 
 START = "0" * 64
 """What the first entry names as the digest before it."""
@@ -32,6 +36,20 @@ class LogEntry:
     facts: dict[str, Any]
     previous: str
     digest: str
+
+    def fact(self, name: str, kind: type[Fact]) -> Fact:
+        """One of the facts, as `append` was given it.
+
+        Raises:
+            ProvenanceError: it is missing or of another type, as where somebody else wrote the entry.
+        """
+        value = self.facts.get(name)
+        if not isinstance(value, kind):
+            raise ProvenanceError(
+                f"log entry {self.number} ({self.event}) should hold {name} as {kind.__name__}, got {value!r:.80}; "
+                "don't rely on this log, restore the project from a copy"
+            )
+        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +91,10 @@ def entries(project: Project) -> Iterator[LogEntry]:
     """
     for number, content, digest in _rows(project):
         try:
-            yield LogEntry(**json.loads(content), digest=digest)
-        except (ValueError, TypeError):
+            entry = TypeAdapter(LogEntry).validate_python({**json.loads(content), "digest": digest})
+        except (ValueError, TypeError, RecursionError):
             raise ProvenanceError(f"log entry {number} was altered; restore {project.folder} from a copy") from None
+        yield entry
 
 
 def check(project: Project) -> int:
@@ -97,7 +116,7 @@ def check(project: Project) -> int:
         try:
             fields = json.loads(content)
             found = (fields["number"], fields["previous"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise ProvenanceError(f"log entry {number} was altered: it can't be read; {restore}") from None
         if found != (number, previous):
             raise ProvenanceError(
@@ -130,7 +149,7 @@ def remembered_head(project: Project) -> Head | None:
         return Head(number=int(fields["number"]), digest=str(fields["digest"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ProvenanceError(
             f"{path} should say where the log ends, but can't be read ({error}); see to its permissions, "
             "or restore it from a copy"

@@ -171,7 +171,7 @@ def now() -> str:
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML ({error}); mend it or restore it from a copy") from None
     missing = {"schema", "id", "use"} - settings.keys()
     if missing:

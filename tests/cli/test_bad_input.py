@@ -155,9 +155,14 @@ def test_a_checkpoint_that_is_corrupt(trained: Desk) -> None:
         refused(trained, 5, "is corrupt", *words)
     numbers.unlink()
     refused(trained, 5, "is missing", *trained.generate())
+    facts = json.loads((trained.model / "checkpoint.json").read_text())
     (trained.model / "checkpoint.json").write_text("{")
     for words in (TRAIN, trained.generate()):
         refused(trained, 5, "checkpoint.json is corrupt", *words)
+    facts["config"] = {"width": 1e8}
+    (trained.model / "checkpoint.json").write_text(json.dumps(facts))
+    for words in (TRAIN, trained.generate()):
+        refused(trained, 5, "setting train.width: expected", *words)
     shutil.rmtree(trained.model)
     refused(trained, 5, "no model here", *trained.generate())
 
@@ -185,6 +190,13 @@ def test_a_checkpoint_that_is_a_pickle_is_never_opened(trained: Desk) -> None:
     for words in (TRAIN, trained.generate()):
         refused(trained, 5, "is no safetensors file", *words)
     assert not sprung.exists()
+
+
+def test_a_checkpoint_of_another_version_is_used_with_a_note(trained: Desk) -> None:
+    path = trained.model / "checkpoint.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(facts | {"config": {**facts["config"], "foo": 1}}))
+    assert "settings of another version, which are ignored: 'foo'" in trained.do(*trained.generate()).err
 
 
 # What goes out.
@@ -218,6 +230,7 @@ def test_wrong_use(collected: Desk) -> None:
     refused(collected, 2, "unknown setting prepare.size", "prepare", "dana", "--set", "prepare.size=3")
     refused(collected, 2, "expected --set prepare.KEY=VALUE", "prepare", "dana", "--set", "min_size_px")
     refused(collected, 2, "setting train.resolution", *TRAIN, "--set", "train.resolution=65")
+    refused(collected, 2, "prepare.max_distance: expected", "prepare", "dana", "--set", "prepare.max_distance=3")
     refused(collected, 3, "there is no release of nobody", "prepare", "nobody")
     refused(collected, 3, "there is no release of nobody", "train", "nobody", "--onto", "kim")
     refused(collected, 4, "run `countenance prepare dana` first", *TRAIN)
@@ -227,6 +240,17 @@ def test_wrong_use(collected: Desk) -> None:
         assert "no countenance.toml in" in outside.error
     assert collected.run("new", "film", cwd=collected.folder).code == 2
     assert collected.run("prepare", "dana", "--fast").code == 2
+
+
+def test_settings_that_are_wrong_in_the_file(collected: Desk) -> None:
+    settings = collected.project / "countenance.toml"
+    right = settings.read_text()
+    settings.write_text(f"{right}prepare = 7\n")
+    refused(collected, 2, "setting prepare: expected a table [prepare], got 7", "prepare", "dana")
+    settings.write_text(f"{right}[train]\nadversary_weight = -1\n")
+    refused(collected, 2, "setting train.adversary_weight: expected a number from 0 to 10, got -1", *TRAIN)
+    settings.write_text(f"{right}[generate]\nlabel = false\n")
+    refused(collected, 2, "unlabelled_reason must say why", *collected.generate())
 
 
 def test_names_of_files_do_not_steer_the_terminal(collected: Desk) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from countenance.config import read_config
 from countenance.coverage.advice import Advice, describe_light, describe_pose, listed
 from countenance.coverage.aspects import COMPARED_AT_ONCE, CoverageConfig, num_near, usual_eyes
 from countenance.coverage.measure import (
@@ -19,7 +18,6 @@ from countenance.coverage.measure import (
     percent,
 )
 from countenance.coverage.page import coverage_page
-from countenance.errors import UsageError
 from countenance.faces.store import StoredFace
 from countenance.types import FaceQuality, Rejection
 from countenance.vision.align import canonical_mesh
@@ -423,9 +421,3 @@ def test_words() -> None:
     assert describe_light(0.1, 0.3) == "from below"
     assert listed(["one", "two", "three"]) == "one, two and three"
     assert (listed(["one"]), listed([])) == ("one", "")
-
-
-def test_settings_are_checked() -> None:
-    with pytest.raises(UsageError, match="near_deg must be more than 0"):
-        read_config(CoverageConfig, "coverage", {}, ["coverage.near_deg=0"])
-    assert read_config(CoverageConfig, "coverage", {}, ["coverage.min_near=1"]).min_near == 1

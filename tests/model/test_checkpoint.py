@@ -9,6 +9,8 @@ import torch
 
 from countenance.errors import ModelError
 from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_weights, save_checkpoint
+from countenance.model.config import TrainConfig
+from countenance.model.state import build_generator, load_generator, trained_config
 
 FACTS = {
     "people": ("dana", "kim"),
@@ -100,12 +102,42 @@ def test_only_safetensors_beside_the_facts_are_opened(tmp_path: Path, name: str)
         read_weights(tmp_path, checkpoint)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 2}', '{"schema": 7}'])
+@pytest.mark.parametrize("content", ["{", "[]", "7", '{"schema": 1}', '{"schema": 2}', '{"schema": 7}', "[" * 100_000])
 @pytest.mark.usefixtures("saved")
 def test_facts_that_cant_be_read_are_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "checkpoint.json").write_text(content)
     with pytest.raises(ModelError, match="train again"):
         read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"people": 5}, {"people": [1]}, {"images_seen": "many"}, {"config": 7}, {"weights_name": None}]
+)
+@pytest.mark.usefixtures("saved")
+def test_facts_of_another_type_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    facts = json.loads((tmp_path / "checkpoint.json").read_text())
+    (tmp_path / "checkpoint.json").write_text(json.dumps(facts | change))
+    with pytest.raises(ModelError, match=rf"checkpoint.json is corrupt \({next(iter(change))}.*train again") as caught:
+        read_checkpoint(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_generator_trained_by_another_version_is_loaded(tmp_path: Path) -> None:
+    """Its settings have a name that this version doesn't know."""
+    config = TrainConfig(resolution=64, width=8)
+    weights = {f"generator/{name}": tensor for name, tensor in build_generator(config, 2).state_dict().items()}
+    stored = {"resolution": 64, "width": 8, "foo": 1}
+    checkpoint = save_checkpoint(tmp_path, weights, {**FACTS, "config": stored})
+    generator = load_generator(tmp_path, checkpoint, torch.device("cpu"))
+    assert trained_config(tmp_path, checkpoint) == config
+    assert all(torch.equal(weights[f"generator/{name}"], found) for name, found in generator.state_dict().items())
+
+
+@pytest.mark.parametrize("config", [{"width": 1e8}, {"threads": "x"}, {"device": "evil"}, {"images": 2}])
+def test_settings_of_a_checkpoint_that_are_not_allowed_are_refused(tmp_path: Path, config: dict[str, object]) -> None:
+    checkpoint = save_checkpoint(tmp_path, {"x": torch.ones(6)}, {**FACTS, "config": config})
+    with pytest.raises(ModelError, match=r"checkpoint.json: settings? train.*train again"):
+        load_generator(tmp_path, checkpoint, torch.device("cpu"))
 
 
 def test_missing_weights_are_told(tmp_path: Path, saved: Checkpoint) -> None:

@@ -181,15 +181,10 @@ def test_label_off_is_recorded_with_its_reason(do_publish: Callable[..., Publish
     assert next(iter(ledger.entries(project))).facts["label_reason"] == "credits name the process"
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines"])
-def test_label_off_without_a_plain_reason_is_refused(reason: str) -> None:
-    with pytest.raises(UsageError, match="unlabelled_reason"):
+@pytest.mark.parametrize("reason", ["", "  ", "x", "no comment", "a b c", "one two three\nfour"])
+def test_label_off_without_a_sentence_that_says_why_is_refused(reason: str) -> None:
+    with pytest.raises(ValueError, match="unlabelled_reason"):
         PublishConfig(label=False, unlabelled_reason=reason)
-
-
-def test_quality_out_of_range_is_refused() -> None:
-    with pytest.raises(UsageError, match="quality"):
-        PublishConfig(quality=60)
 
 
 def refuse(*_args: object, **_options: object) -> None:
@@ -319,7 +314,7 @@ def test_labelled_and_unlabelled_fragments_never_mix(
     with monkeypatch.context() as patch:
         patch.setattr(door, "sign", refuse)
         with pytest.raises(ProvenanceError):
-            do_publish("mp4", config=PublishConfig(label=False, unlabelled_reason="a test"))
+            do_publish("mp4", config=PublishConfig(label=False, unlabelled_reason="fragments are compared in a test"))
     assert num_label_pixels(do_publish("mp4").path)[0] > 100
 
 

@@ -251,7 +251,7 @@ def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> N
 def test_label_is_left_off_only_with_a_reason(trained: Production, tmp_path: Path) -> None:
     plate = tmp_path / "plate.png"
     Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
-    with pytest.raises(UsageError, match="reason"):
+    with pytest.raises(ValueError, match="reason"):
         GenerateConfig(label=False)
     trained.generate(plate, tmp_path / "labelled.png", GenerateConfig())
     trained.generate(plate, tmp_path / "unlabelled.png", UNLABELLED)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from countenance.consent.permit import grant_prepare
-from countenance.errors import ConsentError
+from countenance.errors import ConsentError, UsageError
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.review.query import FaceQuery
@@ -31,6 +31,20 @@ DOORS: dict[str, Callable[[Project, Permit, Path], object]] = {
         project, LIKENESS, permit, path, drop_deleted=True, progress=Silent()
     ),
 }
+
+
+def test_the_settings_of_an_earlier_version_are_used_for_a_decision(trained: Production) -> None:
+    project, permit = trained.project, grant_prepare(trained.project, LIKENESS)
+    face = found_faces(project, LIKENESS, permit).faces[0]
+
+    def remember(path: str, value: object) -> None:
+        project.database.execute("UPDATE runs SET facts = json_set(facts, ?, ?) WHERE verb = 'prepare'", (path, value))
+
+    remember("$.config.foo", 1)
+    assert say(project, LIKENESS, permit, {"drop": [face]}, progress=Silent()).rejections["dropped"] == 1
+    remember("$.config.max_distance", 3)
+    with pytest.raises(UsageError, match=r"prepare\.max_distance: expected .*, got 3; run `countenance prepare"):
+        say(project, LIKENESS, permit, {"keep": [face]}, progress=Silent())
 
 
 @pytest.mark.parametrize("door", DOORS)

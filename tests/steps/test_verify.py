@@ -145,6 +145,15 @@ def test_a_log_that_was_changed_is_told(published: Published, project: Project) 
     assert finding.reasons
 
 
+@pytest.mark.parametrize("event", ["published", "withdrawn"])
+def test_a_log_entry_without_its_facts_is_told(published: Published, project: Project, event: str) -> None:
+    with project.transaction():
+        ledger.append(project, event, {})
+    finding = findings(verify(published.path, project))["log"]
+    assert finding.state == "invalid"
+    assert f"({event}) should hold" in finding.reasons[0]
+
+
 def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(MediaError):

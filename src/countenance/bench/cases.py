@@ -101,7 +101,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
         entries = tomllib.loads(path.read_text())["case"]
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}; check the name") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, RecursionError) as error:
         raise UsageError(f"{path} is no case file ({error}); it holds a [[case]] table for each case") from None
     if not isinstance(entries, list):
         raise UsageError(f"{path} is no case file; it holds a [[case]] table for each case")

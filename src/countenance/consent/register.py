@@ -215,5 +215,5 @@ def _logged_releases(project: Project) -> tuple[set[str], set[str]]:
     found: dict[str, set[str]] = {"release.added": set(), "release.revoked": set()}
     for entry in ledger.entries(project):
         if entry.event in found:
-            found[entry.event].add(entry.facts["release"])
+            found[entry.event].add(entry.fact("release", str))
     return found["release.added"], found["release.revoked"]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
+from pydantic import Field
 
+from countenance.config import Integer, Number, section
 from countenance.types import FaceQuality
 
 Aspect = Literal["pose", "mouth", "eyes", "light"]
@@ -17,25 +19,21 @@ COMPARED_AT_ONCE = 512
 """Needed faces compared with all kept ones in one go, so that memory stays small."""
 
 
+@section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageConfig:
     """The section `coverage` of the settings: how near a face of the set must be to stand for one of the plate."""
 
-    near_deg: float = 10.0
-    """In yaw and in pitch. Roll doesn't count: faces are cut out upright."""
-    near_mouth: float = 0.05
-    """See `FaceQuality.mouth_open`."""
-    near_eyes: float = 0.15
-    """In parts of how far the person's eyes are usually open."""
-    near_light: float = 0.1
-    """In both numbers of `FaceQuality.light_xy`."""
-    min_near: int = 3
-    """So many faces must be near: a single one may be a slip of measurement, and teaches little."""
-
-    def __post_init__(self) -> None:
-        for name in ("near_deg", "near_mouth", "near_eyes", "near_light", "min_near"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0")
+    near_deg: Annotated[Number, Field(gt=0, le=90)] = 10.0
+    """In yaw and in pitch, in degrees. Roll doesn't count: crops are upright."""
+    near_mouth: Annotated[Number, Field(gt=0, le=1)] = 0.05
+    """In how far the mouth is open, as a fraction of the distance between the eyes' outer corners."""
+    near_eyes: Annotated[Number, Field(gt=0, le=1)] = 0.15
+    """In how far the eyes are open, as a fraction of this person's usual opening."""
+    near_light: Annotated[Number, Field(gt=0, le=2)] = 0.1
+    """In the direction of the light, across and up."""
+    min_near: Annotated[Integer, Field(ge=1, le=1000)] = 3
+    """How many faces must be near: a single one may be a measurement error, and teaches little."""
 
     def tolerance(self, aspect: Aspect) -> float:
         """How far two faces may differ in an aspect."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -69,13 +70,13 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             values = {RENAMED_SINCE_1.get(name, name): value for name, value in values.items()} | {"schema": SCHEMA}
         if values["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {values['schema']}, this version reads {SCHEMA}; train again")
-        for name in ("people", "face_set_digests", "release_digests"):
-            values[name] = tuple(values[name])
-        return Checkpoint(**values)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{path} is corrupt ({error}); restore it from a copy, or remove {folder} and train again"
-        ) from None
+        return TypeAdapter(Checkpoint).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = str(error)
+    raise ModelError(f"{path} is corrupt ({why}); restore it from a copy, or remove {folder} and train again")
 
 
 def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:

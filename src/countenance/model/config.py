@@ -2,52 +2,56 @@
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 
+from countenance.config import Integer, Number, section
 from countenance.errors import ModelError
 
 
+@section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """The section `train` of the settings."""
-
-    generator: Literal["film"] = "film"
-    """The kind of network that draws; `model/generators/registry.py` lists them."""
-    resolution: Literal[64, 128] = 128
-    """Side of the generated face in pixels."""
-    width: int = 24
-    """Channels of the widest map; the cost grows with its square."""
-    images: int = 200_000
-    """Faces to pass in all, both people together; then training stops by itself."""
-    batch_size: int = 16
-    """Faces a step, both people together; even."""
-    learning_rate: float = 6e-4
-    """Falls to a tenth over the last half."""
-    realism_weight: float = 0.02
-    """Of the discriminator's word against the reconstruction, reached late: early it only disturbs."""
-    adversary_weight: float = 0.03
-    """How strongly the code is kept from telling the person."""
-    seed: int = 1
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0
-    """Of the processor; 0 for all cores, at most 8. On the CPU the same seed and threads give the same bytes."""
-    save_every_s: float = 30.0
-    preview_every_s: float = 30.0
-    metrics_every_steps: int = 25
-
-
-def check(config: TrainConfig) -> None:
-    """Raise where values make no sense.
+    """The section `train` of the settings.
 
     Raises:
-        ModelError: with the setting's name.
+        ValueError: `images` is less than one batch.
     """
-    if config.batch_size < 2 or config.batch_size % 2:
-        raise ModelError(f"train.batch_size must be even, half for each person, got {config.batch_size}")
-    if config.images < config.batch_size:
-        raise ModelError(f"train.images must be at least one batch of {config.batch_size}, got {config.images}")
+
+    generator: Literal["film"] = "film"
+    """The kind of network that draws the face."""
+    resolution: Literal[64, 128] = 128
+    """Side of the generated face in pixels."""
+    width: Annotated[Integer, Field(ge=4, le=256)] = 24
+    """Channels of the widest feature map; the cost grows with its square."""
+    images: Annotated[Integer, Field(ge=2, le=1_000_000_000)] = 200_000
+    """Faces to train on in total, both people together; then training ends. At least one batch."""
+    batch_size: Annotated[Integer, Field(ge=2, le=1024, multiple_of=2)] = 16
+    """Faces in each step, half of them of each person."""
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 6e-4
+    """Of the generator; it falls to a tenth over the second half of the training."""
+    realism_weight: Annotated[Number, Field(ge=0, le=10)] = 0.02
+    """Of the discriminator's loss against the reconstruction loss. It is reached late: early it only disturbs."""
+    adversary_weight: Annotated[Number, Field(ge=0, le=10)] = 0.03
+    """How strongly the code is kept from revealing which person it is of."""
+    seed: Annotated[Integer, Field(ge=0, le=2**32 - 1)] = 1
+    """Of the weights' initialisation and of the training's order."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train and generate; auto takes the GPU if there is one."""
+    threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
+    """CPU threads; 0 for all cores, at most 8. On the CPU the same seed and threads give the same bytes."""
+    save_every_s: Annotated[Number, Field(ge=0, le=1_000_000_000)] = 30.0
+    """Seconds between two checkpoints."""
+    preview_every_s: Annotated[Number, Field(ge=0, le=1_000_000_000)] = 30.0
+    """Seconds between two preview images."""
+    metrics_every_steps: Annotated[Integer, Field(ge=1, le=1_000_000)] = 25
+    """Steps between two lines of metrics."""
+
+    def __post_init__(self) -> None:
+        if self.images < self.batch_size:
+            raise ValueError(f"images must be at least one batch of {self.batch_size}, got {self.images}")
 
 
 def choose_device(config: TrainConfig) -> torch.device:

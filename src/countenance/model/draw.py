@@ -9,12 +9,12 @@ from countenance.model.checkpoint import Checkpoint
 from countenance.model.config import TrainConfig
 from countenance.model.generators.base import DrawerParts
 from countenance.model.generators.registry import GENERATORS
-from countenance.model.state import load_generator
+from countenance.model.state import load_generator, trained_config
 
 
-def needs_references(checkpoint: Checkpoint) -> bool:
-    """Whether a drawer of this model is to be given the likeness's faces."""
-    return GENERATORS[TrainConfig(**checkpoint.config).generator].needs_references
+def needs_references(config: TrainConfig) -> bool:
+    """Whether a drawer of a model with this config is to be given the likeness's faces."""
+    return GENERATORS[config.generator].needs_references
 
 
 def open_drawer(folder: Path, checkpoint: Checkpoint, references: References, device: torch.device) -> Drawer:
@@ -23,7 +23,7 @@ def open_drawer(folder: Path, checkpoint: Checkpoint, references: References, de
     Raises:
         ModelError: its weights are missing, corrupt or another network's.
     """
-    config = TrainConfig(**checkpoint.config)
+    config = trained_config(folder, checkpoint)
     spec = GENERATORS[config.generator]
     used = references if spec.needs_references else NO_REFERENCES
     return spec.open_drawer(

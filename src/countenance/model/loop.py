@@ -14,10 +14,10 @@ import countenance
 from countenance.errors import ModelError
 from countenance.model.batches import TrainingBatch, draw_batch
 from countenance.model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from countenance.model.config import TrainConfig, check, choose_device, use_threads
+from countenance.model.config import TrainConfig, choose_device, use_threads
 from countenance.model.losses import discriminator_loss, realism_loss, reconstruction_loss
 from countenance.model.record import append_metrics, drop_metrics_after, write_preview
-from countenance.model.state import TrainingState, begin
+from countenance.model.state import TrainingState, begin, trained_config
 from countenance.progress import Progress
 
 FIXED_SETTINGS = ("generator", "resolution", "width", "batch_size", "seed")
@@ -51,7 +51,6 @@ def train(
     Raises:
         ModelError: the checkpoint can't be used, or a loss is no longer finite.
     """
-    check(config)
     device = choose_device(config)
     use_threads(config)
     # As `use_deterministic_algorithms` does, but without loading torch's compiler for two seconds.
@@ -142,9 +141,9 @@ def _save(folder: Path, state: TrainingState, facts: TrainingFacts, config: Trai
 def _check_same_network(folder: Path, checkpoint: Checkpoint, facts: TrainingFacts, config: TrainConfig) -> None:
     if checkpoint.people != facts.people:
         raise ModelError(f"{folder} holds a model of {checkpoint.people}, expected {facts.people}; move it away")
-    begun_with = TrainConfig(**checkpoint.config)
+    trained = trained_config(folder, checkpoint)
     for name in FIXED_SETTINGS:
-        before, now = getattr(begun_with, name), getattr(config, name)
+        before, now = getattr(trained, name), getattr(config, name)
         if before != now:
             raise ModelError(
                 f"the model in {folder} was started with train.{name} = {before}, not {now}; "

@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from countenance.model.checkpoint import Checkpoint, read_weights, restore
+from countenance.config import stored_config
+from countenance.errors import ModelError
+from countenance.model.checkpoint import FACTS_NAME, Checkpoint, read_weights, restore
 from countenance.model.config import TrainConfig
 from countenance.model.discriminators import IdentityAdversary, PatchDiscriminator
 from countenance.model.generators.base import Generator
@@ -95,13 +97,29 @@ def build_generator(config: TrainConfig, num_people: int) -> Generator:
     return GENERATORS[config.generator].build(config, num_people)
 
 
+def trained_config(folder: Path, checkpoint: Checkpoint) -> TrainConfig:
+    """The settings with which a checkpoint was trained.
+
+    Raises:
+        ModelError: one of them isn't allowed in this version.
+    """
+    return stored_config(
+        TrainConfig,
+        "train",
+        checkpoint.config,
+        where=str(folder / FACTS_NAME),
+        remedy=f"restore it from a copy, or remove {folder} and train again",
+        error=ModelError,
+    )
+
+
 def load_generator(folder: Path, checkpoint: Checkpoint, device: torch.device) -> Generator:
     """The trained generator, ready to draw.
 
     Raises:
         ModelError: its weights are missing, corrupt or of another network.
     """
-    generator = build_generator(TrainConfig(**checkpoint.config), len(checkpoint.people))
+    generator = build_generator(trained_config(folder, checkpoint), len(checkpoint.people))
     restore(generator, part("generator", read_weights(folder, checkpoint)), folder)
     return generator.to(device).eval()
 

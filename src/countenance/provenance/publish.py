@@ -9,9 +9,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from countenance import ledger
+from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import MediaError, ProvenanceError, UsageError
 from countenance.media.writer import join_fragments, write_fragments, write_picture
 from countenance.progress import Progress
@@ -27,28 +30,35 @@ SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
 }
 
 
+MIN_REASON_WORDS, MIN_REASON_CHARACTERS = 3, 15
+"""Of the reason why a label is left off: a sentence that somebody else can understand."""
+
+
+@section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishConfig:
     """How a file leaves.
 
     Raises:
-        UsageError: the label is off and nobody says why, or a value is out of range.
+        ValueError: the label is off without a reason that says why.
     """
 
-    quality: int = 16
-    """x264's constant rate factor, 0–51: lower is better and larger."""
-    label: bool = True
-    """Whether the picture itself says that it was altered."""
-    unlabelled_reason: str = ""
-    """Why the label is off; kept in the credentials and in the log."""
+    quality: Annotated[Integer, Field(ge=0, le=51)] = 16
+    """x264's constant rate factor: lower is better and larger."""
+    label: Boolean = True
+    """Whether the image itself says that it was altered."""
+    unlabelled_reason: Annotated[Text, Field(max_length=200)] = ""
+    """Why the label is off, in a sentence; it is recorded in the file's credentials and in the log."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.quality <= 51:
-            raise UsageError(f"expected a quality from 0 (best) to 51, got {self.quality}")
-        if not self.label and not self.unlabelled_reason.strip():
-            raise UsageError("without the label a reason is needed, and it is recorded; set unlabelled_reason")
-        if len(self.unlabelled_reason) > 200 or not self.unlabelled_reason.isprintable():
-            raise UsageError("expected an unlabelled_reason of one line with at most 200 characters; shorten it")
+        if not self.unlabelled_reason.isprintable():
+            raise ValueError("unlabelled_reason must be one line without control characters")
+        reason = self.unlabelled_reason.strip()
+        if not self.label and (len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS):
+            raise ValueError(
+                "without the label, unlabelled_reason must say why in a sentence of at least "
+                f"{MIN_REASON_WORDS} words and {MIN_REASON_CHARACTERS} characters, got {reason!r}; it is recorded"
+            )
 
 
 def publish(

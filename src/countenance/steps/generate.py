@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
+from countenance.config import section
 from countenance.consent.permit import require
 from countenance.consent.register import templates
 from countenance.drawing import NO_REFERENCES
@@ -20,9 +21,10 @@ from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import model_folder, read_checkpoint
-from countenance.model.config import TrainConfig, choose_device, use_threads
+from countenance.model.config import choose_device, use_threads
 from countenance.model.draw import needs_references, open_drawer
 from countenance.model.references import choose_references
+from countenance.model.state import trained_config
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.keys import load_or_make_identity
@@ -33,13 +35,14 @@ from countenance.types import MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 
 
+@section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerateConfig(PublishConfig):
     """The section `generate` of the settings: how the face is put in, and how the file leaves."""
 
     skin: Literal["performer", "likeness"] = "performer"
-    """Whose skin tone the face has. The performer's agrees with neck and hands; the likeness's own is right where those
-    don't show, or were made up to match."""
+    """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
+    aren't visible, or were made up to match."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,11 +88,11 @@ def generate(
     # Before any work: publishing signs with the same identity, after all frames are rendered.
     for note in load_or_make_identity().notes:
         progress.note(note)
-    train_config = TrainConfig(**checkpoint.config)
+    train_config = trained_config(folder, checkpoint)
     device = choose_device(train_config)
     use_threads(train_config)
     references = NO_REFERENCES
-    if needs_references(checkpoint):
+    if needs_references(train_config):
         references = choose_references(project, permitted_face_set(project, likeness, permit))
     drawer = open_drawer(folder, checkpoint, references, device)
 

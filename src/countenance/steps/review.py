@@ -1,10 +1,11 @@
 """What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from countenance import ledger
+from countenance.config import stored_config
 from countenance.consent.permit import require
 from countenance.consent.register import templates
 from countenance.errors import CountenanceError, FaceError, UsageError
@@ -283,10 +284,14 @@ def _last_config(project: Project, person: str) -> PrepareConfig:
     """With which the faces were chosen: a word about some faces mustn't change how the others are judged."""
     facts = last_facts(project, "prepare", person)
     assert facts is not None, "faces are only there after a run of prepare"
-    values = facts["config"]
-    # An older version may have had settings that are gone.
-    known = {field.name: values[field.name] for field in fields(PrepareConfig) if field.name in values}
-    return PrepareConfig(**known)
+    return stored_config(
+        PrepareConfig,
+        "prepare",
+        facts.get("config"),
+        where=f"the last run of prepare for {person}",
+        remedy=f"run `countenance prepare {person}` again",
+        error=UsageError,
+    )
 
 
 def _describe_anew(project: Project, person: str, nudged: Sequence[Change], progress: Progress) -> list[Description]:

@@ -58,6 +58,7 @@ def _log(sha256: str, project: Project | None) -> Finding:
         return Finding(about="log", state="missing", summary="No project's log was asked: there is no project here.")
     try:
         ledger.check(project)
+        published, plates = _published(project)
     except ProvenanceError as error:
         return Finding(
             about="log",
@@ -65,19 +66,15 @@ def _log(sha256: str, project: Project | None) -> Finding:
             summary="This project's log was changed, so it can't tell anything about the file.",
             reasons=(str(error),),
         )
-    known = {entry.number: entry for entry in ledger.entries(project) if entry.event == "published"}
-    for entry in ledger.entries(project):
-        if entry.event == "withdrawn":
-            known.pop(entry.facts["published_entry"], None)
-    for entry in known.values():
-        if entry.facts["sha256"] == sha256:
-            day = entry.time.partition("T")[0]
-            return Finding(
-                about="log",
-                state="valid",
-                summary=f"This project published exactly this file on {day} (log entry {entry.number}).",
-            )
-    if any(entry.facts["plate_sha256"] == sha256 for entry in known.values()):
+    if sha256 in published:
+        entry = published[sha256]
+        day = entry.time.partition("T")[0]
+        return Finding(
+            about="log",
+            state="valid",
+            summary=f"This project published exactly this file on {day} (log entry {entry.number}).",
+        )
+    if sha256 in plates:
         return Finding(
             about="log",
             state="unknown",
@@ -88,6 +85,20 @@ def _log(sha256: str, project: Project | None) -> Finding:
         state="unknown",
         summary="This project's log doesn't know this file; it may still be a changed copy of one that it knows.",
     )
+
+
+def _published(project: Project) -> tuple[dict[str, ledger.LogEntry], set[str]]:
+    """The first entry of each published file that wasn't withdrawn, by SHA-256, and the SHA-256s of their plates."""
+    known: dict[int, ledger.LogEntry] = {}
+    for entry in ledger.entries(project):
+        if entry.event == "published":
+            known[entry.number] = entry
+        elif entry.event == "withdrawn":
+            known.pop(entry.fact("published_entry", int), None)
+    by_file: dict[str, ledger.LogEntry] = {}
+    for entry in known.values():
+        by_file.setdefault(entry.fact("sha256", str), entry)
+    return by_file, {entry.fact("plate_sha256", str) for entry in known.values()}
 
 
 def _edits(credentials: Credentials) -> Finding:
