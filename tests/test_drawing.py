@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.drawers import Guided, Negative, face_input
 
 from countenance.drawing import NO_REFERENCES, Drawer, ReferenceFace, drawer_digest, references_of
+from tests.support.drawers import Guided, Negative, face_input
 
 
 def reference(level: int = 90) -> ReferenceFace:

@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 from jaxtyping import Float32
-from tests.support.drawers import face_input
 
 from countenance.bench.classical import (
     RESOLUTION,
@@ -24,6 +23,7 @@ from countenance.vision.align import canonical_mesh, cut, frame_to_crop, head_po
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.light import even_light
 from countenance.vision.mask import face_mask
+from tests.support.drawers import face_input
 
 
 @pytest.fixture(scope="module")

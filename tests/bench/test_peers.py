@@ -6,7 +6,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from tests.support.drawers import face_input
 from torch import Tensor, nn
 
 from countenance.bench.peers import (
@@ -27,6 +26,7 @@ from countenance.bench.peers import (
     warped_batch,
 )
 from countenance.model.batches import to_network_range
+from tests.support.drawers import face_input
 
 NAMES: tuple[PeerName, ...] = get_args(PeerName)
 SIZES = {

@@ -5,14 +5,11 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import pytest
-from av.video.frame import VideoFrame
 
 from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
@@ -23,9 +20,9 @@ from countenance.bench.truth import TruthConfig, code_digest, run_truth
 from countenance.demo import data_folder
 from countenance.errors import UsageError
 from countenance.media.probe import probe
-from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
+from tests.support.videos import frames_of, write_video
 
 NUM_PLATE_FRAMES, NUM_TRAINING_FRAMES = 6, 12
 TINY = Case(name="tiny", size=256, training_frames=NUM_TRAINING_FRAMES, plate_frames=NUM_PLATE_FRAMES)
@@ -33,12 +30,7 @@ TINY = Case(name="tiny", size=256, training_frames=NUM_TRAINING_FRAMES, plate_fr
 
 def cut_clip(name: str, path: Path, *, first: int, count: int) -> None:
     """Some frames of one of the demo's clips, as a clip of their own."""
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=24, width=256, height=256, options={"crf": "10"})
-        stream.pix_fmt = "yuv420p"
-        for frame in islice(read_frames(probe(data_folder() / name), first_index=first), count):
-            container.mux(stream.encode(VideoFrame.from_ndarray(frame.rgb, format="rgb24")))
-        container.mux(stream.encode(None))
+    write_video(path, frames_of(name, count, first=first))
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from countenance.database import DATABASE_NAME
-
-from .conftest import TRAIN, Desk, cut, grey
+from tests.support.desk import TRAIN, Desk
+from tests.support.videos import cut, grey
 
 LIGHT = ("log", "check")
 NOBODY = 65534

@@ -1,7 +1,8 @@
 import json
 from pathlib import Path
 
-from .conftest import Desk, grey
+from tests.support.desk import Desk
+from tests.support.videos import grey
 
 
 def test_report_with_a_plate(trained: Desk) -> None:

@@ -15,8 +15,7 @@ from countenance import ledger
 from countenance.database import DATABASE_NAME
 from countenance.faces.store import stored_faces
 from countenance.project import opened
-
-from .conftest import Desk
+from tests.support.desk import Desk
 
 NAMES = ("faces", "list", "dana", "--names")
 UNSURE = ("--set", "prepare.max_distance=0.01")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from countenance.demo import data_folder
-
-from .conftest import TRAIN, cut
+from tests.support.desk import TRAIN
+from tests.support.videos import cut
 
 
 @pytest.fixture

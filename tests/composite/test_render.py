@@ -3,8 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.drawers import Negative
-from tests.support.made_up import mesh_at
 
 from countenance.composite import render as render_module
 from countenance.composite.place import PlacedFace
@@ -14,6 +12,8 @@ from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Silent
 from countenance.types import MediaInfo, Render
+from tests.support.drawers import Negative
+from tests.support.made_up import mesh_at
 
 FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.drawers import Guided, Negative, face_input
-from tests.support.made_up import mesh_at
 
 from countenance.composite.place import PlacedFace
 from countenance.composite.swap import first_needed, swap_faces
@@ -17,6 +15,8 @@ from countenance.types import Frame
 from countenance.vision.align import head_pose
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.mask import face_mask
+from tests.support.drawers import Guided, Negative, face_input
+from tests.support.made_up import mesh_at
 
 
 @pytest.fixture(scope="module")

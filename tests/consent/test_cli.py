@@ -13,8 +13,7 @@ from countenance.consent.release import check_signature
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
 from countenance.faces import portrait
 from countenance.project import create, opened
-
-from .conftest import Production, template_of
+from tests.support.signing import Production, template_of
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +71,7 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
     assert json.loads(run("list --json").stdout)["releases"][0]["state"] == "revoked"
     with opened(folder / "film") as project, pytest.raises(ConsentError, match="was revoked"):
         grant_prepare(project, "dana")
-    assert json.loads(run("check --json", log.app).stdout) == {"entries": 2, "remembered": 2}
+    assert json.loads(run("check --json", log.app).stdout) == {"entries": 2, "remembered": 2, "clock_set_back_at": []}
     assert [entry["event"] for entry in json.loads(run("show --json", log.app).stdout)] == [
         "release.added",
         "release.revoked",

@@ -12,8 +12,7 @@ from countenance.database import DATABASE_NAME, migrations
 from countenance.faces.store import stored_faces
 from countenance.footage import known_clips
 from countenance.project import Project, opened
-
-from .conftest import Production
+from tests.support.signing import Production
 
 SHA256 = "ab" * 32
 

@@ -13,8 +13,7 @@ from countenance.consent.permit import grant, grant_prepare, require, require_un
 from countenance.consent.register import known_releases
 from countenance.errors import ConsentError, ProvenanceError
 from countenance.types import Action, Permit
-
-from .conftest import NOON, Production
+from tests.support.signing import NOON, Production
 
 MakeProduction = Callable[..., Production]
 DOORS: dict[Action, dict[str, str]] = {

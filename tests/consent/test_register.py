@@ -11,8 +11,7 @@ from countenance.consent.document import document_text, read_release, write_docu
 from countenance.consent.register import add_release, add_revocation, known_releases, project_title, state_of
 from countenance.consent.release import digest_of, new_revocation, sign
 from countenance.errors import ConsentError, FaceError, ProvenanceError
-
-from .conftest import NOON, Production, template_of
+from tests.support.signing import NOON, Production, template_of
 
 
 def counts(production: Production) -> tuple[int, int, int]:

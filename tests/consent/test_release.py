@@ -27,8 +27,7 @@ from countenance.consent.release import (
     sign,
 )
 from countenance.errors import ConsentError, UsageError
-
-from .conftest import Production
+from tests.support.signing import Production
 
 Table = dict[str, Any]
 

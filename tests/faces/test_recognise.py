@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from jaxtyping import Float32
-from tests.support.made_up import CLIP, add_track
 
 from countenance.consent.register import templates
 from countenance.faces.answers import answer
@@ -9,6 +8,7 @@ from countenance.faces.config import PrepareConfig
 from countenance.faces.recognise import NOBODY_ELSE, recognise
 from countenance.faces.store import stored_faces
 from countenance.project import Project, now
+from tests.support.made_up import CLIP, add_track
 
 CONFIG = PrepareConfig()
 ANOTHER_CLIP = "cd" * 32

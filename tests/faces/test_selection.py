@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.made_up import GOOD
 
 from countenance.faces.config import PLATE_CONFIG, PrepareConfig
 from countenance.faces.selection import judge, most_varied
 from countenance.types import FaceQuality
+from tests.support.made_up import GOOD
 
 
 def turned(yaw_deg: float, sharpness: float = 200.0) -> FaceQuality:

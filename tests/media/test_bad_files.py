@@ -31,8 +31,7 @@ from countenance.media.probe import take_fingerprint
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.steps.collect import collect
-
-from .conftest import MakeVideo, quadrants
+from tests.support.videos import MakeVideo, quadrants
 
 Make = Callable[[Path, MakeVideo], object]
 

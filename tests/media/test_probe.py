@@ -18,8 +18,7 @@ from countenance.errors import MediaError
 from countenance.media.container import opened_video
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-
-from .conftest import TIME_BASE, MakeVideo, quadrants
+from tests.support.videos import TIME_BASE, MakeVideo, quadrants
 
 
 def test_tells_what_a_video_is(make_video: MakeVideo) -> None:

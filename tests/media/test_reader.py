@@ -17,8 +17,7 @@ from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import Frame
-
-from .conftest import MakeVideo, quadrants
+from tests.support.videos import MakeVideo, quadrants
 
 UNEVEN_PTS = (100, 612, 700, 1900, 1901, 4000, *range(5000, 12000, 333))
 

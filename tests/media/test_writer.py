@@ -15,8 +15,8 @@ from countenance.media.reader import read_frames
 from countenance.media.writer import FRAGMENT_FRAMES, join_fragments, write_fragments, write_picture
 from countenance.progress import Silent
 from countenance.types import Frame, MediaInfo
-
-from .conftest import TIME_BASE, FullDisk, MakeVideo, quadrants
+from tests.support.disk import FullDisk
+from tests.support.videos import TIME_BASE, MakeVideo, quadrants
 
 UNEVEN_PTS = tuple(itertools.accumulate([7, *(300 + 91 * (index % 9) for index in range(69))]))
 

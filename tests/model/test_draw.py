@@ -4,9 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.support.drawers import Guided, face_input
-from tests.support.made_up import GOOD, add_track
-from tests.test_drawing import reference
 from torch import Tensor, nn
 
 from countenance.drawing import NO_REFERENCES, DrawnFace, FaceInput, drawer_digest, references_of
@@ -20,6 +17,9 @@ from countenance.model.state import load_generator
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.types import FaceSet
+from tests.support.drawers import Guided, face_input
+from tests.support.made_up import GOOD, add_track
+from tests.test_drawing import reference
 
 CPU = torch.device("cpu")
 

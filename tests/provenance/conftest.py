@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from countenance.provenance.credentials import Claim
+from tests.support.videos import write_video
 
 NUM_FRAMES = 6
 
@@ -27,12 +27,7 @@ def make_plate(tmp_path: Path) -> Callable[..., Path]:
         rng = np.random.default_rng(shade)
         pictures = rng.integers(shade - 20, shade + 20, (NUM_FRAMES, 96, 160, 3), dtype=np.uint8)
         if path.suffix in (".mp4", ".mov", ".mkv"):
-            with av.open(path, "w") as container:
-                stream = container.add_stream("libx264", rate=25)
-                stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-                for picture in pictures:
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-                container.mux(stream.encode())
+            write_video(path, pictures, frame_rate=25)
         else:
             Image.fromarray(pictures[0]).save(path)
         return path

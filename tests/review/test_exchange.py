@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.made_up import add_track, mesh_at, picture_of
 
 from countenance.errors import CountenanceError, UsageError
 from countenance.faces.store import StoredFace, read_crop, read_visible, stored_faces, write_face
@@ -17,6 +16,7 @@ from countenance.progress import Silent
 from countenance.project import Project
 from countenance.review import exchange
 from countenance.review.exchange import Change, hidden_by_hand, read_folder, write_folder
+from tests.support.made_up import add_track, mesh_at, picture_of
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from tests.support.made_up import CLIP, QUALITY, add_track
 
 from countenance.errors import UsageError
 from countenance.faces.store import StoredFace
@@ -24,6 +23,7 @@ from countenance.review.query import (
     track_named,
     waiting_tracks,
 )
+from tests.support.made_up import CLIP, QUALITY, add_track
 
 OTHER_CLIP = "cd" * 32
 CLIPS = {

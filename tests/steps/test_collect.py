@@ -8,7 +8,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 from PIL import Image
 
 import countenance.steps.collect
@@ -20,6 +19,7 @@ from countenance.progress import Silent
 from countenance.project import Project
 from countenance.steps.collect import Collected, collect
 from countenance.types import MediaInfo
+from tests.support.videos import noise, write_video
 
 NOBODY = 65534
 
@@ -179,17 +179,9 @@ def test_an_empty_folder_and_one_of_hidden_files_hold_nothing(project: Project, 
 
 def write_clip(path: Path, num_frames: int, **options: str) -> Path:
     """Noise, so that every frame takes room."""
-    chance = np.random.default_rng(0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", options=options) as container:
-        stream = container.add_stream("libx264", rate=25, width=64, height=48, options={"g": "10", "bf": "2"})
-        assert isinstance(stream, VideoStream)
-        stream.pix_fmt = "yuv420p"
-        for _ in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(chance.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+    encoder = {"g": "10", "bf": "2"}
+    return write_video(path, noise(num_frames, (64, 48)), frame_rate=25, encoder=encoder, container_options=options)
 
 
 def cut_off(path: Path, kept: float) -> Path:

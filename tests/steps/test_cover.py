@@ -13,8 +13,9 @@ from countenance.faces.faceset import open_face_set
 from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.cover import Plate, cover, write_report
-
-from .conftest import LIKENESS, PERFORMER, STRANGER, Production, Recorder, clip_of, copied, frames_of, write_video
+from tests.support.production import LIKENESS, PERFORMER, STRANGER, Production, copied
+from tests.support.recorder import Recorder
+from tests.support.videos import clip_of, frames_of, write_video
 
 VARYING_PTS = [0, 512, 1024, 3072, 3584, 4096]
 

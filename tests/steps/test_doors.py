@@ -20,8 +20,8 @@ from countenance.steps.generate import generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 from countenance.types import Action, Permit
-
-from .conftest import LIKENESS, PERFORMER, STRANGER, TRAINING, UNLABELLED, USE, Production, frames_of
+from tests.support.production import LIKENESS, PERFORMER, STRANGER, TRAINING, UNLABELLED, USE, Production
+from tests.support.videos import frames_of
 
 LONG_AGO, FAR_OFF = datetime(2026, 2, 1, tzinfo=UTC), datetime(2098, 6, 1, tzinfo=UTC)
 DOORS: tuple[Action, ...] = ("prepare", "train", "generate")

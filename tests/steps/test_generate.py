@@ -36,19 +36,9 @@ from countenance.steps.generate import GenerateConfig
 from countenance.types import Frame, MediaInfo
 from countenance.vision.light import mean_colour
 from countenance.vision.track import GROUP_FRAMES
-
-from .conftest import (
-    LIKENESS,
-    PERFORMER,
-    STRANGER,
-    UNLABELLED,
-    Production,
-    Recorder,
-    Rgb,
-    clip_of,
-    frames_of,
-    write_video,
-)
+from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
+from tests.support.recorder import Recorder
+from tests.support.videos import Rgb, clip_of, frames_of, tone, write_video
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
@@ -107,7 +97,7 @@ def assert_swapped(production: Production, plate: Path, output: Path, frames: Se
 
 
 def test_the_face_is_changed_and_nothing_else(trained: Production, tmp_path: Path) -> None:
-    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 12), sound=True)
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 12), sound=tone(11 / 24))
     result = trained.generate(plate, tmp_path / "shot.mp4")
     assert (result.published.num_frames, result.published.num_altered_frames) == (12, 12)
     assert result.unaltered_spans == ()

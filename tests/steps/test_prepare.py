@@ -15,20 +15,9 @@ from countenance.faces.store import stored_faces
 from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.prepare import prepare
-
-from .conftest import (
-    EVERY_FACE,
-    LIKENESS,
-    PERFORMER,
-    STRANGER,
-    Production,
-    Recorder,
-    Rgb,
-    clip_of,
-    copied,
-    frames_of,
-    write_video,
-)
+from tests.support.production import EVERY_FACE, LIKENESS, PERFORMER, STRANGER, Production, copied
+from tests.support.recorder import Recorder
+from tests.support.videos import Rgb, clip_of, frames_of, write_video
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 

@@ -29,20 +29,9 @@ from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.train import train
-
-from .conftest import (
-    LIKENESS,
-    PERFORMER,
-    STRANGER,
-    TRAINING,
-    Item,
-    Production,
-    Recorder,
-    clip_of,
-    copied,
-    frames_of,
-    write_video,
-)
+from tests.support.production import LIKENESS, PERFORMER, STRANGER, TRAINING, Production, copied
+from tests.support.recorder import Item, Recorder
+from tests.support.videos import clip_of, frames_of, tone, write_video
 
 SMALL_STEPS = replace(TRAINING, images=120, batch_size=2, save_every_s=0.1)
 TRAINING_WHAT = f"training {LIKENESS} onto {PERFORMER}"
@@ -244,7 +233,11 @@ def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three fragments long and a bit, with a moment in which the performer is away."""
     frames = [*frames_of("performance.mp4", 90), *frames_of("kofi_training.mp4", NUM_PLATE_FRAMES - 96, first=150)]
     grey = [np.full((256, 256, 3), 110, np.uint8)] * 6
-    return write_video(tmp_path_factory.mktemp("plate") / "plate.mp4", [*frames[:60], *grey, *frames[60:]], sound=True)
+    return write_video(
+        tmp_path_factory.mktemp("plate") / "plate.mp4",
+        [*frames[:60], *grey, *frames[60:]],
+        sound=tone((NUM_PLATE_FRAMES - 1) / 24),
+    )
 
 
 @pytest.fixture(scope="module")

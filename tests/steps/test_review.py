@@ -11,8 +11,7 @@ from countenance.project import Project
 from countenance.review.query import FaceQuery
 from countenance.steps.review import export_faces, found_faces, import_faces, say, show_faces, show_waiting
 from countenance.types import Permit
-
-from .conftest import LIKENESS, PERFORMER, Production
+from tests.support.production import LIKENESS, PERFORMER, Production
 
 QUERY = FaceQuery()
 DOORS: dict[str, Callable[[Project, Permit, Path], object]] = {

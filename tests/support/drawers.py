@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from tests.support.made_up import mesh_at
 
 from countenance.drawing import NO_REFERENCES, DrawnFace, FaceInput, References, drawer_digest
+from tests.support.made_up import mesh_at
 
 
 def face_input(rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"], *, track: int = 0) -> FaceInput:

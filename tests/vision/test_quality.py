@@ -4,7 +4,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.support.made_up import GOOD
 
 from countenance.faces.config import PrepareConfig
 from countenance.media.probe import probe
@@ -14,6 +13,7 @@ from countenance.vision.align import canonical_mesh, head_pose
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.mask import face_mask
 from countenance.vision.quality import measure_quality, worth
+from tests.support.made_up import GOOD
 
 MESH = np.column_stack([40 * canonical_mesh()[:, :2] + 128, 40 * canonical_mesh()[:, 2]]).astype(np.float32)
 
