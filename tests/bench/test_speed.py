@@ -6,7 +6,7 @@ import pytest
 
 from countenance.bench import speed
 from countenance.bench.cases import ROLES
-from countenance.bench.finding.profile import PARTS, profile
+from countenance.bench.finding.profile import FUNCTIONS, profile
 from countenance.bench.speed import FRAME_WH, NUM_FRAMES, Figure, speed_table
 from countenance.demo import data_folder
 from countenance.faces.portrait import template_of
@@ -48,7 +48,7 @@ def test_the_profile_adds_up(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     speed._write_large(data_folder() / "kofi_training.mp4", clip, 14)
     parts = profile(clip, template_of([data_folder() / "kofi.png"]))
-    assert [part.what for part in parts] == [*PARTS, "the rest"]
+    assert [part.what for part in parts] == [*FUNCTIONS, "the rest"]
     # Each is really called, and none within another.
     assert all(part.ms > 0.01 for part in parts[:-1])
     assert 0 <= parts[-1].ms < 0.3 * sum(part.ms for part in parts)

@@ -25,7 +25,7 @@ import torch
 
 from countenance.bench.cases import DEMO, ROLES, Case, CaseFiles, case_files
 from countenance.bench.extra import require_extra
-from countenance.bench.finding.profile import Part, profile
+from countenance.bench.finding.profile import Cost, profile
 from countenance.bench.methods import OURS, images_per_cpu_s
 from countenance.bench.peers import BATCH_SIZE, PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
 from countenance.bench.production import (
@@ -262,7 +262,7 @@ def _prepared(production: Path, min_difference: float, threads: int, clock: Call
         return clock() - begun
 
 
-def _profile(files: CaseFiles) -> list[Part]:
+def _profile(files: CaseFiles) -> list[Cost]:
     return profile(files.training(PERFORMER), template_of([files.reference(PERFORMER)]))
 
 

@@ -124,8 +124,9 @@ def prepare(
 
     require_extra()
     _one_thread()
-    from countenance.bench.finding.footage import CLIPS, quick_clips
-    from countenance.bench.finding.run import document, run_prepare
+    from countenance.bench.finding.run import run_prepare
+    from countenance.bench.finding.script import CLIPS, quick_clips
+    from countenance.bench.finding.tables import document
     from countenance.cli.display import Bars
     from countenance.project import write_whole
 

@@ -5,35 +5,21 @@ import cv2
 import numpy as np
 import pytest
 
-from countenance.bench.finding.footage import (
-    CLIPS,
-    CONDITIONS,
-    OWNER,
-    THING,
-    ClipSpec,
-    FaceTruth,
-    Footage,
-    FrameTruth,
-    Plan,
-    draw_frames,
-    footage_of,
-    is_face,
-    quick_clips,
-    spoilt,
-    write_script,
-)
-from countenance.bench.finding.run import (
+from countenance.bench.finding.footage import Footage, footage_of, is_face
+from countenance.bench.finding.measure import (
     MaskMeasures,
     count_wrong,
-    document,
     five_points_error_pct,
     is_found,
     jitter_pct,
-    measure_clip,
     measure_mask,
     mesh_error_pct,
     whose,
 )
+from countenance.bench.finding.run import measure_clip
+from countenance.bench.finding.script import CLIPS, CONDITIONS, ClipSpec, Plan, quick_clips, write_script
+from countenance.bench.finding.stage import OWNER, THING, FaceTruth, FrameTruth, draw_frames, spoilt
+from countenance.bench.finding.tables import document
 from countenance.faces.store import StoredFace
 from countenance.progress import Silent
 from countenance.types import Rejection

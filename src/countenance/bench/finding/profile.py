@@ -14,7 +14,7 @@ from countenance.media.reader import read_frames
 from countenance.vision.identity import Embedding, Recogniser
 from countenance.vision.segment import Segmenter
 
-PARTS: Mapping[str, Sequence[tuple[str, str]]] = {
+FUNCTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "decoding, and colours to RGB": [("media/reader.py", "read_frames")],
     "looking for new faces in whole frames": [("vision/detect.py", "__call__")],
     "the mesh": [("vision/landmarks.py", "_look")],
@@ -28,15 +28,15 @@ PARTS: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """What a part costs on average."""
+class Cost:
+    """What a part of the work costs on average."""
 
     what: str
     ms: float
     """Of processor time, for a frame of the clip."""
 
 
-def profile(clip: Path, template: Embedding) -> list[Part]:
+def profile(clip: Path, template: Embedding) -> list[Cost]:
     """All but the writing into the database."""
     info, looker, profiler = probe(clip), Looker(Recogniser(), Segmenter()), cProfile.Profile(time.process_time)
     begun = time.process_time()
@@ -46,6 +46,6 @@ def profile(clip: Path, template: Embedding) -> list[Part]:
     for (path, _, name), (_, _, _, cumulative_s, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
         key = ("/".join(Path(path).parts[-2:]), name)
         spent_s[key] = spent_s.get(key, 0.0) + cumulative_s
-    parts = {what: sum(spent_s[function] for function in functions) for what, functions in PARTS.items()}
+    parts = {what: sum(spent_s[function] for function in functions) for what, functions in FUNCTIONS.items()}
     parts["the rest"] = total_s - sum(parts.values())
-    return [Part(what=what, ms=1000 * seconds / info.num_frames) for what, seconds in parts.items()]
+    return [Cost(what=what, ms=1000 * seconds / info.num_frames) for what, seconds in parts.items()]

@@ -1,0 +1,344 @@
+"""Synthetic actors with exact labels, and the examples that training makes of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from countenance.actors.actor import TONES, Actor, draw_actor
+from countenance.actors.caster import Caster
+from countenance.actors.figure import build_figure, pose_figure
+from countenance.actors.performance import PerformanceConfig, draw_performance
+from countenance.actors.scene import Camera
+from countenance.actors.staging import draw_scene
+from countenance.geometry import warp
+from countenance.vision.align import HeadPose, frame_to_crop, head_pose
+from countenance.vision.parts import FACE_PARTS, Part
+from countenance.vision.segment import INPUT_SIZE
+from tools.segmenter.occluders import SPRITE, Sprite, texture, to_bytes
+
+TRAINING_SEEDS, HELD_OUT_SEEDS = range(1000, 1320), range(900, 940)
+FRAMES, SHOTS, LENGTH = 8, 4, 240
+TRAINING_SIZE, HELD_OUT_SIZE = 176, 336
+ROOM = 1.3
+"""Side of a rendered frame in sides of the crop: what is left for crops that lie wrong."""
+NUM_SPRITES = 1200
+SEED = 1
+FIRST_ACTORS, EXAMPLES_AN_ACTOR = 60, 224
+"""Training begins with few actors, and each so many examples one more joins, until all are there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Footage:
+    """Frames of one actor with exact labels."""
+
+    rgb: UInt8[np.ndarray, "N S S 3"]
+    labels: UInt8[np.ndarray, "N S S"]
+    face: UInt8[np.ndarray, "N S S"]
+    """0-255: how much of a pixel shows the face."""
+    landmarks_xyz: Float32[np.ndarray, "N 468 3"]
+    """Pixels; z away from the camera."""
+
+
+def render_footage(folder: Path) -> None:
+    """Render what is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seeds, size in ((TRAINING_SEEDS, TRAINING_SIZE), (HELD_OUT_SEEDS, HELD_OUT_SIZE)):
+        for seed in seeds:
+            path = folder / f"{seed}.npz"
+            if not path.exists():
+                footage = render_actor(dressed(seed), size)
+                part = path.with_name(f".{path.name}")
+                np.savez_compressed(
+                    part.open("wb"),
+                    rgb=footage.rgb,
+                    labels=footage.labels,
+                    face=footage.face,
+                    landmarks_xyz=footage.landmarks_xyz,
+                )
+                part.rename(path)
+                print(path, flush=True)
+
+
+def dressed(seed: int) -> Actor:
+    """The actor of a seed; every third one who wears no glasses gets somebody's, because few wear them."""
+    actor = draw_actor(seed)
+    if actor.glasses is None and seed % 3 == 0:
+        others = (draw_actor(other) for other in range(5000 + 20 * seed, 6000 + 20 * seed))
+        return replace(actor, glasses=next(other.glasses for other in others if other.glasses))
+    return actor
+
+
+def render_actor(actor: Actor, size: int) -> Footage:
+    """Frames from all over a performance, in four lights, the head in the middle."""
+    caster = Caster(build_figure(actor))
+    performance = draw_performance(actor.seed, LENGTH, PerformanceConfig(max_yaw_deg=75.0, max_pitch_deg=30.0))
+    scene = draw_scene(actor.seed, LENGTH, SHOTS)
+    rgb, labels, face, meshes = [], [], [], []
+    for index in np.linspace(0, LENGTH - 1, FRAMES).round().astype(int).tolist():
+        shot, posed = scene.shot_at(index), pose_figure(caster.figure, performance, index)
+        camera = closer(shot.camera, head_pose(projected(shot.camera, posed.landmarks, size)), size)
+        picture = caster.draw(posed, camera, shot.light, size)
+        rgb.append(picture.rgb)
+        labels.append(picture.labels)
+        face.append(np.round(picture.face_mask * 255).astype(np.uint8))
+        meshes.append(projected(camera, posed.landmarks, size))
+    return Footage(rgb=np.stack(rgb), labels=np.stack(labels), face=np.stack(face), landmarks_xyz=np.stack(meshes))
+
+
+def projected(camera: Camera, points: np.ndarray, size: int) -> Float32[np.ndarray, "468 3"]:
+    """Points of the world as the mesh would give them."""
+    xy, depth = camera.project(points, size)
+    z = (depth - depth.mean()) * camera.focal * size / depth.mean()
+    return np.column_stack([xy, z]).astype(np.float32)
+
+
+def closer(camera: Camera, pose: HeadPose, size: int) -> Camera:
+    """The same camera with the crop and some room in its picture."""
+    metres = camera.frame_m / size
+    right, down = (pose.centre_xy - (size - 1) / 2) * metres
+    return replace(
+        camera,
+        frame_m=ROOM * pose.crop_side_px * metres,
+        shift_m=(camera.shift_m[0] + float(right), camera.shift_m[1] - float(down)),
+    )
+
+
+class Dataset:
+    """Frames of actors, read when first needed, and the things that are pasted in front of them."""
+
+    def __init__(
+        self, folder: Path, seeds: Sequence[int], occluders: Sequence[Callable[[np.random.Generator], Sprite]]
+    ) -> None:
+        self._folder, self._seeds = folder, seeds
+        self._footage: dict[int, Footage] = {}
+        self.sprites = [
+            occluders[number % len(occluders)](np.random.default_rng([SEED, 1, number]))
+            for number in range(NUM_SPRITES)
+        ]
+
+    def example(self, number: int) -> "Example":
+        """The example of a number: always the same one."""
+        chance = np.random.default_rng([SEED, 2, number])
+        num_actors = min(len(self._seeds), FIRST_ACTORS + number // EXAMPLES_AN_ACTOR)
+        footage = self._actor(int(chance.integers(num_actors)))
+        index = int(chance.integers(len(footage.rgb)))
+        example = jittered_crop(footage, index, chance)
+        if chance.random() < 0.4:
+            other = self._actor(int(chance.integers(num_actors)))
+            example = before_another_background(example, a_background(other, chance), chance)
+        for _ in range(int(chance.choice(3, p=(0.35, 0.45, 0.2)))):
+            example = with_in_front(example, self.sprites[chance.integers(len(self.sprites))], chance)
+        return replace(example, rgb=as_filmed(in_another_light(example.rgb, chance), chance))
+
+    def _actor(self, place: int) -> Footage:
+        """Wait for it if it isn't rendered yet, so that rendering and training may run side by side."""
+        if place not in self._footage:
+            path = self._folder / f"{self._seeds[place]}.npz"
+            while not path.exists():
+                time.sleep(1)
+            self._footage[place] = read_footage(path)
+        return self._footage[place]
+
+
+def a_background(other: Footage, chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+    """A pattern, or part of another frame, never upright, so that no second face is called background."""
+    if chance.random() < 0.5:
+        return np.asarray(cv2.resize(to_bytes(texture(chance)), (INPUT_SIZE, INPUT_SIZE)), np.uint8)
+    turned = np.rot90(other.rgb[chance.integers(len(other.rgb))], int(chance.integers(1, 4)))
+    half = len(turned) // 2
+    top, left = chance.integers(0, half, 2)
+    part = turned[top : top + half, left : left + half]
+    return np.asarray(cv2.resize(part, (INPUT_SIZE, INPUT_SIZE)), np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Example:
+    """A crop and what it shows."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    labels: UInt8[np.ndarray, "S S"]
+    face: UInt8[np.ndarray, "S S"]
+    """0-255."""
+
+
+def read_footage(path: Path, *, clean: bool = True) -> Footage:
+    """An actor's frames, their labels without specks if `clean`."""
+    with np.load(path) as stored:
+        footage = Footage(**{name: stored[name] for name in ("rgb", "labels", "face", "landmarks_xyz")})
+    if not clean:
+        return footage
+    return replace(footage, labels=np.stack([without_specks(labels) for labels in footage.labels]))
+
+
+def without_specks(labels: UInt8[np.ndarray, "S S"]) -> UInt8[np.ndarray, "S S"]:
+    """Areas in place of single hairs: where much of the skin is under hair, brow or beard, all of it is.
+
+    A label comes from one ray, and a ray hits a hair or the skin beside it.
+    """
+    clean, sigma = labels.copy(), len(labels) / 110
+    for fine, grounds in (
+        (Part.BEARD, (Part.SKIN, Part.NECK)),
+        (Part.BROW, (Part.SKIN,)),
+        (Part.HAIR, (Part.NECK, Part.SKIN)),
+    ):
+        ground, is_fine = np.isin(labels, grounds), labels == fine
+        if not is_fine.any():
+            continue
+        both = cv2.GaussianBlur((ground | is_fine).astype(np.float32), (0, 0), sigma)
+        dense = cv2.GaussianBlur(is_fine.astype(np.float32), (0, 0), sigma) > 0.4 * both
+        clean[ground & dense] = fine
+        lone = np.flatnonzero((is_fine & ~dense).ravel())
+        if len(lone) and ground.any():
+            # What is nearest of the skin, as the hair grows from it.
+            _, nearest = cv2.distanceTransformWithLabels(
+                (~ground).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+            )
+            values = np.zeros(nearest.max() + 1, np.uint8)
+            values[nearest[ground]] = labels[ground]
+            clean.ravel()[lone] = values[nearest.ravel()[lone]]
+    return clean
+
+
+def jittered_crop(footage: Footage, index: int, chance: np.random.Generator) -> Example:
+    """The crop as the mesh would cut it: a little beside, too large, too small, tilted; or its mirror image."""
+    pose, wild = head_pose(footage.landmarks_xyz[index]), chance.random() < 0.15
+    factor = 3.0 if wild else 1.0
+    moved = replace(
+        pose,
+        centre_xy=(pose.centre_xy + chance.normal(0, 0.03 * factor, 2) * pose.crop_side_px).astype(np.float32),
+        unit_px=pose.unit_px * float(np.exp(chance.normal(0, 0.05 * factor))),
+        roll_deg=pose.roll_deg + float(chance.normal(0, 5 * factor)),
+    )
+    transform = frame_to_crop(moved, INPUT_SIZE)
+    if chance.random() < 0.5:
+        transform = np.array([[-1, 0, INPUT_SIZE - 1], [0, 1, 0]], np.float32) @ np.vstack(
+            [transform, [0, 0, 1]]
+        ).astype(np.float32)
+    frame = Example(rgb=footage.rgb[index], labels=footage.labels[index], face=footage.face[index])
+    return cropped(frame, transform, INPUT_SIZE)
+
+
+def cropped(frame: Example, transform: Float32[np.ndarray, "2 3"], size: int) -> Example:
+    """A frame and its labels, moved by the same transform."""
+
+    def moved(picture: np.ndarray, flags: int) -> np.ndarray:
+        warped = cv2.warpAffine(picture, transform, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.uint8)
+
+    return Example(
+        rgb=warp(frame.rgb, transform, (size, size)),
+        labels=moved(frame.labels, cv2.INTER_NEAREST),
+        face=moved(frame.face, cv2.INTER_LINEAR),
+    )
+
+
+def before_another_background(
+    example: Example, background: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator
+) -> Example:
+    """The same head elsewhere; the border stays soft."""
+    cover = cv2.GaussianBlur((example.labels == Part.BACKGROUND).astype(np.float32), (0, 0), 0.7)[..., None]
+    blurred = cv2.GaussianBlur(background, (0, 0), chance.uniform(0.3, 4))
+    rgb = (1 - cover) * example.rgb + cover * blurred * chance.uniform(0.3, 1.1)
+    return replace(example, rgb=np.clip(rgb, 0, 255).astype(np.uint8))
+
+
+def with_in_front(
+    example: Example, sprite: Sprite, chance: np.random.Generator, *, crop_side: float = INPUT_SIZE
+) -> Example:
+    """Something in front of the face, in about its light, with a shadow beside it."""
+    size = len(example.rgb)
+    skin = example.labels == Part.SKIN
+    rows, columns = np.nonzero(np.isin(example.labels, FACE_PARTS))
+    if skin.sum() < 50:
+        return example
+    which = chance.integers(len(rows))
+    place = np.array([columns[which], rows[which]]) + chance.normal(0, 0.06 * crop_side, 2)
+    scale = crop_side / SPRITE * chance.uniform(0.35, 1.3)
+    turn = cv2.getRotationMatrix2D((SPRITE / 2, SPRITE / 2), chance.uniform(-180, 180), scale)
+    turn = np.column_stack([turn[:, :2], turn[:, 2] + place - SPRITE / 2])
+    hard = cv2.warpAffine(sprite.alpha, turn, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    alpha = np.asarray(cv2.GaussianBlur(hard, (0, 0), crop_side / INPUT_SIZE * chance.uniform(0.3, 0.9)))
+    face = example.face.astype(np.float32) / 255
+    if (alpha * face).sum() > 0.6 * face.sum():
+        return example
+    rgb = cv2.warpAffine(sprite.rgb, turn, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    light = example.rgb[skin].mean(axis=0)
+    if sprite.is_skin:
+        own = chance.random() < 0.6
+        tone = light * 1.3 if own else TONES[chance.integers(len(TONES))] * (0.4 + 0.6 * light.mean() / 128)
+        thing = rgb / 255.0 * tone * chance.uniform(0.75, 1.3) * (1 + chance.normal(0, 0.04, 3))
+    else:
+        thing = rgb * (np.clip(light.mean() / 128, 0.15, 1.3) if chance.random() < 0.7 else 1.0)
+    shift = chance.normal(0, 0.05 * crop_side, 2)
+    shadow = cv2.warpAffine(alpha, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (size, size))
+    shadow = cv2.GaussianBlur(shadow, (0, 0), crop_side * chance.uniform(0.01, 0.06)) * chance.uniform(0, 0.6)
+    shaded = example.rgb * (1 - shadow[..., None])
+    cover = alpha[..., None]
+    return Example(
+        rgb=np.clip((1 - cover) * shaded + cover * thing, 0, 255).astype(np.uint8),
+        labels=np.where(alpha > 0.5, np.uint8(Part.OCCLUDER), example.labels),
+        face=np.round(example.face * (1 - alpha)).astype(np.uint8),
+    )
+
+
+def in_another_light(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+    """Exposure, contrast, tint, saturation, and sometimes light from one side."""
+    levels = np.arange(256) / 255
+    gamma, contrast = np.exp(chance.normal(0, 0.25)), np.exp(chance.normal(0, 0.2))
+    gain = np.exp(chance.normal(-0.05, 0.3)) * (chance.uniform(0.15, 0.6) if chance.random() < 0.1 else 1)
+    curves = ((levels**gamma - 0.4) * contrast + 0.4)[:, None] * gain * np.exp(chance.normal(0, 0.07, 3))
+    curves = np.clip(np.round(curves * 255), 0, 255).astype(np.uint8)
+    lit = np.asarray(cv2.LUT(rgb, curves[None]), np.uint8)
+    if chance.random() < 0.5:
+        amount = chance.uniform(0, 1.5) if chance.random() < 0.85 else 0.0
+        grey = cv2.cvtColor(lit, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+        lit = np.clip(grey + amount * (lit - grey), 0, 255).astype(np.uint8)
+    if chance.random() < 0.2:
+        y, x = np.mgrid[: len(rgb), : len(rgb)] / len(rgb) - 0.5
+        angle = chance.uniform(0, 2 * np.pi)
+        ramp = 1 + chance.uniform(0.2, 1.4) * (x * np.cos(angle) + y * np.sin(angle))
+        lit = np.clip(lit * ramp[..., None], 0, 255).astype(np.uint8)
+    return lit
+
+
+def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+    """Few pixels, blur of focus or of motion, noise, JPEG."""
+    size, filmed = len(rgb), np.asarray(rgb)
+    if chance.random() < 0.3:
+        small = int(chance.uniform(40, size))
+        down = cv2.INTER_AREA if chance.random() < 0.7 else cv2.INTER_LINEAR
+        up = cv2.INTER_LINEAR if chance.random() < 0.6 else cv2.INTER_CUBIC
+        shrunk = cv2.resize(filmed, (small, small), interpolation=down)
+        filmed = np.asarray(cv2.resize(shrunk, (size, size), interpolation=up))
+    blur = chance.random()
+    if blur < 0.15:
+        filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * chance.uniform(0.4, 2.2)))
+    elif blur < 0.3:
+        filmed = moved_while_filmed(filmed, int(chance.integers(3, 12)), chance.uniform(0, 180))
+    elif blur < 0.45:
+        # As cameras sharpen.
+        soft, amount = cv2.GaussianBlur(filmed, (0, 0), 1.2), chance.uniform(0.2, 1.2)
+        filmed = np.asarray(cv2.addWeighted(filmed, 1 + amount, soft, -amount, 0))
+    if chance.random() < 0.5:
+        grain = chance.standard_normal(rgb.shape, np.float32) * chance.uniform(1, 14)
+        if chance.random() < 0.4:
+            grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.8)) * 1.8
+        filmed = np.clip(filmed + grain, 0, 255).astype(np.uint8)
+    if chance.random() < 0.5:
+        data = cv2.imencode(".jpg", filmed, [cv2.IMWRITE_JPEG_QUALITY, int(chance.integers(20, 95))])[1]
+        filmed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return np.asarray(filmed, np.uint8)
+
+
+def moved_while_filmed(rgb: UInt8[np.ndarray, "S S 3"], length: int, angle_deg: float) -> UInt8[np.ndarray, "S S 3"]:
+    """Blur along a line of some pixels."""
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1
+    turn = cv2.getRotationMatrix2D((length // 2, length // 2), angle_deg, 1)
+    kernel = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), np.float32)
+    return np.asarray(cv2.filter2D(rgb, -1, kernel / kernel.sum()), np.uint8)
