@@ -58,20 +58,29 @@ def read_config(
     if not isinstance(table, Mapping):
         raise UsageError(
             f"setting {section}: expected a table [{section}], got {_shown(table)}; {_more(section)}",
+            code="usage.setting",
+            setting=section,
         )
     values = dict(table)
     for change in changes:
         name, equals, text = change.partition("=")
         if not equals or not name.startswith(f"{section}."):
-            raise UsageError(f"expected --set {section}.KEY=VALUE, got {change!r}; {_more(section)}")
+            raise UsageError(
+                f"expected --set {section}.KEY=VALUE, got {change!r}; {_more(section)}", code="usage.setting"
+            )
         values[name.removeprefix(f"{section}.")] = _parse_value(text)
     unknown = sorted(str(name) for name in values.keys() - _names(config_type))
     if unknown:
-        raise UsageError(f"unknown setting {section}.{unknown[0]}; {_more(section)}")
+        name = f"{section}.{unknown[0]}"
+        raise UsageError(f"unknown setting {name}; {_more(section)}", code="usage.setting", setting=name)
     try:
         return TypeAdapter(config_type).validate_python(values)
     except ValidationError as error:
-        raise UsageError(f"{_first_problem(config_type, section, error)}; {_more(section)}") from None
+        raise UsageError(
+            f"{_first_problem(config_type, section, error)}; {_more(section)}",
+            code="usage.setting",
+            setting=_first_name(section, error),
+        ) from None
 
 
 def stored_config(
@@ -96,7 +105,10 @@ def stored_config(
     try:
         return TypeAdapter(config_type).validate_python(known)
     except ValidationError as problem:
-        raise error(f"{where}: {_first_problem(config_type, section, problem)}; {remedy}") from None
+        raise error(
+            f"{where}: {_first_problem(config_type, section, problem)}; {remedy}",
+            setting=_first_name(section, problem),
+        ) from None
 
 
 def describe_settings(config_type: type, section: str) -> tuple[Setting, ...]:
@@ -131,6 +143,10 @@ def _first_problem(config_type: type, section: str, error: ValidationError) -> s
     name = str(first["loc"][0])
     found = TypeAdapter(config_type).json_schema()["properties"][name]
     return f"setting {section}.{name}: expected {_allowed(found)}, got {_shown(first['input'])}"
+
+
+def _first_name(section: str, error: ValidationError) -> str:
+    return ".".join((section, *(str(part) for part in error.errors()[0]["loc"][:1])))
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:

@@ -1,50 +1,113 @@
 """Everything that can go wrong for a user, as one tree.
 
 CountenanceError
-├── UsageError            wrong use: names, options, folders, a project in use
+├── UsageError            wrong use: names, options, settings, folders, a project in use
 ├── ConsentError          a release is missing, invalid, expired, revoked or for something else
 ├── MediaError            a file can't be read or written
 │   └── FaceError         no face, or not the right one, where one is needed
-├── ModelError            a checkpoint is missing, corrupt or for other people; training went astray
+├── ModelError            a checkpoint is missing, corrupt or for other people; training diverged
 ├── ProvenanceError       a file can't be signed, logged or published; a log that was changed
 └── ActorError            a synthetic actor can't be rendered: packages or Blender are missing, a render failed
 
-A message is one line: what was expected, what came, what to do next.
+A message is one line: what was expected, what came, what to do next. Beside it an error carries a `code` that stays
+the same from version to version, and facts, both for programs; `CODES` lists them all.
 """
+
+from collections.abc import Mapping
+
+CODES: Mapping[str, str] = {
+    "usage": "Wrong use, with no more exact code.",
+    "usage.command_line": "An unknown command or option, or an argument is missing.",
+    "usage.setting": "A setting is unknown, or its value isn't allowed.",
+    "usage.no_project": "There is no project in the current folder or above it.",
+    "usage.project_locked": "Another command is writing to the project.",
+    "usage.exists": "The output exists already.",
+    "consent": "A release doesn't allow this, for a reason without a more exact code.",
+    "consent.release_missing": "The project has no release of this person.",
+    "consent.release_expired": "The release's term has ended.",
+    "consent.release_not_yet_valid": "The release's term has not begun.",
+    "consent.release_revoked": "Its owner revoked the release.",
+    "consent.role": "The release is for the other role.",
+    "consent.use": "The release is for other uses than the project's.",
+    "media": "A file can't be used or written, for a reason without a more exact code.",
+    "media.missing": "There is no such file.",
+    "media.unreadable": "The file isn't a video or image that can be read; the message says why.",
+    "face": "No face, or not the right one, for a reason without a more exact code.",
+    "face.set_missing": "The person has no face set yet, or preparing was interrupted.",
+    "face.not_found": "The performer isn't in the plate.",
+    "model": "A model can't be used, for a reason without a more exact code.",
+    "model.missing": "There is no model of this pair.",
+    "model.corrupt": "The model's files are damaged or incomplete.",
+    "provenance": "A file can't be signed or published, or a log doesn't hold.",
+    "actors": "A synthetic actor can't be rendered.",
+    "system.file": "The operating system refused to read or write a file, as where the disk is full.",
+    "system.database": "The project's database can't be used at the moment.",
+    "stopped": "Stopped by Ctrl-C.",
+    "bug": "A fault of Countenance itself; please report it.",
+}
+"""What each code means. Those of the last four lines aren't errors of the tree; the command line gives them."""
 
 
 class CountenanceError(Exception):
-    """The root of the tree; `exit_code` is what the command line ends with."""
+    """The root of the tree; `exit_code` is what the command line ends with.
+
+    >>> raise ConsentError("there is no release of dana here; …", code="consent.release_missing", person="dana")
+    """
 
     exit_code = 1
+    code = ""
+    """The default of the class, unless the error has a more exact one."""
+
+    def __init__(self, message: str = "", *, code: str | None = None, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = facts
+        """For programs: names, paths, values. Never a legal name."""
+        if code is not None:
+            self.code = code
+
+    def specify(self, code: str, **facts: object) -> None:
+        """Add a more exact code and facts, where whoever raised it had none."""
+        if self.code == type(self).code:
+            self.code = code
+        self.facts = {**facts, **self.facts}
+
+    def rephrased(self, message: str) -> "CountenanceError":
+        """The same error with another message."""
+        return type(self)(message, code=self.code, **self.facts)
 
 
 class UsageError(CountenanceError):
     exit_code = 2
+    code = "usage"
 
 
 class ConsentError(CountenanceError):
     exit_code = 3
+    code = "consent"
 
 
 class MediaError(CountenanceError):
     exit_code = 4
+    code = "media"
 
 
 class FaceError(MediaError):
-    pass
+    code = "face"
 
 
 class ModelError(CountenanceError):
     exit_code = 5
+    code = "model"
 
 
 class ProvenanceError(CountenanceError):
     exit_code = 6
+    code = "provenance"
 
 
 class ActorError(CountenanceError):
     exit_code = 7
+    code = "actors"
 
 
 def one_line(text: str) -> str:

@@ -7,6 +7,7 @@ still rewrite all of it, and a computer that never wrote to this log can't tell 
 
 import hashlib
 import json
+import logging
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pydantic import TypeAdapter
 
 from countenance.errors import ProvenanceError, UsageError
 from countenance.project import Project, config_folder, now, write_whole
+
+_log = logging.getLogger(__name__)
 
 Fact = TypeVar("Fact")
 
@@ -80,6 +83,7 @@ def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
     digest = hashlib.sha256(content).hexdigest()
     database.execute("INSERT INTO log (number, entry, digest) VALUES (?, ?, ?)", (number, content.decode(), digest))
     project.after_commit.append(lambda: _remember(project, Head(number=number, digest=digest)))
+    _log.info("log entry %d: %s", number, event)
     return LogEntry(**json.loads(content), digest=digest)
 
 
@@ -151,7 +155,7 @@ def remembered_head(project: Project) -> Head | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ProvenanceError(
-            f"{path} should say where the log ends, but can't be read ({error}); see to its permissions, "
+            f"{path} should say where the log ends, but can't be read ({error}); check its permissions, "
             "or restore it from a copy"
         ) from error
 
@@ -195,7 +199,7 @@ def _remember(project: Project, head: Head) -> None:
     except OSError as error:
         raise ProvenanceError(
             f"the log has a new entry, but {path} can't be written ({error.strerror}); "
-            "see to free space and permissions, then run this again"
+            "check free disk space and permissions, then run this again"
         ) from error
 
 

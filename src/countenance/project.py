@@ -1,5 +1,6 @@
 """The project folder: `countenance.toml` for what a user sets, one SQLite database for what is known."""
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -18,6 +19,8 @@ from filelock import FileLock, Timeout
 
 from countenance.database import DATABASE_NAME, connect
 from countenance.errors import UsageError
+
+_log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
 
@@ -75,7 +78,9 @@ class Project:
             lock.acquire()
         except Timeout:
             raise UsageError(
-                f"another command is writing to {self.folder}; wait until it ends, or stop it, then run this again"
+                f"another command is writing to {self.folder}; wait until it ends, or stop it, then run this again",
+                code="usage.project_locked",
+                project=self.folder,
             ) from None
         try:
             yield
@@ -112,9 +117,13 @@ def opened(start: Path) -> Iterator[Project]:
     folder = find(start)
     if folder is None:
         raise UsageError(
-            f"no {SETTINGS_NAME} in {start.resolve()} or above; make a project with `countenance new NAME` and go there"
+            f"no {SETTINGS_NAME} in {start.resolve()} or above; "
+            "make a project with `countenance new NAME` and go there",
+            code="usage.no_project",
+            folder=start.resolve(),
         )
     settings = _read_settings(folder / SETTINGS_NAME)
+    _log.info("project %s", folder)
     database = connect(folder / DATABASE_NAME)
     try:
         yield Project(folder=folder, settings=settings, database=database)

@@ -1,8 +1,10 @@
 """What each run was made with, so that it can be made again: config, seed, versions, digests of what went in."""
 
 import json
+import logging
 import platform
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,6 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from countenance.project import Project, now
+
+_log = logging.getLogger(__name__)
 
 VERSIONED = ("countenance", "torch", "numpy", "av", "opencv-python-headless", "ai-edge-litert")
 """Packages whose version can change a result."""
@@ -24,6 +28,7 @@ def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping
         "INSERT INTO runs (id, verb, facts, permit_digest, started_at) VALUES (?, ?, ?, ?, ?)",
         (run, verb, json.dumps({**facts, "versions": versions}), permit_digest, now()),
     )
+    begun = time.monotonic()
     end = "UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?"
     try:
         yield
@@ -33,6 +38,7 @@ def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping
             project.database.execute(end, (now(), f"{type(error).__name__}: {error}", run))
         raise
     project.database.execute(end, (now(), "done", run))
+    _log.info("%s done in %.1f s", verb, time.monotonic() - begun)
 
 
 def last_facts(project: Project, verb: str, person: str) -> dict[str, Any] | None:

@@ -284,14 +284,14 @@ def _states(desk: Desk) -> list[str]:
 
 def test_a_full_disk_while_preparing(collected: Desk) -> None:
     for limit in (300_000, 2_500_000):
-        refused(collected, 4, "see to free space", "prepare", "dana", file_limit=limit)
+        refused(collected, 4, "check free disk space", "prepare", "dana", file_limit=limit)
     assert "of 40 faces" in collected.do("prepare", "dana").err
 
 
 def test_a_full_disk_while_training(trained: Desk) -> None:
     (numbers,) = trained.model.glob("*.safetensors")
     more = (*TRAIN, "--set", "train.images=192")
-    refused(trained, 4, "see to free space", *more, file_limit=numbers.stat().st_size - 1)
+    refused(trained, 4, "check free disk space", *more, file_limit=numbers.stat().st_size - 1)
     trained.do(*trained.generate())
     ended = trained.do(*more)
     assert "continuing from 160 images" in ended.err

@@ -97,7 +97,7 @@ class _WithCycles:
         self.cpu_s += self._worker.draw(posed, shot.camera, shot.light, path, size=size, samples=self._samples)
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
-            raise ActorError(f"Blender wrote {path}, but it can't be read; see to free space and try again")
+            raise ActorError(f"Blender wrote {path}, but it can't be read; check free disk space and try again")
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 

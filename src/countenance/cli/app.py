@@ -2,24 +2,26 @@
 
 Paths are `readable=False` all over: typer would look whether a file can be read, and call it wrong use.
 
-0 done · 2 wrong use · 3 consent · 4 media · 5 model · 6 provenance · 7 actors · 130 stopped by Ctrl-C
+0 done · 2 wrong use · 3 consent · 4 media · 5 model · 6 provenance · 7 actors · 70 our bug · 130 stopped by Ctrl-C
 """
 
 import signal
 import sqlite3
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from countenance.cli import actors, bench, faces, log, release
 from countenance.cli.coverage import coverage
-from countenance.cli.shell import console, count, here, print_json, stops_on_interrupt
+from countenance.cli.shell import console, count, here, is_verbose, print_json, show_log, stops_on_interrupt
 from countenance.cli.verify import verify
-from countenance.errors import CountenanceError, MediaError, one_line
+from countenance.errors import CountenanceError, one_line
 
 ORDER = (
     "new",
@@ -38,53 +40,116 @@ ORDER = (
 )
 """In which `--help` lists the commands: that of the work."""
 
-REMEDY = "see to free space and permissions, then run the same command again"
+REMEDY = "check free disk space and permissions, then run the same command again"
+DATABASE_FAILED, FILE_FAILED, STOPPED, BUG = 4, 4, 130, 70
+"""Exit codes of what is no error of the tree."""
+BUG_REPORT_NAME, MAX_BUG_CHARACTERS = "bug-report.txt", 200
 
 
 class Verbs(TyperGroup):
-    """All commands; every error that a user can cause ends in one line and its exit code."""
+    """All commands; every error ends in one line and its exit code, and with `--json` in a document as well."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(ORDER)
 
     def invoke(self, ctx: Any) -> Any:
+        as_json = "--json" in ctx.args
         try:
             # From here on there is somebody to catch it.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             result = super().invoke(ctx)
-            # Python's own flush, at its end, would tell of a full disk in its own way.
+            # Python's own flush, at its end, would report a full disk in its own way.
             sys.stdout.flush()
         except CountenanceError as error:
-            _fail(str(error), error.exit_code)
+            _fail(str(error), error.exit_code, error.code, error.facts, as_json=as_json)
         except sqlite3.OperationalError as error:
-            _fail(f"the project's database can't be used: {error}; {REMEDY}", MediaError.exit_code)
+            message = f"the project's database can't be used: {error}; {REMEDY}"
+            _fail(message, DATABASE_FAILED, "system.database", {}, as_json=as_json)
         except BrokenPipeError:
-            # Whoever reads our output has seen enough; typer ends without a word.
+            # The reader of our output has seen enough; typer ends without a message.
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}; {REMEDY}", MediaError.exit_code)
+            message = f"{where}{error.strerror or error}; {REMEDY}"
+            facts = {"path": error.filename} if error.filename else {}
+            _fail(message, FILE_FAILED, "system.file", facts, as_json=as_json)
         except KeyboardInterrupt:
-            console.print("stopped; run the same command to go on")
-            raise typer.Exit(130) from None
+            console.print("stopped; run the same command to continue")
+            if as_json:
+                print_json(_error_document("stopped", "stopped", STOPPED, {}))
+            raise typer.Exit(STOPPED) from None
+        except TyperException as error:
+            # Typer prints it, for people.
+            if as_json:
+                message = one_line(error.format_message())
+                print_json(_error_document(message, "usage.command_line", error.exit_code, {}))
+            raise
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            _report_bug(error, as_json=as_json)
         return result
 
 
-def _fail(message: str, exit_code: int) -> NoReturn:
-    console.print(Text.assemble(("error: ", "bold red"), one_line(message)))
+def _fail(message: str, exit_code: int, code: str, facts: Mapping[str, object], *, as_json: bool) -> NoReturn:
+    message = one_line(message)
+    console.print(Text.assemble(("error: ", "bold red"), message))
+    if as_json:
+        print_json(_error_document(message, code, exit_code, facts))
     raise typer.Exit(exit_code) from None
+
+
+def _error_document(message: str, code: str, exit_code: int, facts: Mapping[str, object]) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "exit_code": exit_code, "facts": dict(facts)}}
+
+
+def _report_bug(error: Exception, *, as_json: bool) -> NoReturn:
+    """One line for the user; the traceback goes into a private file, and with `--verbose` to the console."""
+    import platform
+    import traceback
+
+    import countenance
+
+    trace = "".join(traceback.format_exception(error))
+    facts = f"countenance {countenance.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    if is_verbose():
+        console.print(trace, markup=False)
+    try:
+        from countenance.project import config_folder, write_whole
+
+        path = config_folder() / BUG_REPORT_NAME
+        write_whole(path, f"{facts}\ncountenance {' '.join(sys.argv[1:])}\n\n{trace}".encode(), mode=0o600)
+        report = f"report it in the issue tracker of Countenance with {path} (read it first: it names your files)"
+    except (OSError, CountenanceError):
+        report = "report it in the issue tracker of Countenance with what `countenance --verbose` prints"
+    what = f"{type(error).__name__}: {error}"
+    message = f"this is a bug in Countenance, not your mistake: {what[:MAX_BUG_CHARACTERS]}; please {report}"
+    _fail(message, BUG, "bug", {}, as_json=as_json)
 
 
 app = typer.Typer(
     name="countenance",
     cls=Verbs,
-    help="Consented face replacement: collect, prepare, train, generate, verify.\n\n"
-    "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 7 actors, 130 stopped by Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback(
+    help="Consented face replacement: collect, prepare, train, generate, verify.\n\n"
+    "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 7 actors, 70 a bug of Countenance, "
+    "130 stopped by Ctrl-C."
+)
+def root(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is opened, saved and published, on standard error.")
+    ] = False,
+) -> None:
+    show_log(verbose=verbose)
+
+
 app.add_typer(release.app, name="release", short_help="Draft, sign, add, list and revoke releases.")
 app.add_typer(faces.app, name="faces", short_help="Look at the faces found, answer, and mend.")
 app.add_typer(log.app, name="log", short_help="Show and check what the project did.")

@@ -1,12 +1,16 @@
-"""What all commands share: where they print, and the project they work in."""
+"""What all commands share: where they print and log, and the project they work in."""
 
 import json
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+
+from countenance.errors import one_line
 
 if TYPE_CHECKING:
     from countenance.project import Project
@@ -31,6 +35,42 @@ def here(*, writing: bool) -> Iterator["Project"]:
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     print(json.dumps(value, indent=2, default=str))
+
+
+class _Notes(logging.Handler):
+    """Shows log records on the console: warnings as notes, each once; with `verbose` all, with their time."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__(logging.INFO if verbose else logging.WARNING)
+        self._verbose = verbose
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = one_line(record.getMessage())
+            if self._verbose:
+                clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+                console.print(f"{clock} {record.name.removeprefix('countenance.')}: {message}", markup=False)
+            elif message not in self._shown:
+                self._shown.add(message)
+                console.print(f"note: {message}", markup=False)
+        except Exception:
+            self.handleError(record)
+
+
+def show_log(*, verbose: bool) -> None:
+    """Show on the console what the packages below the command line log; the last call counts."""
+    logger = logging.getLogger("countenance")
+    for handler in logger.handlers[:]:
+        if isinstance(handler, _Notes):
+            logger.removeHandler(handler)
+    logger.addHandler(_Notes(verbose=verbose))
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def is_verbose() -> bool:
+    """Whether `--verbose` was given."""
+    return logging.getLogger("countenance").isEnabledFor(logging.INFO)
 
 
 def count(number: int, thing: str) -> str:

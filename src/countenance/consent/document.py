@@ -70,7 +70,11 @@ def write_document(path: Path, document: Document, *, overwrite: bool) -> None:
         UsageError: something has that name, and `overwrite` isn't set.
     """
     if (path.exists() or path.is_symlink()) and not overwrite:
-        raise UsageError(f"{path} is there already; choose another name with --output, or add --overwrite")
+        raise UsageError(
+            f"{path} is there already; choose another name with --output, or add --overwrite",
+            code="usage.exists",
+            path=path,
+        )
     write_whole(path, document_text(document).encode())
 
 

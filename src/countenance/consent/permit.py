@@ -124,7 +124,11 @@ def _valid_release(
     """The oldest valid one, so that a permit stays the same as long as it can."""
     own = [release for release in known if release.release.subject.person == person]
     if not own:
-        raise ConsentError(f"there is no release of {person} here; add one with `countenance release add`")
+        raise ConsentError(
+            f"there is no release of {person} here; add one with `countenance release add`",
+            code="consent.release_missing",
+            person=person,
+        )
     title = project_title(project, known)
     refusals = []
     for number, release in enumerate(own):
@@ -142,14 +146,22 @@ def _check_allows(known: KnownRelease, role: Role, use: str, title: str | None, 
     release, person = known.release, known.release.subject.person
     if release.role != role:
         raise ConsentError(
-            f"the release of {person} is for role {release.role}, not {role}; have another one signed for that role"
+            f"the release of {person} is for role {release.role}, not {role}; have another one signed for that role",
+            code="consent.role",
+            person=person,
+            role=role,
+            release=known.digest,
         )
     _check_unrevoked(known)
     check_term(release, at)
     if use not in release.scope.uses:
         raise ConsentError(
             f"the release of {person} is for uses {', '.join(release.scope.uses)}, not {use}; "
-            "have one signed that names this use"
+            "have one signed that names this use",
+            code="consent.use",
+            person=person,
+            use=use,
+            release=known.digest,
         )
     check_title(release, title)
 
@@ -159,5 +171,9 @@ def _check_unrevoked(known: KnownRelease) -> None:
         day = known.revocation.revoked_on
         raise ConsentError(
             f"the release of {known.release.subject.person} was revoked on {day.day} {day:%B %Y}; "
-            "nothing more may be made with this face under it"
+            "nothing more may be made with this face under it",
+            code="consent.release_revoked",
+            person=known.release.subject.person,
+            release=known.digest,
+            revoked_on=day,
         )

@@ -331,9 +331,19 @@ def check_term(release: Release, at: datetime) -> None:
     """
     person, term = release.subject.person, release.term
     if at < term.first_moment:
-        raise ConsentError(f"the release of {person} is not valid before {_day(term.valid_from)}; wait until then")
+        raise ConsentError(
+            f"the release of {person} is not valid before {_day(term.valid_from)}; wait until then",
+            code="consent.release_not_yet_valid",
+            person=person,
+            valid_from=term.valid_from,
+        )
     if at > term.last_moment:
-        raise ConsentError(f"the release of {person} expired on {_day(term.expires)}; ask its owner for a new one")
+        raise ConsentError(
+            f"the release of {person} expired on {_day(term.expires)}; ask its owner for a new one",
+            code="consent.release_expired",
+            person=person,
+            expires=term.expires,
+        )
 
 
 def check_references(release: Release, folder: Path) -> list[Path]:

@@ -139,7 +139,11 @@ def _make_room(output: Path, *, overwrite: bool) -> None:
         raise UsageError(f"expected a folder, but {output} is a file; choose another --output")
     if output.is_dir() and any(output.iterdir()):
         if not overwrite:
-            raise UsageError(f"{output} holds something already; choose another --output, or add --overwrite")
+            raise UsageError(
+                f"{output} holds something already; choose another --output, or add --overwrite",
+                code="usage.exists",
+                path=output,
+            )
         for name in MADE:
             path = output / name
             if path.is_dir():

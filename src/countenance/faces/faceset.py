@@ -135,7 +135,11 @@ def open_face_set(project: Project, person: str) -> FaceSet:
         "SELECT digest, permit_digest, release_digests, num_faces FROM face_sets WHERE person = ?", (person,)
     ).fetchone()
     if row is None:
-        raise FaceError(f"no face set of {person} here; run `countenance prepare {person}` first")
+        raise FaceError(
+            f"no face set of {person} here; run `countenance prepare {person}` first",
+            code="face.set_missing",
+            person=person,
+        )
     digest, permit_digest, release_digests, num_faces = row
     if _digest_kept(project, person, permit_digest) != (digest, num_faces):
         raise FaceError(

@@ -7,6 +7,7 @@ ran. Threads, not processes: decoder, nets and OpenCV let go of Python's lock wh
 
 import hashlib
 import json
+import logging
 import os
 import queue
 import threading
@@ -41,6 +42,8 @@ from countenance.vision.crops import CROP_SIZE
 from countenance.vision.identity import Embedding, Recogniser
 from countenance.vision.segment import Segmenter
 from countenance.vision.track import MAX_GAP_FRAMES, MIN_CONTINUITY
+
+_log = logging.getLogger(__name__)
 
 STRETCH_FRAMES = 96
 VERSION = 3
@@ -105,6 +108,7 @@ def scan_clip(
         return scan
     done = stored_stretches(project, scan)
     stretches = plan_stretches(timeline)
+    _log.info("scanning %s: %d of %d stretches are done", info.path, len(done), len(stretches))
     missing = [stretch for stretch in stretches if stretch.first not in done]
     task = _Task(info=info, timeline=timeline, template=template, config=config)
     with closing(_look_at_all(task, missing, nets, threads)) as looked:

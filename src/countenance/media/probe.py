@@ -2,9 +2,11 @@
 
 import hashlib
 import itertools
+import logging
 import math
 import os
 import stat
+import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ from countenance.media.kinds import why_not
 from countenance.media.orientation import Matrix, display_matrix, rotation_deg
 from countenance.media.pictures import PICTURE_ERRORS, opened_picture
 from countenance.types import MediaInfo, Transfer
+
+_log = logging.getLogger(__name__)
 
 MAX_DURATION_S = 12 * 3600
 MAX_BYTES = 8 * 1000**4
@@ -75,12 +79,18 @@ def probe(path: Path, fingerprint: Fingerprint | None = None, *, damaged_end: bo
     Raises:
         MediaError: not a whole video or picture, or one that can't be handled; the message says why.
     """
+    begun = time.monotonic()
     known = fingerprint or take_fingerprint(path)
     try:
-        with opened_picture(path) as picture:
-            return _probe_picture(path, picture, known.sha256)
-    except UnidentifiedImageError:
-        return _probe_video(path, known, damaged_end=damaged_end)
+        info = _probe(path, known, damaged_end=damaged_end)
+    except MediaError as error:
+        error.specify("media.unreadable", path=path)
+        raise
+    seconds = time.monotonic() - begun
+    _log.info(
+        "opened %s: %s, %d frames of %d×%d, %.1f s", path, info.kind, info.num_frames, *info.resolution_wh, seconds
+    )
+    return info
 
 
 def take_fingerprint(path: Path) -> Fingerprint:
@@ -103,12 +113,20 @@ def take_fingerprint(path: Path) -> Fingerprint:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     except (FileNotFoundError, NotADirectoryError):
-        raise MediaError(f"there is no file {path}; check its name") from None
+        raise MediaError(f"there is no file {path}; check its name", code="media.missing", path=path) from None
     except OSError as error:
         raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
     if size == 0:
         raise MediaError(f"{path} is empty; copy it anew")
     return Fingerprint(size=size, sha256=digest)
+
+
+def _probe(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaInfo:
+    try:
+        with opened_picture(path) as picture:
+            return _probe_picture(path, picture, known.sha256)
+    except UnidentifiedImageError:
+        return _probe_video(path, known, damaged_end=damaged_end)
 
 
 def _check_worth_reading(path: Path, file: BinaryIO) -> None:

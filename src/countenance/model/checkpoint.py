@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from countenance.errors import ModelError
 from countenance.project import Project, write_whole
+
+_log = logging.getLogger(__name__)
 
 FACTS_NAME = "checkpoint.json"
 SCHEMA = 2
@@ -52,6 +55,7 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[
     for stale in {*folder.glob("*.safetensors"), *folder.glob(".*.safetensors.*")}:
         if stale.name != checkpoint.weights_name:
             stale.unlink()
+    _log.info("saved %s after %d images", folder / checkpoint.weights_name, checkpoint.images_seen)
     return checkpoint
 
 
@@ -76,7 +80,11 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = str(error)
-    raise ModelError(f"{path} is corrupt ({why}); restore it from a copy, or remove {folder} and train again")
+    raise ModelError(
+        f"{path} is corrupt ({why}); restore it from a copy, or remove {folder} and train again",
+        code="model.corrupt",
+        path=path,
+    )
 
 
 def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -91,16 +99,24 @@ def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"{path} is missing; restore it from a copy, or remove {folder} and train again") from None
+        raise ModelError(
+            f"{path} is missing; restore it from a copy, or remove {folder} and train again",
+            code="model.corrupt",
+            path=path,
+        ) from None
     if hashlib.sha256(content).hexdigest() != checkpoint.weights_sha256:
         raise ModelError(
             f"{path} is corrupt: its digest isn't the one in {FACTS_NAME}; "
-            f"restore it from a copy, or remove {folder} and train again"
+            f"restore it from a copy, or remove {folder} and train again",
+            code="model.corrupt",
+            path=path,
         )
     try:
         return load(content)
     except SafetensorError as error:
-        raise ModelError(f"{path} is no safetensors file ({error}); remove {folder} and train again") from None
+        raise ModelError(
+            f"{path} is no safetensors file ({error}); remove {folder} and train again", code="model.corrupt", path=path
+        ) from None
 
 
 def restore(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:

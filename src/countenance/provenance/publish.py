@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -23,6 +24,8 @@ from countenance.provenance.credentials import Claim, check_plate, read_credenti
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
     "video": (".mp4", ".mov"),
@@ -99,6 +102,7 @@ def publish(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_frames(render, folder, finished, config, progress)
+        _log.info("signing %s", output)
         manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
         _sync(signed)
         _check_signed(signed, claim, identity)
@@ -113,6 +117,7 @@ def publish(
         shutil.rmtree(render.work_folder)
     except OSError as error:
         progress.note(f"{output} is published, but {render.work_folder} could not be removed ({error.strerror})")
+    _log.info("published %s, log entry %d", output, entry.number)
     return Published(
         path=output,
         sha256=facts["sha256"],
@@ -149,7 +154,9 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
     if output.exists() and output.samefile(plate.path):
         raise UsageError(f"{output} is the plate itself, which is never written to; choose another name")
     if (output.exists() or output.is_symlink()) and not overwrite:
-        raise UsageError(f"{output} is there already; choose another name or add --overwrite")
+        raise UsageError(
+            f"{output} is there already; choose another name or add --overwrite", code="usage.exists", path=output
+        )
 
 
 def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -> Claim:

@@ -189,5 +189,7 @@ def page_paths(output: Path, num_pages: int, *, overwrite: bool) -> list[Path]:
     paths = paths if num_pages > 1 else [output]
     for path in paths:
         if path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already; choose another --output, or add --overwrite")
+            raise UsageError(
+                f"{path} is there already; choose another --output, or add --overwrite", code="usage.exists", path=path
+            )
     return paths

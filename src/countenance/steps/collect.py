@@ -60,7 +60,7 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
         else:
             clips.append(info)
     if not clips and not known:
-        raise MediaError(_nothing_usable(paths, left_out))
+        raise MediaError(_nothing_usable(paths, left_out), code="media.unreadable")
     return Collected(clips=tuple(clips), known=tuple(known), left_out=tuple(left_out))
 
 
@@ -68,7 +68,7 @@ def _check_there(path: Path) -> None:
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        raise MediaError(f"there is no file {path}; check its name") from None
+        raise MediaError(f"there is no file {path}; check its name", code="media.missing", path=path) from None
     except OSError:
         # Told when the file is looked at.
         return

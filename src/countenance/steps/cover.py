@@ -93,7 +93,11 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"expected a folder, but {folder} is a file; choose another --output")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise UsageError(f"{folder} holds something already; choose another --output, or add --overwrite")
+        raise UsageError(
+            f"{folder} holds something already; choose another --output, or add --overwrite",
+            code="usage.exists",
+            path=folder,
+        )
 
 
 def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate: PlateFaces | None) -> Coverage:
@@ -107,7 +111,10 @@ def _plate_faces(project: Project, plate: Plate, info: MediaInfo, progress: Prog
     if not faces:
         raise FaceError(
             f"{plate.performer} isn't in {plate.path}: no face in it matches the release's reference picture; "
-            "choose another plate, or check --performer"
+            "choose another plate, or check --performer",
+            code="face.not_found",
+            person=plate.performer,
+            path=plate.path,
         )
     times = [float(pts * info.time_base) for pts in timeline_of(project, info, progress).frame_pts.tolist()]
     # A whole face set tells better than one plate how far somebody's eyes are usually open.

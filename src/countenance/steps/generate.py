@@ -79,7 +79,12 @@ def generate(
     folder = model_folder(project, likeness, performer)
     checkpoint = read_checkpoint(folder)
     if checkpoint is None:
-        raise ModelError(f"no model here; run `countenance train {likeness} --onto {performer}` first")
+        raise ModelError(
+            f"no model here; run `countenance train {likeness} --onto {performer}` first",
+            code="model.missing",
+            likeness=likeness,
+            performer=performer,
+        )
     require_unrevoked_model(project, folder, checkpoint)
     info = probe(plate)
     for note in info.notes:
@@ -101,7 +106,10 @@ def generate(
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
-            "choose another plate, or check --performer"
+            "choose another plate, or check --performer",
+            code="face.not_found",
+            person=performer,
+            path=plate,
         )
 
     tint = _own_tint(project, permit) if config.skin == "likeness" else NO_TINT

@@ -84,7 +84,7 @@ def found_faces(project: Project, person: str, permit: Permit) -> Found:
     faces = stored_faces(project, person)
     if num_undecided or not faces:
         why = "preparing was stopped before its end" if num_undecided else f"no faces of {person} here"
-        raise FaceError(f"{why}; run `countenance prepare {person}` first")
+        raise FaceError(f"{why}; run `countenance prepare {person}` first", code="face.set_missing", person=person)
     return Found(faces=faces, clips=known_clips(project, person))
 
 
@@ -181,7 +181,7 @@ def say(
     try:
         return choose_again(project, person, permit, _last_config(project, person), progress=progress)
     except CountenanceError as error:
-        raise type(error)(f"{error} (what you said is remembered, and counts the next time)") from error
+        raise error.rephrased(f"{error} (your decisions were saved and will be applied next time)") from error
 
 
 def export_faces(

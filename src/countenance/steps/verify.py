@@ -32,7 +32,10 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+        code = "media.missing" if isinstance(error, FileNotFoundError) else "media.unreadable"
+        raise MediaError(
+            f"can't read {path}: {error.strerror}; check the name and its permissions", code=code, path=path
+        ) from error
 
 
 def _credentials(credentials: Credentials) -> Finding:
