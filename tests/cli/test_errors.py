@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from filelock import FileLock
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from countenance import ledger
 from countenance.cli.app import BUG_REPORT_NAME, app
