@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from countenance.pixels import Pixels, to_8_bit
+
 Action = Literal["prepare", "train", "generate"]
 Role = Literal["likeness", "performer"]
 Rejection = Literal[
@@ -85,10 +87,18 @@ class MediaInfo:
 class Frame:
     """One picture of a clip at its exact time."""
 
-    rgb: UInt8[np.ndarray, "H W 3"]
+    pixels: Pixels
+    """Display-referred, upright, at the depth at which the clip was read."""
+    colour_space: str = "bt709"
+    """Whose primaries and curve the RGB values have, as FFmpeg names the matrix that belongs to them."""
     index: int
     pts: int
     time_base: Fraction
+
+    @property
+    def rgb(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The pixels as every net sees them: 8 bits. No copy where they are stored so."""
+        return to_8_bit(self.pixels)
 
     @property
     def time(self) -> Fraction:

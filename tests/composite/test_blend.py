@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from countenance.composite.blend import feathered, paste
 from countenance.types import GeneratedFace
@@ -49,3 +50,20 @@ def test_paste_of_a_face_partly_or_wholly_outside_of_the_frame() -> None:
         result = paste(frame, face)
         assert result.shape == frame.shape
         assert bool((result != 50).any()) == (shift < 100)
+
+
+@pytest.mark.parametrize(("kind", "white"), [(np.uint16, 65535), (np.float32, 1)])
+def test_paste_keeps_the_frames_depth_and_every_bit_outside_of_the_face(kind: type, white: float) -> None:
+    noise = np.random.default_rng(1).random((100, 100, 3), np.float32)
+    frame: np.ndarray = (noise * white).astype(kind)
+    face = GeneratedFace(
+        rgb=np.full((64, 64, 3), 0.25, np.float32),
+        mask=disc(64, 20),
+        crop_to_frame=np.array([[1, 0, 20], [0, 1, 20]], np.float32),
+    )
+    result = paste(frame, face)
+    assert result.dtype == kind
+    outside = np.pad(face.mask, 20)[:100, :100] == 0
+    outside = np.pad(outside, ((0, 100 - outside.shape[0]), (0, 100 - outside.shape[1])), constant_values=True)
+    assert np.array_equal(result[outside], frame[outside])
+    assert result[52, 52] == pytest.approx(0.25 * white, abs=0.5 if kind is np.uint16 else 1e-6)

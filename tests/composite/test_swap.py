@@ -113,7 +113,7 @@ def test_references_landmarks_pose_and_track_reach_the_frame(
     (drawn,) = drawer([replace(face_input(ahead.rgb, ahead.mask), track=1)])
     assert drawn.rgb[5, 5] == pytest.approx(70 / 255, abs=0.01)
     faces = {0: [PlacedFace(track=0, landmarks_xyz=mesh)]}
-    grey = replace(frames[0], rgb=np.full((256, 256, 3), 110, np.uint8))
+    grey = replace(frames[0], pixels=np.full((256, 256, 3), 110, np.uint8))
     (result,) = swap_faces([grey], faces, drawer)
     level = result.rgb.astype(np.float32).mean(axis=2)
     rows, columns = np.nonzero(level > level.max() - 20)
@@ -124,7 +124,7 @@ def test_references_landmarks_pose_and_track_reach_the_frame(
 def test_two_faces_of_a_frame_are_both_replaced_each_in_its_own_light(demo_data: Path) -> None:
     find_faces = FaceFinder()
     kofi, mira = (next(read_frames(probe(demo_data / f"{name}_training.mp4"))) for name in ("kofi", "mira"))
-    both = Frame(rgb=np.hstack([kofi.rgb, mira.rgb]), index=0, pts=0, time_base=kofi.time_base)
+    both = Frame(pixels=np.hstack([kofi.rgb, mira.rgb]), index=0, pts=0, time_base=kofi.time_base)
     found = sorted(find_faces(both.rgb), key=lambda face: face.box_xyxy[0])
     faces = [PlacedFace(track=number, landmarks_xyz=face.landmarks_xyz) for number, face in enumerate(found)]
     (together,) = swapped([both], {0: faces})

@@ -290,3 +290,47 @@ def test_without_its_library_heic_is_refused_with_the_name_of_the_extra(
     monkeypatch.setattr(countenance.media.kinds, "reads_heic", lambda: False)
     with pytest.raises(MediaError, match=r"a\.heic is a HEIC picture; `pip install 'countenance\[heic\]'` to read it"):
         probe(tmp_path / "a.heic")
+
+
+def test_ten_bits_are_read_with_all_their_levels_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "ramp.mkv"
+    ramp = np.tile(np.linspace(300, 700, 256).astype(np.uint16), (64, 1))
+    planes = np.concatenate([ramp.reshape(-1), np.full(2 * 32 * 128, 512, np.uint16)]).reshape(96, 256)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("ffv1", rate=24, width=256, height=64)
+        stream.pix_fmt = "yuv420p10le"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p10le")))
+        container.mux(stream.encode(None))
+    info = probe(path)
+    (deep,), (shallow,) = list(read_frames(info, native_depth=True)), list(read_frames(info))
+    assert str(deep.pixels.dtype) == "uint16"
+    assert str(shallow.pixels.dtype) == "uint8"
+    assert len(np.unique(deep.pixels[..., 1])) > 240
+    assert len(np.unique(shallow.pixels[..., 1])) < 130
+    assert np.abs(deep.rgb.astype(int) - shallow.rgb).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colour_of_sixteen_bits_is_read_upright_when_asked(tmp_path: Path, orientation: int, suffix: str) -> None:
+    path = tmp_path / f"deep{suffix}"
+    rgb = np.random.default_rng(4).integers(0, 65536, (30, 50, 3), np.uint16)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    tag = np.frombuffer(exif.tobytes(), np.uint8)
+    if suffix == ".tif":
+        if orientation > 1:
+            pytest.skip("OpenCV writes no EXIF into TIFF")
+        cv2.imwrite(str(path), bgr)
+    else:
+        written, png = cv2.imencodeWithMetadata(".png", bgr, [cv2.IMAGE_METADATA_EXIF], [tag])
+        assert written
+        path.write_bytes(png.tobytes())
+    info = probe(path)
+    assert info.bit_depth == 16
+    (deep,), (shallow,) = list(read_frames(info, native_depth=True)), list(read_frames(info))
+    assert deep.pixels.dtype == np.uint16
+    assert deep.pixels.shape == shallow.pixels.shape
+    # Pillow cuts the lower eight bits off.
+    assert np.array_equal(deep.pixels >> 8, shallow.pixels)

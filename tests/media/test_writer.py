@@ -1,10 +1,12 @@
 import io
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -13,6 +15,7 @@ from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.writer import FRAGMENT_FRAMES, join_fragments, write_fragments, write_picture
+from countenance.pixels import to_16_bit
 from countenance.progress import Silent
 from countenance.types import Frame, MediaInfo
 from tests.support.disk import FullDisk
@@ -167,7 +170,7 @@ def test_colours_are_written_in_the_plates_matrix_and_range(
     plate = probe(make_video(pts=(0,), colour_tags=tags))
     red = np.full((64, 96, 3), (180, 40, 60), np.uint8)
     fragments = write_fragments(
-        lambda _: iter([Frame(rgb=red, index=0, pts=0, time_base=TIME_BASE)]),
+        lambda _: iter([Frame(pixels=red, index=0, pts=0, time_base=TIME_BASE)]),
         plate,
         tmp_path / "fragments",
         quality=4,
@@ -316,3 +319,44 @@ def test_a_picture_on_a_full_disk_leaves_nothing(tmp_path: Path, full_disk: Full
     with full_disk(1000), pytest.raises(MediaError, match="can't be written: file too large"):
         write_picture(frame, plate, tmp_path / "output.png")
     assert [path.name for path in tmp_path.iterdir()] == ["plate.png"]
+
+
+def test_a_picture_of_sixteen_bits_keeps_every_level_and_its_profile(tmp_path: Path) -> None:
+    plate, output = tmp_path / "plate.png", tmp_path / "result.png"
+    rgb = np.random.default_rng(5).integers(0, 65536, (40, 60, 3), np.uint16)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    written, png = cv2.imencodeWithMetadata(
+        ".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMAGE_METADATA_ICCP], [np.frombuffer(profile, np.uint8)]
+    )
+    assert written
+    plate.write_bytes(png.tobytes())
+    info = probe(plate)
+    (frame,) = read_frames(info, native_depth=True)
+    write_picture(frame, info, output)
+    (again,) = read_frames(probe(output), native_depth=True)
+    assert np.array_equal(again.pixels, rgb)
+    with Image.open(output) as picture:
+        assert picture.info["icc_profile"] == profile
+
+
+def test_deep_frames_are_encoded_as_shallow_ones_are(make_video: MakeVideo, tmp_path: Path) -> None:
+    info = probe(make_video(pts=(0, 512, 1024)))
+    fragments = []
+    for kind in (np.uint8, np.uint16, np.float32):
+
+        def frames(index: int, kind: type = kind) -> Iterator[Frame]:
+            for frame in read_frames(info, first_index=index):
+                values = frame.pixels if kind is np.uint8 else to_16_bit(frame.pixels)
+                values = (values / np.float32(65535)).astype(np.float32) if kind is np.float32 else values
+                yield replace(frame, pixels=values)
+
+        fragments += write_fragments(frames, info, tmp_path / kind.__name__, quality=4, progress=Silent())
+    shown = []
+    for fragment in fragments:
+        with av.open(fragment) as container:
+            shown.append(
+                np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(int)
+            )
+    assert np.array_equal(shown[1], shown[2])
+    # FFmpeg dithers what it reduces from 16 bits, so that soft ramps show no steps.
+    assert np.abs(shown[1] - shown[0]).mean() < 1.5

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from countenance.errors import ProvenanceError
+from countenance.pixels import to_8_bit, to_16_bit
 from countenance.provenance.label import draw_label
 
 
@@ -33,3 +34,14 @@ def test_label_grows_with_the_picture() -> None:
 def test_a_picture_too_small_for_words_is_refused() -> None:
     with pytest.raises(ProvenanceError, match="to be legible"):
         draw_label(np.zeros((40, 60, 3), np.uint8))
+
+
+def test_label_is_the_same_at_any_depth() -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (240, 320, 3), np.uint8)
+    labelled = draw_label(rgb).astype(int)
+    for deep in (to_16_bit(rgb), (rgb / np.float32(255)).astype(np.float32)):
+        result = draw_label(deep)
+        assert result.dtype == deep.dtype
+        # The fast way of 8 bits rounds down.
+        assert np.abs(to_8_bit(result).astype(int) - labelled).max() <= 1
+        assert np.array_equal(result[:100], deep[:100])

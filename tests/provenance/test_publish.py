@@ -55,7 +55,7 @@ def render_of(plate: Path, work_folder: Path) -> Render:
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in read_frames(info):
             if frame.index >= index:
-                yield replace(frame, rgb=np.full_like(frame.rgb, SHADE))
+                yield replace(frame, pixels=np.full_like(frame.rgb, SHADE))
 
     return Render(
         plate=info,

@@ -48,7 +48,7 @@ def plate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def published(project: Project, plate: Path, tmp_path: Path) -> Published:
-    frame = Frame(rgb=np.full((96, 160, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
+    frame = Frame(pixels=np.full((96, 160, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
     render = Render(
         plate=probe(plate),
         frames_from=lambda _: iter([frame]),

@@ -30,7 +30,9 @@ def grey() -> Rgb:
 
 
 def followed(pictures: Iterable[Rgb], shots: Iterable[int] = (0,), follower: FaceFollower | None = None) -> Found:
-    frames = [Frame(rgb=rgb, index=index, pts=index, time_base=Fraction(1, 24)) for index, rgb in enumerate(pictures)]
+    frames = [
+        Frame(pixels=rgb, index=index, pts=index, time_base=Fraction(1, 24)) for index, rgb in enumerate(pictures)
+    ]
     seen = list((follower or FaceFollower())(frames, frozenset(shots)))
     assert [frame.index for frame, _ in seen] == list(range(len(frames)))
     return [found for _, found in seen]

@@ -126,7 +126,7 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
 
     def frames_from(first: int) -> Iterator[Frame]:
         both = zip(read_frames(info), pictures(shown), strict=True)
-        return (replace(frame, rgb=rgb) for frame, rgb in islice(both, first, None))
+        return (replace(frame, pixels=rgb) for frame, rgb in islice(both, first, None))
 
     altered = tuple(index in faces_at for index in range(info.num_frames))
     render = frames_render(

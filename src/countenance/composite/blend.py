@@ -2,8 +2,9 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
+from countenance.pixels import Pixels, white_of
 from countenance.types import GeneratedFace
 
 FEATHER = 0.018
@@ -22,22 +23,22 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     return np.asarray(cv2.GaussianBlur(framed, (0, 0), sigma))
 
 
-def paste(rgb: UInt8[np.ndarray, "H W 3"], face: GeneratedFace) -> UInt8[np.ndarray, "H W 3"]:
+def paste(pixels: Pixels, face: GeneratedFace) -> Pixels:
     """The frame with the face in it; only the face's own neighbourhood is touched."""
-    height, width = rgb.shape[:2]
+    height, width = pixels.shape[:2]
     size = face.mask.shape[0]
     corners = np.array([[-0.5, -0.5], [size - 0.5, -0.5], [size - 0.5, size - 0.5], [-0.5, size - 0.5]])
     placed = corners @ face.crop_to_frame[:, :2].T + face.crop_to_frame[:, 2]
     left, top = np.clip(np.floor(placed.min(axis=0)).astype(int), 0, [width, height])
     right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 1, 0, [width, height])
     if left >= right or top >= bottom:
-        return rgb
+        return pixels
     to_region = face.crop_to_frame - np.array([[0, 0, left], [0, 0, top]], np.float32)
     region_wh = (int(right - left), int(bottom - top))
     drawn = cv2.warpAffine(face.rgb, to_region, region_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(face.mask, to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
-    region = rgb[top:bottom, left:right]
-    mixed = region + alpha * (np.clip(drawn, 0, 1) * 255 - region)
-    result = rgb.copy()
-    result[top:bottom, left:right] = np.round(mixed).astype(np.uint8)
+    region = pixels[top:bottom, left:right]
+    mixed = region + alpha * (np.clip(drawn, 0, 1) * np.float32(white_of(pixels)) - region)
+    result = pixels.copy()
+    result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed)
     return result

@@ -43,7 +43,8 @@ def swap_render(
         # What a frame's colours and its batch depend on is made again.
         begin = first_needed(first, drawer.batch)
         begin_pts = int(timeline.frame_pts[begin])
-        frames = read_frames(plate, first_index=begin, first_pts=begin_pts) if begin else read_frames(plate)
+        place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
+        frames = read_frames(plate, **place, native_depth=True)
         return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, drawer, tint))
 
     return frames_render(

@@ -62,12 +62,12 @@ def swap_faces(
         for _, neighbours in window:
             for neighbour in neighbours:
                 shifts[neighbour.track].append(neighbour.shift)
-        rgb = frame.rgb
+        pixels = frame.pixels
         for swap in swaps:
             shift = mean_shift(shifts[swap.track])
             matched = apply_shift(swap.generated.rgb, replace(shift, offset=shift.offset + tint))
-            rgb = paste(rgb, replace(swap.generated, rgb=matched))
-        yield replace(frame, rgb=rgb)
+            pixels = paste(pixels, replace(swap.generated, rgb=matched))
+        yield replace(frame, pixels=pixels)
 
 
 def first_needed(first: int, batch: int) -> int:

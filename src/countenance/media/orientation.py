@@ -6,14 +6,26 @@ from typing import cast
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
-from jaxtyping import UInt8
 
 from countenance.errors import MediaError
+from countenance.pixels import Pixels, ResizedPixels
 
 Matrix = tuple[int, int, int, int]
 """A turn by right angles, perhaps mirrored: (a, b, c, d) takes a stored (x, y) to (ax + cy, bx + dy)."""
 
 UPRIGHT: Matrix = (1, 0, 0, 1)
+EXIF_ORIENTATION = 0x0112
+ORIENTATIONS: dict[int, Matrix] = {
+    1: UPRIGHT,
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
+"""By the value of the EXIF tag."""
 
 
 def display_matrix(frame: VideoFrame) -> Matrix:
@@ -42,7 +54,7 @@ def rotation_deg(matrix: Matrix) -> int:
     return {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}[a * mirrored, b * mirrored]
 
 
-def turn(rgb: UInt8[np.ndarray, "H W 3"], matrix: Matrix) -> UInt8[np.ndarray, "A B 3"]:
+def turn(rgb: Pixels, matrix: Matrix) -> ResizedPixels:
     """Turn a stored picture upright."""
     a, b, c, d = matrix
     turned, flip_x, flip_y = (rgb, a < 0, d < 0) if a else (rgb.swapaxes(0, 1), c < 0, b < 0)

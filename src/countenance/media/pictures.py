@@ -62,6 +62,11 @@ def opened_picture(path: Path) -> Iterator[Image.Image]:
             yield picture
 
 
+def is_deep_rgb(picture: Image.Image) -> bool:
+    """Whether an opened image stores RGB of 16 bits, though Pillow's mode says 8."""
+    return picture.mode in {"RGB", "RGBA"} and any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
+
+
 def _check_single(path: Path, picture: Image.Image) -> None:
     # A JPEG may hold a second picture for depth or a small one, a HEIC those beside its main one; only these two move.
     if picture.format in {"PNG", "WEBP"} and getattr(picture, "n_frames", 1) > 1:

@@ -35,7 +35,7 @@ from countenance.media.container import (
 )
 from countenance.media.kinds import why_not
 from countenance.media.orientation import Matrix, display_matrix, rotation_deg
-from countenance.media.pictures import PICTURE_ERRORS, opened_picture
+from countenance.media.pictures import PICTURE_ERRORS, is_deep_rgb, opened_picture
 from countenance.types import MediaInfo, Transfer
 
 _log = logging.getLogger(__name__)
@@ -150,6 +150,8 @@ def _check_ordinary(path: Path, mode: int) -> None:
 
 def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
     width, height = picture.size
+    # Pillow forgets it once the pixels are loaded.
+    is_deep = picture.mode.startswith("I") or is_deep_rgb(picture)
     _check_pixels(path, width, height)
     if picture.mode in {"CMYK", "LAB", "HSV", "F"}:
         raise MediaError(f"expected a picture in RGB or grey, but {path} is {picture.mode}; save it as RGB")
@@ -170,7 +172,7 @@ def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
         frame_rate=Fraction(1),
         time_base=Fraction(1),
         duration=Fraction(0),
-        bit_depth=16 if picture.mode.startswith("I") else 8,
+        bit_depth=16 if is_deep else 8,
         colour_space="rgb",
         colour_range="full",
         has_audio=False,

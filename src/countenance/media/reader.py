@@ -7,30 +7,35 @@ from itertools import chain, dropwhile, islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import UInt16
 from PIL import Image, ImageOps
 
 from countenance.errors import MediaError
 from countenance.media.container import COLOUR_RANGES, COLOUR_SPACES, INTERPOLATION, DamagedError, opened_video
 from countenance.media.deinterlace import NUM_NEIGHBOURS, deinterlaced
-from countenance.media.orientation import Matrix, display_matrix, turn
-from countenance.media.pictures import PICTURE_ERRORS, opened_picture
+from countenance.media.orientation import EXIF_ORIENTATION, ORIENTATIONS, UPRIGHT, Matrix, display_matrix, turn
+from countenance.media.pictures import PICTURE_ERRORS, is_deep_rgb, opened_picture
 from countenance.media.tonemap import to_sdr
+from countenance.pixels import Pixels
 from countenance.types import Frame, MediaInfo
 
 SEEK_EARLIER_S = (0, 1, 10)
 
 
-def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None = None) -> Iterator[Frame]:
+def read_frames(
+    info: MediaInfo, *, first_index: int = 0, first_pts: int | None = None, native_depth: bool = False
+) -> Iterator[Frame]:
     """Read the frames of a video or sequence in order, from one of them on, or the one frame of a picture.
 
     With `first_pts`, the time of the frame `first_index`, its place is found without decoding all before it.
-    Transparent parts of a picture are shown on white.
+    Transparent parts of an image are shown on white. Pixels have 8 bits, or with `native_depth` 16 where more than 8
+    are stored; HDR is tone-mapped to 8 bits in any case.
 
     >>> for frame in read_frames(probe(path)): print(frame.time)
 
@@ -39,7 +44,12 @@ def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None 
     """
     if info.kind != "video":
         for index, path in list(enumerate(info.members or (info.path,)))[first_index:]:
-            yield Frame(rgb=_read_picture(path, info.resolution_wh), index=index, pts=index, time_base=info.time_base)
+            yield Frame(
+                pixels=_read_picture(path, info.resolution_wh, native_depth=native_depth),
+                index=index,
+                pts=index,
+                time_base=info.time_base,
+            )
         return
     reformatter, matrix = VideoReformatter(), None
     with closing(
@@ -49,8 +59,13 @@ def read_frames(info: MediaInfo, *, first_index: int = 0, first_pts: int | None 
             assert frame.pts is not None
             # Asked of one frame only: PyAV then keeps it in a reference cycle, and memory would fill with frames.
             matrix = matrix or display_matrix(frame)
-            rgb = _upright_rgb(info, frame, matrix, reformatter)
-            yield Frame(rgb=rgb, index=index, pts=frame.pts, time_base=info.time_base)
+            yield Frame(
+                pixels=_upright(info, frame, matrix, reformatter, deep=native_depth and info.bit_depth > 8),
+                colour_space=info.colour_space if info.transfer == "sdr" else "bt709",
+                index=index,
+                pts=frame.pts,
+                time_base=info.time_base,
+            )
 
 
 def decoded_frames(
@@ -137,16 +152,16 @@ def sought(container: InputContainer, stream: VideoStream, pts: int) -> Iterator
     return None
 
 
-def _upright_rgb(
-    info: MediaInfo, frame: VideoFrame, matrix: Matrix, reformatter: VideoReformatter
-) -> UInt8[np.ndarray, "H W 3"]:
+def _upright(
+    info: MediaInfo, frame: VideoFrame, matrix: Matrix, reformatter: VideoReformatter, *, deep: bool
+) -> Pixels:
     width, _ = info.resolution_wh if matrix[0] else reversed(info.resolution_wh)
     _, matrix_in = COLOUR_SPACES[info.colour_space]
     rgb = reformatter.reformat(
         frame,
         # Where pixels aren't square, the width as shown differs from the stored one.
         width=width,
-        format="rgb24" if info.transfer == "sdr" else "rgb48le",
+        format="rgb24" if info.transfer == "sdr" and not deep else "rgb48le",
         src_colorspace=matrix_in,
         src_color_range=COLOUR_RANGES[info.colour_range],
         dst_color_range=ColorRange.JPEG,
@@ -159,21 +174,41 @@ def _upright_rgb(
     return turn(shown, matrix)
 
 
-def _read_picture(path: Path, size_wh: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
+def _read_picture(path: Path, size_wh: tuple[int, int], *, native_depth: bool) -> Pixels:
     try:
         with opened_picture(path) as stored:
+            if native_depth and is_deep_rgb(stored):
+                return _read_deep(path, size_wh, ORIENTATIONS.get(stored.getexif().get(EXIF_ORIENTATION, 1), UPRIGHT))
             picture = ImageOps.exif_transpose(stored)
     except PICTURE_ERRORS as error:
         raise MediaError(f"the picture {path} can't be read ({error}); copy it anew") from error
     if picture.size != size_wh:
         raise MediaError(f"expected {size_wh[0]}×{size_wh[1]} pixels, but {path} has {picture.width}×{picture.height}")
     if picture.mode.startswith("I"):
-        grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        grey = np.repeat(np.asarray(picture).astype(np.uint16)[:, :, None], 3, axis=2)
+        # Cut off as Pillow does with colours.
+        return grey if native_depth else np.asarray(grey >> 8, np.uint8)
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return np.array(picture.convert("RGB"))
+
+
+def _read_deep(path: Path, size_wh: tuple[int, int], matrix: Matrix) -> UInt16[np.ndarray, "H W 3"]:
+    """RGB of 16 bits, which Pillow would reduce to 8."""
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3:
+        raise MediaError(f"the picture {path} can't be read with 16 bits; save it as a plain PNG or TIFF")
+    rgb = cv2.cvtColor(stored[..., :3], cv2.COLOR_BGR2RGB)
+    if stored.shape[2] == 4:
+        alpha = stored[..., 3:].astype(np.float32) / 65535
+        rgb = np.rint(rgb * alpha + 65535 * (1 - alpha)).astype(np.uint16)
+    upright = np.asarray(turn(rgb, matrix), np.uint16)
+    if upright.shape[1::-1] != size_wh:
+        raise MediaError(
+            f"expected {size_wh[0]}×{size_wh[1]} pixels, but {path} has {upright.shape[1]}×{upright.shape[0]}"
+        )
+    return upright
 
 
 def _damaged(info: MediaInfo, index: int | None, before: int | None) -> DamagedError:

@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import UInt16
 from PIL import Image
 
 from countenance.errors import MediaError
@@ -29,6 +30,7 @@ from countenance.media.container import (
 )
 from countenance.media.pictures import opened_picture
 from countenance.media.sound import add_track, tracks_for
+from countenance.pixels import Pixels, ResizedPixels, to_16_bit
 from countenance.progress import Progress
 from countenance.project import move_whole, write_whole
 from countenance.types import Frame, MediaInfo
@@ -129,11 +131,24 @@ def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
     is_for_rgb = profile is not None and profile[16:20] == b"RGB "
     picture_format, options = PICTURE_OPTIONS[output.suffix.lower()]
     content = io.BytesIO()
-    Image.fromarray(frame.rgb).save(content, picture_format, icc_profile=profile if is_for_rgb else None, **options)
+    profile = profile if is_for_rgb else None
+    if picture_format == "PNG" and frame.pixels.dtype != np.uint8:
+        content.write(_png_of_16_bits(to_16_bit(frame.pixels), profile))
+    else:
+        Image.fromarray(frame.rgb).save(content, picture_format, icc_profile=profile, **options)
     try:
         write_whole(output, content.getvalue())
     except OSError as error:
         raise _unwritable(output, error) from error
+
+
+def _png_of_16_bits(rgb: UInt16[np.ndarray, "H W 3"], profile: bytes | None) -> bytes:
+    """OpenCV writes it: Pillow knows no RGB of 16 bits."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    metadata = {cv2.IMAGE_METADATA_ICCP: np.frombuffer(profile, np.uint8)} if profile else {}
+    written, png = cv2.imencodeWithMetadata(".png", bgr, list(metadata), list(metadata.values()))
+    assert written
+    return png.tobytes()
 
 
 def _fragment_length(plate: MediaInfo, number: int) -> int:
@@ -160,7 +175,7 @@ def _missing_frames(
 
 def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: int, preset: str) -> None:
     width, height = (side + side % 2 for side in plate.resolution_wh)
-    converter = _colour_converter(plate, width, height)
+    converters = {depth: _colour_converter(plate, width, height, depth) for depth in ("rgb24", "rgb48le")}
     # NUT keeps any time base exactly and times that begin anywhere.
     with av.open(part, "w", format="nut") as container:
         stream = container.add_stream(
@@ -182,15 +197,18 @@ def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: i
             context.color_primaries = source.codec_context.color_primaries
             context.color_trc = source.codec_context.color_trc
         for frame in frames:
-            picture = VideoFrame.from_ndarray(_padded(frame.rgb, width, height), format="rgb24")
+            is_deep = frame.pixels.dtype != np.uint8
+            depth, pixels = ("rgb48le", to_16_bit(frame.pixels)) if is_deep else ("rgb24", frame.pixels)
+            picture = VideoFrame.from_ndarray(_padded(pixels, width, height), format=depth)
             picture.pts, picture.time_base = frame.pts, frame.time_base
+            converter = converters[depth]
             converter.vpush(picture)
             container.mux(stream.encode(converter.vpull()))
         container.mux(stream.encode(None))
 
 
-def _colour_converter(plate: MediaInfo, width: int, height: int) -> Graph:
-    """From RGB to the plate's matrix and range.
+def _colour_converter(plate: MediaInfo, width: int, height: int, depth: str) -> Graph:
+    """From RGB of a depth, as FFmpeg names it, to the plate's matrix and range.
 
     A filter, because `VideoFrame.reformat` can't be told where chroma samples lie, puts them half a pixel beside the
     place in which H.264 is decoded, and so smears colours a bit more with every generation.
@@ -198,7 +216,7 @@ def _colour_converter(plate: MediaInfo, width: int, height: int) -> Graph:
     graph = Graph()
     graph.threads = 1
     graph.link_nodes(
-        graph.add_buffer(width=width, height=height, format=VideoFormat("rgb24"), time_base=plate.time_base),
+        graph.add_buffer(width=width, height=height, format=VideoFormat(depth), time_base=plate.time_base),
         graph.add(
             "scale",
             out_color_matrix=plate.colour_space,
@@ -212,7 +230,7 @@ def _colour_converter(plate: MediaInfo, width: int, height: int) -> Graph:
     return graph
 
 
-def _padded(rgb: UInt8[np.ndarray, "H W 3"], width: int, height: int) -> UInt8[np.ndarray, "A B 3"]:
+def _padded(rgb: Pixels, width: int, height: int) -> ResizedPixels:
     rows, columns = height - rgb.shape[0], width - rgb.shape[1]
     return np.pad(rgb, ((0, rows), (0, columns), (0, 0)), mode="edge") if rows or columns else rgb
 

@@ -3,10 +3,11 @@
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32, UInt16
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.errors import ProvenanceError
+from countenance.pixels import Pixels, from_unit, white_of
 
 TEXT = "AI-altered"
 TEXT_HEIGHT = 0.032
@@ -17,19 +18,23 @@ OVERSAMPLING = 4
 """Pillow draws rounded corners without smoothing, so they are drawn large and shrunk."""
 
 
-def draw_label(rgb: UInt8[np.ndarray, "H W 3"], text: str = TEXT) -> UInt8[np.ndarray, "H W 3"]:
+def draw_label(pixels: Pixels, text: str = TEXT) -> Pixels:
     """Say on the picture itself that it was altered.
 
     Raises:
         ProvenanceError: the picture is too small for words that can be read.
     """
-    height, width = rgb.shape[:2]
+    height, width = pixels.shape[:2]
     added, kept = _pill(height, width, text)
     margin = _margin(height, width)
     rows, columns = slice(height - margin - len(added), height - margin), slice(margin, margin + added.shape[1])
-    labelled = rgb.copy()
-    # Fixed point in 1/256ths: a float blend takes several times as long.
-    labelled[rows, columns] = (rgb[rows, columns] * kept + added) >> 8
+    labelled, covered = pixels.copy(), pixels[rows, columns]
+    if pixels.dtype == np.uint8:
+        # Fixed point in 1/256ths: a float blend takes several times as long.
+        labelled[rows, columns] = (covered * kept + added) >> 8
+    else:
+        white = np.float32(white_of(pixels))
+        labelled[rows, columns] = from_unit(covered / white * (kept / 256) + added / (255 * 256), pixels)
     return labelled
 
 

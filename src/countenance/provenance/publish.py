@@ -175,8 +175,8 @@ def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -
 def _write_frames(render: Render, folder: Path, finished: Path, config: PublishConfig, progress: Progress) -> None:
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in render.frames_from(index):
-            # An invisible watermark goes into frame.rgb here, before the label.
-            yield replace(frame, rgb=draw_label(frame.rgb)) if config.label else frame
+            # An invisible watermark goes into frame.pixels here, before the label.
+            yield replace(frame, pixels=draw_label(frame.pixels)) if config.label else frame
 
     if render.plate.kind == "picture":
         write_picture(next(frames_from(0)), render.plate, finished)
