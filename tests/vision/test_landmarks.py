@@ -80,6 +80,34 @@ def test_a_small_face_is_found_anywhere_in_a_large_frame(
     assert overlap(face.box_xyxy, large.box_xyxy * scale + np.array([left, top] * 2, np.float32)) > 0.75
 
 
+@pytest.mark.parametrize("height", [1.0, 1.2, 1.4])
+def test_a_face_that_fills_the_frame_or_more_is_found(demo_data: Path, find_faces: FaceFinder, height: float) -> None:
+    rgb = next(read_frames(probe(demo_data / "mira_training.mp4"))).rgb
+    (face,) = find_faces(rgb)
+    middle_xy, face_px = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2, float(face.box_xyxy[3] - face.box_xyxy[1])
+    scale = height * 480 / face_px
+    to_close_up = np.column_stack([np.eye(2) * scale, 240 - scale * middle_xy]).astype(np.float32)
+    close_up = cv2.warpAffine(rgb, to_close_up, (480, 480), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    (large,) = find_faces(np.asarray(close_up, np.uint8))
+    expected_xyxy = np.asarray(scale * (face.box_xyxy - np.tile(middle_xy, 2)) + 240, np.float32)
+    assert overlap(large.box_xyxy, expected_xyxy) > 0.8
+
+
+@pytest.mark.parametrize(("left", "top"), [(7, 3), (233, 161), (401, 352), (840, 455)])
+def test_a_head_of_32_px_is_found_anywhere_in_a_large_frame(
+    demo_data: Path, find_faces: FaceFinder, left: int, top: int
+) -> None:
+    rgb = next(read_frames(probe(demo_data / "mira_training.mp4"))).rgb
+    (large,) = find_faces(rgb)
+    # From chin to crown a head is a third higher than the face that the mesh covers.
+    scale = 24 / float(large.box_xyxy[3] - large.box_xyxy[1])
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frame = np.full((540, 960, 3), 110, np.uint8)
+    frame[top : top + len(small), left : left + len(small)] = small
+    (face,) = find_faces(frame)
+    assert overlap(face.box_xyxy, large.box_xyxy * scale + np.array([left, top] * 2, np.float32)) > 0.6
+
+
 def test_a_large_face_is_one_face_though_tiles_show_parts_of_it(demo_data: Path, find_faces: FaceFinder) -> None:
     rgb = next(read_frames(probe(demo_data / "mira_training.mp4"))).rgb
     assert len(find_faces(np.asarray(cv2.resize(rgb, (1600, 1600), interpolation=cv2.INTER_CUBIC), np.uint8))) == 1

@@ -14,19 +14,19 @@ from countenance.vision.networks import TfliteNet
 INPUT_SIZE = 192
 MIN_SCORE = 0.5
 MARGIN = 1.5
-"""Side of the square that the net looks at, in sides of the face's box."""
+"""Side of the square that the net sees, in sides of the face's box."""
 MAX_OVERLAP = 0.4
 """Two meshes that overlap more lie on the same face."""
 
-MAX_LOOKS = 3
+MAX_REFINEMENTS = 3
 SETTLED_OVERLAP = 0.9
 SURE_MISFIT, MAX_MISFIT = 0.08, 0.14
 """See `align.misfit`. Rendered faces up to 30° of yaw stay below the first, and up to 75° below the second."""
 SURENESS_WEIGHT = 0.2
-"""How much misfit a detector that is wholly sure makes up for."""
+"""How much misfit a detector's score of 1 makes up for."""
 
 EYES = (33, 263)
-"""Outer corners: the one to the left in the picture of an upright face, then the other."""
+"""Outer corners: the one to the left in the frame of an upright face, then the other."""
 
 
 class FaceMesh:
@@ -36,9 +36,9 @@ class FaceMesh:
         self._net = TfliteNet("face_landmark")
 
     def settle(self, rgb: UInt8[np.ndarray, "H W 3"], points_xy: Float32[np.ndarray, "8 2"]) -> DetectedFace:
-        """From the detector's points: its square is rough, so look again where the mesh was found until it stays."""
-        face = self._look(rgb, points_xy[:2], points_xy[2:4])
-        for _ in range(MAX_LOOKS):
+        """From the detector's points: its square is rough, so the mesh is laid again until it stays."""
+        face = self._lay(rgb, points_xy[:2], points_xy[2:4])
+        for _ in range(MAX_REFINEMENTS):
             before, face = face, self.follow(rgb, face.landmarks_xyz)
             if overlap(before.box_xyxy, face.box_xyxy) > SETTLED_OVERLAP:
                 break
@@ -46,9 +46,9 @@ class FaceMesh:
 
     def follow(self, rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"]) -> DetectedFace:
         """From the mesh in a frame just before or after."""
-        return self._look(rgb, landmarks_xyz[:, :2], landmarks_xyz[EYES, :2])
+        return self._lay(rgb, landmarks_xyz[:, :2], landmarks_xyz[EYES, :2])
 
-    def _look(
+    def _lay(
         self,
         rgb: UInt8[np.ndarray, "H W 3"],
         extent_xy: Float32[np.ndarray, "N 2"],
@@ -74,7 +74,7 @@ class FaceMesh:
 
 
 class FaceFinder:
-    """Detector and mesh together: every face of a single picture with its landmarks."""
+    """Detector and mesh together: every face of a single frame with its landmarks."""
 
     def __init__(self) -> None:
         self._detector = FaceDetector()
@@ -88,9 +88,10 @@ class FaceFinder:
 def new_faces(
     rgb: UInt8[np.ndarray, "H W 3"], detector: FaceDetector, mesh: FaceMesh, known: Sequence[DetectedFace]
 ) -> list[DetectedFace]:
-    """All faces of a frame but the known ones. Faces that don't stand upright are looked for where nothing else is.
+    """All faces of a frame but the known ones; where nothing is found with confidence, also faces that fill the frame,
+    don't stand upright or are very small.
 
-    The mesh net is easily sure of itself: on a face that stands on its head it lays an upright mesh. Of meshes that
+    The mesh net is often confident and wrong: on a face that stands on its head it lays an upright mesh. Of meshes that
     compete for a face, the one wins whose shape is most that of a head and of which the detector was surest.
     """
 
@@ -103,8 +104,10 @@ def new_faces(
         ]
 
     found = settled(each for each in detector(rgb) if not _is_known(each, known))
-    if not known and not any(fit <= SURE_MISFIT for _, fit, _ in found):
-        found += settled(detector.turned(rgb))
+    for search in (detector.large, detector.turned, detector.small):
+        if known or any(fit <= SURE_MISFIT for _, fit, _ in found):
+            break
+        found += settled(search(rgb))
     faces: list[DetectedFace] = []
     for _, _, face in sorted(found, key=lambda each: each[0]):
         if not any(_meet(face, other) for other in [*known, *faces]):

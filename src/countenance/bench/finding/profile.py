@@ -17,7 +17,7 @@ from countenance.vision.segment import Segmenter
 FUNCTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "decoding, and colours to RGB": [("media/reader.py", "read_frames")],
     "looking for new faces in whole frames": [("vision/detect.py", "__call__")],
-    "the mesh": [("vision/landmarks.py", "_look")],
+    "the mesh": [("vision/landmarks.py", "_lay")],
     "cutting and measuring": [("faces/look.py", "_see")],
     "near duplicates, and the most telling faces": [("faces/look.py", "_add")],
     "recognising": [("vision/identity.py", "embed")],
