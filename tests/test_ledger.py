@@ -2,6 +2,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
@@ -89,6 +90,31 @@ def test_two_entries_in_one_transaction(project: Project) -> None:
     head = ledger.remembered_head(project)
     assert head is not None
     assert head.number == ledger.check(project) == 7
+
+
+def test_the_note_of_the_head_never_goes_back(project: Project) -> None:
+    """Of two processes the one that committed first may come to note its entry last."""
+    with opened(project.folder) as other, project.transaction():
+        project.after_commit.append(lambda: (add(other, "second"), None)[1])
+        ledger.append(project, "first", {})
+    head = ledger.remembered_head(project)
+    assert head == ledger.stored_head(project)
+    assert head is not None
+    assert head.number == ledger.check(project) == 7
+
+
+def test_two_processes_write_one_log(project: Project) -> None:
+    def write() -> None:
+        with opened(project.folder) as own:
+            for _ in range(10):
+                add(own, "shot")
+                ledger.check(own)
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(write) for _ in range(4)]:
+            done.result()
+    assert ledger.check(project) == 45
+    assert ledger.remembered_head(project) == ledger.stored_head(project)
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])

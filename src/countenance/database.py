@@ -38,6 +38,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return database
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A further connection to a database that is open already, for what must be read as it is now."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=10)
+
+
 def migrations() -> Iterator[tuple[int, str]]:
     """Number and SQL of each schema, in order."""
     for folder in sorted(MIGRATIONS.iterdir()):

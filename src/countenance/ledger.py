@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from countenance.errors import ProvenanceError, UsageError
@@ -26,6 +27,8 @@ Fact = TypeVar("Fact")
 
 START = "0" * 64
 """What the first entry names as the digest before it."""
+LOCK_TIMEOUT_S = 10.0
+"""How long to wait for another process that is noting the head; it needs milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +60,7 @@ class LogEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """The last entry that this computer wrote."""
+    """Where the log ends."""
 
     number: int
     digest: str
@@ -75,9 +78,9 @@ def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
     database = project.database
     assert database.in_transaction, "append belongs inside `with project.transaction()`"
     # Going on from a cut log would write over the only sign of the cut.
-    _compare_with_head(project)
-    last = database.execute("SELECT number, digest FROM log ORDER BY number DESC LIMIT 1").fetchone()
-    number, previous = (last[0] + 1, last[1]) if last else (1, START)
+    _compare_with_head(project, remembered_head(project))
+    last = stored_head(project)
+    number, previous = (last.number + 1, last.digest) if last else (1, START)
     fields = {"number": number, "time": now(), "event": event, "facts": facts, "previous": previous}
     content = canonical_json(fields)
     digest = hashlib.sha256(content).hexdigest()
@@ -110,6 +113,9 @@ def check(project: Project) -> int:
     Raises:
         ProvenanceError: names the first entry that is altered, missing or out of order, or says that the end is cut.
     """
+    # Before the first entry is read: another process that adds one remembers the head after its commit, so that what is
+    # remembered now is surely among what is read then.
+    head = remembered_head(project)
     count, previous = 0, START
     for number, content, digest in _rows(project):
         restore = f"don't rely on this log; restore {project.folder} from a copy"
@@ -127,7 +133,7 @@ def check(project: Project) -> int:
                 f"log entry {number} doesn't follow the one before: one of them was altered or moved; {restore}"
             )
         count, previous = number, digest
-    _compare_with_head(project)
+    _compare_with_head(project, head)
     return count
 
 
@@ -139,6 +145,12 @@ def backward_steps(project: Project) -> tuple[int, ...]:
             numbers.append(entry.number)
         latest = max(latest, entry.time)
     return tuple(numbers)
+
+
+def stored_head(project: Project) -> Head | None:
+    """Where the log ends now, as stored; None for an empty log."""
+    row = project.database.execute("SELECT number, digest FROM log ORDER BY number DESC LIMIT 1").fetchone()
+    return None if row is None else Head(number=row[0], digest=row[1])
 
 
 def remembered_head(project: Project) -> Head | None:
@@ -175,8 +187,7 @@ def _rows(project: Project) -> Iterator[tuple[int, bytes, str]]:
         raise ProvenanceError(f"the log can't be read ({error}); restore {project.folder} from a copy") from error
 
 
-def _compare_with_head(project: Project) -> None:
-    head = remembered_head(project)
+def _compare_with_head(project: Project, head: Head | None) -> None:
     if head is None:
         return
     row = project.database.execute("SELECT CAST(digest AS BLOB) FROM log WHERE number = ?", (head.number,)).fetchone()
@@ -195,10 +206,14 @@ def _remember(project: Project, head: Head) -> None:
     path = _head_path(project)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(path, canonical_json({"number": head.number, "digest": head.digest}), mode=0o600)
-    except OSError as error:
+        with FileLock(path.with_suffix(".lock"), timeout=LOCK_TIMEOUT_S, mode=0o600):
+            # Another process may have committed the next entry and noted it first: the note never goes back.
+            noted = remembered_head(project)
+            if noted is None or noted.number < head.number:
+                write_whole(path, canonical_json({"number": head.number, "digest": head.digest}), mode=0o600)
+    except (OSError, Timeout) as error:
         raise ProvenanceError(
-            f"the log has a new entry, but {path} can't be written ({error.strerror}); "
+            f"the log has a new entry, but {path} can't be written ({error.strerror or error}); "
             "check free disk space and permissions, then run this again"
         ) from error
 

@@ -67,6 +67,21 @@ class Project:
             self.after_commit.pop(0)()
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever another process commits meanwhile.
+
+        The moment is that of the first read, or of the transaction that is open already.
+        """
+        if self.database.in_transaction:
+            yield
+            return
+        self.database.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.database.execute("COMMIT")
+
+    @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the project's lock, so that two writers don't mix; the system lets go of it if we die.
 

@@ -19,6 +19,7 @@ from countenance.pixels import to_16_bit
 from countenance.progress import Silent
 from countenance.types import Frame, MediaInfo
 from tests.support.disk import FullDisk
+from tests.support.leave import never_ends
 from tests.support.videos import TIME_BASE, MakeVideo, quadrants
 
 UNEVEN_PTS = tuple(itertools.accumulate([7, *(300 + 91 * (index % 9) for index in range(69))]))
@@ -31,6 +32,7 @@ def render(plate: MediaInfo, output: Path, *, quality: int = 16) -> list[str]:
         plate,
         output.parent / f"fragments of {output.name}",
         quality=quality,
+        check_leave=never_ends,
         progress=Silent(),
     )
     return join_fragments(fragments, plate, output)
@@ -174,6 +176,7 @@ def test_colours_are_written_in_the_plates_matrix_and_range(
         plate,
         tmp_path / "fragments",
         quality=4,
+        check_leave=never_ends,
         progress=Silent(),
     )
     join_fragments(fragments, plate, tmp_path / "output.mp4")
@@ -209,7 +212,9 @@ def test_a_render_cut_short_goes_on_and_gives_the_same_bytes(make_video: MakeVid
         return read_frames(plate, first_index=index)
 
     def write() -> list[Path]:
-        return write_fragments(frames_from, plate, tmp_path / "fragments", quality=16, progress=Silent())
+        return write_fragments(
+            frames_from, plate, tmp_path / "fragments", quality=16, check_leave=never_ends, progress=Silent()
+        )
 
     fragments = write()
     whole = [fragment.read_bytes() for fragment in fragments]
@@ -350,7 +355,9 @@ def test_deep_frames_are_encoded_as_shallow_ones_are(make_video: MakeVideo, tmp_
                 values = (values / np.float32(65535)).astype(np.float32) if kind is np.float32 else values
                 yield replace(frame, pixels=values)
 
-        fragments += write_fragments(frames, info, tmp_path / kind.__name__, quality=4, progress=Silent())
+        fragments += write_fragments(
+            frames, info, tmp_path / kind.__name__, quality=4, check_leave=never_ends, progress=Silent()
+        )
     shown = []
     for fragment in fragments:
         with av.open(fragment) as container:

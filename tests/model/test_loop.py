@@ -17,6 +17,7 @@ from countenance.model.loop import TrainingFacts, train
 from countenance.model.record import append_metrics
 from countenance.model.state import begin, load_generator
 from countenance.progress import Silent
+from tests.support.leave import never_ends
 
 
 def run(
@@ -29,7 +30,7 @@ def run(
         steps += 1
         return steps == stop_after
 
-    return train(folder, faces, facts, config, progress=Silent(), should_stop=should_stop)
+    return train(folder, faces, facts, config, progress=Silent(), should_stop=should_stop, check_leave=never_ends)
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:

@@ -22,6 +22,7 @@ from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, publish
 from countenance.types import Frame, Permit, Published, Render
+from tests.support.leave import never_ends
 
 MakePlate = Callable[..., Path]
 SHADE = 200
@@ -86,6 +87,7 @@ def do_publish(project: Project, permit: Permit, make_plate: MakePlate, tmp_path
             tmp_path / "out" / f"{name}.{kind}",
             config=config or PublishConfig(),
             overwrite=overwrite,
+            check_leave=never_ends,
             progress=Silent(),
         )
 
@@ -409,7 +411,16 @@ def test_an_output_that_can_not_be_is_refused_before_any_work(
     (tmp_path / "folder.png").mkdir()
     render = replace(render_of(make_plate(f"plate.{kind}"), project.folder / "render"), frames_from=lambda _: iter(()))
     with pytest.raises(UsageError, match=words):
-        publish(project, permit, render, tmp_path / name, config=PublishConfig(), overwrite=True, progress=Silent())
+        publish(
+            project,
+            permit,
+            render,
+            tmp_path / name,
+            config=PublishConfig(),
+            overwrite=True,
+            check_leave=never_ends,
+            progress=Silent(),
+        )
 
 
 def test_a_render_without_an_altered_frame_is_refused(
@@ -417,7 +428,16 @@ def test_a_render_without_an_altered_frame_is_refused(
 ) -> None:
     render = replace(render_of(make_plate("plate.png"), project.folder / "render"), altered=(False,))
     with pytest.raises(ProvenanceError, match="nothing to publish"):
-        publish(project, permit, render, tmp_path / "x.png", config=PublishConfig(), overwrite=False, progress=Silent())
+        publish(
+            project,
+            permit,
+            render,
+            tmp_path / "x.png",
+            config=PublishConfig(),
+            overwrite=False,
+            check_leave=never_ends,
+            progress=Silent(),
+        )
 
 
 def test_frames_that_end_in_an_error_leave_no_file(
@@ -438,6 +458,7 @@ def test_frames_that_end_in_an_error_leave_no_file(
             tmp_path / "out" / "x.mp4",
             config=PublishConfig(),
             overwrite=False,
+            check_leave=never_ends,
             progress=Silent(),
         )
     assert list((tmp_path / "out").iterdir()) == []

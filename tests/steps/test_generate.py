@@ -36,6 +36,7 @@ from countenance.steps.generate import GenerateConfig
 from countenance.types import Frame, MediaInfo
 from countenance.vision.light import mean_colour
 from countenance.vision.track import GROUP_FRAMES
+from tests.support.leave import never_ends
 from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, frames_of, tone, write_video
@@ -213,7 +214,10 @@ def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     monkeypatch.setattr(plate_module, "PLATE_CONFIG", replace(PLATE_CONFIG, max_distance=0.01))
     info = probe(write_video(tmp_path / "plate.mp4", clip_of(PERFORMER, 6)))
     progress = Recorder()
-    assert find_performer(trained.project, PERFORMER, templates(trained.project), info, progress) == []
+    assert (
+        find_performer(trained.project, PERFORMER, templates(trained.project), info, progress, check_leave=never_ends)
+        == []
+    )
     (note,) = progress.notes
     assert note.startswith("6 faces in plate.mp4 may be kofi or not")
     # What it names as the way out is one.
@@ -221,9 +225,19 @@ def test_whom_it_is_not_sure_of_is_left_alone_and_told(
     trained.prepare(PERFORMER)
     own = stored_faces(trained.project, PERFORMER, sha256=info.sha256)
     answer(trained.project, PERFORMER, own[:1], "yes")
-    assert len(find_performer(trained.project, PERFORMER, templates(trained.project), info, progress)) == 6
+    assert (
+        len(
+            find_performer(
+                trained.project, PERFORMER, templates(trained.project), info, progress, check_leave=never_ends
+            )
+        )
+        == 6
+    )
     answer(trained.project, PERFORMER, own[:1], "no")
-    assert find_performer(trained.project, PERFORMER, templates(trained.project), info, progress) == []
+    assert (
+        find_performer(trained.project, PERFORMER, templates(trained.project), info, progress, check_leave=never_ends)
+        == []
+    )
 
 
 def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from countenance.provenance.publish import PublishConfig, publish
 from countenance.steps import verify as step
 from countenance.steps.verify import verify
 from countenance.types import Finding, Frame, Permit, Published, Render, Report
+from tests.support.leave import never_ends
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,7 @@ def published(project: Project, plate: Path, tmp_path: Path) -> Published:
         tmp_path / "shot.png",
         config=PublishConfig(label=False, unlabelled_reason="credits name it"),
         overwrite=False,
+        check_leave=never_ends,
         progress=Silent(),
     )
 

@@ -27,7 +27,6 @@ from countenance.consent.release import new_release, sign
 from countenance.demo.compare import pictures
 from countenance.drawing import Drawer
 from countenance.faces.config import PrepareConfig
-from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.plate import find_performer
 from countenance.faces.portrait import template_of
 from countenance.footage import timeline_of
@@ -38,6 +37,7 @@ from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
+from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
 from countenance.types import AlignedFace, Frame, Render, Role
 
@@ -72,7 +72,9 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
             add_release(project, signed_release(role, role, files.reference(role), aside / "documents"), template_of)
             collect(project, role, [files.training(role)], progress=progress)
             prepare(project, role, grant_prepare(project, role), PrepareConfig(), progress=progress)
-        find_performer(project, PERFORMER, templates(project), probe(files.plate), progress)
+        guard = Guard(project, grant_prepare(project, PERFORMER), "prepare", people=(PERFORMER,))
+        plate = probe(files.plate)
+        find_performer(project, PERFORMER, templates(project), plate, progress, check_leave=guard.check)
     judge = Judge()
     means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
     np.savez(aside / REFERENCES_NAME, **means)  # type: ignore[arg-type]
@@ -104,22 +106,28 @@ def read_references(folder: Path) -> References:
 
 def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
     """The face set of one of the two."""
-    return read_faces(project, open_face_set(project, role))
+    permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
+    guard = Guard(project, permit, "train", people=ROLES)
+    return guard.faces(guard.face_set(role))
 
 
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
     """What `generate` does, with another drawer: same scan, smoothing, composite and publishing."""
     info = probe(plate)
-    faces_at = placed_faces(find_performer(project, PERFORMER, templates(project), info, progress))
+    guard = _may_generate(project)
+    found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
+    faces_at = placed_faces(found)
     timeline = timeline_of(project, info, progress)
     render = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
-    _publish(project, render, output, progress)
+    _publish(guard, render, output, progress)
 
 
 def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, progress: Progress) -> None:
     """Other images in place of a plate's frames, published alike: what the best swap would look like."""
     info = probe(plate)
-    faces_at = placed_faces(find_performer(project, PERFORMER, templates(project), info, progress))
+    guard = _may_generate(project)
+    found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
+    faces_at = placed_faces(found)
     digest = hashlib.sha256()
     for rgb in pictures(shown):
         digest.update(rgb.tobytes())
@@ -132,12 +140,25 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
     render = frames_render(
         info, frames_from, altered, renders=project.room("renders"), digest=digest.hexdigest(), seed=SEED
     )
-    _publish(project, render, output, progress)
+    _publish(guard, render, output, progress)
 
 
-def _publish(project: Project, render: Render, output: Path, progress: Progress) -> None:
+def _may_generate(project: Project) -> Guard:
     permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-    publish(project, permit, render, output, config=PUBLISHING, overwrite=True, progress=progress)
+    return Guard(project, permit, "generate", people=ROLES)
+
+
+def _publish(guard: Guard, render: Render, output: Path, progress: Progress) -> None:
+    publish(
+        guard.project,
+        guard.permit,
+        render,
+        output,
+        config=PUBLISHING,
+        overwrite=True,
+        check_leave=guard.check,
+        progress=progress,
+    )
 
 
 def signed_release(person: str, role: Role, reference: Path, documents: Path) -> Path:

@@ -145,8 +145,10 @@ def add(
     from countenance.consent.register import add_release, add_revocation
     from countenance.consent.release import Release
 
-    with here(writing=True) as project:
-        if isinstance(read_document(path), Release):
+    is_release = isinstance(read_document(path), Release)
+    # A revocation waits for no other command: whatever goes on under the release stops by itself.
+    with here(writing=is_release) as project:
+        if is_release:
             from countenance.faces.portrait import template_of
 
             added = add_release(project, path, template_of)

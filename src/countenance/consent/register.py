@@ -99,22 +99,25 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
 def add_revocation(project: Project, path: Path) -> Added:
     """End a release; it stays in the project, to say so.
 
+    Needs no lock on the project: work under the release that goes on meanwhile learns of it from its `Leave`.
+
     Raises:
         ConsentError: the revocation isn't signed by the release's owner, or the project doesn't know the release.
     """
     revocation = read_document(path)
     if not isinstance(revocation, Revocation):
         raise ConsentError(f"{path} is a release; expected a revocation")
-    known = next((known for known in known_releases(project) if known.digest == revocation.release), None)
-    if known is None:
-        raise ConsentError(
-            f"{path} revokes a release of {revocation.person} that this project doesn't know; "
-            "add it in the project that has the release"
-        )
-    check_revocation(revocation, known.release)
-    if known.revocation is not None:
-        return Added(document=revocation, digest=known.digest, new=False)
+    # The releases are read inside, because another process may be adding the same revocation.
     with project.transaction() as database:
+        known = next((known for known in known_releases(project) if known.digest == revocation.release), None)
+        if known is None:
+            raise ConsentError(
+                f"{path} revokes a release of {revocation.person} that this project doesn't know; "
+                "add it in the project that has the release"
+            )
+        check_revocation(revocation, known.release)
+        if known.revocation is not None:
+            return Added(document=revocation, digest=known.digest, new=False)
         database.execute(
             "UPDATE releases SET revocation = ? WHERE digest = ?", (document_text(revocation), known.digest)
         )
@@ -133,10 +136,10 @@ def known_releases(project: Project) -> list[KnownRelease]:
         ConsentError: a document in the database is not what its owner signed, or not what the log says.
         ProvenanceError: the log was changed, so that it can't be asked.
     """
-    added, revoked = _logged_releases(project)
-    rows = project.database.execute(
-        "SELECT digest, person, role, document, revocation FROM releases ORDER BY rowid"
-    ).fetchall()
+    # A revocation that another process adds meanwhile is in the log and beside its release, or in neither.
+    with project.snapshot():
+        added, revoked = _logged_releases(project)
+        rows = stored_releases(project)
     known = []
     for digest, name, role, text, revocation_text in rows:
         what = f"the release of {name} in this project"
@@ -153,6 +156,13 @@ def known_releases(project: Project) -> list[KnownRelease]:
     if added - {each.digest for each in known}:
         raise ConsentError("the log knows a release that the project lacks; restore the project from a copy")
     return known
+
+
+def stored_releases(project: Project) -> list[tuple[str, str, str, str, str | None]]:
+    """Digest, person, role, document and revocation of each release, as stored: nothing is checked."""
+    return project.database.execute(
+        "SELECT digest, person, role, document, revocation FROM releases ORDER BY rowid"
+    ).fetchall()
 
 
 def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:

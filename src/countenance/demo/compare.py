@@ -10,11 +10,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.errors import MediaError
-from countenance.faces.faceset import open_face_set, read_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
-from countenance.project import Project
+from countenance.steps.guards import Guard
 from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
 from countenance.vision.landmarks import FaceFinder
 
@@ -25,14 +24,14 @@ Rgb = UInt8[np.ndarray, "H W 3"]
 
 
 def compare(
-    project: Project, likeness: str, plate: Path, result: Path, truth: Path, *, progress: Progress
+    guard: Guard, likeness: str, plate: Path, result: Path, truth: Path, *, progress: Progress
 ) -> dict[str, float]:
     """Mean recogniser distance of plate, result and truth to the likeness's own training faces.
 
     Frames in which the recogniser's detector misses a face in one of the three are left out and counted.
     """
     find_faces, recogniser = FaceFinder(), Recogniser()
-    target = _mean_embedding(project, likeness, find_faces, recogniser)
+    target = _mean_embedding(guard, likeness, find_faces, recogniser)
     distances = []
     num_frames = probe(plate).num_frames
     triples = zip(pictures(plate), pictures(result), pictures(truth), strict=True)
@@ -65,11 +64,11 @@ def write_comparison(path: Path, plate: Path, result: Path, truth: Path) -> None
     Image.fromarray(np.vstack(rows)).save(path)
 
 
-def _mean_embedding(project: Project, person: str, find_faces: FaceFinder, recogniser: Recogniser) -> Embedding:
-    face_set = open_face_set(project, person)
+def _mean_embedding(guard: Guard, person: str, find_faces: FaceFinder, recogniser: Recogniser) -> Embedding:
+    face_set = guard.face_set(person)
     step = max(1, face_set.num_faces // FACES_FOR_MEAN)
     chips = []
-    for face in islice(read_faces(project, face_set), 0, None, step):
+    for face in islice(guard.faces(face_set), 0, None, step):
         found = find_faces(face.rgb)
         chips += [cut_chip(face.rgb, found[0].landmarks_xyz[:, :2])] if found else []
     return np.asarray(embed(recogniser, chips).mean(axis=0), np.float32)

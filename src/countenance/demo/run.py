@@ -24,6 +24,7 @@ from countenance.progress import Progress
 from countenance.project import create, opened, write_whole
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig, generate
+from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 from countenance.steps.verify import verify
@@ -105,7 +106,9 @@ def run_demo(
             progress.note(f"  {finding.about}: {finding.summary}")
 
         begin("compare", "Comparing with the truth: the same frames rendered with her face on his head.")
-        likenesses = compare(project, LIKENESS, plate, published_path, data / "truth_zuri", progress=progress)
+        guard = Guard(project, permit, "generate", people=(LIKENESS, PERFORMER))
+        likenesses = compare(guard, LIKENESS, plate, published_path, data / "truth_zuri", progress=progress)
+        guard.check()
         write_comparison(output / "comparison.png", plate, published_path, data / "truth_zuri")
         shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
         begin("end", f"Look at {output / 'comparison.png'}, {output / 'preview.png'} and {published_path}.")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from countenance import ledger
@@ -102,20 +102,26 @@ def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) ->
     )
 
 
-def make_face_set(project: Project, person: str, permit: Permit) -> FaceSet:
-    """Close a person's face set over all kept faces of their clips, and record it.
+def make_face_set(project: Project, person: str, permit: Permit, check_leave: Callable[[], None]) -> FaceSet:
+    """Close a person's face set over all kept faces of their clips, and record it, also in the log.
+
+    `check_leave` is called in the transaction that records it; what it raises leaves the last face set as it was.
 
     Raises:
         FaceError: not one face was kept.
     """
+    # Before the transaction, because it reads every picture, and a revocation should not have to wait for that.
     digest, count = _digest_kept(project, person, permit.digest)
     if count == 0:
         raise FaceError(f"no usable face of {person} was found; see the reasons above, and collect other footage")
-    project.database.execute(
-        "INSERT OR REPLACE INTO face_sets (person, digest, permit_digest, release_digests, num_faces, made_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (person, digest, permit.digest, json.dumps(permit.release_digests), count, now()),
-    )
+    with project.transaction() as database:
+        check_leave()
+        database.execute(
+            "INSERT OR REPLACE INTO face_sets (person, digest, permit_digest, release_digests, num_faces, made_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (person, digest, permit.digest, json.dumps(permit.release_digests), count, now()),
+        )
+        ledger.append(project, "prepared", {"face_set": digest, "num_faces": count, "permit": permit.digest})
     return FaceSet(
         person=person,
         num_faces=count,
@@ -232,7 +238,15 @@ def close_face_set(
     permit: Permit,
     config: PrepareConfig,
     progress: Progress,
+    *,
+    check_leave: Callable[[], None],
 ) -> Prepared:
+    """Choose from all faces that were found in a person's clips, and make the face set of those that are kept.
+
+    Raises:
+        FaceError: no face, or none of this person.
+    """
+    check_leave()
     choose_faces(project, person, templates, config, [info.sha256 for info in clips], "prepare")
     counts = {info: count_faces(project, person, info.sha256, "prepare") for info in clips}
     pictures = [info for info in clips if info.kind == "picture"]
@@ -244,13 +258,7 @@ def close_face_set(
         progress.note(_summary(name, person, sum((counts[info] for info in pictures), NOTHING)))
     total = sum(counts.values(), NOTHING)
     _check_kept(person, len(clips), total)
-    face_set = make_face_set(project, person, permit)
-    with project.transaction():
-        ledger.append(
-            project,
-            "prepared",
-            {"face_set": face_set.digest, "num_faces": face_set.num_faces, "permit": permit.digest},
-        )
+    face_set = make_face_set(project, person, permit, check_leave)
     return Prepared(
         face_set=face_set,
         num_clips=len(clips),

@@ -1,6 +1,6 @@
 """The performer's faces in a plate."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import choose_faces, count_faces
@@ -14,7 +14,13 @@ from countenance.vision.identity import Embedding, Recogniser
 
 
 def find_performer(
-    project: Project, performer: str, templates: Mapping[str, Embedding], info: MediaInfo, progress: Progress
+    project: Project,
+    performer: str,
+    templates: Mapping[str, Embedding],
+    info: MediaInfo,
+    progress: Progress,
+    *,
+    check_leave: Callable[[], None],
 ) -> list[StoredFace]:
     """Look at every frame of a plate, and give the faces in it that are the performer's, in the order of frames."""
     scan_clip(
@@ -27,6 +33,7 @@ def find_performer(
         Nets(recogniser=Recogniser(), segmenter=None),
         PLATE_CONFIG,
         threads=num_threads(PLATE_CONFIG),
+        check_leave=check_leave,
         progress=progress,
     )
     choose_faces(project, performer, templates, PLATE_CONFIG, [info.sha256], "generate")

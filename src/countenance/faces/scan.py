@@ -11,7 +11,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -94,9 +94,12 @@ def scan_clip(
     config: PrepareConfig,
     *,
     threads: int,
+    check_leave: Callable[[], None],
     progress: Progress,
 ) -> Scan:
     """Look at every stretch that wasn't looked at yet.
+
+    `check_leave` is called before each stretch is stored; what it raises ends the scan, and the stretch is dropped.
 
     A scan made for another template, or that told near duplicates or other people otherwise, is dropped and made anew.
 
@@ -113,7 +116,7 @@ def scan_clip(
     task = _Task(info=info, timeline=timeline, template=template, config=config)
     with closing(_look_at_all(task, missing, nets, threads)) as looked:
         frames = if_many(progress, len(timeline.frame_pts)).track(
-            _stored(project, scan, looked),
+            _stored(project, scan, looked, check_leave),
             what=f"looking for faces in {info.path.name}",
             unit="frames",
             total=len(timeline.frame_pts),
@@ -233,10 +236,10 @@ def _frames_from(task: _Task, first: int) -> Iterator[Frame]:
 # Storing.
 
 
-def _stored(project: Project, scan: Scan, looked: Iterable[_Looked]) -> Iterator[int]:
+def _stored(project: Project, scan: Scan, looked: Iterable[_Looked], check_leave: Callable[[], None]) -> Iterator[int]:
     """Store each stretch whole, then tell its frames."""
     for each in looked:
-        store_stretch(project, scan, each.stretch.first, each.tracks, each.num_others)
+        store_stretch(project, scan, each.stretch.first, each.tracks, each.num_others, check_leave)
         yield from range(each.stretch.first, each.stretch.end)
 
 

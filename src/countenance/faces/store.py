@@ -1,7 +1,7 @@
 """Scans, stretches, tracks and faces in the project's database: how they go in, and how they come out."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -145,9 +145,20 @@ def stored_stretches(project: Project, scan: Scan) -> set[int]:
     return {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}
 
 
-def store_stretch(project: Project, scan: Scan, first: int, tracks: Iterable[FoundTrack], num_others: int) -> None:
-    """Store a stretch whole: its tracks, their faces, and how many faces of other people it has."""
+def store_stretch(
+    project: Project,
+    scan: Scan,
+    first: int,
+    tracks: Iterable[FoundTrack],
+    num_others: int,
+    check_leave: Callable[[], None],
+) -> None:
+    """Store a stretch whole: its tracks, their faces, and how many faces of other people it has.
+
+    `check_leave` is called in the transaction; where it raises, nothing is stored.
+    """
     with project.transaction() as database:
+        check_leave()
         for track in tracks:
             (number,) = database.execute(
                 "INSERT INTO tracks (scan, shot, distance, margin, num_embedded, embedding)"

@@ -58,8 +58,11 @@ def write_fragments(
     quality: int,
     preset: str = "veryfast",
     progress: Progress,
+    check_leave: Callable[[], None],
 ) -> list[Path]:
     """Encode a video's frames as H.264 into files of 48 frames each; those that are there are kept.
+
+    `check_leave` is called before each fragment gets its name; what it raises ends the encoding.
 
     `quality` is x264's CRF, 0–51, lower is better. A picture with an odd side becomes one pixel larger, by repeating
     its last column or row: players can't be relied on to show H.264 of odd size.
@@ -81,6 +84,7 @@ def write_fragments(
     for number in missing:
         with _written_whole(fragments[number]) as part:
             _encode(islice(frames, _fragment_length(plate, number)), plate, part, quality=quality, preset=preset)
+            check_leave()
     # The last thing that a reader does is to see whether the plate ends where it should.
     surplus = next(frames, None)
     assert surplus is None

@@ -43,10 +43,13 @@ def train(
     *,
     progress: Progress,
     should_stop: Callable[[], bool],
+    check_leave: Callable[[], None],
 ) -> Checkpoint:
     """Train until the budget is spent or `should_stop` says so, from the folder's checkpoint where there is one.
 
     `faces` holds a tensor of `stack_faces` for each of the people. The folder also receives the metrics and a preview.
+    `check_leave` is called before each of them, and before each checkpoint: what it raises ends the training, and the
+    folder stays as it was.
 
     Raises:
         ModelError: the checkpoint can't be used, or a loss is no longer finite.
@@ -79,17 +82,22 @@ def train(
         each=config.batch_size,
     ):
         metrics = train_step(state, draw_batch(faces, config.batch_size, config.resolution, state.rng, device), config)
-        if state.images_seen // config.batch_size % config.metrics_every_steps == 0:
-            append_metrics(folder, state.images_seen, {name: value.item() for name, value in metrics.items()})
         now = time.monotonic()
-        if now - last_preview > config.preview_every_s:
+        is_measured = state.images_seen // config.batch_size % config.metrics_every_steps == 0
+        is_shown, is_saved = now - last_preview > config.preview_every_s, now - last_save > config.save_every_s
+        if is_measured or is_shown or is_saved:
+            check_leave()
+        if is_measured:
+            append_metrics(folder, state.images_seen, {name: value.item() for name, value in metrics.items()})
+        if is_shown:
             write_preview(folder, state.generator, faces, config.resolution)
             last_preview = now
-        if now - last_save > config.save_every_s:
+        if is_saved:
             checkpoint, last_save = _save(folder, state, facts, config), now
         if should_stop():
             break
 
+    check_leave()
     if checkpoint is None or checkpoint.images_seen != state.images_seen:
         checkpoint = _save(folder, state, facts, config)
     write_preview(folder, state.generator, faces, config.resolution)

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
-from countenance.errors import MediaError, ProvenanceError, UsageError
+from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
 from countenance.media.writer import join_fragments, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
@@ -72,14 +72,18 @@ def publish(
     *,
     config: PublishConfig,
     overwrite: bool,
+    check_leave: Callable[[], None],
     progress: Progress,
 ) -> Published:
     """Turn a render into a file that a user can take away.
 
-    The caller has checked the permit and holds `project.writing()`. Where anything fails there is no output file;
-    fragments stay in the render's private folder, so that the next run goes on from there.
+    The caller holds `project.writing()`. `check_leave` raises where consent has ended; it is called for each fragment,
+    and for the last time in the transaction that logs the file, so that no file is logged after a revocation. Where
+    anything fails there is no output file; fragments stay in the render's private folder, so that the next run goes on
+    from there, but are removed where consent has ended.
 
     Raises:
+        ConsentError: from `check_leave`.
         UsageError: the output can't have that name.
         MediaError: the frames can't be written.
         ProvenanceError: the file can't be signed or logged.
@@ -101,22 +105,30 @@ def publish(
     finished = folder / f"finished{output.suffix.lower()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_frames(render, folder, finished, config, progress)
+        _write_frames(render, folder, finished, config, check_leave, progress)
         _log.info("signing %s", output)
         manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
         _sync(signed)
         _check_signed(signed, claim, identity)
         facts = _facts(signed, render, permit, claim, manifest_digest)
         entry = _log_and_place(
-            project, facts, claim=claim, salt=salt, signed=signed, output=output, overwrite=overwrite
+            project,
+            facts,
+            claim=claim,
+            salt=salt,
+            signed=signed,
+            output=output,
+            overwrite=overwrite,
+            check_leave=check_leave,
         )
+    except ConsentError:
+        # They show the face.
+        _remove_fragments(render, progress)
+        raise
     finally:
         signed.unlink(missing_ok=True)
         finished.unlink(missing_ok=True)
-    try:
-        shutil.rmtree(render.work_folder)
-    except OSError as error:
-        progress.note(f"{output} is published, but {render.work_folder} could not be removed ({error.strerror})")
+    _remove_fragments(render, progress)
     _log.info("published %s, log entry %d", output, entry.number)
     return Published(
         path=output,
@@ -127,6 +139,13 @@ def publish(
         num_frames=claim.num_frames,
         num_altered_frames=claim.num_altered_frames,
     )
+
+
+def _remove_fragments(render: Render, progress: Progress) -> None:
+    try:
+        shutil.rmtree(render.work_folder)
+    except OSError as error:
+        progress.note(f"{render.work_folder} can't be removed ({error.strerror}); delete it by hand")
 
 
 def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
@@ -172,7 +191,14 @@ def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -
     )
 
 
-def _write_frames(render: Render, folder: Path, finished: Path, config: PublishConfig, progress: Progress) -> None:
+def _write_frames(
+    render: Render,
+    folder: Path,
+    finished: Path,
+    config: PublishConfig,
+    check_leave: Callable[[], None],
+    progress: Progress,
+) -> None:
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in render.frames_from(index):
             # An invisible watermark goes into frame.pixels here, before the label.
@@ -181,7 +207,9 @@ def _write_frames(render: Render, folder: Path, finished: Path, config: PublishC
     if render.plate.kind == "picture":
         write_picture(next(frames_from(0)), render.plate, finished)
     else:
-        fragments = write_fragments(frames_from, render.plate, folder, quality=config.quality, progress=progress)
+        fragments = write_fragments(
+            frames_from, render.plate, folder, quality=config.quality, check_leave=check_leave, progress=progress
+        )
         for note in join_fragments(fragments, render.plate, finished):
             progress.note(note)
 
@@ -213,13 +241,23 @@ def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_
 
 
 def _log_and_place(
-    project: Project, facts: dict[str, Any], *, claim: Claim, salt: bytes, signed: Path, output: Path, overwrite: bool
+    project: Project,
+    facts: dict[str, Any],
+    *,
+    claim: Claim,
+    salt: bytes,
+    signed: Path,
+    output: Path,
+    overwrite: bool,
+    check_leave: Callable[[], None],
 ) -> ledger.LogEntry:
     """Log first, so that no file is out of which the log doesn't know; without its name the entry is taken back."""
     inode = signed.stat().st_ino
     entry: ledger.LogEntry | None = None
     try:
         with project.transaction() as database:
+            # No other process can commit a revocation between this and the entry.
+            check_leave()
             entry = ledger.append(project, "published", facts)
             database.execute(
                 "INSERT INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

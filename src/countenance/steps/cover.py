@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 import countenance
-from countenance.consent.permit import require
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig, usual_eyes
 from countenance.coverage.measure import Coverage, PlateFaces, coverage_document, measure_coverage
@@ -22,7 +21,7 @@ from countenance.media.probe import probe
 from countenance.progress import Progress
 from countenance.project import Project, write_whole
 from countenance.runs import recorded_run
-from countenance.steps.doors import permitted_face_set
+from countenance.steps.guards import Guard
 from countenance.types import FaceSet, MediaInfo, Permit
 
 PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
@@ -48,14 +47,14 @@ def cover(
         MediaError: the plate can't be read.
         FaceError: there is no face set, or the performer isn't in the plate.
     """
-    face_set = permitted_face_set(project, person, permit)
+    face_set = Guard(project, permit, "prepare", people=(person,)).face_set(person)
     if plate is None:
         return _measure(project, face_set, config, None)
-    require(project, plate.permit, "prepare", people=(plate.performer,))
+    guard = Guard(project, plate.permit, "prepare", people=(plate.performer,))
     info = probe(plate.path)
     facts = {"config": asdict(config), "face_set": face_set.digest, "plate": info.sha256}
     with recorded_run(project, "coverage", plate.permit.digest, facts):
-        return _measure(project, face_set, config, _plate_faces(project, plate, info, progress))
+        return _measure(project, face_set, config, _plate_faces(guard, plate, info, progress))
 
 
 def write_report(project: Project, permit: Permit, coverage: Coverage, folder: Path, *, overwrite: bool) -> Path:
@@ -66,7 +65,8 @@ def write_report(project: Project, permit: Permit, coverage: Coverage, folder: P
         FaceError: the face set changed since it was measured.
         UsageError: the folder holds something and `overwrite` isn't set.
     """
-    face_set = permitted_face_set(project, coverage.person, permit)
+    guard = Guard(project, permit, "prepare", people=(coverage.person,))
+    face_set = guard.face_set(coverage.person)
     if face_set.digest != coverage.face_set:
         raise FaceError(f"the faces of {coverage.person} changed while they were measured; run this again")
     check_folder(folder, overwrite=overwrite)
@@ -76,6 +76,7 @@ def write_report(project: Project, permit: Permit, coverage: Coverage, folder: P
         return read_crop(project, numbers[name])
 
     page = coverage_page(coverage, picture, made_on=datetime.now().astimezone().date(), version=countenance.__version__)
+    guard.check()
     if not folder.is_dir():
         folder.mkdir(parents=True)
         folder.chmod(0o700)
@@ -106,8 +107,9 @@ def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate:
     return measure_coverage(face_set.person, face_set.digest, faces, clip_names, config, plate)
 
 
-def _plate_faces(project: Project, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:
-    faces = find_performer(project, plate.performer, templates(project), info, progress)
+def _plate_faces(guard: Guard, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:
+    project = guard.project
+    faces = find_performer(project, plate.performer, templates(project), info, progress, check_leave=guard.check)
     if not faces:
         raise FaceError(
             f"{plate.performer} isn't in {plate.path}: no face in it matches the release's reference picture; "

@@ -11,16 +11,13 @@ from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
 from countenance.config import section
-from countenance.consent.permit import require
 from countenance.consent.register import templates
 from countenance.drawing import NO_REFERENCES
 from countenance.errors import FaceError, ModelError
-from countenance.faces.faceset import read_faces
 from countenance.faces.plate import find_performer
 from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
-from countenance.model.checkpoint import model_folder, read_checkpoint
 from countenance.model.config import choose_device, use_threads
 from countenance.model.draw import needs_references, open_drawer
 from countenance.model.references import choose_references
@@ -30,7 +27,7 @@ from countenance.project import Project
 from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, publish
 from countenance.runs import recorded_run
-from countenance.steps.doors import permitted_face_set, require_unrevoked_model
+from countenance.steps.guards import Guard
 from countenance.types import MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 
@@ -69,15 +66,15 @@ def generate(
     """Replace the performer's face throughout a plate; a run that was cut short goes on where it was.
 
     Raises:
-        ConsentError: the permit doesn't hold, or the model was trained under a release revoked since.
+        ConsentError: the permit doesn't hold, or the model was trained under a release revoked since, or one of them
+            ends while this goes on; then there is no file, and what was rendered so far is removed.
         ModelError: there is no usable model for this pair.
         MediaError: the plate can't be read, or the output can't be written.
         FaceError: the performer isn't in the plate.
         ProvenanceError: the file can't be signed or logged; then there is no file.
     """
-    require(project, permit, "generate", people=(likeness, performer))
-    folder = model_folder(project, likeness, performer)
-    checkpoint = read_checkpoint(folder)
+    guard = Guard(project, permit, "generate", people=(likeness, performer))
+    checkpoint = guard.checkpoint()
     if checkpoint is None:
         raise ModelError(
             f"no model here; run `countenance train {likeness} --onto {performer}` first",
@@ -85,7 +82,6 @@ def generate(
             likeness=likeness,
             performer=performer,
         )
-    require_unrevoked_model(project, folder, checkpoint)
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
@@ -93,16 +89,17 @@ def generate(
     # Before any work: publishing signs with the same identity, after all frames are rendered.
     for note in load_or_make_identity().notes:
         progress.note(note)
-    train_config = trained_config(folder, checkpoint)
+    train_config = trained_config(guard.model_folder, checkpoint)
     device = choose_device(train_config)
     use_threads(train_config)
     references = NO_REFERENCES
     if needs_references(train_config):
-        references = choose_references(project, permitted_face_set(project, likeness, permit))
-    drawer = open_drawer(folder, checkpoint, references, device)
+        references = choose_references(project, guard.face_set(likeness))
+    drawer = open_drawer(guard.model_folder, checkpoint, references, device)
 
     timeline = timeline_of(project, info, progress)
-    faces_at = placed_faces(find_performer(project, performer, templates(project), info, progress))
+    found = find_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
+    faces_at = placed_faces(found)
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
@@ -112,24 +109,33 @@ def generate(
             path=plate,
         )
 
-    tint = _own_tint(project, permit) if config.skin == "likeness" else NO_TINT
+    tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
 
     render = swap_render(
         info, timeline, faces_at, drawer, renders=project.room("renders"), seed=train_config.seed, tint=tint
     )
     facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest}
     with recorded_run(project, "generate", permit.digest, facts):
-        published = publish(project, permit, render, output, config=config, overwrite=overwrite, progress=progress)
+        published = publish(
+            project,
+            permit,
+            render,
+            output,
+            config=config,
+            overwrite=overwrite,
+            check_leave=guard.check,
+            progress=progress,
+        )
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, render.altered))
 
 
-def _own_tint(project: Project, permit: Permit) -> Float32[np.ndarray, "3"]:
+def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
     """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
     lights are taken to be alike on average.
     """
     means = [
-        mean_colour((face.rgb, face.mask) for face in read_faces(project, permitted_face_set(project, person, permit)))
-        for person in permit.people
+        mean_colour((face.rgb, face.mask) for face in guard.faces(guard.face_set(person)))
+        for person in guard.permit.people
     ]
     return np.asarray(means[0] - means[1], np.float32)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from countenance.consent.permit import require
 from countenance.consent.register import templates
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
@@ -11,6 +10,7 @@ from countenance.footage import collected_clips, timeline_of
 from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.runs import recorded_run
+from countenance.steps.guards import Guard
 from countenance.types import Permit
 from countenance.vision.identity import Recogniser
 from countenance.vision.segment import Segmenter
@@ -20,11 +20,11 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
     """Make a person's face set from all of their clips; what was looked at isn't looked at again.
 
     Raises:
-        ConsentError: the permit doesn't hold.
+        ConsentError: the permit doesn't hold, or a release ends while this goes on; then no face set is made.
         MediaError: a clip can't be read.
         FaceError: no face, or none of this person.
     """
-    require(project, permit, "prepare", people=(person,))
+    guard = Guard(project, permit, "prepare", people=(person,))
     clips = collected_clips(project, person)
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
@@ -44,6 +44,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
                 nets,
                 config,
                 threads=num_threads(config),
+                check_leave=guard.check,
                 progress=progress,
             )
-        return close_face_set(project, person, known, clips, permit, config, progress)
+        return close_face_set(project, person, known, clips, permit, config, progress, check_leave=guard.check)

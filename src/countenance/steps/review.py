@@ -1,14 +1,14 @@
 """What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from countenance import ledger
 from countenance.config import stored_config
-from countenance.consent.permit import require
 from countenance.consent.register import templates
-from countenance.errors import CountenanceError, FaceError, UsageError
+from countenance.errors import ConsentError, CountenanceError, FaceError, UsageError
 from countenance.faces.answers import Word, answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
@@ -25,6 +25,7 @@ from countenance.review.sheet import (
     FACES_PER_PAGE,
     TRACK_PICTURES,
     TRACKS_PER_PAGE,
+    Rgb,
     TrackRow,
     face_pages,
     page_paths,
@@ -33,6 +34,7 @@ from countenance.review.sheet import (
     write_pages,
 )
 from countenance.runs import last_facts, recorded_run
+from countenance.steps.guards import Guard
 from countenance.types import Permit
 from countenance.vision.gaze import EyeFinder
 from countenance.vision.quality import worth
@@ -79,7 +81,11 @@ def found_faces(project: Project, person: str, permit: Permit) -> Found:
         ConsentError: the permit doesn't hold.
         FaceError: there are none, or preparing was stopped before its end.
     """
-    require(project, permit, "prepare", people=(person,))
+    return _found(Guard(project, permit, "prepare", people=(person,)), person)
+
+
+def _found(guard: Guard, person: str) -> Found:
+    project = guard.project
     num_undecided = count_undecided(project, person)
     faces = stored_faces(project, person)
     if num_undecided or not faces:
@@ -105,7 +111,8 @@ def show_faces(
         FaceError: there are no such faces with pictures.
         UsageError: no clip is called so, or a file is there already.
     """
-    found = found_faces(project, person, permit)
+    guard = Guard(project, permit, "prepare", people=(person,))
+    found = _found(guard, person)
     shown, num_without = _with_pictures(person, found, query)
     order = "in order of frames" if query.sort == "frame" else f"by {query.sort}"
     which = f"{query.where} " if query.where else ""
@@ -115,7 +122,7 @@ def show_faces(
         lambda position: (read_crop(project, shown[position].id), read_visible(project, shown[position].id)),
     )
     paths = page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
-    write_pages(paths, pages, progress)
+    write_pages(paths, _while_permitted(guard, paths, pages), progress)
     return Sheets(paths=tuple(paths), num_shown=len(shown), num_without=num_without)
 
 
@@ -135,7 +142,8 @@ def show_waiting(
         FaceError: none waits.
         UsageError: a file is there already.
     """
-    found = found_faces(project, person, permit)
+    guard = Guard(project, permit, "prepare", people=(person,))
+    found = _found(guard, person)
     tracks = waiting_tracks(found.faces)
     if not tracks:
         raise FaceError(f"no track of {person} waits for a review; there is nothing to draw")
@@ -155,7 +163,7 @@ def show_waiting(
         known,
     )
     paths = page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
-    write_pages(paths, pages, progress)
+    write_pages(paths, _while_permitted(guard, paths, pages), progress)
     return Sheets(paths=tuple(paths), num_shown=len(rows), num_without=sum(not row.pictures for row in rows))
 
 
@@ -174,7 +182,7 @@ def say(
         UsageError: a face is to be kept of which no picture is stored; nothing is changed then.
         CountenanceError: the face set can't be made, as where no face is left; what was said holds all the same.
     """
-    require(project, permit, "prepare", people=(person,))
+    Guard(project, permit, "prepare", people=(person,))
     _check_keepable(words.get("keep", ()))
     for word, faces in words.items():
         answer(project, person, faces, word)
@@ -197,17 +205,26 @@ def export_faces(
         FaceError: there are no such faces with pictures.
         UsageError: the folder holds something, no clip is called so, or there are too many faces.
     """
+    guard = Guard(project, permit, "prepare", people=(person,))
     check_folder(folder)
-    found = found_faces(project, person, permit)
+    found = _found(guard, person)
     chosen, _ = _with_pictures(person, found, query)
     if len(chosen) > MAX_FACES:
         raise UsageError(f"expected at most {MAX_FACES:,} faces, got {len(chosen):,}; choose fewer, as with --limit")
     times_s = _times_s(project, person, chosen, progress)
     with project.transaction():
+        guard.check()
         # Before the first picture is there, so that none is without an entry.
         ledger.append(project, "faces.exported", {"num_faces": len(chosen), "permit": permit.digest})
     written = write_folder(project, person, chosen, times_s, folder)
-    return sum(1 for _ in progress.track(written, what="exporting faces", unit="faces", total=len(chosen)))
+    try:
+        for _ in progress.track(written, what="exporting faces", unit="faces", total=len(chosen)):
+            guard.check()
+    except ConsentError:
+        # New or empty before, it holds nothing else.
+        shutil.rmtree(folder)
+        raise
+    return len(chosen)
 
 
 def import_faces(
@@ -226,7 +243,8 @@ def import_faces(
         UsageError: it is no such folder, or holds what can't be taken.
         MediaError: a clip was moved or changed, or no face is left.
     """
-    found = found_faces(project, person, permit)
+    guard = Guard(project, permit, "prepare", people=(person,))
+    found = _found(guard, person)
     changes = read_folder(project, person, found.faces, folder, progress=progress)
     kept = [change.face for change in changes if change.word == "keep"]
     dropped = [change.face for change in changes if change.word == "drop" or (change.is_deleted and drop_deleted)]
@@ -278,6 +296,20 @@ def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[St
     if not shown:
         raise FaceError(f"none of the faces of {person} is such a one with a picture; choose others")
     return shown[: query.limit], len(chosen) - len(shown)
+
+
+def _while_permitted(guard: Guard, paths: Sequence[Path], pages: Iterable[Rgb]) -> Iterator[Rgb]:
+    """The pages, as long as consent holds; where it ends, those that were written before are removed."""
+    written: list[Path] = []
+    for path, page in zip(paths, pages, strict=True):
+        try:
+            guard.check()
+        except ConsentError:
+            for each in written:
+                each.unlink()
+            raise
+        yield page
+        written.append(path)
 
 
 def _last_config(project: Project, person: str) -> PrepareConfig:
@@ -360,8 +392,10 @@ def choose_again(
         MediaError: a clip was moved or changed.
         FaceError: no face is left.
     """
-    require(project, permit, "prepare", people=(person,))
+    guard = Guard(project, permit, "prepare", people=(person,))
     clips = collected_clips(project, person)
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
-        return close_face_set(project, person, templates(project), clips, permit, config, progress)
+        return close_face_set(
+            project, person, templates(project), clips, permit, config, progress, check_leave=guard.check
+        )

@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from countenance import ledger
-from countenance.consent.permit import require
-from countenance.faces.faceset import read_faces
 from countenance.model.batches import stack_faces
-from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
+from countenance.model.checkpoint import Checkpoint
 from countenance.model.config import TrainConfig
 from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.runs import recorded_run
-from countenance.steps.doors import permitted_face_set, require_unrevoked_model
+from countenance.steps.guards import Guard
 from countenance.types import AlignedFace, FaceSet, Permit
 
 
@@ -31,18 +29,16 @@ def train(
     """Train until the budget is spent or `should_stop` says so; run again, it goes on.
 
     Raises:
-        ConsentError: the permit doesn't hold, or what was learned before was learned under a revoked release.
+        ConsentError: the permit doesn't hold, or what was learned before was learned under a revoked release; or one of
+            the releases ends while training goes on: the model stays as of its last save, and can't be used any more.
         FaceError: a face set is missing.
         ModelError: the checkpoint can't be used.
     """
-    require(project, permit, "train", people=(likeness, performer))
-    folder = model_folder(project, likeness, performer)
-    before = read_checkpoint(folder)
-    if before is not None:
-        require_unrevoked_model(project, folder, before)
-    face_sets = [permitted_face_set(project, person, permit) for person in (likeness, performer)]
+    guard = Guard(project, permit, "train", people=(likeness, performer))
+    before = guard.checkpoint()
+    face_sets = [guard.face_set(person) for person in (likeness, performer)]
     models = project.room("models")
-    faces = [stack_faces(_loaded(project, face_set, progress), config.resolution, models) for face_set in face_sets]
+    faces = [stack_faces(_loaded(guard, face_set, progress), config.resolution, models) for face_set in face_sets]
     facts = TrainingFacts(
         people=(likeness, performer),
         face_set_digests=tuple(face_set.digest for face_set in face_sets),
@@ -51,8 +47,17 @@ def train(
         permit_digest=permit.digest,
     )
     with recorded_run(project, "train", permit.digest, {"config": asdict(config), "face_sets": facts.face_set_digests}):
-        checkpoint = run_loop(folder, faces, facts, config, progress=progress, should_stop=should_stop)
+        checkpoint = run_loop(
+            guard.model_folder,
+            faces,
+            facts,
+            config,
+            progress=progress,
+            should_stop=should_stop,
+            check_leave=guard.check,
+        )
     with project.transaction():
+        guard.check()
         ledger.append(
             project,
             "trained",
@@ -66,6 +71,6 @@ def train(
     return checkpoint
 
 
-def _loaded(project: Project, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:
+def _loaded(guard: Guard, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:
     what = f"loading {face_set.person}'s faces"
-    return progress.track(read_faces(project, face_set), what=what, unit="faces", total=face_set.num_faces)
+    return progress.track(guard.faces(face_set), what=what, unit="faces", total=face_set.num_faces)

@@ -1,0 +1,102 @@
+"""Consent that can be asked again while work under it goes on, as its end may come from another process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from countenance import ledger
+from countenance.consent.permit import require, require_unrevoked
+from countenance.consent.register import known_releases, stored_releases
+from countenance.consent.release import check_term
+from countenance.database import DATABASE_NAME, connect_to_read
+from countenance.project import Project
+from countenance.types import Action, Permit
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leave:
+    """A permit for work that has begun. Only `grant_leave` makes one; `check` is what the work is handed."""
+
+    project: Project
+    permit: Permit
+    release_digests: tuple[str, ...]
+    """All that must not be revoked: the permit's releases, and those under which what the work uses was made."""
+    clock: Clock
+    verified: list[object] = field(repr=False)
+    """The one thing on which the last full check was founded."""
+
+    def check(self) -> None:
+        """Return where the work may go on, as of now; cheap enough to be called several times a second.
+
+        Inside a transaction of the project nothing can come between this and the commit.
+
+        Raises:
+            ConsentError: a release was revoked, or the term of one that the permit names has ended.
+            ProvenanceError: the log was changed, so that it can't be asked.
+        """
+        with _as_committed(self.project) as project:
+            at, foundation = self.clock(), _foundation(project)
+            if self.verified != [foundation] or at > self.permit.expires_at:
+                self._verify(project, at)
+                self.verified[:] = [foundation]
+
+    def covering(self, release_digests: Sequence[str], *, what: str, again: str) -> "Leave":
+        """The same leave, with more releases that must not be revoked: those under which was made what the work uses.
+
+        `what` names that, and `again` the command that makes it again.
+
+        Raises:
+            ConsentError: one was revoked, the project doesn't know it, or none is named.
+        """
+        with _as_committed(self.project) as project:
+            require_unrevoked(project, release_digests, what=what, again=again)
+        return replace(self, release_digests=tuple(sorted({*self.release_digests, *release_digests})))
+
+    def _verify(self, project: Project, at: datetime) -> None:
+        require_unrevoked(project, self.release_digests, what="what is used here", again="make it again")
+        # A person's newer release gives another permit, so each of the permit's own is looked at first.
+        for known in known_releases(project):
+            if known.digest in self.permit.release_digests:
+                check_term(known.release, at)
+        require(project, self.permit, self.permit.action, people=self.permit.people, at=at)
+
+
+def utc_now() -> datetime:
+    """The computer's clock."""
+    return datetime.now(UTC)
+
+
+def grant_leave(
+    project: Project, permit: Permit, action: Action, *, people: tuple[str, ...], clock: Clock = utc_now
+) -> Leave:
+    """Check a permit as `require` does, and keep it at hand to be asked again.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+    """
+    with _as_committed(project) as fresh:
+        foundation = _foundation(fresh)
+        require(fresh, permit, action, people=people, at=clock())
+    return Leave(
+        project=project, permit=permit, release_digests=permit.release_digests, clock=clock, verified=[foundation]
+    )
+
+
+@contextmanager
+def _as_committed(project: Project) -> Iterator[Project]:
+    """The project as the last commit of any process left it."""
+    if project.database.in_transaction:
+        # It holds the database's write lock: nobody else can commit before it ends.
+        yield project
+        return
+    # A connection of its own: on the project's, a query that isn't read to its end shows the past.
+    with closing(connect_to_read(project.folder / DATABASE_NAME)) as database:
+        yield replace(project, database=database, after_commit=[])
+
+
+def _foundation(project: Project) -> object:
+    """All that consent rests on but for the middle of the log: while it stays the same, so does a permit's validity."""
+    return stored_releases(project), ledger.stored_head(project)

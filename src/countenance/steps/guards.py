@@ -1,0 +1,87 @@
+"""The guard that every step passes before it touches a face, a face set or a model, and asks again while it works."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from countenance.consent.leave import Clock, grant_leave, utc_now
+from countenance.errors import ConsentError
+from countenance.faces.faceset import open_face_set, read_faces
+from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
+from countenance.project import Project
+from countenance.types import Action, AlignedFace, FaceSet, Permit
+
+
+class Guard:
+    """Consent for one piece of work: the only way to face sets and models, and what the work asks as it goes on.
+
+    Whatever is opened through it counts from then on: `check` also covers the releases under which that was made.
+    """
+
+    def __init__(
+        self, project: Project, permit: Permit, action: Action, *, people: tuple[str, ...], clock: Clock = utc_now
+    ) -> None:
+        """Let a permit in.
+
+        `people` is the likeness, then the performer; for preparing it is the one person.
+
+        Raises:
+            ConsentError: the permit is for something else or for others, or doesn't hold.
+        """
+        self.project = project
+        self.permit = permit
+        self._leave = grant_leave(project, permit, action, people=people, clock=clock)
+
+    def check(self) -> None:
+        """Return where the work may go on as of now; cheap, to be handed down and called often.
+
+        Raises:
+            ConsentError: a release to which the work owes anything was revoked, or its term has ended.
+        """
+        self._leave.check()
+
+    def face_set(self, person: str) -> FaceSet:
+        """The closed face set of a person whom the permit names.
+
+        Raises:
+            ConsentError: the permit doesn't name this person, or a release under which the face set was made was
+                revoked since.
+            FaceError: there is no face set.
+        """
+        if person not in self.permit.people:
+            raise ConsentError(
+                f"expected a permit that names {person}, got one for {' and '.join(self.permit.people)}; "
+                "ask for the right one"
+            )
+        face_set = open_face_set(self.project, person)
+        self._leave = self._leave.covering(
+            face_set.release_digests,
+            what=f"the face set of {person}",
+            again=f"run `countenance prepare {person}` again",
+        )
+        return face_set
+
+    def faces(self, face_set: FaceSet) -> Iterator[AlignedFace]:
+        """The faces of a face set that was opened here, one at a time, in a fixed order."""
+        return read_faces(self.project, face_set)
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the model of the two people whom the permit names is kept."""
+        likeness, performer = self.permit.people
+        return model_folder(self.project, likeness, performer)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The model of the two people whom the permit names; None where nothing was trained yet.
+
+        Raises:
+            ConsentError: a release that it was trained under was revoked since.
+            ModelError: it can't be read.
+        """
+        checkpoint = read_checkpoint(self.model_folder)
+        if checkpoint is not None:
+            self._leave = self._leave.covering(
+                checkpoint.release_digests,
+                what=f"the model in {self.model_folder}",
+                again="move that folder away and train a new one",
+            )
+        return checkpoint
