@@ -16,11 +16,15 @@ install_import_hook([f"countenance.{room}" for room in CHECKED], "shape_checks.c
 
 import pytest
 import torch
+from hypothesis import settings
 
 from countenance.demo import data_folder
 from countenance.project import Project, create, opened
 
 torch.set_num_threads(1)
+# The same few examples at every run and on every machine, however slow.
+settings.register_profile("countenance", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("countenance")
 
 
 @pytest.fixture(autouse=True)

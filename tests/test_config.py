@@ -1,7 +1,12 @@
 import logging
+import math
+import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from countenance.config import describe_settings, read_config, stored_config
 from countenance.coverage.aspects import CoverageConfig
@@ -144,3 +149,24 @@ def test_each_setting_is_documented_and_has_a_range_or_choices(section: str) -> 
         if "maximum" in keys:
             with pytest.raises(UsageError, match=f"setting {setting.name}: expected {setting.allowed}"):
                 read_config(SECTIONS[section], section, {section: {name: setting.schema["maximum"] + 1}})
+
+
+DESCRIBED = [(name, setting) for name, config in SECTIONS.items() for setting in describe_settings(config, name)]
+
+
+@given(st.data())
+def test_any_value_is_a_setting_or_is_refused(data: st.DataObject) -> None:
+    section, setting = data.draw(st.sampled_from(DESCRIBED))
+    value = data.draw(st.integers() | st.floats() | st.booleans() | st.text() | st.lists(st.integers(), max_size=2))
+    name = setting.name.removeprefix(f"{section}.")
+    with suppress(UsageError):
+        assert getattr(read_config(SECTIONS[section], section, {section: {name: value}}), name) == value
+
+
+@given(st.data())
+def test_a_number_is_a_setting_exactly_within_its_range(data: st.DataObject) -> None:
+    section, setting = data.draw(st.sampled_from([each for each in DESCRIBED if "minimum" in each[1].schema]))
+    low, high = setting.schema["minimum"], setting.schema["maximum"]
+    outside = data.draw(st.integers(max_value=math.ceil(low) - 1) | st.integers(min_value=math.floor(high) + 1))
+    with pytest.raises(UsageError, match=re.escape(f"setting {setting.name}: expected")):
+        read_config(SECTIONS[section], section, {section: {setting.name.removeprefix(f"{section}."): outside}})

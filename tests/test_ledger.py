@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from shutil import copytree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from countenance import ledger
 from countenance.errors import ProvenanceError, UsageError
@@ -301,3 +304,30 @@ def test_full_disk_at_commit_leaves_a_usable_project(project: Project) -> None:
     project.database.execute("PRAGMA max_page_count = 1000000")
     assert add(project, "prepared").number == 6
     assert ledger.check(project) == 6
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_canonical_json_says_the_same_and_is_its_own_canonical_form(value: object) -> None:
+    written = ledger.canonical_json(value)
+    assert json.loads(written) == value
+    assert ledger.canonical_json(json.loads(written)) == written
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=6), st.randoms())
+def test_canonical_json_doesnt_depend_on_the_order_of_keys(value: dict[str, object], random: Random) -> None:
+    names = list(value)
+    random.shuffle(names)
+    assert ledger.canonical_json({name: value[name] for name in names}) == ledger.canonical_json(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_json_lacks_have_no_canonical_form(value: float) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        ledger.canonical_json({"value": value})

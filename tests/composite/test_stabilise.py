@@ -1,5 +1,9 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from countenance.composite.stabilise import centred_windows, smooth_track
 
@@ -25,3 +29,21 @@ def test_nothing_is_smoothed_across_a_gap() -> None:
     frames = [0, 1, 2, 10, 11]
     landmarks = [np.full((468, 3), 100.0 * frame, np.float32) for frame in frames]
     assert np.array(smooth_track(frames, landmarks)) == pytest.approx(np.array(landmarks))
+
+
+@given(st.integers(0, 40), st.integers(0, 8))
+def test_windows_are_centred_at_any_length_and_wait_for_no_more_than_their_radius(count: int, radius: int) -> None:
+    num_read = 0
+
+    def items() -> Iterator[int]:
+        nonlocal num_read
+        for item in range(count):
+            num_read += 1
+            yield item
+
+    centres = []
+    for item, neighbours in centred_windows(items(), radius):
+        assert num_read <= item + radius + 1
+        assert neighbours == [n for n in range(count) if abs(n - item) <= radius]
+        centres.append(item)
+    assert centres == list(range(count))

@@ -10,11 +10,23 @@ import tomli_w
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
-from countenance.consent.document import parse_document, read_document, read_release, write_document
+from countenance.consent.document import document_text, parse_document, read_document, read_release, write_document
 from countenance.consent.keys import load_key, make_key
 from countenance.consent.release import (
+    PERSON_PATTERN,
+    ROLES,
+    USES,
+    DataUse,
+    Disclosure,
+    Reference,
     Release,
+    RevocationTerms,
+    Scope,
+    Subject,
+    Term,
     check_person,
     check_references,
     check_revocation,
@@ -313,3 +325,66 @@ def test_what_is_no_key_is_told(tmp_path: Path, kind: str) -> None:
         path.chmod(0o600)
     with pytest.raises((ConsentError, UsageError), match=r"expected an Ed25519 private key|can't read the key"):
         load_key(path)
+
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+LINES = st.text(PRINTABLE, min_size=1, max_size=60)
+DAYS = st.dates(min_value=date(1900, 1, 1))
+HEX256 = st.binary(min_size=32, max_size=32).map(bytes.hex)
+RELEASES = st.builds(
+    Release,
+    kind=st.just("release"),
+    version=st.just(1),
+    id=st.uuids().map(str),
+    role=st.sampled_from(ROLES),
+    subject=st.builds(
+        Subject,
+        person=st.from_regex(PERSON_PATTERN, fullmatch=True),
+        adult_attested=st.just(True),
+        synthetic=st.booleans(),
+        public_key=st.none(),
+    ),
+    references=st.lists(
+        st.builds(Reference, file=st.from_regex(r"[a-zé ]{1,8}/[a-z0-9]{1,8}\.png", fullmatch=True), sha256=HEX256),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+    scope=st.builds(
+        Scope,
+        project=LINES,
+        uses=st.lists(st.sampled_from(USES), min_size=1, unique=True).map(tuple),
+        channels=st.none() | LINES,
+        territory=st.none() | LINES,
+    ),
+    term=st.tuples(DAYS, DAYS).map(lambda days: Term(valid_from=min(days), expires=max(days))),
+    data=st.just(DataUse(biometric_processing=True, third_party_training=False)),
+    disclosure=st.just(Disclosure(label="shown, or left out for a recorded reason", credentials=True)),
+    revocation=st.builds(RevocationTerms, how=LINES, contact=st.none() | LINES),
+    signature=st.none(),
+)
+
+
+@given(RELEASES)
+def test_any_release_comes_back_from_its_text_with_its_signature_valid(draft: Release) -> None:
+    release = sign(draft, KEY)
+    read = parse_document(document_text(release), "a release")
+    assert isinstance(read, Release)
+    assert read == release
+    assert digest_of(read) == digest_of(release)
+    check_signature(read)
+
+
+@given(RELEASES, LINES)
+def test_any_release_with_a_longer_title_has_lost_its_signature(draft: Release, more: str) -> None:
+    release = sign(draft, KEY)
+    scope = release.scope.model_copy(update={"project": release.scope.project + more})
+    altered = release.model_copy(update={"scope": scope})
+    with pytest.raises(ConsentError):
+        check_signature(altered)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_document_or_is_refused(text: str) -> None:
+    with pytest.raises(ConsentError, match="a release"):
+        parse_document(text, "a release")
