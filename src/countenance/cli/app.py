@@ -384,17 +384,22 @@ app.command(short_help="Say what can be known of a file.")(verify)
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier demo left there.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train for half a minute, to see each step rather than a face.")
+    ] = False,
 ) -> None:
-    """Run the whole job on two synthetic actors; it takes a few minutes.
+    """Run the whole job on two synthetic actors; it takes a few minutes, with --quick about one.
 
-    Example: countenance demo --output demo
+    Example: countenance demo --quick --output demo-quick
     """
     from countenance.cli.display import Bars
-    from countenance.demo.run import run_demo
+    from countenance.demo.run import QUICK_TRAINING, TRAINING, run_demo
+
+    training = QUICK_TRAINING if quick else TRAINING
 
     try:
         with stops_on_interrupt() as should_stop, Bars() as progress:
-            run_demo(output, overwrite=overwrite, progress=progress, should_stop=should_stop)
+            run_demo(output, overwrite=overwrite, progress=progress, should_stop=should_stop, training=training)
     except KeyboardInterrupt:
         console.print("stopped; add --overwrite to begin again")
         raise typer.Exit(130) from None

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from countenance.consent.permit import grant, grant_prepare
@@ -33,6 +33,8 @@ LIKENESS, PERFORMER = "zuri", "kofi"
 MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.json")
 TRAINING = TrainConfig(resolution=64, images=18_000, batch_size=8, learning_rate=1e-3, threads=1)
 """One thread: at batches of eight a second one brings little, and on a busy machine costs far more."""
+QUICK_TRAINING = replace(TRAINING, images=1_600)
+"""Enough to see every step work; the face is hardly hers yet."""
 
 
 def run_demo(
@@ -76,8 +78,8 @@ def run_demo(
 
         begin(
             "train",
-            f"Training from nothing on {training.images:,} images of {training.resolution} × {training.resolution} "
-            "pixels: some four minutes. That gives a soft face; good ones take hours.",
+            f"Training from scratch on {training.images:,} images of {training.resolution} × {training.resolution} "
+            "pixels; 18,000 take about four minutes and give a soft face, good ones take hours.",
         )
         permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
         cpu_begun = time.process_time()
