@@ -37,7 +37,7 @@ def test_changes_go_over_settings_and_settings_over_defaults() -> None:
         ("train.=8", "unknown setting train."),
         ("train.batch_size=many", "train.batch_size: expected an even number from 2 to 1,024, got 'many'"),
         ("train.batch_size=7", "train.batch_size: expected an even number from 2 to 1,024, got 7"),
-        ("train.resolution=96", "train.resolution: expected 64 or 128, got 96"),
+        ("train.resolution=96", "train.resolution: expected 64, 128, 256 or 512, got 96"),
         ("train.width=0", "train.width: expected a whole number from 4 to 256, got 0"),
         ("train.width=100000000", "train.width: .*, got 100000000"),
         ("train.width=1e8", "train.width: .*, got 100000000.0"),

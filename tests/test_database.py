@@ -38,6 +38,7 @@ STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|INSERT OR|UPDATE|DELETE FROM|CREA
 RELEASED = {
     1: "961315362f331d47727303b81df854bab2c2e4977d76d9be55ca2f94e232272b",
     2: "1ab82ab6ce631b966360862834d12595296a1916f72b7e11a4b8efefea8c6f36",
+    3: "c889c66797e2b9d89825674d9f9f923d43ca1450314f8e2af93fbcbf88d2fb05",
 }
 """Digest of all tables and indexes after each schema that was released."""
 

@@ -171,6 +171,8 @@ class FaceSet:
     permit_digest: str
     release_digests: tuple[str, ...]
     """Under which it was prepared."""
+    crop_size: int
+    """Side in pixels of its crops: 256, 512 or 1024."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,7 +57,7 @@ def face(rgb: Rgb) -> DetectedFace:
 
 @pytest.fixture(scope="module")
 def description(rgb: Rgb, face: DetectedFace) -> Description:
-    return describe_face(rgb, face.landmarks_xyz, Segmenter(), EyeFinder())
+    return describe_face(rgb, face.landmarks_xyz, Segmenter(), EyeFinder(), CROP_SIZE)
 
 
 def test_it_is_found_and_the_mesh_sits(face: DetectedFace) -> None:

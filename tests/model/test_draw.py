@@ -126,7 +126,7 @@ def test_references_are_the_most_varied_kept_faces_with_mesh_and_pose_in_the_cro
     qualities = [replace(GOOD, yaw_pitch_roll_deg=(yaw, 0.0, 0.0)) for yaw in yaws]
     stored = add_track(project, range(6), qualities=qualities)
     add_track(project, [7], qualities=[replace(GOOD, yaw_pitch_roll_deg=(90.0, 0.0, 0.0))], rejections=("blurred",))
-    face_set = FaceSet(person="dana", num_faces=6, digest="d", permit_digest="p", release_digests=())
+    face_set = FaceSet(person="dana", num_faces=6, digest="d", permit_digest="p", release_digests=(), crop_size=256)
     references = choose_references(project, face_set, 3)
     assert len(references.faces) == 3
     assert references.digest == choose_references(project, face_set, 3).digest

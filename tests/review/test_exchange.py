@@ -328,7 +328,7 @@ SPOILED: dict[str, tuple[Callable[[Path, str], None], str]] = {
     "bomb": (save_picture(".mask.png", Image.new("1", (20_000, 20_000))), "can't be read as PNG|got 20000×20000"),
     "no PNG": (write_picture(".mask.png", b"GIF89a"), "can't be read as PNG"),
     "cut PNG": (write_picture(".mask.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), "can't be read as PNG"),
-    "large PNG": (write_picture(".mask.png", bytes(1_000_001)), "expected at most 1,000,000 bytes"),
+    "large PNG": (write_picture(".mask.png", bytes(8_000_001)), "expected at most 8,000,000 bytes"),
 }
 
 

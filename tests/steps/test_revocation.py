@@ -168,9 +168,9 @@ def test_prepare_between_the_last_stretch_and_the_face_set(
     collect_another_clip(trained, monkeypatch)
     sets, revoke, real = face_sets(trained), by_another_connection(trained, PERFORMER), faceset_module._digest_kept
 
-    def digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
+    def digest_kept(project: Project, person: str, permit_digest: str, crop_size: int) -> tuple[str, int]:
         revoke()
-        return real(project, person, permit_digest)
+        return real(project, person, permit_digest, crop_size)
 
     monkeypatch.setattr(faceset_module, "_digest_kept", digest_kept)
     with stopped(trained, PERFORMER):

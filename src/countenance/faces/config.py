@@ -4,7 +4,7 @@ Where the limits come from is shown in docs/prepare.md.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,10 @@ class PrepareConfig:
     """Between two crops, where they differ most; below it the poorer one is a near duplicate."""
     max_faces: Annotated[Integer, Field(ge=0, le=1_000_000)] = 6000
     """The best are kept, so that pose, expression, light and gaze keep their spread; 0 keeps all."""
+
+    crop_size: Literal["auto", 256, 512, 1024] = "auto"
+    """Side in pixels of the face set's crops. `auto`: the size nearest to the median of the kept faces in the frames.
+    No crop is stored larger than this, nor larger than its face is in the frame."""
 
     threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
     """CPU threads on which faces are searched for; 0 for one on each core. The result is the same."""

@@ -5,6 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from countenance import ledger
 from countenance.errors import FaceError
@@ -28,7 +31,7 @@ from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import AlignedFace, FaceQuality, FaceSet, MediaInfo, Permit, Rejection, Verdict
 from countenance.vision.align import frame_to_crop, head_pose
-from countenance.vision.crops import CROP_SIZE, decode_crop, decode_mask
+from countenance.vision.crops import CROP_SIZE, decode_crop, decode_mask, fitting_size, resized_crop, resized_mask
 from countenance.vision.identity import Embedding
 from countenance.vision.mask import hull_in_crop
 
@@ -102,7 +105,9 @@ def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) ->
     )
 
 
-def make_face_set(project: Project, person: str, permit: Permit, check_leave: Callable[[], None]) -> FaceSet:
+def make_face_set(
+    project: Project, person: str, permit: Permit, config: PrepareConfig, check_leave: Callable[[], None]
+) -> FaceSet:
     """Close a person's face set over all kept faces of their clips, and record it, also in the log.
 
     `check_leave` is called in the transaction that records it; what it raises leaves the last face set as it was.
@@ -110,35 +115,40 @@ def make_face_set(project: Project, person: str, permit: Permit, check_leave: Ca
     Raises:
         FaceError: not one face was kept.
     """
-    # Before the transaction, because it reads every picture, and a revocation should not have to wait for that.
-    digest, count = _digest_kept(project, person, permit.digest)
+    # Before the transaction, because it reads every crop, and a revocation should not have to wait for that.
+    crop_size = _crop_size(project, person, config)
+    digest, count = _digest_kept(project, person, permit.digest, crop_size)
     if count == 0:
         raise FaceError(f"no usable face of {person} was found; see the reasons above, and collect other footage")
-    with project.transaction() as database:
-        check_leave()
-        database.execute(
-            "INSERT OR REPLACE INTO face_sets (person, digest, permit_digest, release_digests, num_faces, made_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (person, digest, permit.digest, json.dumps(permit.release_digests), count, now()),
-        )
-        ledger.append(project, "prepared", {"face_set": digest, "num_faces": count, "permit": permit.digest})
-    return FaceSet(
+    face_set = FaceSet(
         person=person,
         num_faces=count,
         digest=digest,
         permit_digest=permit.digest,
         release_digests=permit.release_digests,
+        crop_size=crop_size,
     )
+    with project.transaction() as database:
+        check_leave()
+        database.execute(
+            "INSERT OR REPLACE INTO face_sets"
+            " (person, digest, permit_digest, release_digests, num_faces, made_at, crop_size)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (person, digest, permit.digest, json.dumps(permit.release_digests), count, now(), crop_size),
+        )
+        ledger.append(project, "prepared", _logged_facts(face_set))
+    return face_set
 
 
 def open_face_set(project: Project, person: str) -> FaceSet:
     """The face set as it was prepared last.
 
     Raises:
-        FaceError: there is none, or its faces are no longer those, as when preparing was cut short since.
+        FaceError: there is none, its faces are no longer those, as when preparing was cut short since, or it isn't the
+            one that the log says was prepared last.
     """
     row = project.database.execute(
-        "SELECT digest, permit_digest, release_digests, num_faces FROM face_sets WHERE person = ?", (person,)
+        "SELECT digest, permit_digest, release_digests, num_faces, crop_size FROM face_sets WHERE person = ?", (person,)
     ).fetchone()
     if row is None:
         raise FaceError(
@@ -146,24 +156,32 @@ def open_face_set(project: Project, person: str) -> FaceSet:
             code="face.set_missing",
             person=person,
         )
-    digest, permit_digest, release_digests, num_faces = row
-    if _digest_kept(project, person, permit_digest) != (digest, num_faces):
+    digest, permit_digest, release_digests, num_faces, crop_size = row
+    if _digest_kept(project, person, permit_digest, crop_size) != (digest, num_faces):
         raise FaceError(
             f"the faces of {person} changed since their face set was made; run `countenance prepare {person}` again"
         )
-    return FaceSet(
+    face_set = FaceSet(
         person=person,
         num_faces=num_faces,
         digest=digest,
         permit_digest=permit_digest,
         release_digests=tuple(json.loads(release_digests)),
+        crop_size=crop_size,
     )
+    prepared = [entry.facts for entry in ledger.entries(project) if entry.event == "prepared"]
+    if [facts for facts in prepared if facts.get("person") == person][-1:] != [_logged_facts(face_set)]:
+        raise FaceError(
+            f"the face set of {person} isn't the one that the log says was prepared last; "
+            f"run `countenance prepare {person}` again"
+        )
+    return face_set
 
 
 def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
-    """The kept faces of a person, one at a time, in a fixed order."""
+    """The kept faces of a person at the face set's crop size, one at a time, in a fixed order."""
     for face in kept_faces(project, face_set.person):
-        yield _aligned(face)
+        yield _aligned(face, face_set.crop_size)
 
 
 # Which faces.
@@ -200,9 +218,20 @@ def _spare_all_but(project: Project, kept: Sequence[_Kept], num_wanted: int) -> 
 # The set.
 
 
-def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str, int]:
-    """Digest of all kept faces of a person and the permit, and how many there are."""
+def _crop_size(project: Project, person: str, config: PrepareConfig) -> int:
+    """As set, or the one that fits half of the kept faces: a few close-ups don't enlarge all others to no gain."""
+    if config.crop_size != "auto":
+        return config.crop_size
+    sizes_px = [face.quality.size_px for face in iterate_faces(project, person, kept_only=True)]
+    return fitting_size(float(np.median(sizes_px))) if sizes_px else CROP_SIZE
+
+
+def _digest_kept(project: Project, person: str, permit_digest: str, crop_size: int) -> tuple[str, int]:
+    """Digest of all kept faces of a person, their size and the permit, and how many there are."""
     digest, count = hashlib.sha256(permit_digest.encode()), 0
+    if crop_size != CROP_SIZE:
+        # Face sets of that size are older than the others, and keep the digests that they have.
+        digest.update(f"{crop_size} ".encode())
     for face in kept_faces(project, person):
         content = hashlib.sha256(face.landmarks + face.crop + face.mask).digest()
         digest.update(f"{face.clip_sha256} {face.frame} ".encode() + content)
@@ -210,11 +239,26 @@ def _digest_kept(project: Project, person: str, permit_digest: str) -> tuple[str
     return digest.hexdigest(), count
 
 
-def _aligned(face: KeptFace) -> AlignedFace:
+def _logged_facts(face_set: FaceSet) -> dict[str, Any]:
+    """What the log holds of a face set; it must say whose faces these are, which the digest doesn't."""
+    return {
+        "person": face_set.person,
+        "face_set": face_set.digest,
+        "num_faces": face_set.num_faces,
+        "permit": face_set.permit_digest,
+        "releases": list(face_set.release_digests),
+    }
+
+
+def _aligned(face: KeptFace, size: int) -> AlignedFace:
     landmarks_xyz = landmarks_of(face.landmarks)
-    to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
-    outline = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
-    return AlignedFace(rgb=decode_crop(face.crop), mask=outline, visible=decode_mask(face.mask), frame_to_crop=to_crop)
+    to_crop = frame_to_crop(head_pose(landmarks_xyz), size)
+    return AlignedFace(
+        rgb=resized_crop(decode_crop(face.crop), size),
+        mask=hull_in_crop(landmarks_xyz, to_crop, size),
+        visible=resized_mask(decode_mask(face.mask), size),
+        frame_to_crop=to_crop,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,7 +302,7 @@ def close_face_set(
         progress.note(_summary(name, person, sum((counts[info] for info in pictures), NOTHING)))
     total = sum(counts.values(), NOTHING)
     _check_kept(person, len(clips), total)
-    face_set = make_face_set(project, person, permit, check_leave)
+    face_set = make_face_set(project, person, permit, config, check_leave)
     return Prepared(
         face_set=face_set,
         num_clips=len(clips),

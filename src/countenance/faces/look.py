@@ -6,6 +6,7 @@ Of other people nothing leaves this module but their number.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -13,10 +14,9 @@ from jaxtyping import Float32, UInt8
 
 from countenance.faces.config import PrepareConfig
 from countenance.faces.store import FaceRow, FoundTrack
-from countenance.geometry import transform_points
 from countenance.types import DetectedFace, FaceQuality, Frame
-from countenance.vision.align import cut, frame_to_crop, head_pose
-from countenance.vision.crops import CROP_SIZE, encode_crop, encode_mask
+from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.crops import CROP_SIZE, CROP_SIZES, CropSize, encode_crop, encode_mask, fitting_size
 from countenance.vision.gaze import EyeFinder, measure_gaze
 from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
 from countenance.vision.mask import hull_in_crop
@@ -47,12 +47,22 @@ class Description:
     quality: FaceQuality
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Crops:
+    """A face cut out of its frame twice."""
+
+    measured: UInt8[np.ndarray, "P P 3"]
+    """At `CROP_SIZE`."""
+    stored: Crop
+    """At the size in which it will be stored; the same one where that is `CROP_SIZE`."""
+
+
 @dataclass(kw_only=True, slots=True)
 class _Seen:
     frame: int
     face: DetectedFace
-    picture: tuple[Crop, Float32[np.ndarray, "S S"]] | None
-    """Crop and hull; none for a near duplicate of a better one."""
+    crops: _Crops | None
+    """None for a near duplicate of a better one."""
     quality: FaceQuality
     thumbnail: Float32[np.ndarray, "T T 3"]
 
@@ -103,12 +113,17 @@ class Looker:
             shot = int(starts[np.searchsorted(starts, frame.index, side="right") - 1])
             for number, face in faces.items():
                 track = tracks.setdefault(number, _Growing(shot=shot))
-                _add(track, _see(frame, face), config.min_difference)
+                _add(track, _see(frame, face, largest_crop(config)), config.min_difference)
         return list(tracks.values())
 
     def _rows(self, track: _Growing) -> list[FaceRow]:
         masks = {} if self._segmenter is None else _masks(self._segmenter, track.seen)
         return [_row(seen, masks.get(seen.frame), self._find_eyes) for seen in track.seen]
+
+
+def largest_crop(config: PrepareConfig) -> CropSize:
+    """In which size crops are stored at most."""
+    return CROP_SIZES[-1] if config.crop_size == "auto" else config.crop_size
 
 
 def with_mirrored(chips: Sequence[UInt8[np.ndarray, "P P 3"]]) -> list[UInt8[np.ndarray, "P P 3"]]:
@@ -123,12 +138,15 @@ def describe_face(
     landmarks_xyz: Float32[np.ndarray, "468 3"],
     segmenter: Segmenter,
     find_eyes: EyeFinder,
+    largest: CropSize,
 ) -> Description:
     """Crop, mask and quality of a face whose mesh is given, as after it was corrected by hand."""
-    crop, hull, quality = _measure(frame_rgb, landmarks_xyz)
-    (segments,) = segmenter([crop], [hull])
+    crops, quality = _cut(frame_rgb, landmarks_xyz, largest)
+    hull = _hull(landmarks_xyz, len(crops.stored))
+    (segments,) = segmenter([crops.stored], [hull])
     visible = choose_mask(segments, hull)
-    return Description(crop=crop, visible=visible, quality=_completed(quality, crop, landmarks_xyz, visible, find_eyes))
+    quality = _completed(quality, crops.measured, landmarks_xyz, visible, find_eyes)
+    return Description(crop=crops.stored, visible=visible, quality=quality)
 
 
 def difference(one: Float32[np.ndarray, "T T 3"], other: Float32[np.ndarray, "T T 3"]) -> float:
@@ -145,29 +163,36 @@ def thumbnail(crop: Crop) -> Float32[np.ndarray, "T T 3"]:
     return small.astype(np.float32) / 255
 
 
-def _see(frame: Frame, face: DetectedFace) -> _Seen:
-    crop, hull, quality = _measure(frame.rgb, face.landmarks_xyz)
-    return _Seen(frame=frame.index, face=face, picture=(crop, hull), quality=quality, thumbnail=thumbnail(crop))
+def _see(frame: Frame, face: DetectedFace, largest: CropSize) -> _Seen:
+    crops, quality = _cut(frame.rgb, face.landmarks_xyz, largest)
+    return _Seen(frame=frame.index, face=face, crops=crops, quality=quality, thumbnail=thumbnail(crops.measured))
 
 
-def _measure(
-    frame_rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"]
-) -> tuple[Crop, Float32[np.ndarray, "S S"], FaceQuality]:
-    pose = head_pose(landmarks_xyz)
-    crop = cut(frame_rgb, pose, CROP_SIZE)
-    hull = hull_in_crop(landmarks_xyz, frame_to_crop(pose, CROP_SIZE), CROP_SIZE)
+def _cut(
+    frame_rgb: UInt8[np.ndarray, "H W 3"], landmarks_xyz: Float32[np.ndarray, "468 3"], largest: CropSize
+) -> tuple[_Crops, FaceQuality]:
+    """Both crops of a face, and what can be measured in the smaller one."""
+    pose, hull = head_pose(landmarks_xyz), _hull(landmarks_xyz, CROP_SIZE)
+    measured = cut(frame_rgb, pose, CROP_SIZE)
+    size = min(fitting_size(pose.crop_side_px), largest)
+    stored = measured if size == CROP_SIZE else cut(frame_rgb, pose, size)
     height, width = frame_rgb.shape[:2]
-    return crop, hull, measure_quality(crop, hull, pose, landmarks_xyz, (width, height), occluded_fraction=0.0)
+    quality = measure_quality(measured, hull, pose, landmarks_xyz, (width, height), occluded_fraction=0.0)
+    return _Crops(measured=measured, stored=stored), quality
+
+
+def _hull(landmarks_xyz: Float32[np.ndarray, "468 3"], size: int) -> Float32[np.ndarray, "S S"]:
+    return hull_in_crop(landmarks_xyz, frame_to_crop(head_pose(landmarks_xyz), size), size)
 
 
 def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
     """Let a track grow by a face; of near duplicates only the better keeps its picture."""
     track.seen.append(new)
-    assert new.picture is not None
+    assert new.crops is not None
     value = worth(new.quality)
     if len(track.best) < FACES_PER_EMBEDDING or value > track.best[-1][0]:
         yaw = new.quality.yaw_pitch_roll_deg[0]
-        chip = cut_chip(new.picture[0], in_crop(new.face.landmarks_xyz)[:, :2])
+        chip = cut_chip(new.crops.measured, in_crop(new.face.landmarks_xyz)[:, :2])
         track.best = sorted([*track.best, (value, yaw, chip)], key=lambda each: -each[0])[:FACES_PER_EMBEDDING]
     alike = next((old for old in track.kept if difference(old.thumbnail, new.thumbnail) < min_difference), None)
     if alike is None:
@@ -177,31 +202,35 @@ def _add(track: _Growing, new: _Seen, min_difference: float) -> None:
     if value > worth(alike.quality) * NOTABLY_BETTER:
         track.kept = [new if each is alike else each for each in track.kept]
         worse = alike
-    worse.picture = None
+    worse.crops = None
 
 
 def _masks(segmenter: Segmenter, seen: Sequence[_Seen]) -> dict[int, FaceMask]:
-    """Masks of the faces that have a picture, by frame."""
-    pictures = [(each.frame, *each.picture) for each in seen if each.picture is not None]
+    """Masks of the faces that have a crop, by frame."""
+    with_crop = [(each, each.crops.stored) for each in seen if each.crops is not None]
     masks = {}
-    for first in range(0, len(pictures), FACES_PER_BATCH):
-        frames, crops, hulls = zip(*pictures[first : first + FACES_PER_BATCH], strict=True)
-        for frame, segments, hull in zip(frames, segmenter(crops, hulls), hulls, strict=True):
-            masks[frame] = choose_mask(segments, hull)
+    for _, same_size in groupby(with_crop, key=lambda pair: len(pair[1])):
+        faces = list(same_size)
+        for first in range(0, len(faces), FACES_PER_BATCH):
+            some = faces[first : first + FACES_PER_BATCH]
+            hulls = [_hull(each.face.landmarks_xyz, len(crop)) for each, crop in some]
+            found = segmenter([crop for _, crop in some], hulls)
+            for (each, _), segments, hull in zip(some, found, hulls, strict=True):
+                masks[each.frame] = choose_mask(segments, hull)
     return masks
 
 
 def _row(seen: _Seen, mask: FaceMask | None, find_eyes: EyeFinder) -> FaceRow:
     landmarks_xyz, quality = seen.face.landmarks_xyz, seen.quality
-    crop = seen.picture[0] if mask and seen.picture else None
-    if mask and crop is not None:
-        quality = _completed(quality, crop, landmarks_xyz, mask, find_eyes)
+    crops = seen.crops if mask else None
+    if mask and crops:
+        quality = _completed(quality, crops.measured, landmarks_xyz, mask, find_eyes)
     return FaceRow(
         frame=seen.frame,
         landmarks=landmarks_xyz.tobytes(),
         score=seen.face.score,
         quality=json.dumps(asdict(quality)),
-        crop=None if crop is None else encode_crop(crop),
+        crop=encode_crop(crops.stored) if crops else None,
         mask=encode_mask(mask.mask) if mask else None,
         mask_origin=mask.origin if mask else None,
     )
@@ -214,13 +243,11 @@ def _completed(
     mask: FaceMask,
     find_eyes: EyeFinder,
 ) -> FaceQuality:
-    """With what only faces with a picture are looked at for."""
+    """With what is measured only of faces that have a crop."""
     gaze_deg = measure_gaze(find_eyes, crop, in_crop(landmarks_xyz))
     return replace(quality, occluded_fraction=mask.occluded_fraction, gaze_deg=gaze_deg)
 
 
 def in_crop(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float32[np.ndarray, "468 3"]:
-    """The mesh of the frame, in pixels of its crop."""
-    pose = head_pose(landmarks_xyz)
-    xy = transform_points(frame_to_crop(pose, CROP_SIZE), landmarks_xyz[:, :2])
-    return np.column_stack([xy, landmarks_xyz[:, 2] * np.float32(CROP_SIZE / pose.crop_side_px)])
+    """The mesh of the frame, in pixels of the crop at `CROP_SIZE`."""
+    return mesh_in_crop(landmarks_xyz, head_pose(landmarks_xyz), CROP_SIZE)

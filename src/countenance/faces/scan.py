@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance.faces.config import PrepareConfig
-from countenance.faces.look import Looker
+from countenance.faces.look import Looker, largest_crop
 from countenance.faces.store import (
     FoundTrack,
     Purpose,
@@ -38,7 +38,6 @@ from countenance.media.timeline import Timeline
 from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.types import Frame, MediaInfo
-from countenance.vision.crops import CROP_SIZE
 from countenance.vision.identity import Embedding, Recogniser
 from countenance.vision.segment import Segmenter
 from countenance.vision.track import MAX_GAP_FRAMES, MIN_CONTINUITY
@@ -149,7 +148,7 @@ def _settings(template: Embedding, config: PrepareConfig) -> str:
     return json.dumps(
         {
             "version": VERSION,
-            "crop_size": CROP_SIZE,
+            "crop_size": largest_crop(config),
             "template": hashlib.sha256(template.tobytes()).hexdigest(),
             "max_unsure_distance": config.max_unsure_distance,
             "min_difference": config.min_difference,

@@ -22,8 +22,8 @@ class TrainConfig:
 
     generator: Literal["film"] = "film"
     """The kind of network that draws the face."""
-    resolution: Literal[64, 128] = 128
-    """Side of the generated face in pixels."""
+    resolution: Literal[64, 128, 256, 512] = 128
+    """Side of the generated face in pixels; at most half of that of the face sets' crops."""
     width: Annotated[Integer, Field(ge=4, le=256)] = 24
     """Channels of the widest feature map; the cost grows with its square."""
     images: Annotated[Integer, Field(ge=2, le=1_000_000_000)] = 200_000

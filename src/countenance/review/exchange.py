@@ -27,7 +27,7 @@ from countenance.progress import Progress
 from countenance.project import Project, write_whole
 from countenance.review.query import NAME, faces_called, state_of
 from countenance.vision.align import frame_to_crop, head_pose
-from countenance.vision.crops import CROP_SIZE, decode_mask, encode_crop, encode_mask
+from countenance.vision.crops import CROP_SIZES, decode_mask, encode_crop, encode_mask
 from countenance.vision.mask import hull_in_crop
 
 SIDECAR_NAME = "faces.json"
@@ -35,7 +35,8 @@ SCHEMA = 1
 MAX_FACES = 10_000
 MAX_SIDECAR_BYTES = 200_000_000
 """About so much are that many faces."""
-MAX_PICTURE_BYTES = 1_000_000
+MAX_PICTURE_BYTES = 8_000_000
+"""More than the largest crop takes without any compression, with transparency."""
 MAX_NUDGE = 0.5
 """In widths of the face: a point that moves further leaves the face that was found, maybe for somebody else's."""
 PICTURE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, Image.DecompressionBombError)
@@ -201,8 +202,8 @@ def read_folder(
 
 def hidden_by_hand(landmarks_xyz: Landmarks, mask: Mask) -> float:
     """Which part of a face a mask made by hand leaves out, 0–1."""
-    to_crop = frame_to_crop(head_pose(landmarks_xyz), CROP_SIZE)
-    hull = hull_in_crop(landmarks_xyz, to_crop, CROP_SIZE)
+    size = len(mask)
+    hull = hull_in_crop(landmarks_xyz, frame_to_crop(head_pose(landmarks_xyz), size), size)
     return float(1 - (hull * mask).sum() / max(hull.sum(), 1.0))
 
 
@@ -241,7 +242,7 @@ def _change(project: Project, face: StoredFace, record: _Record, folder: Path) -
         if word == "keep" or landmarks_xyz is not None:
             raise UsageError(f"{record.name} was changed in {SIDECAR_NAME}, but its picture was deleted; decide on one")
         return Change(face=face, word=word, is_deleted=True)
-    crop = _read_picture(picture_path, "RGB")
+    crop = _read_picture(picture_path, "RGB", CROP_SIZES)
     if _digest(crop) != record.exported.picture:
         raise UsageError(
             f"{picture_path} was changed: a face's picture is cut from its clip and can't be retouched; "
@@ -280,7 +281,7 @@ def _nudged(face: StoredFace, record: _Record) -> Landmarks | None:
 
 def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, path: Path) -> Mask | None:
     """The new mask, if it was changed and isn't in the project already."""
-    grey = _read_picture(path, "L")
+    grey = _read_picture(path, "L", (len(crop),))
     if _digest(grey) == record.exported.mask:
         return None
     if not face.has_crop or not np.array_equal(crop, read_crop(project, face.id)):
@@ -292,19 +293,20 @@ def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, pa
     return None if is_stored else mask
 
 
-def _read_picture(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
-    """A crop or mask from a PNG as paint programs save it; transparent parts of a mask are black."""
+def _read_picture(path: Path, mode: Literal["RGB", "L"], sizes: Sequence[int]) -> np.ndarray:
+    """A square crop or mask from a PNG as paint programs save it; transparent parts of a mask are black."""
     content = _read_private(path, MAX_PICTURE_BYTES)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=("PNG",)) as picture:
             size, kind = picture.size, picture.mode
-            if size == (CROP_SIZE, CROP_SIZE) and kind in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+            if size[0] == size[1] and size[0] in sizes and kind in {"1", "L", "LA", "P", "RGB", "RGBA"}:
                 black = Image.new("RGBA", size, (0, 0, 0, 255))
                 return np.array(Image.alpha_composite(black, picture.convert("RGBA")).convert(mode))
     except PICTURE_ERRORS as error:
         raise UsageError(f"{path} can't be read as PNG ({error}); export again") from None
     raise UsageError(
-        f"expected {path} with {CROP_SIZE}×{CROP_SIZE} pixels of 8 bits, got {size[0]}×{size[1]} in mode {kind}; "
+        f"expected {path} with {' or '.join(f'{side}×{side}' for side in sizes)} pixels of 8 bits, "
+        f"got {size[0]}×{size[1]} in mode {kind}; "
         "save it as it was"
     )
 

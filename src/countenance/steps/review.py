@@ -12,7 +12,7 @@ from countenance.errors import ConsentError, CountenanceError, FaceError, UsageE
 from countenance.faces.answers import Word, answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
-from countenance.faces.look import Description, describe_face
+from countenance.faces.look import Description, describe_face, largest_crop
 from countenance.faces.selection import most_varied
 from countenance.faces.store import StoredFace, count_undecided, read_crop, read_visible, stored_faces, write_face
 from countenance.footage import Clip, collected_clips, known_clips, timeline_of
@@ -331,14 +331,14 @@ def _describe_anew(project: Project, person: str, nudged: Sequence[Change], prog
     if not nudged:
         return []
     clips = {info.sha256: info for info in collected_clips(project, person)}
-    segmenter, find_eyes = Segmenter(), EyeFinder()
+    segmenter, find_eyes, largest = Segmenter(), EyeFinder(), largest_crop(_last_config(project, person))
     described = []
     for change in progress.track(nudged, what="cutting faces anew", unit="faces", total=len(nudged)):
         assert change.landmarks_xyz is not None
         info, frame = clips[change.face.clip_sha256], change.face.frame
         pts = int(timeline_of(project, info, progress).frame_pts[frame])
         frame_rgb = next(read_frames(info, first_index=frame, first_pts=pts)).rgb
-        described.append(describe_face(frame_rgb, change.landmarks_xyz, segmenter, find_eyes))
+        described.append(describe_face(frame_rgb, change.landmarks_xyz, segmenter, find_eyes, largest))
     return described
 
 

@@ -1,9 +1,10 @@
 """Teach a face model one likeness, for one performer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from countenance import ledger
+from countenance.errors import ModelError
 from countenance.model.batches import stack_faces
 from countenance.model.checkpoint import Checkpoint
 from countenance.model.config import TrainConfig
@@ -32,11 +33,12 @@ def train(
         ConsentError: the permit doesn't hold, or what was learned before was learned under a revoked release; or one of
             the releases ends while training goes on: the model stays as of its last save, and can't be used any more.
         FaceError: a face set is missing.
-        ModelError: the checkpoint can't be used.
+        ModelError: the checkpoint can't be used, or the crops are too small for the resolution.
     """
     guard = Guard(project, permit, "train", people=(likeness, performer))
     before = guard.checkpoint()
     face_sets = [guard.face_set(person) for person in (likeness, performer)]
+    _check_detail(face_sets, config)
     models = project.room("models")
     faces = [stack_faces(_loaded(guard, face_set, progress), config.resolution, models) for face_set in face_sets]
     facts = TrainingFacts(
@@ -69,6 +71,18 @@ def train(
             },
         )
     return checkpoint
+
+
+def _check_detail(face_sets: Sequence[FaceSet], config: TrainConfig) -> None:
+    """Refuse a resolution above the detail of the crops, which are twice as large so that augmenting loses none."""
+    coarsest = min(face_sets, key=lambda face_set: face_set.crop_size)
+    if 2 * config.resolution > coarsest.crop_size:
+        person, size = coarsest.person, coarsest.crop_size
+        raise ModelError(
+            f"train.resolution = {config.resolution} needs crops of {2 * config.resolution} px, but the face set of "
+            f"{person} has {size} px: choose --set train.resolution={size // 2}, or collect closer footage; "
+            f"`countenance prepare {person} --set prepare.crop_size={2 * config.resolution}` enlarges what is smaller"
+        )
 
 
 def _loaded(guard: Guard, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:

@@ -1,11 +1,24 @@
-"""Aligned crops and their masks as compressed bytes: their size, and how they are encoded."""
+"""Aligned crops and their masks as compressed bytes: in which sizes, and how they are encoded."""
+
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-CROP_SIZE = 256
-MASK_SIZE = 128
+CropSize = Literal[256, 512, 1024]
+"""Sides in pixels in which crops are stored and face sets are made."""
+CROP_SIZES: tuple[CropSize, ...] = get_args(CropSize)
+CROP_SIZE: CropSize = 256
+"""At which every face is measured and recognised, whatever its crop's size, so that thresholds hold for all of them."""
+
+
+def fitting_size(size_px: float) -> CropSize:
+    """The crop size for a face of so many pixels: the nearest in octaves, so that at most 1.41 of detail is lost.
+
+    A larger one would store pixels that the frame doesn't have, four times as many for each step.
+    """
+    return next((size for size in reversed(CROP_SIZES) if size_px >= size / 2**0.5), CROP_SIZE)
 
 
 def encode_crop(rgb: UInt8[np.ndarray, "S S 3"]) -> bytes:
@@ -24,9 +37,26 @@ def decode_crop(png: bytes) -> UInt8[np.ndarray, "S S 3"]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
 
 
+def resized_crop(rgb: UInt8[np.ndarray, "S S 3"], size: int) -> UInt8[np.ndarray, "P P 3"]:
+    """A crop at another size."""
+    if len(rgb) == size:
+        return rgb
+    interpolation = cv2.INTER_AREA if len(rgb) > size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(rgb, (size, size), interpolation=interpolation))
+
+
+def resized_mask(mask: Float32[np.ndarray, "S S"], size: int) -> Float32[np.ndarray, "P P"]:
+    """A crop's mask at another size."""
+    if len(mask) == size:
+        return mask
+    interpolation = cv2.INTER_AREA if len(mask) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(mask, (size, size), interpolation=interpolation))
+
+
 def encode_mask(mask: Float32[np.ndarray, "S S"]) -> bytes:
-    """A mask as PNG of `MASK_SIZE`."""
-    small = cv2.resize(mask, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+    """A mask as PNG of half its side."""
+    side = len(mask) // 2
+    small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
     written, png = cv2.imencode(".png", np.round(small * 255).astype(np.uint8))
     assert written
     return png.tobytes()
@@ -36,5 +66,6 @@ def decode_mask(png: bytes) -> Float32[np.ndarray, "S S"]:
     """The mask back from its PNG, at the crop's size."""
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
-    large = cv2.resize(picture, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+    side = 2 * len(picture)
+    large = cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(large, np.float32) / 255

@@ -15,7 +15,7 @@ from countenance.geometry import box_around, overlap, transform_points
 from countenance.project import Project
 from countenance.types import DetectedFace
 from countenance.vision.align import frame_to_crop, head_pose
-from countenance.vision.crops import CROP_SIZE
+from countenance.vision.crops import CROP_SIZE, resized_mask
 from countenance.vision.mask import face_mask
 from countenance.vision.parts import Part
 
@@ -264,7 +264,7 @@ def _jitter_at(
 def _masks(project: Project, row: StoredFace, owners: Labels, face: FaceTruth) -> tuple[MaskMeasures, MaskMeasures]:
     to_crop = crop_transform(row)
     hull = face_mask(transform_points(to_crop, xy_of(row)), (CROP_SIZE, CROP_SIZE)) > MASK
-    visible = read_visible(project, row.id) > MASK
+    visible = resized_mask(read_visible(project, row.id), CROP_SIZE) > MASK
     one, other = (measure_mask(mask, owners, 0, face.landmarks_xy, to_crop) for mask in (visible, hull))
     return one, other
 

@@ -16,7 +16,7 @@ from countenance.faces.store import StoredFace, read_visible
 from countenance.geometry import warp
 from countenance.project import Project
 from countenance.types import Frame
-from countenance.vision.crops import CROP_SIZE
+from countenance.vision.crops import CROP_SIZE, resized_mask
 
 TILE_PX, TILES_A_CLIP, TILES_A_ROW, CAPTION_PX = 256, 12, 6, 20
 BACKGROUND, INK = (20, 20, 22), (240, 240, 240)
@@ -45,7 +45,7 @@ def draw_tiles(
         _outline(picture, exact, TRUTH_RGB if row is not None else MISSED_RGB)
         said = f"{footage.spec.name} · {index} · {face.yaw_deg:.0f}°"
         if row is not None and row.has_crop:
-            mask = read_visible(project, row.id) > MASK
+            mask = resized_mask(read_visible(project, row.id), CROP_SIZE) > MASK
             _outline(picture, mask, MASK_RGB)
             said += f" · IoU {fraction(iou(mask, exact))}"
         said += " · missed" if row is None else f" · {', '.join(row.rejections) or 'kept'}"
