@@ -4,13 +4,16 @@ export OMP_WAIT_POLICY := PASSIVE
 python := .venv/bin/python
 ready := .venv/ready
 
-.PHONY: demo test check bench setup
+.PHONY: demo test quick check bench setup
 
 demo: $(ready)
 	.venv/bin/countenance demo --output demo --overwrite
 
 test: $(ready)
 	$(python) -m pytest -n 2
+
+quick: $(ready)
+	$(python) -m pytest -n 2 -m "not slow"
 
 check: $(ready)
 	.venv/bin/ruff format --check .
