@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Num, UInt8
 
+PLAIN_SCALE = 0.75
+"""From it on, cubic interpolation alone folds back hardly any detail."""
+
 
 def transform_points(
     transform: Float[np.ndarray, "2 3"], points_xy: Num[np.ndarray, "N 2"]
@@ -72,10 +75,48 @@ def warp(
     return np.asarray(warped, np.uint8)
 
 
+def resample(
+    image: Num[np.ndarray, "H W *C"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int]
+) -> Num[np.ndarray, "h w *C"]:
+    """Draw an image moved by `transform`, in its own type; outside of it the edge is repeated.
+
+    Enlarged, it is interpolated by cubics; shrunk, each pixel is a mean over what it covers.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(transform[:, :2].astype(np.float64)))))
+    if (factor := int(1 / scale)) > 1:
+        x, y, part = _seen_part(image, transform, size_wh, margin=2 * factor)
+        height, width = (max(side // factor, 1) for side in part.shape[:2])
+        part = part[: height * factor, : width * factor]
+        image = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+        transform = _after(_after(transform, np.array([[1, 0, x], [0, 1, y]], np.float64)), _enlarging(factor))
+        scale *= factor
+    if scale >= PLAIN_SCALE:
+        return _cubic(image, transform, size_wh)
+    twice = _cubic(image, _after(_enlarging(2), transform), (2 * size_wh[0], 2 * size_wh[1]))
+    return np.asarray(cv2.resize(twice, size_wh, interpolation=cv2.INTER_AREA))
+
+
+def _cubic(
+    image: Num[np.ndarray, "H W *C"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int]
+) -> Num[np.ndarray, "h w *C"]:
+    return np.asarray(cv2.warpAffine(image, transform, size_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _after(second: Float[np.ndarray, "2 3"], first: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
+    """The transform that does one after the other."""
+    return np.asarray(second @ np.vstack([first, [0, 0, 1]]))
+
+
+def _enlarging(factor: int) -> Float[np.ndarray, "2 3"]:
+    """From pixels to pixels `factor` times as fine; both count from the middle of the first."""
+    shift = (factor - 1) / 2
+    return np.array([[factor, 0, shift], [0, factor, shift]], np.float64)
+
+
 def _seen_part(
-    rgb: UInt8[np.ndarray, "H W 3"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int], *, margin: int
-) -> tuple[int, int, UInt8[np.ndarray, "h w 3"]]:
-    """The part of a picture that `warp` looks at, and where its corner lies."""
+    rgb: Num[np.ndarray, "H W *C"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int], *, margin: int
+) -> tuple[int, int, Num[np.ndarray, "h w *C"]]:
+    """The part of an image that such a transform reads, and where its corner lies."""
     height, width = rgb.shape[:2]
     right, bottom = size_wh[0] - 1, size_wh[1] - 1
     corners = transform_points(

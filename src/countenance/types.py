@@ -176,16 +176,6 @@ class FaceSet:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GeneratedFace:
-    """What a face model made for one crop."""
-
-    rgb: Float32[np.ndarray, "S S 3"]
-    """0–1."""
-    mask: Float32[np.ndarray, "S S"]
-    crop_to_frame: Float32[np.ndarray, "2 3"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Permit:
     """What code must hold to touch a face. Only `consent.permit` makes one, and every door checks it again."""
 

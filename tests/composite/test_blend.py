@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from countenance.composite.blend import feathered, paste
-from countenance.types import GeneratedFace
+from countenance.composite.blend import Patch, feathered, paste
+from countenance.geometry import resample
+from countenance.vision.align import CROP_SIDE, HeadPose
 
 
 def disc(size: int = 128, radius: float = 45) -> np.ndarray:
@@ -24,46 +25,67 @@ def test_feather_reaches_zero_at_the_border_of_the_crop() -> None:
     assert border.max() < 0.05
 
 
+def pose_at(x: float, y: float, side: float) -> HeadPose:
+    """Of a crop of that side, in pixels of the frame."""
+    return HeadPose(
+        centre_xy=np.array([x, y], np.float32), unit_px=side / CROP_SIDE, yaw_deg=0.0, pitch_deg=0.0, roll_deg=0.0
+    )
+
+
 def test_paste_touches_only_the_face_and_puts_it_in_place() -> None:
     frame = np.full((200, 300, 3), 50, np.uint8)
-    face = GeneratedFace(
-        rgb=np.ones((128, 128, 3), np.float32),
-        mask=disc(),
-        crop_to_frame=np.array([[0.5, 0, 100], [0, 0.5, 60]], np.float32),
-    )
-    result = paste(frame, face)
-    assert (frame == 50).all()
-    assert (result[92, 132] == 255).all()
-    touched = np.argwhere((result != 50).any(axis=2))
-    assert (touched >= [60, 100]).all()
-    assert (touched < [124, 164]).all()
+    for size in (32, 128, 512):
+        patch = Patch(rgb=np.ones((size, size, 3), np.float32), alpha=disc(), pose=pose_at(132, 92, 64))
+        result = paste(frame, patch)
+        assert (frame == 50).all()
+        assert (result[92, 132] == 255).all()
+        touched = np.argwhere((result != 50).any(axis=2))
+        assert touched.min(axis=0).tolist() == pytest.approx([92 - 22.5, 132 - 22.5], abs=1.5)
+        assert touched.max(axis=0).tolist() == pytest.approx([92 + 22.5, 132 + 22.5], abs=1.5)
 
 
 def test_paste_of_a_face_partly_or_wholly_outside_of_the_frame() -> None:
     frame = np.full((100, 100, 3), 50, np.uint8)
-    for shift in (-40, 80, 400):
-        face = GeneratedFace(
-            rgb=np.ones((64, 64, 3), np.float32),
-            mask=np.ones((64, 64), np.float32),
-            crop_to_frame=np.array([[1, 0, shift], [0, 1, shift]], np.float32),
+    for centre in (-8, 112, 432):
+        patch = Patch(
+            rgb=np.ones((64, 64, 3), np.float32), alpha=np.ones((64, 64), np.float32), pose=pose_at(centre, centre, 64)
         )
-        result = paste(frame, face)
+        result = paste(frame, patch)
         assert result.shape == frame.shape
-        assert bool((result != 50).any()) == (shift < 100)
+        assert bool((result != 50).any()) == (centre < 132)
 
 
 @pytest.mark.parametrize(("kind", "white"), [(np.uint16, 65535), (np.float32, 1)])
 def test_paste_keeps_the_frames_depth_and_every_bit_outside_of_the_face(kind: type, white: float) -> None:
     noise = np.random.default_rng(1).random((100, 100, 3), np.float32)
     frame: np.ndarray = (noise * white).astype(kind)
-    face = GeneratedFace(
-        rgb=np.full((64, 64, 3), 0.25, np.float32),
-        mask=disc(64, 20),
-        crop_to_frame=np.array([[1, 0, 20], [0, 1, 20]], np.float32),
-    )
-    result = paste(frame, face)
+    patch = Patch(rgb=np.full((64, 64, 3), 0.25, np.float32), alpha=disc(64, 20), pose=pose_at(51.5, 51.5, 64))
+    result = paste(frame, patch)
     assert result.dtype == kind
-    outside = np.pad(face.mask, 20)[:100, :100] == 0
-    outside = np.pad(outside, ((0, 100 - outside.shape[0]), (0, 100 - outside.shape[1])), constant_values=True)
+    outside = np.hypot(*(np.indices((100, 100)) - 51.5)) > 22
     assert np.array_equal(result[outside], frame[outside])
     assert result[52, 52] == pytest.approx(0.25 * white, abs=0.5 if kind is np.uint16 else 1e-6)
+
+
+def test_a_face_drawn_far_finer_than_the_frame_does_not_alias() -> None:
+    """A fine chequerboard is grey from afar, wherever the pixels fall."""
+    frame = np.zeros((80, 80, 3), np.uint8)
+    board = (np.indices((512, 512)) // 2).sum(axis=0) % 2
+    rgb = np.repeat(board[..., None].astype(np.float32), 3, axis=2)
+    for side in (50.0, 90.0, 160.0):
+        result = paste(frame, Patch(rgb=rgb, alpha=np.ones((128, 128), np.float32), pose=pose_at(39.7, 40.2, side)))
+        assert np.abs(result[25:55, 25:55].astype(float) - 127.5).max() < 30
+
+
+def test_resampling_keeps_places_whatever_the_scale() -> None:
+    x, y = np.meshgrid(np.arange(300), np.arange(200))
+    ramp = np.stack([x, y], axis=2).astype(np.float32)
+    for scale in (0.11, 0.3, 0.6, 0.9, 2.5):
+        transform = np.array([[scale, 0, 3], [0, scale, 2]], np.float32)
+        drawn = resample(ramp, transform, (80, 60))
+        u, v = np.meshgrid(np.arange(80), np.arange(60))
+        # Away from the image's edges, where a mean is one-sided.
+        within = ((u - 3) / scale > 12) & ((u - 3) / scale < 280) & ((v - 2) / scale > 12) & ((v - 2) / scale < 180)
+        assert within.any()
+        assert drawn[..., 0][within] == pytest.approx(((u - 3) / scale)[within], abs=0.06 / min(scale, 1))
+        assert drawn[..., 1][within] == pytest.approx(((v - 2) / scale)[within], abs=0.06 / min(scale, 1))

@@ -1,13 +1,28 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from countenance.composite.colour import MAX_GAIN, apply_shift, colour_shift, mean_shift
+from countenance.composite.colour import (
+    JUST_NOTICEABLE,
+    MAX_GAIN,
+    ColourShift,
+    apply_shift,
+    in_light,
+    match_colour,
+    steady_shift,
+)
+from countenance.vision.light import measure_light, out_of_light
 
 
 def face(seed: int, tint: tuple[float, float, float]) -> np.ndarray:
     noise = cv2.GaussianBlur(np.random.default_rng(seed).random((64, 64, 1), np.float32), (0, 0), 3)[..., None]
     return np.asarray(np.clip((0.2 + 0.8 * (noise - noise.min())) * np.array(tint, np.float32), 0, 1), np.float32)
+
+
+def colour_shift(generated: np.ndarray, plate: np.ndarray, mask: np.ndarray) -> ColourShift:
+    return match_colour(generated, plate, mask).shift
 
 
 def test_a_shifted_face_has_the_plates_colour_inside_the_mask() -> None:
@@ -37,11 +52,42 @@ def test_contrast_isnt_blown_up() -> None:
     assert shift.gain <= MAX_GAIN
 
 
-def test_mean_shift_lies_between() -> None:
-    generated, mask = face(1, (0.5, 0.5, 0.6)), np.ones((64, 64), np.float32)
-    dark, bright = (colour_shift(generated, face(2, (v, v, v)), mask) for v in (0.3, 0.9))
-    middle = mean_shift([dark, bright]).offset
-    assert middle == pytest.approx((dark.offset + bright.offset) / 2)
+def test_frames_in_the_same_light_are_averaged_and_others_are_left_out() -> None:
+    mask = np.ones((64, 64), np.float32)
+    plate = face(2, (0.5, 0.5, 0.5))
+    own, alike = (match_colour(face(seed, (0.5, 0.5, 0.5)), plate, mask) for seed in (1, 3))
+    middle = steady_shift(own, [own, alike])
+    assert middle.offset == pytest.approx((own.shift.offset + alike.shift.offset) / 2, abs=1e-3)
+    assert middle.gain == pytest.approx((own.shift.gain + alike.shift.gain) / 2)
+    red_from_the_left = plate.copy()
+    red_from_the_left[:, :24] *= np.array([1.6, 0.7, 0.7], np.float32)
+    lit = match_colour(face(1, (0.5, 0.5, 0.5)), np.clip(red_from_the_left, 0, 1), mask)
+    kept = steady_shift(lit, [own, own, own, own, lit, own, own, own, own])
+    assert np.abs(kept.offset - lit.shift.offset).max() < 1.5
+    assert np.abs(own.shift.offset - lit.shift.offset).max() > 15
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 40.0])
+def test_averaging_never_shifts_a_face_visibly_whatever_its_light_does(step: float) -> None:
+    mask = np.ones((64, 64), np.float32)
+    own = match_colour(face(1, (0.5, 0.5, 0.5)), face(2, (0.5, 0.5, 0.5)), mask)
+    offset, plate_lab = own.shift.offset.copy(), own.plate_lab.copy()
+    offset[..., 1] += step
+    plate_lab[..., 1] += step
+    other = replace(own, shift=replace(own.shift, offset=offset), plate_lab=plate_lab)
+    kept = steady_shift(own, [*[other] * 8, own])
+    assert np.abs(kept.offset - own.shift.offset).max() <= 0.61 * JUST_NOTICEABLE
+
+
+def test_the_light_that_was_taken_out_is_put_back_exactly() -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[10:50, 10:50] = 1
+    for tint in ((0.3, 0.2, 0.2), (0.6, 0.6, 0.8), (0.9, 0.8, 0.7)):
+        plate = face(2, tint)
+        light = measure_light(plate, mask)
+        evened = out_of_light(plate, light)
+        back = apply_shift(evened, in_light(match_colour(evened, evened, mask).shift, light))
+        assert np.abs(back - plate)[mask > 0].max() < 0.01
 
 
 def test_a_tint_that_lies_on_one_side_of_the_plate_lies_there_on_the_face() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from countenance.composite import render as render_module
 from countenance.composite.place import PlacedFace
-from countenance.composite.render import frames_render, swap_render
+from countenance.composite.render import SwapRender, frames_render, swap_render
 from countenance.demo import data_folder
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, read_timeline
@@ -24,9 +24,13 @@ def plate() -> tuple[MediaInfo, Timeline]:
     return info, read_timeline(info, Silent())
 
 
-def made(plate: tuple[MediaInfo, Timeline], **changes: object) -> Render:
+def swap_made(plate: tuple[MediaInfo, Timeline], renders: Path = Path("renders"), **changes: object) -> SwapRender:
     values = {"faces_at": FACES, "drawer": Negative(), "tint": np.zeros(3, np.float32), **changes}
-    return swap_render(*plate, renders=Path("renders"), seed=1, **values)  # type: ignore[arg-type]
+    return swap_render(*plate, renders=renders, seed=1, **values)  # type: ignore[arg-type]
+
+
+def made(plate: tuple[MediaInfo, Timeline], renders: Path = Path("renders"), **changes: object) -> Render:
+    return swap_made(plate, renders, **changes).render
 
 
 def test_the_render_carries_the_drawers_digest_and_which_frames_are_altered(plate: tuple[MediaInfo, Timeline]) -> None:
@@ -60,9 +64,9 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
     assert made(plate).work_folder == renders[0].work_folder
 
 
-def test_frames_from_anywhere_are_those_of_the_whole(plate: tuple[MediaInfo, Timeline]) -> None:
+def test_frames_from_anywhere_are_those_of_the_whole(plate: tuple[MediaInfo, Timeline], tmp_path: Path) -> None:
     faces = {index: FACES[2] for index in range(20) if index != 9}
-    render = made(plate, faces_at=faces, drawer=Negative(batch=4))
+    render = made(plate, tmp_path, faces_at=faces, drawer=Negative(batch=4))
     whole = {frame.index: frame.rgb for frame in render.frames_from(0)}
     assert list(whole) == list(range(plate[0].num_frames))
     for first in (3, 13):
@@ -78,3 +82,17 @@ def test_frames_of_another_origin_have_a_name_too(plate: tuple[MediaInfo, Timeli
     )
     assert one.work_folder != other.work_folder
     assert one.model_digest == "a"
+
+
+def test_what_is_hidden_is_remembered_across_interruptions(plate: tuple[MediaInfo, Timeline], tmp_path: Path) -> None:
+    faces = dict.fromkeys((0, 1, 2, 30), FACES[2])
+    swap = swap_made(plate, tmp_path, faces_at=faces)
+    for _ in zip(swap.render.frames_from(0), range(3), strict=False):
+        pass
+    assert set(swap.hidden.fraction_at) == {0, 1, 2}
+    path = swap.render.work_folder / "hidden.jsonl"
+    path.write_text(path.read_text() + "[30, 0.")
+    resumed = swap_made(plate, tmp_path, faces_at=faces)
+    assert set(resumed.hidden.fraction_at) == {0, 1, 2}
+    list(resumed.render.frames_from(20))
+    assert set(resumed.hidden.fraction_at) == {0, 1, 2, 30}

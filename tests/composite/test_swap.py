@@ -15,8 +15,11 @@ from countenance.types import Frame
 from countenance.vision.align import head_pose
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.mask import face_mask
+from countenance.vision.segment import Segmenter
 from tests.support.drawers import Guided, Negative, face_input
 from tests.support.made_up import mesh_at
+
+SEGMENTER = Segmenter()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def plate() -> tuple[list[Frame], dict[int, list[PlacedFace]]]:
 
 
 def swapped(frames: list[Frame], faces: dict[int, list[PlacedFace]], batch: int = 1) -> Iterator[Frame]:
-    return swap_faces(frames, faces, Negative(batch=batch))
+    return swap_faces(frames, faces, Negative(batch=batch), SEGMENTER)
 
 
 def test_only_the_face_is_replaced_and_only_where_there_is_one(
@@ -45,7 +48,8 @@ def test_only_the_face_is_replaced_and_only_where_there_is_one(
             continue
         outline = face_mask(faces[frame.index][0].landmarks_xyz[:, :2], (256, 256))
         assert changed[outline > 0.5].mean() > 0.5
-        assert changed[outline == 0].mean() < 0.01
+        # Its mask has 64 px, a pixel is four of the frame's.
+        assert changed[outline == 0].mean() < 0.04
 
 
 @pytest.mark.parametrize(("first", "batch"), [(1, 1), (5, 1), (11, 1), (11, 4), (9, 3)])
@@ -54,9 +58,9 @@ def test_frames_are_the_same_wherever_one_starts(
 ) -> None:
     frames, faces = plate
     whole, resumed = Negative(batch=batch), Negative(batch=batch)
-    expected = list(swap_faces(frames, faces, whole))
+    expected = list(swap_faces(frames, faces, whole, SEGMENTER))
     begin = first_needed(first, batch)
-    later = [frame for frame in swap_faces(frames[begin:], faces, resumed) if frame.index >= first]
+    later = [frame for frame in swap_faces(frames[begin:], faces, resumed, SEGMENTER) if frame.index >= first]
     assert len(later) == len(frames) - first
     for one, other in zip(expected[first:], later, strict=True):
         assert np.array_equal(one.rgb, other.rgb)
@@ -69,7 +73,7 @@ def test_faces_are_drawn_in_batches_of_the_drawers_size(
 ) -> None:
     frames, faces = plate
     drawer = Negative(batch=5)
-    batched = list(swap_faces(frames, faces, drawer))
+    batched = list(swap_faces(frames, faces, drawer, SEGMENTER))
     assert [len(call) for call in drawer.calls] == [5, 3, 5, 5]
     for one, other in zip(swapped(frames, faces), batched, strict=True):
         assert np.array_equal(one.rgb, other.rgb)
@@ -81,7 +85,7 @@ def test_a_drawer_is_shown_crop_mesh_pose_and_track_at_its_size(
     frames, faces = plate
     drawer = Negative(size=96)
     mesh = faces[0][0].landmarks_xyz
-    list(swap_faces(frames[:1], {0: [PlacedFace(track=7, landmarks_xyz=mesh)]}, drawer))
+    list(swap_faces(frames[:1], {0: [PlacedFace(track=7, landmarks_xyz=mesh)]}, drawer, SEGMENTER))
     ((shown,),) = drawer.calls
     assert shown.rgb.shape == (96, 96, 3)
     assert shown.track == 7
@@ -114,7 +118,7 @@ def test_references_landmarks_pose_and_track_reach_the_frame(
     assert drawn.rgb[5, 5] == pytest.approx(70 / 255, abs=0.01)
     faces = {0: [PlacedFace(track=0, landmarks_xyz=mesh)]}
     grey = replace(frames[0], pixels=np.full((256, 256, 3), 110, np.uint8))
-    (result,) = swap_faces([grey], faces, drawer)
+    (result,) = swap_faces([grey], faces, drawer, SEGMENTER)
     level = result.rgb.astype(np.float32).mean(axis=2)
     rows, columns = np.nonzero(level > level.max() - 20)
     assert len(rows) < 400

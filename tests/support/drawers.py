@@ -33,14 +33,14 @@ class Negative:
         return [self.draw(face) for face in faces]
 
     def draw(self, face: FaceInput) -> DrawnFace:
-        return DrawnFace(rgb=1 - face.rgb.astype(np.float32) / 255, mask=np.ones_like(face.mask))
+        return DrawnFace(rgb=1 - face.rgb.astype(np.float32) / 255, mask=face.mask)
 
 
 class Identity(Negative):
     """Gives back what it is shown."""
 
     def draw(self, face: FaceInput) -> DrawnFace:
-        return DrawnFace(rgb=face.rgb.astype(np.float32) / 255, mask=np.ones_like(face.mask))
+        return DrawnFace(rgb=face.rgb.astype(np.float32) / 255, mask=face.mask)
 
 
 class Guided(Negative):

@@ -114,7 +114,7 @@ class ClassicalDrawer:
         drawn, coverage = warp_mesh(reference.rgb, reference.landmarks_xy, wanted)
         # Beyond the mesh the performer's own skin goes on: the composite's soft border reaches over the edge.
         shaded = shaded_like(drawn, crop, coverage * face.mask)
-        return DrawnFace(rgb=crop + coverage[..., None] * (shaded - crop), mask=coverage)
+        return DrawnFace(rgb=crop + coverage[..., None] * (shaded - crop), mask=coverage * face.mask)
 
     def _digest(self) -> str:
         digest = hashlib.sha256(b"classical")

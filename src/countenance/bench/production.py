@@ -118,8 +118,8 @@ def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, pr
     found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
     faces_at = placed_faces(found)
     timeline = timeline_of(project, info, progress)
-    render = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
-    _publish(guard, render, output, progress)
+    swap = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
+    _publish(guard, swap.render, output, progress)
 
 
 def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, progress: Progress) -> None:

@@ -1,14 +1,30 @@
-"""Paste a generated face into a frame under a feathered mask."""
+"""Paste a drawn face into a frame under a feathered mask."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Float32
 
+from countenance.geometry import invert, resample, transform_points
 from countenance.pixels import Pixels, white_of
-from countenance.types import GeneratedFace
+from countenance.vision.align import HeadPose, frame_to_crop
 
 FEATHER = 0.018
-"""Standard deviation of the feather, in parts of the crop; the mask shrinks by as much, so the face's edge stays in."""
+"""Standard deviation of the feather, as a fraction of the crop; the mask shrinks by as much, so that the face's edge
+stays in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Patch:
+    """A face to be put into a frame."""
+
+    rgb: Float32[np.ndarray, "S S 3"]
+    """0–1, in the plate's light."""
+    alpha: Float32[np.ndarray, "M M"]
+    """0–1; its own size, since it holds nothing fine."""
+    pose: HeadPose
+    """Where the crop of both lies in the frame."""
 
 
 def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
@@ -23,22 +39,30 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     return np.asarray(cv2.GaussianBlur(framed, (0, 0), sigma))
 
 
-def paste(pixels: Pixels, face: GeneratedFace) -> Pixels:
-    """The frame with the face in it; only the face's own neighbourhood is touched."""
+def paste(pixels: Pixels, patch: Patch) -> Pixels:
+    """The frame with the face in it, sampled once at the frame's own resolution; nothing else is touched."""
     height, width = pixels.shape[:2]
-    size = face.mask.shape[0]
-    corners = np.array([[-0.5, -0.5], [size - 0.5, -0.5], [size - 0.5, size - 0.5], [-0.5, size - 0.5]])
-    placed = corners @ face.crop_to_frame[:, :2].T + face.crop_to_frame[:, 2]
+    alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
+    placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
     left, top = np.clip(np.floor(placed.min(axis=0)).astype(int), 0, [width, height])
     right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 1, 0, [width, height])
     if left >= right or top >= bottom:
         return pixels
-    to_region = face.crop_to_frame - np.array([[0, 0, left], [0, 0, top]], np.float32)
+    to_region = np.array([[0, 0, left], [0, 0, top]], np.float32)
     region_wh = (int(right - left), int(bottom - top))
-    drawn = cv2.warpAffine(face.rgb, to_region, region_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(face.mask, to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
+    drawn = resample(patch.rgb, invert(frame_to_crop(patch.pose, len(patch.rgb))) - to_region, region_wh)
+    alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
     region = pixels[top:bottom, left:right]
     mixed = region + alpha * (np.clip(drawn, 0, 1) * np.float32(white_of(pixels)) - region)
     result = pixels.copy()
     result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed)
     return result
+
+
+def _corners_of_content(alpha: Float32[np.ndarray, "M M"]) -> Float32[np.ndarray, "4 2"]:
+    """Around all that isn't zero, a pixel wider; all of it in one corner where there is nothing."""
+    left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    if not width:
+        return np.full((4, 2), -np.inf, np.float32)
+    low, high = np.array([left, top]) - 1, np.array([left + width, top + height])
+    return np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)

@@ -1,4 +1,9 @@
-"""Give the generated face the plate's light: lightness as a whole, tint from place to place."""
+"""Give the drawn face the plate's light: lightness as a whole, tint from place to place.
+
+A drawn face is in even light. It is first matched, in even light, to the plate's own face in even light; this match is
+averaged over time, because the drawn face varies from frame to frame. Then the light that was taken out of the plate's
+face is put back exactly, each frame its own: so a flash, a fade or a cut of the light is never averaged away.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +12,21 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from countenance.vision.light import lab_statistics
+from countenance.vision.light import MEAN_LAB, Light, lab_statistics
 
 MAX_GAIN = 1.6
 """A face that would need more contrast than this was drawn wrongly; more would only show its noise."""
 MAP_SIZE = 32
 TINT_REACH = 0.08
-"""Standard deviation, in parts of the crop, of the window in which tint is compared: wider than lips and brows, which
-are the likeness's own, narrower than the play of coloured light over a face, which is the plate's."""
+"""Standard deviation, as a fraction of the crop, of the window in which tint is compared: wider than lips and brows,
+which are the likeness's own, narrower than the play of coloured light over a face, which is the plate's."""
+JUST_NOTICEABLE = 2.3
+"""Distance in CIELAB that an eye just notices (Mahy et al., Evaluation of Uniform Color Spaces, 1994). Frames count in
+each other's average by a Gaussian of this width over how far their light is apart: so averaging never shifts a face's
+colour by more than 0.6 of it, however the light changes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ColourShift:
     """What to change in CIELAB."""
 
@@ -27,44 +36,80 @@ class ColourShift:
     """Added after the gain; a coarse map of the crop."""
 
 
-def colour_shift(
-    generated_rgb: Float32[np.ndarray, "S S 3"],
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ColourMatch:
+    """How a drawn face becomes as the plate's, both in even light."""
+
+    shift: ColourShift
+    plate_lab: Float32[np.ndarray, "32 32 3"]
+    """The plate's local mean: how the light plays over the face."""
+    weight: Float32[np.ndarray, "32 32"]
+    """0–1, how much of the face is seen in each place."""
+
+
+def match_colour(
+    drawn_rgb: Float32[np.ndarray, "S S 3"],
     plate_rgb: Float32[np.ndarray, "S S 3"],
     mask: Float32[np.ndarray, "S S"],
-) -> ColourShift:
-    """The shift that gives the generated face the plate's mean and spread of lightness, and its tint in each place.
+) -> ColourMatch:
+    """The shift that gives the drawn face the plate's mean and spread of lightness, and its tint in each place.
 
     Source of the lightness: Reinhard et al., Color Transfer between Images, 2001.
     """
-    (generated_mean, generated_spread), (plate_mean, plate_spread) = (
-        lab_statistics(rgb, mask) for rgb in (generated_rgb, plate_rgb)
+    (drawn_mean, drawn_spread), (plate_mean, plate_spread) = (
+        lab_statistics(rgb, mask) for rgb in (drawn_rgb, plate_rgb)
     )
-    gain = float(np.clip(float(plate_spread[0]) / max(float(generated_spread[0]), 1e-3), 1 / MAX_GAIN, MAX_GAIN))
-    offset = _local_mean(plate_rgb, mask) - _local_mean(generated_rgb, mask)
-    offset[..., 0] = plate_mean[0] - gain * generated_mean[0]
-    return ColourShift(gain=gain, offset=offset)
+    gain = float(np.clip(float(plate_spread[0]) / max(float(drawn_spread[0]), 1e-3), 1 / MAX_GAIN, MAX_GAIN))
+    weight = np.asarray(cv2.resize(mask, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    plate_lab = _local_mean(plate_rgb, weight)
+    offset = plate_lab - _local_mean(drawn_rgb, weight)
+    offset[..., 0] = plate_mean[0] - gain * drawn_mean[0]
+    return ColourMatch(shift=ColourShift(gain=gain, offset=offset), plate_lab=plate_lab, weight=weight)
 
 
-def mean_shift(shifts: Sequence[ColourShift]) -> ColourShift:
-    """The shift halfway between several, so that light doesn't flicker from frame to frame."""
+def steady_shift(match: ColourMatch, neighbours: Sequence[ColourMatch]) -> ColourShift:
+    """The shift averaged over neighbours in time, as far as light plays over their faces as over this one.
+
+    `match` may be among its neighbours; in place of one in another light it counts itself.
+    """
+    shares = [float(np.exp(-((_apart(match, each) / JUST_NOTICEABLE) ** 2) / 2)) for each in neighbours]
+    own = match.shift
+    gain_change = [share * (each.shift.gain - own.gain) for share, each in zip(shares, neighbours, strict=True)]
+    change = [share * (each.shift.offset - own.offset) for share, each in zip(shares, neighbours, strict=True)]
     return ColourShift(
-        gain=float(np.mean([shift.gain for shift in shifts])),
-        offset=np.stack([shift.offset for shift in shifts]).mean(axis=0),
+        gain=own.gain + float(np.mean(gain_change)),
+        offset=np.asarray(own.offset + np.mean(change, axis=0), np.float32),
     )
+
+
+def in_light(shift: ColourShift, light: Light) -> ColourShift:
+    """The shift that also puts back the light which was taken out."""
+    offset = shift.offset - MEAN_LAB
+    offset[..., 0] /= light.gain
+    return ColourShift(gain=shift.gain / light.gain, offset=offset + light.mean_lab)
 
 
 def apply_shift(rgb: Float32[np.ndarray, "S S 3"], shift: ColourShift) -> Float32[np.ndarray, "S S 3"]:
-    """Shift a picture's colours, 0–1."""
+    """Shift an image's colours, 0–1."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * np.array([shift.gain, 1, 1], np.float32)
     shifted = lab + cv2.resize(shift.offset, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(cv2.cvtColor(shifted, cv2.COLOR_Lab2RGB), 0, 1), np.float32)
 
 
-def _local_mean(rgb: Float32[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "32 32 3"]:
-    """Mean CIELAB around each place, of what lies inside the mask."""
+def _apart(one: ColourMatch, other: ColourMatch) -> float:
+    """Mean distance in CIELAB of two plates' faces where both are seen; the mean, since a mouth that opens is small."""
+    both = one.weight * other.weight
+    distances = np.linalg.norm(one.plate_lab - other.plate_lab, axis=2)
+    return float((distances * both).sum() / max(float(both.sum()), 1e-6))
+
+
+def _local_mean(
+    rgb: Float32[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "32 32"]
+) -> Float32[np.ndarray, "32 32 3"]:
+    """Mean CIELAB around each place, of what has weight."""
     lab = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA)
     # A touch of weight everywhere, so that far from the face there is a value too.
-    weight = cv2.resize(mask, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA)[..., None] + np.float32(1e-3)
+    everywhere = weight[..., None] + np.float32(1e-3)
     sigma = TINT_REACH * MAP_SIZE
-    total = cv2.GaussianBlur(lab * weight, (0, 0), sigma)
-    return np.asarray(total / cv2.GaussianBlur(weight, (0, 0), sigma)[..., None], np.float32)
+    total = cv2.GaussianBlur(lab * everywhere, (0, 0), sigma)
+    return np.asarray(total / cv2.GaussianBlur(everywhere, (0, 0), sigma)[..., None], np.float32)

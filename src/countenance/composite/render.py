@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import dropwhile
 from pathlib import Path
@@ -17,10 +18,43 @@ from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.types import Frame, MediaInfo, Render
+from countenance.vision.segment import Segmenter
 
-VERSION = 2
+VERSION = 3
 """Raised when the same faces are put into frames in another way: fragments from before are rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
+HIDDEN_NAME = "hidden.jsonl"
+
+
+class HiddenFaces:
+    """The largest hidden fraction of a face in each frame; kept beside the fragments, for renders that go on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.fraction_at: dict[int, float] = {}
+        """By frame index, of all frames rendered so far that had a face replaced."""
+        if path.exists():
+            # A line that a killed process left unfinished has no end.
+            lines = [line for line in path.read_text().splitlines() if line.endswith("]")]
+            self.fraction_at = dict(json.loads(line) for line in lines)
+
+    def __call__(self, index: int, fraction: float) -> None:
+        """Remember it of one frame."""
+        if index in self.fraction_at:
+            return
+        self.fraction_at[index] = fraction
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._path.open("a") as file:
+            file.write(json.dumps([index, round(fraction, 4)]) + "\n")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwapRender:
+    """A render of replaced faces, and what was noticed while it was made."""
+
+    render: Render
+    hidden: HiddenFaces
+    """Complete once all frames were taken."""
 
 
 def swap_render(
@@ -32,12 +66,13 @@ def swap_render(
     renders: Path,
     seed: int,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
-) -> Render:
+) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress, `tint` is as in `swap_faces`, `seed` goes into the
     credentials.
     """
+    segmenter = Segmenter()
 
     def frames_from(first: int) -> Iterator[Frame]:
         # What a frame's colours and its batch depend on is made again.
@@ -45,9 +80,10 @@ def swap_render(
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
-        return dropwhile(lambda frame: frame.index < first, swap_faces(frames, faces_at, drawer, tint))
+        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden)
+        return dropwhile(lambda frame: frame.index < first, swapped)
 
-    return frames_render(
+    render = frames_render(
         plate,
         frames_from,
         tuple(index in faces_at for index in range(len(timeline.frame_pts))),
@@ -56,6 +92,8 @@ def swap_render(
         seed=seed,
         facts=_swap_facts(faces_at, drawer, tint),
     )
+    hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
+    return SwapRender(render=render, hidden=hidden)
 
 
 def frames_render(

@@ -1,22 +1,28 @@
 """Smooth over time: where a face sits, and how it is lit, without lag and within its track."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32
 
+from countenance.vision.align import head_pose
+
 Item = TypeVar("Item")
 
 LANDMARK_WEIGHTS = (0.06, 0.24, 0.4, 0.24, 0.06)
 """For two frames before to two frames after: symmetric, so that even motion isn't held back."""
+STEADY = 0.05
+"""In units of the head (`vision.align`). The mesh of a steady face is off by 0.01 from frame to frame, by 0.03 at most;
+what smoothing would move further than this is motion. The share of smoothing falls by a Gaussian of this width, so that
+no point is ever moved by more than 0.6 of it, whatever starts, stops or turns."""
 
 
 def smooth_track(
     frames: Sequence[int], landmarks_xyz: Sequence[Float32[np.ndarray, "468 3"]]
 ) -> list[Float32[np.ndarray, "468 3"]]:
-    """Landmarks of one track, smoothed; a gap in the track ends the smoothing there."""
+    """Landmarks of one track, smoothed; a gap in the track ends the smoothing there, and so does a sudden motion."""
     radius = len(LANDMARK_WEIGHTS) // 2
     at_frame = dict(zip(frames, landmarks_xyz, strict=True))
     smoothed = []
@@ -27,8 +33,21 @@ def smooth_track(
         )
         weights = np.array(LANDMARK_WEIGHTS[radius - reach : radius + reach + 1], np.float32)
         members = np.stack([at_frame[frame + offset] for offset in range(-reach, reach + 1)])
-        smoothed.append(np.tensordot(weights / weights.sum(), members, axes=1).astype(np.float32))
+        own = at_frame[frame]
+        change = np.tensordot(weights / weights.sum(), members, axes=1) - own
+        moved = np.linalg.norm(change[:, :2], axis=1, keepdims=True) / (STEADY * head_pose(own).unit_px)
+        smoothed.append((own + change * np.exp(-(moved**2) / 2)).astype(np.float32))
     return smoothed
+
+
+def unbroken(at_frame: Mapping[int, Item], frame: int) -> list[Item]:
+    """The items of the frames around one, to both sides as far as none is missing; its own is among them."""
+    first = last = frame
+    while first - 1 in at_frame:
+        first -= 1
+    while last + 1 in at_frame:
+        last += 1
+    return [at_frame[each] for each in range(first, last + 1)]
 
 
 def centred_windows(items: Iterable[Item], radius: int) -> Iterator[tuple[Item, list[Item]]]:

@@ -1,7 +1,11 @@
-"""From a plate's frames and the performer's faces in them to frames with the likeness."""
+"""From a plate's frames and the performer's faces in them to frames with the likeness.
+
+What is fine, the face's pixels, is cut from the frame once, at the drawer's size, and put back once, at the frame's own
+resolution. What is coarse, mask and light, is handled at fixed sizes, whatever the drawer's.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -9,32 +13,57 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.composite.blend import feathered, paste
-from countenance.composite.colour import ColourShift, apply_shift, colour_shift, mean_shift
+from countenance.composite.blend import Patch, feathered, paste
+from countenance.composite.colour import (
+    ColourMatch,
+    apply_shift,
+    in_light,
+    match_colour,
+    steady_shift,
+)
+from countenance.composite.front import hidden_fraction, in_front
 from countenance.composite.place import PlacedFace
-from countenance.composite.stabilise import centred_windows
+from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
-from countenance.geometry import invert
-from countenance.types import Frame, GeneratedFace
-from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
-from countenance.vision.light import even_light
+from countenance.geometry import resample
+from countenance.pixels import to_8_bit
+from countenance.types import Frame
+from countenance.vision.align import HeadPose, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.light import Light, measure_light, out_of_light
 from countenance.vision.mask import hull_in_crop
+from countenance.vision.segment import Segmenter
 
 SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
 NO_TINT = np.zeros(3, np.float32)
-MASK_SIZE = 256
-"""The mask is made at this size whatever the generator's: its border must be finer than the face's pixels."""
+COARSE_SIZE = 128
+"""Side in pixels of masks, and of the crops in which light is measured and things in front of the face are looked for:
+a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
+
+HiddenAt = Callable[[int, float], None]
+"""Is told a frame's index and the largest fraction of a replaced face in it that something in front hides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Cut:
     """One face of one frame before it is drawn."""
 
-    track: int
-    crop: UInt8[np.ndarray, "S S 3"]
-    outline: Float32[np.ndarray, "S S"]
-    crop_to_frame: Float32[np.ndarray, "2 3"]
+    face: PlacedFace
+    pose: HeadPose
+    crop: UInt8[np.ndarray, "D D 3"]
+    """Of the drawer's size."""
+    small: UInt8[np.ndarray, "L L 3"]
+    outline: Float32[np.ndarray, "L L"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Shown:
+    """One face of one frame as the drawer is shown it."""
+
+    cut: _Cut
+    hidden: Float32[np.ndarray, "L L"]
+    """0–1, by something in front."""
+    light: Light
     shown: FaceInput
 
 
@@ -43,30 +72,35 @@ class _Swap:
     """One face of one frame between drawing and pasting."""
 
     track: int
-    generated: GeneratedFace
-    shift: ColourShift
+    patch: Patch
+    """In even light."""
+    light: Light
+    match: ColourMatch
 
 
 def swap_faces(
     frames: Iterable[Frame],
     faces_at: Mapping[int, Sequence[PlacedFace]],
     drawer: Drawer,
+    segmenter: Segmenter,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
+    report_hidden: HiddenAt | None = None,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes as it is.
 
-    Faces take the plate's colours; `tint` is added to them, CIELAB.
+    Faces take the plate's colours; `tint` is added to them, CIELAB. What `segmenter` finds in front of a face stays.
     """
-    for (frame, swaps), window in centred_windows(_drawn(frames, faces_at, drawer), SMOOTHING_RADIUS):
-        shifts: dict[int, list[ColourShift]] = defaultdict(list)
-        for _, neighbours in window:
+    drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden)
+    for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
+        matches: dict[int, dict[int, ColourMatch]] = defaultdict(dict)
+        for near, neighbours in window:
             for neighbour in neighbours:
-                shifts[neighbour.track].append(neighbour.shift)
+                matches[neighbour.track][near.index] = neighbour.match
         pixels = frame.pixels
         for swap in swaps:
-            shift = mean_shift(shifts[swap.track])
-            matched = apply_shift(swap.generated.rgb, replace(shift, offset=shift.offset + tint))
-            pixels = paste(pixels, replace(swap.generated, rgb=matched))
+            shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
+            lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
+            pixels = paste(pixels, replace(swap.patch, rgb=lit))
         yield replace(frame, pixels=pixels)
 
 
@@ -79,52 +113,87 @@ def first_needed(first: int, batch: int) -> int:
 
 
 def _drawn(
-    frames: Iterable[Frame], faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer
+    frames: Iterable[Frame],
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    segmenter: Segmenter,
+    report_hidden: HiddenAt | None,
 ) -> Iterator[tuple[Frame, list[_Swap]]]:
     """Frames with their drawn faces; as many frames are read ahead as the drawer draws together."""
     for _, group in groupby(frames, key=lambda frame: frame.index // drawer.batch):
         cuts = [(frame, [_cut(frame, face, drawer.size) for face in faces_at.get(frame.index, ())]) for frame in group]
         waiting = [each for _, several in cuts for each in several]
-        drawn = iter(_draw_in_batches(drawer, [each.shown for each in waiting]))
+        hidden = in_front(segmenter, [each.small for each in waiting], [each.outline for each in waiting])
+        shown = [_shown(each, its_hidden, drawer.size) for each, its_hidden in zip(waiting, hidden, strict=True)]
+        drawn = _draw_in_batches(drawer, [each.shown for each in shown])
+        swaps = (_swap(each, face) for each, face in zip(shown, drawn, strict=True))
         for frame, several in cuts:
-            yield frame, [_swap(each, next(drawn)) for each in several]
+            if report_hidden and several:
+                own = hidden[: len(several)]
+                hidden = hidden[len(several) :]
+                report_hidden(
+                    frame.index, max(hidden_fraction(h, each.outline) for h, each in zip(own, several, strict=True))
+                )
+            yield frame, [next(swaps) for _ in several]
 
 
-def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> Iterator[DrawnFace]:
-    for start in range(0, len(faces), drawer.batch):
-        some = faces[start : start + drawer.batch]
-        drawn = drawer(some)
-        assert len(drawn) == len(some)
-        yield from drawn
+def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+    return [
+        drawn for start in range(0, len(faces), drawer.batch) for drawn in drawer(faces[start : start + drawer.batch])
+    ]
 
 
 def _cut(frame: Frame, face: PlacedFace, size: int) -> _Cut:
     pose = head_pose(face.landmarks_xyz)
-    to_crop = frame_to_crop(pose, MASK_SIZE)
-    crop = cut(frame.rgb, pose, MASK_SIZE)
-    outline = hull_in_crop(face.landmarks_xyz, to_crop, MASK_SIZE)
-    evened = even_light(crop, outline)
+    to_small = frame_to_crop(pose, COARSE_SIZE)
+    small = to_8_bit(resample(frame.pixels, to_small, (COARSE_SIZE, COARSE_SIZE)))
     return _Cut(
-        track=face.track,
-        crop=crop,
-        outline=outline,
-        crop_to_frame=invert(to_crop),
+        face=face,
+        pose=pose,
+        crop=small
+        if size == COARSE_SIZE
+        else to_8_bit(resample(frame.pixels, frame_to_crop(pose, size), (size, size))),
+        small=small,
+        outline=hull_in_crop(face.landmarks_xyz, to_small, COARSE_SIZE),
+    )
+
+
+def _shown(cut: _Cut, hidden: Float32[np.ndarray, "L L"], size: int) -> _Shown:
+    light = measure_light(cut.small.astype(np.float32) / 255, cut.outline * (1 - hidden))
+    evened = out_of_light(cut.crop.astype(np.float32) / 255, light)
+    landmarks_xyz = mesh_in_crop(cut.face.landmarks_xyz, cut.pose, size)
+    return _Shown(
+        cut=cut,
+        hidden=hidden,
+        light=light,
         shown=FaceInput(
-            rgb=np.asarray(cv2.resize(evened, (size, size), interpolation=cv2.INTER_AREA)),
-            mask=np.asarray(cv2.resize(outline, (size, size), interpolation=cv2.INTER_AREA)),
-            landmarks_xyz=mesh_in_crop(face.landmarks_xyz, pose, size),
-            yaw_pitch_deg=(pose.yaw_deg, pose.pitch_deg),
-            track=face.track,
+            rgb=np.asarray(np.round(evened * 255), np.uint8),
+            mask=hull_in_crop(cut.face.landmarks_xyz, frame_to_crop(cut.pose, size), size),
+            landmarks_xyz=landmarks_xyz,
+            yaw_pitch_deg=(cut.pose.yaw_deg, cut.pose.pitch_deg),
+            track=cut.face.track,
         ),
     )
 
 
-def _swap(cut_out: _Cut, drawn: DrawnFace) -> _Swap:
-    size = (MASK_SIZE, MASK_SIZE)
-    generated_rgb = np.clip(cv2.resize(drawn.rgb, size, interpolation=cv2.INTER_CUBIC), 0, 1)
-    mask = cut_out.outline * cv2.resize(drawn.mask, size, interpolation=cv2.INTER_LINEAR)
+def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
+    cut, seen = shown.cut, 1 - shown.hidden
+    plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
+    mask = _resized(drawn.mask, COARSE_SIZE)
     return _Swap(
-        track=cut_out.track,
-        generated=GeneratedFace(rgb=generated_rgb, mask=feathered(mask), crop_to_frame=cut_out.crop_to_frame),
-        shift=colour_shift(generated_rgb, cut_out.crop.astype(np.float32) / 255, mask),
+        track=cut.face.track,
+        patch=Patch(
+            rgb=drawn.rgb,
+            alpha=feathered(mask) * seen,
+            pose=cut.pose,
+        ),
+        light=shown.light,
+        match=match_colour(_resized(drawn.rgb, COARSE_SIZE), plate, mask * seen),
     )
+
+
+def _resized(image: Float32[np.ndarray, "S S *C"], size: int) -> Float32[np.ndarray, "s s *C"]:
+    if len(image) == size:
+        return image
+    way = cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=way))

@@ -111,7 +111,7 @@ def generate(
 
     tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
 
-    render = swap_render(
+    swap = swap_render(
         info, timeline, faces_at, drawer, renders=project.room("renders"), seed=train_config.seed, tint=tint
     )
     facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest}
@@ -119,14 +119,14 @@ def generate(
         published = publish(
             project,
             permit,
-            render,
+            swap.render,
             output,
             config=config,
             overwrite=overwrite,
             check_leave=guard.check,
             progress=progress,
         )
-    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, render.altered))
+    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered))
 
 
 def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:

@@ -4,6 +4,7 @@ A small network that must also learn every lamp spends itself on lamps; the comp
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,12 +15,33 @@ LIGHTNESS_SPREAD = 14.0
 MAX_GAIN = 3.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Light:
+    """How a face is lit, as a whole."""
+
+    mean_lab: Float32[np.ndarray, "3"]
+    gain: float
+    """Of lightness around the mean, by which the face is brought to the common spread."""
+
+
+def measure_light(rgb: Float32[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]) -> Light:
+    """The light on the face inside the mask, for RGB 0–1."""
+    mean, spread = lab_statistics(rgb, mask)
+    gain = float(np.clip(LIGHTNESS_SPREAD / max(float(spread[0]), 1e-3), 1 / MAX_GAIN, MAX_GAIN))
+    return Light(mean_lab=mean, gain=gain)
+
+
+def out_of_light(rgb: Float32[np.ndarray, "S S 3"], light: Light) -> Float32[np.ndarray, "S S 3"]:
+    """The crop in even light, RGB 0–1."""
+    gain = np.array([light.gain, 1, 1], np.float32)
+    lab = (cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) - light.mean_lab) * gain + MEAN_LAB
+    return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1), np.float32)
+
+
 def even_light(rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]) -> UInt8[np.ndarray, "S S 3"]:
     """Shift the crop so that the face inside the mask has a common mean in CIELAB and spread of lightness."""
-    mean, spread = lab_statistics(rgb.astype(np.float32) / 255, mask)
-    gain = np.array([np.clip(LIGHTNESS_SPREAD / max(float(spread[0]), 1e-3), 1 / MAX_GAIN, MAX_GAIN), 1, 1], np.float32)
-    lab = (cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab) - mean) * gain + MEAN_LAB
-    return np.asarray(np.round(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1) * 255), np.uint8)
+    unit = rgb.astype(np.float32) / 255
+    return np.asarray(np.round(out_of_light(unit, measure_light(unit, mask)) * 255), np.uint8)
 
 
 def mean_colour(

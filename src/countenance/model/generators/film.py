@@ -109,7 +109,8 @@ class FilmDrawer:
         with torch.inference_mode():
             drawn = self._generator(x_bchw, torch.full((len(faces),), LIKENESS, device=self._device))
         rgbs = ((drawn.rgb + 1) / 2).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        masks = drawn.mask[:, 0].sigmoid().cpu().numpy()
+        # Beyond the performer's outline there is nothing that it was taught to draw.
+        masks = (drawn.mask.sigmoid() * mask_b1hw)[:, 0].cpu().numpy()
         return [DrawnFace(rgb=rgb, mask=mask) for rgb, mask in zip(rgbs, masks, strict=True)]
 
 
