@@ -1,11 +1,19 @@
-"""The SQLite file that holds what a project knows: how it is opened, and brought to today's schema."""
+"""The SQLite file that holds what a project knows: opened to write, with today's schema, or only to read.
 
+It holds biometric data: only its owner may read it, and what is deleted is overwritten.
+"""
+
+import logging
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import UsageError
+
+_log = logging.getLogger(__name__)
 
 DATABASE_NAME = "countenance.db"
 MIGRATIONS = Path(str(files("countenance"))) / "migrations"
@@ -13,34 +21,8 @@ MIGRATIONS = Path(str(files("countenance"))) / "migrations"
 
 `user_version` is the number of the last one applied. What was released is never edited, only added to.
 """
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a database, or make it, with today's schema.
-
-    Raises:
-        UsageError: it is no database, or one of a newer version.
-    """
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
-    try:
-        # Faces are biometric data: nobody else on the machine may read them, and what is deleted is overwritten.
-        path.chmod(0o600)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            database.execute(f"PRAGMA {pragma}")
-        _migrate(database, path)
-    except (CountenanceError, OSError, sqlite3.OperationalError):
-        # A full disk or a missing permission is no fault of the database.
-        database.close()
-        raise
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise UsageError(f"{path} can't be used as a project database ({error}); restore it from a copy") from None
-    return database
-
-
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """A further connection to a database that is open already, for what must be read as it is now."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=10)
+OLDEST_READABLE_SCHEMA = 1
+"""Since then log and releases are stored as they are today."""
 
 
 def migrations() -> Iterator[tuple[int, str]]:
@@ -49,10 +31,222 @@ def migrations() -> Iterator[tuple[int, str]]:
         yield int(folder.name), "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))
 
 
-def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    version: int = database.execute("PRAGMA user_version").fetchone()[0]
-    known = list(migrations())
-    if version > len(known):
-        raise UsageError(f"{path} was written by a newer countenance (schema {version}); use that one")
-    for number, script in known[version:]:
+def todays_schema() -> int:
+    """The number of the last migration."""
+    return max(number for number, _ in migrations())
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database to write, or make an empty one; its schema may be an older one, see `migrate`.
+
+    Raises:
+        UsageError: it is no database, or one of a newer version.
+    """
+    # Made here, because SQLite would give it the user's usual mode first.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+    with _explained(path):
+        database = _in_journal_mode(path)
+        try:
+            for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+                database.execute(f"PRAGMA {pragma}")
+            _check_not_newer(database, path)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+def connect_again(path: Path) -> sqlite3.Connection:
+    """A further connection to a database that is open already, for what must be read as it is now."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=10)
+
+
+def schema_of(database: sqlite3.Connection) -> int:
+    """The number of the last migration applied; 0 for an empty database."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(database: sqlite3.Connection, path: Path) -> None:
+    """Bring a database to today's schema, or leave it as it was; what an older version wrote is copied before.
+
+    The caller holds the project's lock. The copy stays, because a newer schema may drop what the older version needs.
+    """
+    before, today = schema_of(database), todays_schema()
+    if 0 < before < today:
+        copy = path.with_name(f"{path.name}.schema-{before}.bak")
+        _back_up(database, copy)
+        _log.warning(
+            "the project was made by an earlier version (schema %d) and is brought to schema %d; %s keeps it as it "
+            "was, readable only by you: it holds faces and releases, so delete it when you no longer need the earlier "
+            "version",
+            before,
+            today,
+            copy,
+        )
+    with _explained(path):
+        for number, script in migrations():
+            if number > before:
+                _apply(database, script, number)
+
+
+@contextmanager
+def connected_to_read(path: Path, *, any_schema: bool) -> Iterator[sqlite3.Connection]:
+    """Open a database without writing anything, not even beside it; one that isn't there is read as an empty one.
+
+    `any_schema` also takes one of an earlier version, of which only log and releases can be read.
+
+    Raises:
+        UsageError: it can't be read so, or another command changed it meanwhile.
+    """
+    before, is_in_use = _fingerprint(path), _is_in_use(path)
+    with closing(_read_only(path, is_there=before is not None, is_in_use=is_in_use)) as database:
+        with _explained(path):
+            _check_readable(database, path, any_schema=any_schema, is_in_use=is_in_use)
+        try:
+            yield database
+        finally:
+            # Without locks, what was read of a database that changed may be of two states.
+            if before is not None and not is_in_use and _fingerprint(path) != before:
+                raise UsageError(f"another command wrote to {path.parent} while it was read; run this again")
+
+
+# How it is opened.
+
+
+def _in_journal_mode(path: Path) -> sqlite3.Connection:
+    """A connection with a write-ahead log, or with a rollback journal where the file system can't share memory."""
+    database = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        if schema_of(database) == 0:
+            database.execute("PRAGMA journal_mode = WAL")
+        # With a write-ahead log, this is what needs the shared memory.
+        database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        database.close()
+        if not _is_for_lack_of_shared_memory(error):
+            raise
+    except BaseException:
+        database.close()
+        raise
+    else:
+        return database
+    database = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        # Whoever has it all to themselves needs no shared memory, not even to leave the write-ahead log.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("PRAGMA locking_mode = NORMAL")
+        # The lock is let go of with the next access.
+        database.execute("SELECT count(*) FROM sqlite_master")
+    except BaseException:
+        database.close()
+        raise
+    _log.warning(
+        "the file system of %s can't share memory between programs, as network folders often can't; the project's "
+        "database keeps a rollback journal from now on: use it from one computer at a time",
+        path.parent,
+    )
+    return database
+
+
+def _is_for_lack_of_shared_memory(error: sqlite3.OperationalError) -> bool:
+    # Not SQLITE_IOERR_SHMSIZE, which comes from a full disk.
+    return error.sqlite_errorname in ("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK", "SQLITE_PROTOCOL")
+
+
+def _read_only(path: Path, *, is_there: bool, is_in_use: bool) -> sqlite3.Connection:
+    if is_there:
+        # SQLite doesn't say why it can't open a file.
+        path.open("rb").close()
+        # Locks leave files beside the database, so they are taken only where another command has left some.
+        mode = "mode=ro" if is_in_use else "mode=ro&immutable=1"
+        return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=10)
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    for number, script in migrations():
+        _apply(database, script, number)
+    database.execute("PRAGMA query_only = ON")
+    return database
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a command is writing, or was killed while it did."""
+    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal"))
+    return any(each.exists() and each.stat().st_size for each in beside)
+
+
+def _fingerprint(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+# What it holds.
+
+
+def _check_not_newer(database: sqlite3.Connection, path: Path) -> None:
+    if (schema := schema_of(database)) > todays_schema():
+        raise UsageError(f"{path} was written by a newer countenance (schema {schema}); use that one")
+
+
+def _check_readable(database: sqlite3.Connection, path: Path, *, any_schema: bool, is_in_use: bool) -> None:
+    try:
+        _check_not_newer(database, path)
+    except sqlite3.OperationalError as error:
+        if not is_in_use:
+            raise
+        raise UsageError(
+            f"{path} can't be read without writing to it ({error}): another command is writing, or was stopped "
+            "while it wrote; run one that writes, such as `countenance collect`, or copy the project to a local folder"
+        ) from None
+    schema = schema_of(database)
+    if schema < (OLDEST_READABLE_SCHEMA if any_schema else todays_schema()):
+        raise UsageError(
+            f"{path} was written by an earlier countenance (schema {schema}, this one reads {todays_schema()}); any "
+            "command that writes, such as `countenance prepare`, brings it up to date after a backup copy"
+        )
+
+
+def _apply(database: sqlite3.Connection, script: str, number: int) -> None:
+    """One migration whole, or nothing of it."""
+    try:
         database.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _back_up(database: sqlite3.Connection, copy: Path) -> None:
+    """Copy a database whole, with what is still in its write-ahead log."""
+    part = copy.with_name(f".{copy.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(part, isolation_level=None)) as target:
+            database.backup(target)
+            (state,) = target.execute("PRAGMA integrity_check(1)").fetchone()
+        if state != "ok":
+            raise UsageError(f"{copy} can't be made: the database is damaged ({state}); restore it from a copy")
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        part.replace(copy)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Report a file that is no database as that."""
+    try:
+        yield
+    except sqlite3.OperationalError:
+        # A full disk or a missing permission is no fault of the database.
+        raise
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{path} can't be used as a project database ({error}); restore it from a copy") from None

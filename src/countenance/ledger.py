@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from countenance.errors import ProvenanceError, UsageError
-from countenance.project import Project, config_folder, now, write_whole
+from countenance.project import Project, config_folder, make_config_folder, now, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -205,12 +205,13 @@ def _compare_with_head(project: Project, head: Head | None) -> None:
 def _remember(project: Project, head: Head) -> None:
     path = _head_path(project)
     try:
+        make_config_folder()
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=LOCK_TIMEOUT_S, mode=0o600):
             # Another process may have committed the next entry and noted it first: the note never goes back.
             noted = remembered_head(project)
             if noted is None or noted.number < head.number:
-                write_whole(path, canonical_json({"number": head.number, "digest": head.digest}), mode=0o600)
+                write_whole(path, canonical_json({"number": head.number, "digest": head.digest}))
     except (OSError, Timeout) as error:
         raise ProvenanceError(
             f"the log has a new entry, but {path} can't be written ({error.strerror or error}); "

@@ -2,12 +2,12 @@
 
 import logging
 import os
+import secrets
 import sqlite3
-import tempfile
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,14 @@ import platformdirs
 import tomli_w
 from filelock import FileLock, Timeout
 
-from countenance.database import DATABASE_NAME, connect
+from countenance.database import DATABASE_NAME, connect, connected_to_read, migrate, schema_of, todays_schema
 from countenance.errors import UsageError
 
 _log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
+PRIVATE, SHARED = 0o600, 0o644
+"""Modes of files: of private ones, whatever the user's umask, and of those to hand out, less what the umask takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +90,7 @@ class Project:
         Raises:
             UsageError: another command holds it.
         """
-        lock = FileLock(self.folder / ".countenance.lock", timeout=0)
+        lock = FileLock(self.folder / ".countenance.lock", timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
@@ -104,14 +106,15 @@ class Project:
 
 
 def create(folder: Path, *, use: str, title: str | None) -> Path:
-    """Make a new project folder and return the path of its settings.
+    """Make a new project folder, private to the user, and return the path of its settings.
 
     Raises:
         UsageError: something is there already.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"expected a new or empty folder, but {folder} holds something; choose another name")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     settings: dict[str, Any] = {"schema": 1, "id": str(uuid.uuid4()), "use": use}
     if title is not None:
         settings["title"] = title
@@ -124,26 +127,36 @@ def create(folder: Path, *, use: str, title: str | None) -> Path:
 
 @contextmanager
 def opened(start: Path) -> Iterator[Project]:
-    """Open the project that holds `start`.
+    """Open the project that holds `start` to write; one of an earlier version is brought up to date.
 
     Raises:
-        UsageError: there is none, or its settings can't be read.
+        UsageError: there is none, its settings or database can't be read, or another command writes to one that has to
+            be brought up to date.
     """
-    folder = find(start)
-    if folder is None:
-        raise UsageError(
-            f"no {SETTINGS_NAME} in {start.resolve()} or above; "
-            "make a project with `countenance new NAME` and go there",
-            code="usage.no_project",
-            folder=start.resolve(),
-        )
+    folder = _folder_of(start)
     settings = _read_settings(folder / SETTINGS_NAME)
-    _log.info("project %s", folder)
-    database = connect(folder / DATABASE_NAME)
-    try:
+    path = folder / DATABASE_NAME
+    with closing(connect(path)) as database:
+        project = Project(folder=folder, settings=settings, database=database)
+        if schema_of(database) < todays_schema():
+            with project.writing():
+                migrate(database, path)
+        yield project
+
+
+@contextmanager
+def opened_to_read(start: Path, *, any_schema: bool = False) -> Iterator[Project]:
+    """Open the project that holds `start`, and write nothing; a project without a database is an empty one.
+
+    `any_schema` also takes one of an earlier version, of which only log and releases can be read.
+
+    Raises:
+        UsageError: there is none, its settings or database can't be read, or another command wrote to it meanwhile.
+    """
+    folder = _folder_of(start)
+    settings = _read_settings(folder / SETTINGS_NAME)
+    with connected_to_read(folder / DATABASE_NAME, any_schema=any_schema) as database:
         yield Project(folder=folder, settings=settings, database=database)
-    finally:
-        database.close()
 
 
 def find(start: Path) -> Path | None:
@@ -154,23 +167,27 @@ def find(start: Path) -> Path | None:
 
 def config_folder() -> Path:
     """Where this user's keys and remembered log heads are, outside of any project; COUNTENANCE_CONFIG overrides it."""
-    path = Path(os.environ.get("COUNTENANCE_CONFIG") or platformdirs.user_config_path("countenance"))
+    return Path(os.environ.get("COUNTENANCE_CONFIG") or platformdirs.user_config_path("countenance"))
+
+
+def make_config_folder() -> Path:
+    """The same, made if need be, private to the user."""
+    path = config_folder()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     """Write a file so that its name holds either the old bytes or all of the new ones, even after a power cut."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        move_whole(Path(name), path)
+        move_whole(part, path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         if isinstance(error, OSError):
             # A failed write doesn't say of which file, and a failed sync names the temporary one.
             error.filename = str(path)
@@ -190,6 +207,19 @@ def move_whole(written: Path, path: Path) -> None:
 def now() -> str:
     """The time as the database and the log write it: UTC, ISO 8601, seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _folder_of(start: Path) -> Path:
+    folder = find(start)
+    if folder is None:
+        raise UsageError(
+            f"no {SETTINGS_NAME} in {start.resolve()} or above; "
+            "make a project with `countenance new NAME` and go there",
+            code="usage.no_project",
+            folder=start.resolve(),
+        )
+    _log.info("project %s", folder)
+    return folder
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

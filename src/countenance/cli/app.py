@@ -19,7 +19,15 @@ from typer.exceptions import TyperException
 
 from countenance.cli import actors, bench, faces, log, release
 from countenance.cli.coverage import coverage
-from countenance.cli.shell import console, count, here, is_verbose, print_json, show_log, stops_on_interrupt
+from countenance.cli.shell import (
+    console,
+    count,
+    here,
+    is_verbose,
+    print_json,
+    show_log,
+    stops_on_interrupt,
+)
 from countenance.cli.verify import verify
 from countenance.errors import CountenanceError, one_line
 

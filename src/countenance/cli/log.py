@@ -25,7 +25,7 @@ def check(as_json: Json = False) -> None:
     """
     from countenance import ledger
 
-    with here(writing=False) as project:
+    with here(writing=False, any_schema=True) as project:
         count, head = ledger.check(project), ledger.remembered_head(project)
         backward = ledger.backward_steps(project)
     console.print(f"Entries: {count}. None is altered, missing or out of order.")
@@ -50,7 +50,7 @@ def show(as_json: Json = False) -> None:
 
     from countenance import ledger
 
-    with here(writing=False) as project:
+    with here(writing=False, any_schema=True) as project:
         entries = list(ledger.entries(project))
         if as_json:
             print_json([asdict(entry) for entry in entries])

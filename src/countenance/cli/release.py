@@ -147,7 +147,7 @@ def add(
 
     is_release = isinstance(read_document(path), Release)
     # A revocation waits for no other command: whatever goes on under the release stops by itself.
-    with here(writing=is_release) as project:
+    with here(writing=True, alone=is_release) as project:
         if is_release:
             from countenance.faces.portrait import template_of
 
@@ -211,7 +211,7 @@ def list_releases(
 
     from countenance.consent.register import known_releases, project_title, state_of
 
-    with here(writing=False) as project:
+    with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
         title, use, at = project_title(project, known), project.use, datetime.now(UTC)
     rows = [

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +20,19 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def here(*, writing: bool) -> Iterator["Project"]:
-    """The project that holds the current folder; with `writing`, under its lock."""
-    from countenance.project import opened
+def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iterator["Project"]:
+    """The project that holds the current folder; without `writing`, nothing is written.
 
-    with opened(Path.cwd()) as project:
-        if writing:
-            with project.writing():
-                yield project
-        else:
+    With `writing` it is under its lock, unless it needn't be `alone`. `any_schema` also takes a project of an earlier
+    version to read, of which only log and releases can be read.
+    """
+    from countenance.project import opened, opened_to_read
+
+    if writing:
+        with opened(Path.cwd()) as project, project.writing() if alone else nullcontext():
+            yield project
+    else:
+        with opened_to_read(Path.cwd(), any_schema=any_schema) as project:
             yield project
 
 

@@ -1,5 +1,6 @@
 """`countenance verify`: what can be known of a file."""
 
+import sqlite3
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.shell import print_json
+from countenance.errors import UsageError
 
 if TYPE_CHECKING:
     from countenance.types import Report
@@ -35,14 +37,19 @@ def verify(
 
     Example: countenance verify shot.mp4
     """
-    from countenance.project import find, opened
+    from countenance.project import find, opened_to_read
     from countenance.steps.verify import verify as look
 
-    if find(Path.cwd()) is None:
-        report = look(path, None)
-    else:
-        with opened(Path.cwd()) as project:
-            report = look(path, project)
+    try:
+        if find(Path.cwd()) is None:
+            report = look(path, None)
+        else:
+            with opened_to_read(Path.cwd(), any_schema=True) as project:
+                report = look(path, project)
+    except (UsageError, OSError, sqlite3.Error) as error:
+        # What is wrong with the project says nothing about the file.
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        report = look(path, None, why_no_log=why)
     if as_json:
         from dataclasses import asdict
 

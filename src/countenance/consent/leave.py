@@ -9,7 +9,7 @@ from countenance import ledger
 from countenance.consent.permit import require, require_unrevoked
 from countenance.consent.register import known_releases, stored_releases
 from countenance.consent.release import check_term
-from countenance.database import DATABASE_NAME, connect_to_read
+from countenance.database import DATABASE_NAME, connect_again
 from countenance.project import Project
 from countenance.types import Action, Permit
 
@@ -93,7 +93,7 @@ def _as_committed(project: Project) -> Iterator[Project]:
         yield project
         return
     # A connection of its own: on the project's, a query that isn't read to its end shows the past.
-    with closing(connect_to_read(project.folder / DATABASE_NAME)) as database:
+    with closing(connect_again(project.folder / DATABASE_NAME)) as database:
         yield replace(project, database=database, after_commit=[])
 
 

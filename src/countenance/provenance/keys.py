@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 
 from countenance.errors import ProvenanceError
-from countenance.project import config_folder, write_whole
+from countenance.project import config_folder, make_config_folder, write_whole
 
 AUTHORITY_NAME = "authority.pem"
 SIGNING_NAME = "signing.pem"
@@ -62,8 +62,8 @@ def load_or_make_identity(*, at: datetime | None = None) -> SigningIdentity:
         ProvenanceError: a key that others can read, or files that don't belong together.
     """
     at = at or datetime.now(UTC)
-    folder = config_folder()
-    with FileLock(folder / ".signing.lock"):
+    folder = make_config_folder()
+    with FileLock(folder / ".signing.lock", mode=0o600):
         authority_path, signing_path = folder / AUTHORITY_NAME, folder / SIGNING_NAME
         if not authority_path.exists():
             if signing_path.exists():

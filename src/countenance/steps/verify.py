@@ -11,8 +11,10 @@ from countenance.provenance.keys import find_anchor
 from countenance.types import Finding, Report
 
 
-def verify(path: Path, project: Project | None) -> Report:
-    """Look at a file without changing anything; needs no network, and no project to say most of it.
+def verify(path: Path, project: Project | None, *, why_no_log: str | None = None) -> Report:
+    """Check a file without changing anything; needs no network, and no project to say most of it.
+
+    `why_no_log` says why the log of the project here can't be read.
 
     Raises:
         MediaError: the file can't be read.
@@ -23,7 +25,7 @@ def verify(path: Path, project: Project | None) -> Report:
     return Report(
         path=path,
         sha256=sha256,
-        findings=(_credentials(credentials), _log(sha256, project), _edits(credentials), _watermark()),
+        findings=(_credentials(credentials), _log(sha256, project, why_no_log), _edits(credentials), _watermark()),
     )
 
 
@@ -56,9 +58,16 @@ def _credentials(credentials: Credentials) -> Finding:
     )
 
 
-def _log(sha256: str, project: Project | None) -> Finding:
+def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Finding:
+    if why_no_log is not None:
+        return Finding(
+            about="log",
+            state="unknown",
+            summary="The log of the project here can't be read, so it wasn't checked.",
+            reasons=(why_no_log,),
+        )
     if project is None:
-        return Finding(about="log", state="missing", summary="No project's log was asked: there is no project here.")
+        return Finding(about="log", state="missing", summary="No project's log was checked: there is no project here.")
     try:
         ledger.check(project)
         published, plates = _published(project)
