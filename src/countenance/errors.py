@@ -38,6 +38,7 @@ CODES: Mapping[str, str] = {
     "model": "A model can't be used, for a reason without a more exact code.",
     "model.missing": "There is no model of this pair.",
     "model.corrupt": "The model's files are damaged or incomplete.",
+    "model.unknown": "The log knows no training that made this model for these people.",
     "provenance": "A file can't be signed or published, or a log doesn't hold.",
     "actors": "A synthetic actor can't be rendered.",
     "system.file": "The operating system refused to read or write a file, as where the disk is full.",

@@ -47,8 +47,12 @@ class Project:
         return str(self.settings["use"])
 
     def room(self, name: str) -> Path:
-        """A private folder of the project, made if need be."""
-        path = self.folder / name
+        """A private folder of the project, made if need be.
+
+        Raises:
+            UsageError: a link is there.
+        """
+        path = refuse_link(self.folder / name)
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
@@ -163,6 +167,20 @@ def find(start: Path) -> Path | None:
     """The nearest folder, from `start` upwards, that is a project."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / SETTINGS_NAME).is_file()), None)
+
+
+def refuse_link(path: Path) -> Path:
+    """The path of one of a project's own folders, which holds faces: elsewhere another project may use it, too.
+
+    Raises:
+        UsageError: it is a link.
+    """
+    if path.is_symlink():
+        raise UsageError(
+            f"expected a folder of the project at {path}, but it is a link to {path.readlink()}; "
+            "remove the link, and move what belongs to this project here"
+        )
+    return path
 
 
 def config_folder() -> Path:

@@ -188,7 +188,7 @@ def test_a_checkpoint_that_is_a_pickle_is_never_opened(trained: Desk) -> None:
     facts["weights_sha256"] = hashlib.sha256(content).hexdigest()
     (trained.model / "checkpoint.json").write_text(json.dumps(facts))
     for words in (TRAIN, trained.generate()):
-        refused(trained, 5, "is no safetensors file", *words)
+        refused(trained, 5, "the log knows no training that made the model", *words)
     assert not sprung.exists()
 
 

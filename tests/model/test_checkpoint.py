@@ -2,15 +2,18 @@ import hashlib
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from countenance.errors import ModelError
-from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_weights, save_checkpoint
+from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, read_weights, save_checkpoint
 from countenance.model.config import TrainConfig
 from countenance.model.state import build_generator, load_generator, trained_config
+from tests.support.leave import unrecorded
 
 FACTS = {
     "people": ("dana", "kim"),
@@ -25,7 +28,7 @@ FACTS = {
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Checkpoint:
-    return save_checkpoint(tmp_path, {"x": torch.arange(6.0)}, FACTS)
+    return save_checkpoint(tmp_path, {"x": torch.arange(6.0)}, FACTS, unrecorded)
 
 
 def test_what_was_saved_is_read(tmp_path: Path, saved: Checkpoint) -> None:
@@ -36,9 +39,28 @@ def test_what_was_saved_is_read(tmp_path: Path, saved: Checkpoint) -> None:
 
 @pytest.mark.usefixtures("saved")
 def test_old_weights_and_what_a_killed_save_left_behind_are_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".0123.safetensors.tmp").write_bytes(b"half")
-    again = save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS)
+    (tmp_path / ".0123456789abcdef.safetensors.x_0y1z2w").write_bytes(b"half")
+    again = save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS, unrecorded)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["checkpoint.json", again.weights_name])
+
+
+@pytest.mark.usefixtures("saved")
+def test_what_others_put_there_stays(tmp_path: Path) -> None:
+    theirs = [tmp_path / name for name in (".hidden", ".ssh.conf", "their.safetensors", ".checkpoint.json.bak")]
+    for path in theirs:
+        path.write_bytes(b"theirs")
+    save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS, unrecorded)
+    clear_unfinished(tmp_path)
+    assert all(path.read_bytes() == b"theirs" for path in theirs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"people": ("eve", "kim")}, {"face_set_digests": ("a", "c")}, {"release_digests": ()}, {"weights_sha256": "0"}],
+)
+def test_the_digest_binds_all_that_decides_whose_model_it_is(saved: Checkpoint, change: dict[str, Any]) -> None:
+    assert replace(saved, **change).digest != saved.digest
+    assert replace(saved, versions={"torch": "0"}).digest == saved.digest
 
 
 @pytest.mark.parametrize("fails_at", ["weights", "facts"])
@@ -56,7 +78,7 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(
 
     monkeypatch.setattr("os.fsync", fsync)
     with pytest.raises(OSError, match="No space"):
-        save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS)
+        save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS, unrecorded)
     monkeypatch.undo()
     found = read_checkpoint(tmp_path)
     assert found == saved
@@ -127,7 +149,7 @@ def test_a_generator_trained_by_another_version_is_loaded(tmp_path: Path) -> Non
     config = TrainConfig(resolution=64, width=8)
     weights = {f"generator/{name}": tensor for name, tensor in build_generator(config, 2).state_dict().items()}
     stored = {"resolution": 64, "width": 8, "foo": 1}
-    checkpoint = save_checkpoint(tmp_path, weights, {**FACTS, "config": stored})
+    checkpoint = save_checkpoint(tmp_path, weights, {**FACTS, "config": stored}, unrecorded)
     generator = load_generator(tmp_path, checkpoint, torch.device("cpu"))
     assert trained_config(tmp_path, checkpoint) == config
     assert all(torch.equal(weights[f"generator/{name}"], found) for name, found in generator.state_dict().items())
@@ -135,7 +157,7 @@ def test_a_generator_trained_by_another_version_is_loaded(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("config", [{"width": 1e8}, {"threads": "x"}, {"device": "evil"}, {"images": 2}])
 def test_settings_of_a_checkpoint_that_are_not_allowed_are_refused(tmp_path: Path, config: dict[str, object]) -> None:
-    checkpoint = save_checkpoint(tmp_path, {"x": torch.ones(6)}, {**FACTS, "config": config})
+    checkpoint = save_checkpoint(tmp_path, {"x": torch.ones(6)}, {**FACTS, "config": config}, unrecorded)
     with pytest.raises(ModelError, match=r"checkpoint.json: settings? train.*train again"):
         load_generator(tmp_path, checkpoint, torch.device("cpu"))
 

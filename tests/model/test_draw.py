@@ -18,7 +18,7 @@ from countenance.progress import Silent
 from countenance.project import Project
 from countenance.types import FaceSet
 from tests.support.drawers import Guided, face_input
-from tests.support.leave import never_ends
+from tests.support.leave import never_ends, unrecorded
 from tests.support.made_up import GOOD, add_track
 from tests.test_drawing import reference
 
@@ -61,7 +61,14 @@ def test_the_film_generator_s_digest_is_its_weights_whatever_references_there_ar
     tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
 ) -> None:
     checkpoint = train(
-        tmp_path, faces, facts, config, progress=Silent(), should_stop=lambda: True, check_leave=never_ends
+        tmp_path,
+        faces,
+        facts,
+        config,
+        progress=Silent(),
+        should_stop=lambda: True,
+        check_leave=never_ends,
+        record=unrecorded,
     )
     assert not needs_references(config)
     for references in (NO_REFERENCES, references_of([reference()])):
@@ -72,7 +79,14 @@ def test_the_film_drawer_draws_a_batch_as_it_draws_each(
     tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
 ) -> None:
     checkpoint = train(
-        tmp_path, faces, facts, config, progress=Silent(), should_stop=lambda: False, check_leave=never_ends
+        tmp_path,
+        faces,
+        facts,
+        config,
+        progress=Silent(),
+        should_stop=lambda: False,
+        check_leave=never_ends,
+        record=unrecorded,
     )
     drawer = open_drawer(tmp_path, checkpoint, NO_REFERENCES, CPU)
     rng = np.random.default_rng(2)
@@ -104,6 +118,7 @@ def test_another_generator_takes_the_place_in_training_previews_checkpoints_and_
         progress=Silent(),
         should_stop=lambda: False,
         check_leave=never_ends,
+        record=unrecorded,
     )
     generator = load_generator(tmp_path, checkpoint, CPU)
     assert isinstance(generator, Flat)

@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from countenance.errors import ModelError
+from countenance.errors import ConsentError, ModelError
 from countenance.model.augment import without_background
 from countenance.model.batches import draw_batch
-from countenance.model.checkpoint import Checkpoint, read_weights
+from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_weights
 from countenance.model.config import TrainConfig
 from countenance.model.discriminators import IdentityAdversary
 from countenance.model.loop import TrainingFacts, train
 from countenance.model.record import append_metrics
 from countenance.model.state import begin, load_generator
 from countenance.progress import Silent
-from tests.support.leave import never_ends
+from tests.support.leave import never_ends, unrecorded
 
 
 def run(
@@ -30,7 +30,16 @@ def run(
         steps += 1
         return steps == stop_after
 
-    return train(folder, faces, facts, config, progress=Silent(), should_stop=should_stop, check_leave=never_ends)
+    return train(
+        folder,
+        faces,
+        facts,
+        config,
+        progress=Silent(),
+        should_stop=should_stop,
+        check_leave=never_ends,
+        record=unrecorded,
+    )
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:
@@ -79,6 +88,30 @@ def test_a_checkpoint_of_the_first_schema_is_continued(
     values |= {"schema": 1, "numbers_name": values.pop("weights_name"), "numbers_sha256": values.pop("weights_sha256")}
     path.write_text(json.dumps(values))
     assert run(tmp_path / "cut", faces, facts, config).weights_sha256 == whole.weights_sha256
+
+
+def test_a_checkpoint_that_cant_be_recorded_leaves_the_last_one(
+    tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig
+) -> None:
+    before = run(tmp_path, faces, facts, config)
+
+    def refuse(checkpoint: Checkpoint) -> None:
+        assert checkpoint.images_seen == 104
+        raise ConsentError("revoked")
+
+    with pytest.raises(ConsentError, match="revoked"):
+        train(
+            tmp_path,
+            faces,
+            facts,
+            replace(config, images=104),
+            progress=Silent(),
+            should_stop=lambda: False,
+            check_leave=never_ends,
+            record=refuse,
+        )
+    assert read_checkpoint(tmp_path) == before
+    assert read_weights(tmp_path, before)
 
 
 def test_another_seed_gives_other_bytes(

@@ -30,17 +30,16 @@ from countenance.errors import ConsentError
 from countenance.faces import faceset as faceset_module
 from countenance.faces import scan as scan_module
 from countenance.media import writer
-from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
+from countenance.model import checkpoint as checkpoint_module
+from countenance.model.checkpoint import model_folder, read_checkpoint
 from countenance.model.config import TrainConfig
-from countenance.model.loop import train as run_loop
 from countenance.progress import Silent
-from countenance.project import Project, opened
+from countenance.project import Project, opened, write_whole
 from countenance.provenance import publish as publish_module
 from countenance.review import sheet as sheet_module
 from countenance.review.query import FaceQuery
 from countenance.steps import generate as generate_module
 from countenance.steps import review as review_module
-from countenance.steps import train as train_module
 from countenance.steps.collect import collect
 from countenance.steps.cover import Plate, cover
 from countenance.steps.guards import Guard
@@ -238,17 +237,19 @@ def test_a_long_save_interval_does_not_keep_a_training_going(trained: Production
 
 
 def test_train_between_the_last_save_and_the_log(trained: Production, monkeypatch: pytest.MonkeyPatch) -> None:
-    revoke = by_another_connection(trained, PERFORMER)
+    revoke, folder = by_another_connection(trained, PERFORMER), model_folder(trained.project, LIKENESS, PERFORMER)
+    before = read_checkpoint(folder)
 
-    def run_and_revoke(*args: Any, **options: Any) -> Checkpoint:
-        checkpoint = run_loop(*args, **options)
-        revoke()
-        return checkpoint
+    def write_and_revoke(path: Path, content: bytes, *, mode: int) -> None:
+        write_whole(path, content, mode=mode)
+        if path.suffix == ".safetensors":
+            revoke()
 
-    monkeypatch.setattr(train_module, "run_loop", run_and_revoke)
+    monkeypatch.setattr(checkpoint_module, "write_whole", write_and_revoke)
     with stopped(trained, PERFORMER):
         go_on_training(trained, replace(TRAINING, images=TRAINING.images + 8), lambda _: None)
     assert events(trained).count("trained") == 1
+    assert read_checkpoint(folder) == before
 
 
 def test_train_under_an_earlier_release(trained: Production) -> None:

@@ -43,13 +43,6 @@ def grant(
     known = known_releases(project)
     releases = [_valid_release(project, known, person, role, at) for role, person in people]
     digests = tuple(sorted({release.digest for release in releases}))
-    facts = {
-        "action": action,
-        "likeness": likeness,
-        "performer": performer,
-        "use": project.use,
-        "releases": digests,
-    }
     return Permit(
         action=action,
         likeness=likeness,
@@ -57,8 +50,22 @@ def grant(
         use=project.use,
         release_digests=digests,
         expires_at=min(release.release.term.last_moment for release in releases),
-        digest=hashlib.sha256(canonical_json(facts)).hexdigest(),
+        digest=permit_digest(action, likeness, performer, use=project.use, release_digests=digests),
     )
+
+
+def permit_digest(
+    action: Action, likeness: str | None, performer: str | None, *, use: str, release_digests: Sequence[str]
+) -> str:
+    """The name of a permit: of all that it is for, and of the releases that give it, in order."""
+    facts = {
+        "action": action,
+        "likeness": likeness,
+        "performer": performer,
+        "use": use,
+        "releases": release_digests,
+    }
+    return hashlib.sha256(canonical_json(facts)).hexdigest()
 
 
 def grant_prepare(project: Project, person: str, *, at: datetime | None = None) -> Permit:

@@ -1,5 +1,6 @@
 """The releases that a project knows, and how they come in and end."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,11 +74,12 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
     # A picture may have been exchanged while it was looked at.
     check_references(release, path.parent)
     assert release.subject.public_key is not None
+    stored = template.astype("<f4").tobytes()
     with project.transaction() as database:
         database.execute(
             "INSERT INTO people (name, template, created_at) VALUES (?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET template = excluded.template",
-            (person, template.astype("<f4").tobytes(), now()),
+            (person, stored, now()),
         )
         database.execute(
             "INSERT INTO releases (digest, person, role, document, added_at) VALUES (?, ?, ?, ?, ?)",
@@ -91,6 +93,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
                 "role": release.role,
                 "person": person,
                 "key": fingerprint_of(release.subject.public_key),
+                "template": hashlib.sha256(stored).hexdigest(),
             },
         )
     return Added(document=release, digest=digest, new=True)
@@ -166,8 +169,25 @@ def stored_releases(project: Project) -> list[tuple[str, str, str, str, str | No
 
 
 def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
-    """For everybody in the project the mean embedding of the reference pictures of their release."""
-    rows = project.database.execute("SELECT name, template FROM people")
+    """For everybody in the project the mean embedding of the reference pictures of their release.
+
+    Raises:
+        ConsentError: one is not what was made from those pictures, as the log says.
+    """
+    # A release that was added by an earlier version has no digest of its template in the log.
+    logged = {
+        entry.facts["person"]: entry.facts.get("template")
+        for entry in ledger.entries(project)
+        if entry.event == "release.added"
+    }
+    rows = project.database.execute("SELECT name, template FROM people").fetchall()
+    for name, content in rows:
+        if logged.get(name) not in {None, hashlib.sha256(content).hexdigest()}:
+            raise ConsentError(
+                f"what this project has stored of the face of {name} wasn't made from the reference picture of their "
+                "release; restore the project from a copy",
+                person=name,
+            )
     return {name: np.frombuffer(content, np.float32) for name, content in rows}
 
 

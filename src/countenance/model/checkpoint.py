@@ -3,7 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,18 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from countenance.errors import ModelError
-from countenance.project import Project, write_whole
+from countenance.ledger import canonical_json
+from countenance.project import Project, refuse_link, write_whole
 
 _log = logging.getLogger(__name__)
 
 FACTS_NAME = "checkpoint.json"
 SCHEMA = 2
+WEIGHTS_NAME = re.compile(r"[0-9a-f]{16}\.safetensors")
+UNFINISHED_NAME = re.compile(
+    rf"\.({WEIGHTS_NAME.pattern}|checkpoint\.json|metrics\.jsonl|preview\.png)\.[a-z0-9_]{{8}}"
+)
+"""What `write_whole` leaves behind when it is killed."""
 RENAMED_SINCE_1 = {"numbers_name": "weights_name", "numbers_sha256": "weights_sha256"}
 
 
@@ -40,23 +47,46 @@ class Checkpoint:
     weights_sha256: str
     schema: int = SCHEMA
 
+    @property
+    def digest(self) -> str:
+        """Of all that decides whose model it is: the weights, the people, their face sets and releases."""
+        facts = {
+            "weights": self.weights_sha256,
+            "people": self.people,
+            "face_sets": self.face_set_digests,
+            "releases": self.release_digests,
+        }
+        return hashlib.sha256(canonical_json(facts)).hexdigest()
 
-def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Checkpoint:
+
+def save_checkpoint(
+    folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any], record: Callable[[Checkpoint], None]
+) -> Checkpoint:
     """Write the weights under a new name, then the facts that point to them, then drop the old weights.
 
-    Whenever this is cut short, the folder still holds one whole checkpoint, the old or the new.
+    Whenever this is cut short, the folder still holds one whole checkpoint, the old or the new. `record` is called
+    before the facts are there, so that no checkpoint is without a record; what it raises leaves the old one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     digest = hashlib.sha256(content).hexdigest()
     checkpoint = Checkpoint(**facts, weights_name=f"{digest[:16]}.safetensors", weights_sha256=digest)
     write_whole(folder / checkpoint.weights_name, content, mode=0o600)
+    record(checkpoint)
     write_whole(folder / FACTS_NAME, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
-    for stale in {*folder.glob("*.safetensors"), *folder.glob(".*.safetensors.*")}:
-        if stale.name != checkpoint.weights_name:
+    clear_unfinished(folder)
+    for stale in folder.iterdir():
+        if WEIGHTS_NAME.fullmatch(stale.name) and stale.name != checkpoint.weights_name:
             stale.unlink()
     _log.info("saved %s after %d images", folder / checkpoint.weights_name, checkpoint.images_seen)
     return checkpoint
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Delete what a killed save left behind, and nothing that somebody else put there."""
+    for path in folder.iterdir():
+        if UNFINISHED_NAME.fullmatch(path.name):
+            path.unlink()
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
@@ -133,5 +163,9 @@ def restore(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> N
 
 
 def model_folder(project: Project, likeness: str, performer: str) -> Path:
-    """Where the face model of this pair is kept."""
-    return project.room("models") / f"{likeness}-onto-{performer}"
+    """Where the face model of this pair is kept.
+
+    Raises:
+        UsageError: a link is there.
+    """
+    return refuse_link(project.room("models") / f"{likeness}-onto-{performer}")

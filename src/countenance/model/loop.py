@@ -13,7 +13,7 @@ from torch import Tensor
 import countenance
 from countenance.errors import ModelError
 from countenance.model.batches import TrainingBatch, draw_batch
-from countenance.model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, save_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
 from countenance.model.losses import discriminator_loss, realism_loss, reconstruction_loss
 from countenance.model.record import append_metrics, drop_metrics_after, write_preview
@@ -44,12 +44,13 @@ def train(
     progress: Progress,
     should_stop: Callable[[], bool],
     check_leave: Callable[[], None],
+    record: Callable[[Checkpoint], None],
 ) -> Checkpoint:
     """Train until the budget is spent or `should_stop` says so, from the folder's checkpoint where there is one.
 
     `faces` holds a tensor of `stack_faces` for each of the people. The folder also receives the metrics and a preview.
     `check_leave` is called before each of them, and before each checkpoint: what it raises ends the training, and the
-    folder stays as it was.
+    folder stays as it was. `record` is called with each checkpoint before it takes the place of the last one.
 
     Raises:
         ModelError: the checkpoint can't be used, or a loss is no longer finite.
@@ -62,8 +63,7 @@ def train(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for unfinished in folder.glob(".*"):
-        unfinished.unlink()
+    clear_unfinished(folder)
     state = begin(config, len(faces), device)
     checkpoint = read_checkpoint(folder)
     if checkpoint is not None:
@@ -93,13 +93,13 @@ def train(
             write_preview(folder, state.generator, faces, config.resolution)
             last_preview = now
         if is_saved:
-            checkpoint, last_save = _save(folder, state, facts, config), now
+            checkpoint, last_save = _save(folder, state, facts, config, record), now
         if should_stop():
             break
 
     check_leave()
     if checkpoint is None or checkpoint.images_seen != state.images_seen:
-        checkpoint = _save(folder, state, facts, config)
+        checkpoint = _save(folder, state, facts, config, record)
     write_preview(folder, state.generator, faces, config.resolution)
     return checkpoint
 
@@ -137,12 +137,19 @@ def train_step(state: TrainingState, batch: TrainingBatch, config: TrainConfig) 
     return metrics
 
 
-def _save(folder: Path, state: TrainingState, facts: TrainingFacts, config: TrainConfig) -> Checkpoint:
+def _save(
+    folder: Path,
+    state: TrainingState,
+    facts: TrainingFacts,
+    config: TrainConfig,
+    record: Callable[[Checkpoint], None],
+) -> Checkpoint:
     versions = {"countenance": countenance.__version__, "torch": torch.__version__, "numpy": np.__version__}
     return save_checkpoint(
         folder,
         state.weights(),
         {**asdict(facts), "config": asdict(config), "images_seen": state.images_seen, "versions": versions},
+        record,
     )
 
 

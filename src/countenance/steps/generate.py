@@ -86,9 +86,6 @@ def generate(
     for note in info.notes:
         progress.note(note)
     check_output(output, info, overwrite=overwrite)
-    # Before any work: publishing signs with the same identity, after all frames are rendered.
-    for note in load_or_make_identity().notes:
-        progress.note(note)
     train_config = trained_config(guard.model_folder, checkpoint)
     device = choose_device(train_config)
     use_threads(train_config)
@@ -96,6 +93,9 @@ def generate(
     if needs_references(train_config):
         references = choose_references(project, guard.face_set(likeness))
     drawer = open_drawer(guard.model_folder, checkpoint, references, device)
+    # Before any work: publishing signs with the same identity, after all frames are rendered.
+    for note in load_or_make_identity().notes:
+        progress.note(note)
 
     timeline = timeline_of(project, info, progress)
     found = find_performer(project, performer, templates(project), info, progress, check_leave=guard.check)

@@ -1,10 +1,14 @@
 """The guard that every step passes before it touches a face, a face set or a model, and asks again while it works."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+from countenance import ledger
 from countenance.consent.leave import Clock, grant_leave, utc_now
-from countenance.errors import ConsentError
+from countenance.consent.permit import permit_digest
+from countenance.errors import ConsentError, ModelError
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
 from countenance.project import Project
@@ -75,13 +79,63 @@ class Guard:
 
         Raises:
             ConsentError: a release that it was trained under was revoked since.
-            ModelError: it can't be read.
+            ModelError: it can't be read, is of other people, or isn't one that the log knows.
         """
         checkpoint = read_checkpoint(self.model_folder)
         if checkpoint is not None:
+            _check_logged(self.project, self.model_folder, checkpoint, self.permit.people)
             self._leave = self._leave.covering(
                 checkpoint.release_digests,
                 what=f"the model in {self.model_folder}",
                 again="move that folder away and train a new one",
             )
         return checkpoint
+
+
+def trained_facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the log holds of a checkpoint."""
+    return {
+        "model": checkpoint.digest,
+        "weights": checkpoint.weights_sha256,
+        "images_seen": checkpoint.images_seen,
+        "face_sets": list(checkpoint.face_set_digests),
+        "permit": checkpoint.permit_digest,
+    }
+
+
+def _check_logged(project: Project, folder: Path, checkpoint: Checkpoint, people: tuple[str, ...]) -> None:
+    """Believe what a file says of a model only where the log says the same.
+
+    Raises:
+        ModelError: the model is of other people, or was trained elsewhere, or its files were changed.
+    """
+    if checkpoint.people != people:
+        raise ModelError(
+            f"expected a model of {' onto '.join(people)} in {folder}, but it is of "
+            f"{' onto '.join(checkpoint.people)}; give that folder its name back, or move it away and train again",
+            code="model.unknown",
+            path=folder,
+        )
+    trained = (entry.facts for entry in ledger.entries(project) if entry.event == "trained")
+    if not any(_is_of(facts, checkpoint, project) for facts in trained):
+        raise ModelError(
+            f"the log knows no training that made the model in {folder}: it is from another project, or its files were "
+            "changed; restore that folder from a copy, or move it away and train again",
+            code="model.unknown",
+            path=folder,
+        )
+
+
+def _is_of(facts: Mapping[str, Any], checkpoint: Checkpoint, project: Project) -> bool:
+    if "model" in facts:
+        return bool(facts["model"] == checkpoint.digest)
+    # Entries of earlier versions name neither people nor releases, but the permit's digest is made of both.
+    logged = (facts.get("weights"), facts.get("face_sets"), facts.get("permit"))
+    if logged != (checkpoint.weights_sha256, list(checkpoint.face_set_digests), checkpoint.permit_digest):
+        return False
+    digests = sorted(checkpoint.release_digests)
+    return any(
+        permit_digest("train", *checkpoint.people, use=project.use, release_digests=some) == checkpoint.permit_digest
+        for count in range(1, len(digests) + 1)
+        for some in combinations(digests, count)
+    )

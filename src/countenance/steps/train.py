@@ -13,7 +13,7 @@ from countenance.model.loop import train as run_loop
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.runs import recorded_run
-from countenance.steps.guards import Guard
+from countenance.steps.guards import Guard, trained_facts
 from countenance.types import AlignedFace, FaceSet, Permit
 
 
@@ -48,6 +48,13 @@ def train(
         release_digests=tuple(sorted({*permit.release_digests, *(before.release_digests if before else ())})),
         permit_digest=permit.digest,
     )
+
+    def record(checkpoint: Checkpoint) -> None:
+        """In the log before it is in the folder: only what the log knows is trained on, or generates."""
+        with project.transaction():
+            guard.check()
+            ledger.append(project, "trained", trained_facts(checkpoint))
+
     with recorded_run(project, "train", permit.digest, {"config": asdict(config), "face_sets": facts.face_set_digests}):
         checkpoint = run_loop(
             guard.model_folder,
@@ -57,19 +64,9 @@ def train(
             progress=progress,
             should_stop=should_stop,
             check_leave=guard.check,
+            record=record,
         )
-    with project.transaction():
-        guard.check()
-        ledger.append(
-            project,
-            "trained",
-            {
-                "weights": checkpoint.weights_sha256,
-                "images_seen": checkpoint.images_seen,
-                "face_sets": list(checkpoint.face_set_digests),
-                "permit": checkpoint.permit_digest,
-            },
-        )
+    guard.check()
     return checkpoint
 
 
