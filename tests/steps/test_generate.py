@@ -342,3 +342,20 @@ def test_an_identity_made_while_the_clock_was_ahead_is_renewed_before_rendering(
     assert [note for note in recorder.notes if "the clock was wrong then, or is wrong now" in note]
     assert find_anchor() != ahead.anchor_pem
     assert read_credentials(published.path, find_anchor()).state == "trusted"
+
+
+def test_what_hides_much_of_the_face_stays_in_front_and_is_noted(trained: Production, tmp_path: Path) -> None:
+    frames = []
+    for index, rgb in enumerate(frames_of("performance.mp4", 12)):
+        covered = rgb.copy()
+        if index >= 6:
+            cv2.circle(covered, (140, 150), 34, (32, 34, 38), -1, cv2.LINE_AA)
+        frames.append(covered)
+    plate = write_video(tmp_path / "plate.mp4", frames)
+    progress = Recorder()
+    trained.generate(plate, tmp_path / "shot.mp4", UNLABELLED, progress=progress)
+    (note,) = [each for each in progress.notes if "in front" in each]
+    assert "6 frames between 0.25 s and 0.46 s" in note
+    before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
+    thing = np.hypot(*(np.indices((256, 256)) - np.array([150, 140])[:, None, None])) < 28
+    assert max(difference(before[index], after[index])[thing].mean() for index in range(6, 12)) < 4

@@ -17,6 +17,7 @@ import numpy as np
 
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.judge.measure import Judge, References
+from countenance.composite.check import check_faces
 from countenance.composite.place import placed_faces
 from countenance.composite.render import frames_render, swap_render
 from countenance.consent.document import write_document
@@ -40,6 +41,7 @@ from countenance.steps.generate import GenerateConfig
 from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
 from countenance.types import AlignedFace, Frame, Render, Role
+from countenance.vision.segment import Segmenter
 
 LIKENESS, PERFORMER = ROLES
 """The two people's names in every project of the benchmark."""
@@ -116,8 +118,8 @@ def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, pr
     info = probe(plate)
     guard = _may_generate(project)
     found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
-    faces_at = placed_faces(found)
     timeline = timeline_of(project, info, progress)
+    faces_at = placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
     swap = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
     _publish(guard, swap.render, output, progress)
 
@@ -127,7 +129,8 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
     info = probe(plate)
     guard = _may_generate(project)
     found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
-    faces_at = placed_faces(found)
+    timeline = timeline_of(project, info, progress)
+    faces_at = placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
     digest = hashlib.sha256()
     for rgb in pictures(shown):
         digest.update(rgb.tobytes())

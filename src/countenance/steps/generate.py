@@ -1,5 +1,6 @@
 """Put the likeness onto a plate and publish the result."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
+from countenance.composite.check import check_faces
 from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
@@ -30,6 +32,10 @@ from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
 from countenance.types import MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
+from countenance.vision.segment import Segmenter
+
+MUCH_HIDDEN = 0.2
+"""Fraction of a face, as of a microphone held to the mouth, from which on a note says so."""
 
 
 @section
@@ -48,7 +54,7 @@ class Generated:
 
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
-    """From and to, in seconds of the plate, where the performer was not found."""
+    """From and to, in seconds of the plate, where the performer was not found, or a mesh covered no face."""
 
 
 def generate(
@@ -99,7 +105,13 @@ def generate(
 
     timeline = timeline_of(project, info, progress)
     found = find_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
-    faces_at = placed_faces(found)
+    checked = check_faces(info, timeline, found, Segmenter())
+    if checked.frames_beside:
+        progress.note(
+            f"what was taken for {performer}'s face covers no face in "
+            f"{_frames(checked.frames_beside, info, timeline)}; nothing is replaced there"
+        )
+    faces_at = placed_faces(checked.faces)
     if not faces_at:
         raise FaceError(
             f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
@@ -126,6 +138,12 @@ def generate(
             check_leave=guard.check,
             progress=progress,
         )
+    covered = [index for index, hidden in sorted(swap.hidden.fraction_at.items()) if hidden > MUCH_HIDDEN]
+    if covered:
+        progress.note(
+            f"something in front of {performer}'s face hides more than {MUCH_HIDDEN:.0%} of it in "
+            f"{_frames(covered, info, timeline)}; it stays in front"
+        )
     return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered))
 
 
@@ -138,6 +156,14 @@ def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
         for person in guard.permit.people
     ]
     return np.asarray(means[0] - means[1], np.float32)
+
+
+def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
+    """How many, and from when to when, in words."""
+    first_s, last_s = (float(timeline.frame_pts[index] * info.time_base) for index in (indices[0], indices[-1]))
+    if len(indices) == 1:
+        return f"the frame at {first_s:.2f} s"
+    return f"{len(indices)} frames between {first_s:.2f} s and {last_s:.2f} s"
 
 
 def _unaltered_spans(info: MediaInfo, timeline: Timeline, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
