@@ -3,7 +3,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from countenance import ledger
 from countenance.database import DATABASE_NAME, migrations, todays_schema
 from countenance.errors import UsageError
-from countenance.project import Project, create, find, opened, opened_to_read, write_whole
+from countenance.project import SETTINGS_NAME, Project, create, find, opened, opened_to_read, write_whole
 
 
 def test_create_refuses_a_folder_that_holds_something(tmp_path: Path) -> None:
@@ -112,6 +112,48 @@ def test_a_damaged_database_is_reported(project: Project) -> None:
     (project.folder / "countenance.db").write_bytes(b"this is no database, it is a text of some length" * 40)
     with pytest.raises(UsageError, match="restore it from a copy"), opened(project.folder):
         pass
+
+
+# Modes of files.
+
+
+@pytest.fixture(params=[0, 0o077], ids=["umask 000", "umask 077"])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_project_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    create(tmp_path / "film", use="film", title=None)
+    with opened(tmp_path / "film") as project, project.writing(), project.transaction():
+        project.room("renders")
+        ledger.append(project, "event", {})
+        found = modes(project.folder)
+    assert found == {
+        "film": 0o700,
+        "renders": 0o700,
+        SETTINGS_NAME: 0o600,
+        ".countenance.lock": 0o600,
+        **dict.fromkeys((DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"), 0o600),
+    }
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_folder_that_was_there_becomes_private(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    create(tmp_path / "film", use="film", title=None)
+    assert modes(tmp_path / "film")["film"] == 0o700
+
+
+def test_what_is_handed_out_gets_no_more_than_the_umask_gives(tmp_path: Path, umask: int) -> None:
+    write_whole(tmp_path / "table.md", b"for all")
+    assert modes(tmp_path)["table.md"] == (0o644 if umask == 0 else 0o600)
 
 
 # Reading.

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from countenance.errors import ProvenanceError, UsageError
-from countenance.project import Project, config_folder, make_config_folder, now, write_whole
+from countenance.project import PRIVATE, Project, config_folder, make_config_folder, now, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ def _remember(project: Project, head: Head) -> None:
             # Another process may have committed the next entry and noted it first: the note never goes back.
             noted = remembered_head(project)
             if noted is None or noted.number < head.number:
-                write_whole(path, canonical_json({"number": head.number, "digest": head.digest}))
+                write_whole(path, canonical_json({"number": head.number, "digest": head.digest}), mode=PRIVATE)
     except (OSError, Timeout) as error:
         raise ProvenanceError(
             f"the log has a new entry, but {path} can't be written ({error.strerror or error}); "

@@ -123,7 +123,7 @@ def create(folder: Path, *, use: str, title: str | None) -> Path:
     if title is not None:
         settings["title"] = title
     path = folder / SETTINGS_NAME
-    write_whole(path, tomli_w.dumps(settings).encode())
+    write_whole(path, tomli_w.dumps(settings).encode(), mode=PRIVATE)
     with opened(folder):
         pass
     return path
@@ -195,8 +195,11 @@ def make_config_folder() -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
-    """Write a file so that its name holds either the old bytes or all of the new ones, even after a power cut."""
+def write_whole(path: Path, content: bytes, *, mode: int = SHARED) -> None:
+    """Write a file so that its name holds either the old bytes or all of the new ones, even after a power cut.
+
+    From `mode` the user's umask is taken.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
@@ -210,6 +213,11 @@ def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
             # A failed write doesn't say of which file, and a failed sync names the temporary one.
             error.filename = str(path)
         raise
+
+
+def private_file(path: str, flags: int) -> int:
+    """Opener for `open`: a file that it makes is for the user alone, whatever their umask."""
+    return os.open(path, flags, PRIVATE)
 
 
 def move_whole(written: Path, path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def run(
 
 def metrics(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_what_training_leaves_is_private_whatever_the_umask(
+    tmp_path: Path, faces: list[Tensor], facts: TrainingFacts, config: TrainConfig, umask: int
+) -> None:
+    folder = tmp_path / "model"
+    before = os.umask(umask)
+    try:
+        run(folder, faces, facts, replace(config, images=32))
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes.pop("model") == 0o700
+    assert {"metrics.jsonl", "preview.png", "checkpoint.json"} < modes.keys()
+    assert set(modes.values()) == {0o600}
 
 
 def test_training_lowers_the_loss_and_leaves_what_it_promises(

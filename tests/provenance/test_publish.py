@@ -469,3 +469,31 @@ def test_stored_facts_can_be_read_back(do_publish: Callable[..., Published], pro
     do_publish()
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
     assert facts["num_altered_frames"] == 1
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0, 0o644), (0o027, 0o640), (0o077, 0o600)])
+@pytest.mark.parametrize("kind", ["mp4", "png"])
+def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
+    kind: str,
+    umask: int,
+    mode: int,
+    do_publish: Callable[..., Published],
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, int] = {}
+
+    def note_modes(media: Path, *args: Any) -> str:
+        for path in (project.folder / "render", *(project.folder / "render").rglob("*")):
+            seen[path.name] = path.stat().st_mode & 0o777
+        return sign(media, *args)
+
+    monkeypatch.setattr(door, "sign", note_modes)
+    before = os.umask(umask)
+    try:
+        published = do_publish(kind)
+    finally:
+        os.umask(before)
+    assert published.path.stat().st_mode & 0o777 == mode
+    assert {name for name in seen if "." in name} == {f"finished.{kind}", *(["00000.nut"] if kind == "mp4" else [])}
+    assert all(found == (0o600 if "." in name else 0o700) for name, found in seen.items()), seen

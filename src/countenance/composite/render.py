@@ -17,6 +17,7 @@ from countenance.composite.swap import NO_TINT, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
+from countenance.project import private_file
 from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
@@ -44,7 +45,7 @@ class HiddenFaces:
             return
         self.fraction_at[index] = fraction
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._path.open("a") as file:
+        with open(self._path, "a", opener=private_file) as file:
             file.write(json.dumps([index, round(fraction, 4)]) + "\n")
 
 

@@ -32,7 +32,7 @@ from countenance.media.pictures import opened_picture
 from countenance.media.sound import add_track, tracks_for
 from countenance.pixels import Pixels, ResizedPixels, to_16_bit
 from countenance.progress import Progress
-from countenance.project import move_whole, write_whole
+from countenance.project import PRIVATE, move_whole, private_file, write_whole
 from countenance.types import Frame, MediaInfo
 
 FRAGMENT_FRAMES = 48
@@ -141,7 +141,7 @@ def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
     else:
         Image.fromarray(frame.rgb).save(content, picture_format, icc_profile=profile, **options)
     try:
-        write_whole(output, content.getvalue())
+        write_whole(output, content.getvalue(), mode=PRIVATE)
     except OSError as error:
         raise _unwritable(output, error) from error
 
@@ -289,6 +289,8 @@ def _written_whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # FFmpeg would give it the user's usual mode; what lies in private folders is for nobody else.
+        open(part, "wb", opener=private_file).close()
         yield part
         with part.open("rb") as written:
             os.fsync(written.fileno())

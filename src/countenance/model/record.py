@@ -14,7 +14,7 @@ from countenance.errors import ModelError
 from countenance.model.augment import without_background
 from countenance.model.batches import to_network_range
 from countenance.model.generators.base import Generator
-from countenance.project import write_whole
+from countenance.project import PRIVATE, private_file, write_whole
 
 METRICS_NAME = "metrics.jsonl"
 PREVIEW_NAME = "preview.png"
@@ -33,7 +33,7 @@ def append_metrics(folder: Path, images_seen: int, metrics: Mapping[str, float])
             f"training went astray: {astray[0]} is no longer finite after {images_seen:,} images; "
             "the last checkpoint is kept; go on from it with a lower --set train.learning_rate"
         )
-    with (folder / METRICS_NAME).open("a") as file:
+    with open(folder / METRICS_NAME, "a", opener=private_file) as file:
         file.write(json.dumps({"images": images_seen, **metrics}) + "\n")
 
 
@@ -43,7 +43,7 @@ def drop_metrics_after(folder: Path, images_seen: int) -> None:
     if path.exists():
         lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
         kept = [line for line in lines if json.loads(line)["images"] <= images_seen]
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode(), mode=PRIVATE)
 
 
 def write_preview(folder: Path, generator: Generator, faces: Sequence[Tensor], resolution: int) -> None:

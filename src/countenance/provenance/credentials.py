@@ -6,6 +6,7 @@ themselves and, in videos, boxes without content; a byte changed there goes unno
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
+from countenance.project import SHARED
 from countenance.provenance.keys import SigningIdentity
 
 MEDIA_TYPES = {
@@ -141,11 +143,15 @@ def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: Signing
         ):
             builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
             _add_plate(builder, plate)
-            with media.open("rb") as unsigned, output.open("w+b") as signed:
+            with media.open("rb") as unsigned, open(output, "w+b", opener=_shared) as signed:
                 manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
     except (c2pa.C2paError, OSError) as error:
         raise ProvenanceError(f"{media.name} can't be signed: {_why_unsigned(error, media, output)}") from error
     return hashlib.sha256(manifest).hexdigest()
+
+
+def _shared(path: str, flags: int) -> int:
+    return os.open(path, flags, SHARED)
 
 
 def _why_unsigned(error: Exception, media: Path, output: Path) -> str:

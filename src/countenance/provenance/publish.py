@@ -104,7 +104,9 @@ def publish(
     folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
     finished = folder / f"finished{output.suffix.lower()}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one, because a parent that is made on the way gets the user's usual mode.
+        for each in (render.work_folder, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
         _write_frames(render, folder, finished, config, check_leave, progress)
         _log.info("signing %s", output)
         manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
