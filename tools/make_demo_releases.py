@@ -1,7 +1,7 @@
 """Make the releases of the demo's actors in `demo/data`: reference pictures, drafts, signatures.
 
-The key is made for this and thrown away: nobody can sign in the actors' names again, which is right, as they don't
-exist. Run it anew, with new keys, when the form of releases changes.
+The key is made for this and thrown away: nobody can sign in the actors' names again. Run it once more, with new
+keys, when the format of releases changes.
 
     .venv/bin/python tools/make_demo_releases.py
 """

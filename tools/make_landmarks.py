@@ -2,7 +2,7 @@
 
 For many actors, poses and expressions each point gets the place that lies nearest to where the mesh finder sees it, on
 average and alike on both sides. The corners of eyes and mouth are the model's own vertices instead: the ends of the
-rims of lids and lips. Held-out actors say how well it fits.
+rims of lids and lips. Held-out actors show how well it fits.
 
     .venv/bin/python tools/make_landmarks.py
 """
@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 
 
 def seen(actors: range) -> tuple[Array, Array, Array]:
-    """The mesh finder's points [N 468 2], the skin's [N V 2], both in parts of the eyes' distance; and yaw [N]."""
+    """The mesh finder's points [N 468 2], the skin's [N V 2], both as fractions of the eyes' distance; and yaw [N]."""
     find_faces, found, skin, yaw = FaceFinder(), [], [], []
     for seed in actors:
         figure = build_figure(draw_actor(seed))

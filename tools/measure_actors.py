@@ -1,4 +1,4 @@
-"""How real the actors look to the finder and the recogniser; the figures of `docs/actors.md`.
+"""How the detector and the recogniser take the actors; the figures of `docs/actors.md`.
 
     .venv/bin/python tools/measure_actors.py
 

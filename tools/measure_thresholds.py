@@ -1,11 +1,11 @@
-"""Where the limits of `faces/config.py` come from: what the measures say of good faces and of spoilt ones.
+"""Where the limits of `faces/config.py` come from: the measures' values on good and on degraded faces.
 
     .venv/bin/python tools/measure_thresholds.py --plot docs/prepare_limits.png
 
 Twenty-four actors, twelve frames each in light and camera of their own, and the portrait that a release would carry.
-Every frame is spoilt step by step: out of focus, moved, darkened, burnt out. For each measure the plot shows its values
-at each step, and beside them what the step costs: how far the recogniser puts the face from its unspoilt self. Of
-identity it shows how far tracks of five frames lie from their own portrait and from everybody else's.
+Every frame is degraded step by step: defocus, motion blur, underexposure, overexposure. For each measure the
+plot shows its values at each step, and beside them the recogniser's distance to the undegraded face. For identity it
+shows the distance of tracks of five frames to their own portrait and to everybody else's.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main() -> None:
     identity(axes[0, 0], portraits, performances, find_faces, recogniser)
     config = PrepareConfig()
     for axis, (name, (spoil, steps, measure, label, scale)) in zip(axes.flat[1:5], WAYS.items(), strict=True):
-        values, costs = spoilt(performances, spoil, steps, measure, find_faces, recogniser)
+        values, costs = degraded(performances, spoil, steps, measure, find_faces, recogniser)
         limit = getattr(config, name)
         draw_measure(axis, steps, values, costs, limit, f"{measure.replace('_', ' ')}: limit {limit:g}", label, scale)
     draw_yaw(axes[1, 2], portraits, performances, find_faces, recogniser, config.max_yaw_deg)
@@ -149,7 +149,7 @@ def identity(
         print(f"{limit}: own within {np.mean(own <= limit):.1%}, others within {np.mean(others <= limit):.2%}")
 
 
-def spoilt(
+def degraded(
     performances: list[list[Rgb]],
     spoil: Callable[[Rgb, float], Rgb],
     steps: Sequence[float],
@@ -157,7 +157,7 @@ def spoilt(
     find_faces: FaceFinder,
     recogniser: Recogniser,
 ) -> tuple[list[list[float]], list[float]]:
-    """For each step the measure's values, and the mean distance to the unspoilt face."""
+    """For each step the measure's values, and the mean distance to the undegraded face."""
     values: list[list[float]] = [[] for _ in steps]
     costs: list[list[float]] = [[] for _ in steps]
     for frames in performances:
@@ -202,7 +202,7 @@ def draw_measure(
     beside = axis.twinx()
     beside.plot(positions, costs, color="#b0482f", marker="o", markersize=4, linewidth=1)
     beside.set_ylim(0, 0.7)
-    beside.set_ylabel("distance to the unspoilt face", color="#b0482f")
+    beside.set_ylabel("distance to the undegraded face", color="#b0482f")
 
 
 def draw_yaw(

@@ -216,8 +216,8 @@ def test_shipped_cases_are_whole() -> None:
     [
         ("nothing = 1", "no case file"),
         ("[[case", "no case file"),
-        ("case = []", "with names of their own"),
-        ('[[case]]\nname = "a"\nlikeness = 1\n' * 2, "with names of their own"),
+        ("case = []", "a different name for each case"),
+        ('[[case]]\nname = "a"\nlikeness = 1\n' * 2, "a different name for each case"),
         ("case = 5", "no case file"),
         ('[[case]]\nname = "demo"\nlikeness = 3', "has no settings"),
         ('[[case]]\nname = "a"', "expected two people"),

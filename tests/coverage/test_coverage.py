@@ -311,7 +311,7 @@ def test_clips_and_what_was_left_out() -> None:
     assert (coverage.num_kept, coverage.num_left_out) == (3, 3)
     assert "1 of 6 faces had to be left out: out of focus." in [advice.lacks for advice in coverage.advice]
     (review,) = about(coverage, "review")
-    assert review.lacks == "Whether it is this person, you must say: 1 face."
+    assert review.lacks == "Not decided whether they show this person: 1 face."
 
 
 def test_advice_on_size_and_sharpness() -> None:

@@ -29,7 +29,7 @@ ROOM = 1.3
 NUM_SPRITES = 1200
 SEED = 1
 FIRST_ACTORS, EXAMPLES_AN_ACTOR = 60, 224
-"""Training begins with few actors, and each so many examples one more joins, until all are there."""
+"""Training begins with `FIRST_ACTORS`; one more joins every `EXAMPLES_AN_ACTOR` examples, until all are in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -122,18 +122,18 @@ class Dataset:
         ]
 
     def example(self, number: int) -> "Example":
-        """The example of a number: always the same one."""
-        chance = np.random.default_rng([SEED, 2, number])
+        """The example of a number; one number always gives the same one."""
+        rng = np.random.default_rng([SEED, 2, number])
         num_actors = min(len(self._seeds), FIRST_ACTORS + number // EXAMPLES_AN_ACTOR)
-        footage = self._actor(int(chance.integers(num_actors)))
-        index = int(chance.integers(len(footage.rgb)))
-        example = jittered_crop(footage, index, chance)
-        if chance.random() < 0.4:
-            other = self._actor(int(chance.integers(num_actors)))
-            example = before_another_background(example, a_background(other, chance), chance)
-        for _ in range(int(chance.choice(3, p=(0.35, 0.45, 0.2)))):
-            example = with_in_front(example, self.sprites[chance.integers(len(self.sprites))], chance)
-        return replace(example, rgb=as_filmed(in_another_light(example.rgb, chance), chance))
+        footage = self._actor(int(rng.integers(num_actors)))
+        index = int(rng.integers(len(footage.rgb)))
+        example = jittered_crop(footage, index, rng)
+        if rng.random() < 0.4:
+            other = self._actor(int(rng.integers(num_actors)))
+            example = before_another_background(example, a_background(other, rng), rng)
+        for _ in range(int(rng.choice(3, p=(0.35, 0.45, 0.2)))):
+            example = with_in_front(example, self.sprites[rng.integers(len(self.sprites))], rng)
+        return replace(example, rgb=as_filmed(in_another_light(example.rgb, rng), rng))
 
     def _actor(self, place: int) -> Footage:
         """Wait for it if it isn't rendered yet, so that rendering and training may run side by side."""
@@ -145,13 +145,13 @@ class Dataset:
         return self._footage[place]
 
 
-def a_background(other: Footage, chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+def a_background(other: Footage, rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
     """A pattern, or part of another frame, never upright, so that no second face is called background."""
-    if chance.random() < 0.5:
-        return np.asarray(cv2.resize(to_bytes(texture(chance)), (INPUT_SIZE, INPUT_SIZE)), np.uint8)
-    turned = np.rot90(other.rgb[chance.integers(len(other.rgb))], int(chance.integers(1, 4)))
+    if rng.random() < 0.5:
+        return np.asarray(cv2.resize(to_bytes(texture(rng)), (INPUT_SIZE, INPUT_SIZE)), np.uint8)
+    turned = np.rot90(other.rgb[rng.integers(len(other.rgb))], int(rng.integers(1, 4)))
     half = len(turned) // 2
-    top, left = chance.integers(0, half, 2)
+    top, left = rng.integers(0, half, 2)
     part = turned[top : top + half, left : left + half]
     return np.asarray(cv2.resize(part, (INPUT_SIZE, INPUT_SIZE)), np.uint8)
 
@@ -204,18 +204,18 @@ def without_specks(labels: UInt8[np.ndarray, "S S"]) -> UInt8[np.ndarray, "S S"]
     return clean
 
 
-def jittered_crop(footage: Footage, index: int, chance: np.random.Generator) -> Example:
+def jittered_crop(footage: Footage, index: int, rng: np.random.Generator) -> Example:
     """The crop as the mesh would cut it: a little beside, too large, too small, tilted; or its mirror image."""
-    pose, wild = head_pose(footage.landmarks_xyz[index]), chance.random() < 0.15
+    pose, wild = head_pose(footage.landmarks_xyz[index]), rng.random() < 0.15
     factor = 3.0 if wild else 1.0
     moved = replace(
         pose,
-        centre_xy=(pose.centre_xy + chance.normal(0, 0.03 * factor, 2) * pose.crop_side_px).astype(np.float32),
-        unit_px=pose.unit_px * float(np.exp(chance.normal(0, 0.05 * factor))),
-        roll_deg=pose.roll_deg + float(chance.normal(0, 5 * factor)),
+        centre_xy=(pose.centre_xy + rng.normal(0, 0.03 * factor, 2) * pose.crop_side_px).astype(np.float32),
+        unit_px=pose.unit_px * float(np.exp(rng.normal(0, 0.05 * factor))),
+        roll_deg=pose.roll_deg + float(rng.normal(0, 5 * factor)),
     )
     transform = frame_to_crop(moved, INPUT_SIZE)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         transform = np.array([[-1, 0, INPUT_SIZE - 1], [0, 1, 0]], np.float32) @ np.vstack(
             [transform, [0, 0, 1]]
         ).astype(np.float32)
@@ -238,17 +238,17 @@ def cropped(frame: Example, transform: Float32[np.ndarray, "2 3"], size: int) ->
 
 
 def before_another_background(
-    example: Example, background: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator
+    example: Example, background: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator
 ) -> Example:
     """The same head elsewhere; the border stays soft."""
     cover = cv2.GaussianBlur((example.labels == Part.BACKGROUND).astype(np.float32), (0, 0), 0.7)[..., None]
-    blurred = cv2.GaussianBlur(background, (0, 0), chance.uniform(0.3, 4))
-    rgb = (1 - cover) * example.rgb + cover * blurred * chance.uniform(0.3, 1.1)
+    blurred = cv2.GaussianBlur(background, (0, 0), rng.uniform(0.3, 4))
+    rgb = (1 - cover) * example.rgb + cover * blurred * rng.uniform(0.3, 1.1)
     return replace(example, rgb=np.clip(rgb, 0, 255).astype(np.uint8))
 
 
 def with_in_front(
-    example: Example, sprite: Sprite, chance: np.random.Generator, *, crop_side: float = INPUT_SIZE
+    example: Example, sprite: Sprite, rng: np.random.Generator, *, crop_side: float = INPUT_SIZE
 ) -> Example:
     """Something in front of the face, in about its light, with a shadow beside it."""
     size = len(example.rgb)
@@ -256,27 +256,27 @@ def with_in_front(
     rows, columns = np.nonzero(np.isin(example.labels, FACE_PARTS))
     if skin.sum() < 50:
         return example
-    which = chance.integers(len(rows))
-    place = np.array([columns[which], rows[which]]) + chance.normal(0, 0.06 * crop_side, 2)
-    scale = crop_side / SPRITE * chance.uniform(0.35, 1.3)
-    turn = cv2.getRotationMatrix2D((SPRITE / 2, SPRITE / 2), chance.uniform(-180, 180), scale)
+    which = rng.integers(len(rows))
+    place = np.array([columns[which], rows[which]]) + rng.normal(0, 0.06 * crop_side, 2)
+    scale = crop_side / SPRITE * rng.uniform(0.35, 1.3)
+    turn = cv2.getRotationMatrix2D((SPRITE / 2, SPRITE / 2), rng.uniform(-180, 180), scale)
     turn = np.column_stack([turn[:, :2], turn[:, 2] + place - SPRITE / 2])
     hard = cv2.warpAffine(sprite.alpha, turn, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
-    alpha = np.asarray(cv2.GaussianBlur(hard, (0, 0), crop_side / INPUT_SIZE * chance.uniform(0.3, 0.9)))
+    alpha = np.asarray(cv2.GaussianBlur(hard, (0, 0), crop_side / INPUT_SIZE * rng.uniform(0.3, 0.9)))
     face = example.face.astype(np.float32) / 255
     if (alpha * face).sum() > 0.6 * face.sum():
         return example
     rgb = cv2.warpAffine(sprite.rgb, turn, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     light = example.rgb[skin].mean(axis=0)
     if sprite.is_skin:
-        own = chance.random() < 0.6
-        tone = light * 1.3 if own else TONES[chance.integers(len(TONES))] * (0.4 + 0.6 * light.mean() / 128)
-        thing = rgb / 255.0 * tone * chance.uniform(0.75, 1.3) * (1 + chance.normal(0, 0.04, 3))
+        own = rng.random() < 0.6
+        tone = light * 1.3 if own else TONES[rng.integers(len(TONES))] * (0.4 + 0.6 * light.mean() / 128)
+        thing = rgb / 255.0 * tone * rng.uniform(0.75, 1.3) * (1 + rng.normal(0, 0.04, 3))
     else:
-        thing = rgb * (np.clip(light.mean() / 128, 0.15, 1.3) if chance.random() < 0.7 else 1.0)
-    shift = chance.normal(0, 0.05 * crop_side, 2)
+        thing = rgb * (np.clip(light.mean() / 128, 0.15, 1.3) if rng.random() < 0.7 else 1.0)
+    shift = rng.normal(0, 0.05 * crop_side, 2)
     shadow = cv2.warpAffine(alpha, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (size, size))
-    shadow = cv2.GaussianBlur(shadow, (0, 0), crop_side * chance.uniform(0.01, 0.06)) * chance.uniform(0, 0.6)
+    shadow = cv2.GaussianBlur(shadow, (0, 0), crop_side * rng.uniform(0.01, 0.06)) * rng.uniform(0, 0.6)
     shaded = example.rgb * (1 - shadow[..., None])
     cover = alpha[..., None]
     return Example(
@@ -286,51 +286,51 @@ def with_in_front(
     )
 
 
-def in_another_light(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+def in_another_light(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
     """Exposure, contrast, tint, saturation, and sometimes light from one side."""
     levels = np.arange(256) / 255
-    gamma, contrast = np.exp(chance.normal(0, 0.25)), np.exp(chance.normal(0, 0.2))
-    gain = np.exp(chance.normal(-0.05, 0.3)) * (chance.uniform(0.15, 0.6) if chance.random() < 0.1 else 1)
-    curves = ((levels**gamma - 0.4) * contrast + 0.4)[:, None] * gain * np.exp(chance.normal(0, 0.07, 3))
+    gamma, contrast = np.exp(rng.normal(0, 0.25)), np.exp(rng.normal(0, 0.2))
+    gain = np.exp(rng.normal(-0.05, 0.3)) * (rng.uniform(0.15, 0.6) if rng.random() < 0.1 else 1)
+    curves = ((levels**gamma - 0.4) * contrast + 0.4)[:, None] * gain * np.exp(rng.normal(0, 0.07, 3))
     curves = np.clip(np.round(curves * 255), 0, 255).astype(np.uint8)
     lit = np.asarray(cv2.LUT(rgb, curves[None]), np.uint8)
-    if chance.random() < 0.5:
-        amount = chance.uniform(0, 1.5) if chance.random() < 0.85 else 0.0
+    if rng.random() < 0.5:
+        amount = rng.uniform(0, 1.5) if rng.random() < 0.85 else 0.0
         grey = cv2.cvtColor(lit, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
         lit = np.clip(grey + amount * (lit - grey), 0, 255).astype(np.uint8)
-    if chance.random() < 0.2:
+    if rng.random() < 0.2:
         y, x = np.mgrid[: len(rgb), : len(rgb)] / len(rgb) - 0.5
-        angle = chance.uniform(0, 2 * np.pi)
-        ramp = 1 + chance.uniform(0.2, 1.4) * (x * np.cos(angle) + y * np.sin(angle))
+        angle = rng.uniform(0, 2 * np.pi)
+        ramp = 1 + rng.uniform(0.2, 1.4) * (x * np.cos(angle) + y * np.sin(angle))
         lit = np.clip(lit * ramp[..., None], 0, 255).astype(np.uint8)
     return lit
 
 
-def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
     """Few pixels, blur of focus or of motion, noise, JPEG."""
     size, filmed = len(rgb), np.asarray(rgb)
-    if chance.random() < 0.3:
-        small = int(chance.uniform(40, size))
-        down = cv2.INTER_AREA if chance.random() < 0.7 else cv2.INTER_LINEAR
-        up = cv2.INTER_LINEAR if chance.random() < 0.6 else cv2.INTER_CUBIC
+    if rng.random() < 0.3:
+        small = int(rng.uniform(40, size))
+        down = cv2.INTER_AREA if rng.random() < 0.7 else cv2.INTER_LINEAR
+        up = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
         shrunk = cv2.resize(filmed, (small, small), interpolation=down)
         filmed = np.asarray(cv2.resize(shrunk, (size, size), interpolation=up))
-    blur = chance.random()
+    blur = rng.random()
     if blur < 0.15:
-        filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * chance.uniform(0.4, 2.2)))
+        filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * rng.uniform(0.4, 2.2)))
     elif blur < 0.3:
-        filmed = moved_while_filmed(filmed, int(chance.integers(3, 12)), chance.uniform(0, 180))
+        filmed = moved_while_filmed(filmed, int(rng.integers(3, 12)), rng.uniform(0, 180))
     elif blur < 0.45:
         # As cameras sharpen.
-        soft, amount = cv2.GaussianBlur(filmed, (0, 0), 1.2), chance.uniform(0.2, 1.2)
+        soft, amount = cv2.GaussianBlur(filmed, (0, 0), 1.2), rng.uniform(0.2, 1.2)
         filmed = np.asarray(cv2.addWeighted(filmed, 1 + amount, soft, -amount, 0))
-    if chance.random() < 0.5:
-        grain = chance.standard_normal(rgb.shape, np.float32) * chance.uniform(1, 14)
-        if chance.random() < 0.4:
+    if rng.random() < 0.5:
+        grain = rng.standard_normal(rgb.shape, np.float32) * rng.uniform(1, 14)
+        if rng.random() < 0.4:
             grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.8)) * 1.8
         filmed = np.clip(filmed + grain, 0, 255).astype(np.uint8)
-    if chance.random() < 0.5:
-        data = cv2.imencode(".jpg", filmed, [cv2.IMWRITE_JPEG_QUALITY, int(chance.integers(20, 95))])[1]
+    if rng.random() < 0.5:
+        data = cv2.imencode(".jpg", filmed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 95))])[1]
         filmed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return np.asarray(filmed, np.uint8)
 

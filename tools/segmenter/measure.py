@@ -31,7 +31,7 @@ from tools.segmenter.occluders import HELD_OUT_OCCLUDERS
 
 BANDS = ((0, 20), (20, 40), (40, 60), (60, 90))
 CROP = 256
-VARIANTS = PLAIN, COVERED, FILMED, SPOILT = "as rendered", "something in front", "and badly filmed", "spoilt"
+VARIANTS = PLAIN, COVERED, FILMED, DEGRADED = "as rendered", "occluded", "occluded and badly filmed", "degraded"
 COLOURS = np.array(
     [
         *((0, 0, 0), (230, 180, 150), (120, 70, 30), (255, 255, 255), (60, 60, 60), (220, 60, 90), (120, 0, 40)),
@@ -44,7 +44,7 @@ COLOURS = np.array(
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Judged:
-    """One held-out face, what is known of it and what was found."""
+    """One held-out face, its ground truth and its segments."""
 
     variant: str
     occluder: str
@@ -69,17 +69,17 @@ class Judged:
 
     @property
     def labels(self) -> np.ndarray:
-        """What was found, as large as the truth."""
+        """Found labels at the ground truth's size."""
         size = self.hull.shape
         return np.asarray(cv2.resize(self.segments.labels, size, interpolation=cv2.INTER_NEAREST))
 
     def overlap(self, *parts: Part) -> np.ndarray:
-        """Pixels of these parts that were found rightly, that are there, and that were found."""
+        """Numbers of pixels of these parts: correct, in the ground truth, found."""
         there, found = np.isin(self.truth.labels, parts), np.isin(self.labels, parts)
         return np.array([(there & found).sum(), there.sum(), found.sum()])
 
     def mask_iou(self) -> float:
-        """Of the network's mask, whether or not it is sure enough for it."""
+        """Of the network's mask, whether or not it is confident enough to use it."""
         sure = replace(self.segments, sureness=1.0)
         return iou(choose_mask(sure, self.hull).mask > 0.5, self.face)
 
@@ -92,9 +92,9 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / max((one | other).sum(), 1))
 
 
-def spoilt(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+def degraded(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
     """Out of focus, tiny, dark, noisy or burnt out: from much to far beyond what a film would keep."""
-    way, much, size = int(chance.integers(5)), chance.uniform(0.3, 1.1), len(rgb)
+    way, much, size = int(rng.integers(5)), rng.uniform(0.3, 1.1), len(rgb)
     if way == 0:
         return np.asarray(cv2.GaussianBlur(rgb, (0, 0), 1 + 13 * much), np.uint8)
     if way == 1:
@@ -102,30 +102,30 @@ def spoilt(rgb: UInt8[np.ndarray, "S S 3"], chance: np.random.Generator) -> UInt
         tiny = cv2.resize(rgb, (small, small), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.resize(tiny, (size, size)), np.uint8)
     stops, noise_level = ((-1 - 5 * much, 3), (0, 15 + 105 * much), (0.5 + 3.5 * much, 0))[way - 2]
-    noisy = rgb * 2.0**stops + chance.normal(0, 1, rgb.shape) * noise_level
+    noisy = rgb * 2.0**stops + rng.normal(0, 1, rgb.shape) * noise_level
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 def judged_faces(folder: Path) -> Iterator[Judged]:
-    """Every held-out frame: as rendered, with something new in front, that badly filmed too, and spoilt."""
+    """Every held-out frame: as rendered, occluded, occluded and badly filmed, and degraded."""
     segmenter, mesh = Segmenter(), FaceMesh()
     for seed in HELD_OUT_SEEDS:
         footage = read_footage(folder / f"{seed}.npz", clean=False)
         for index in range(len(footage.rgb)):
-            chance = np.random.default_rng([SEED, 3, seed, index])
-            draw = HELD_OUT_OCCLUDERS[int(chance.integers(len(HELD_OUT_OCCLUDERS)))]
+            rng = np.random.default_rng([SEED, 3, seed, index])
+            draw = HELD_OUT_OCCLUDERS[int(rng.integers(len(HELD_OUT_OCCLUDERS)))]
             plain = Example(rgb=footage.rgb[index], labels=footage.labels[index], face=footage.face[index])
-            covered = with_in_front(plain, draw(chance), chance, crop_side=len(plain.rgb) / ROOM)
-            filmed = replace(covered, rgb=as_filmed(in_another_light(covered.rgb, chance), chance))
+            covered = with_in_front(plain, draw(rng), rng, crop_side=len(plain.rgb) / ROOM)
+            filmed = replace(covered, rgb=as_filmed(in_another_light(covered.rgb, rng), rng))
             yaw_deg = head_pose(footage.landmarks_xyz[index]).yaw_deg
             thing = draw.__name__.removeprefix("draw_")
             for variant, frame, occluder in (
                 (PLAIN, plain, ""),
                 (COVERED, covered, thing),
                 (FILMED, filmed, thing),
-                *((SPOILT, replace(plain, rgb=spoilt(plain.rgb, chance)), "") for _ in range(3)),
+                *((DEGRADED, replace(plain, rgb=degraded(plain.rgb, rng)), "") for _ in range(3)),
             ):
-                # As in a scan, where the mesh of the frame before says where to look.
+                # As in a scan, where the mesh follows from the frame before.
                 landmarks = mesh.follow(frame.rgb, footage.landmarks_xyz[index]).landmarks_xyz
                 transform = frame_to_crop(head_pose(landmarks), CROP)
                 truth = cropped(frame, transform, CROP)
@@ -141,7 +141,7 @@ def measure(folder: Path, sheet: Path | None) -> None:
     torch.set_num_threads(1)
     faces = list(judged_faces(folder))
     of = {variant: [face for face in faces if face.variant == variant] for variant in VARIANTS}
-    print("| frames | yaw | faces | mask | hull | parts of the face together | skin |\n| --- " + "| --- " * 6 + "|")
+    print("| frames | yaw | faces | mask | hull | all face parts together | skin |\n| --- " + "| --- " * 6 + "|")
     for variant, (low, high) in product((PLAIN, COVERED, FILMED), ((0, 90), *BANDS)):
         some = [face for face in of[variant] if low <= abs(face.yaw_deg) < high]
         means = np.mean([[face.mask_iou(), face.hull_iou()] for face in some], axis=0).tolist()
@@ -169,9 +169,9 @@ def measure(folder: Path, sheet: Path | None) -> None:
         by_half = np.mean(found[:, 0] > 0.5 * found[:, 1])
         numbers = f"{overlap:.3f} | {recall:.3f} | {found[:, 0].sum() / found[:, 1].sum():.3f} | {by_half:.3f}"
         print(f"| {thing or 'all'} | {variant} | {len(some)} | {numbers} |")
-    print("\n| sureness | spoilt faces | mask | hull | mask worse in |\n| --- | --- | --- | --- | --- |")
+    print("\n| sureness | degraded faces | mask | hull | mask worse in |\n| --- | --- | --- | --- | --- |")
     for least, most in pairwise((0.0, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.01)):
-        some = [face for face in of[SPOILT] if least <= face.segments.sureness < most]
+        some = [face for face in of[DEGRADED] if least <= face.segments.sureness < most]
         if some:
             ious = np.array([[face.mask_iou(), face.hull_iou()] for face in some])
             means = ious.mean(axis=0).tolist()
@@ -183,7 +183,7 @@ def measure(folder: Path, sheet: Path | None) -> None:
     wrongly = [(face.found_hidden & (face.hull > 0.5)).sum() / max((face.hull > 0.5).sum(), 1) for face in of[PLAIN]]
     print(f"of the hull taken for something in front where nothing is: {np.mean(wrongly):.2%}")
     if sheet:
-        draw_sheet([face for face in faces if face.variant != SPOILT], sheet)
+        draw_sheet([face for face in faces if face.variant != DEGRADED], sheet)
 
 
 def pooled(faces: Sequence[Judged], *parts: Part) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Make `weights/segmenter.safetensors`, and measure it: the network that says what each pixel of a face shows.
+"""Make `weights/segmenter.safetensors`, and measure it: the network that classifies each pixel of a face.
 
     .venv/bin/python -m tools.segmenter.train render --folder ~/.cache/countenance/segmenter
     .venv/bin/python -m tools.segmenter.train train --folder ~/.cache/countenance/segmenter
@@ -6,8 +6,8 @@
     .venv/bin/python -m tools.segmenter.train measure --folder ~/.cache/countenance/segmenter --sheet sheet.png
 
 All that it learns from is drawn by code: synthetic actors with exact labels, things pasted in front of them,
-backgrounds, light, blur and noise. `render` goes on where it was, and `train` may run beside it. All chance comes from
-one seed. `measure` uses actors and things that training never saw, and crops from the mesh that `prepare` would find,
+backgrounds, light, blur and noise. `render` resumes, and `train` may run beside it. All randomness comes from one
+seed. `measure` uses actors and things that training never saw, and crops from the mesh that `prepare` would find,
 and prints the tables of the card.
 """
 
@@ -44,7 +44,7 @@ REFINING_STEPS, REFINING_RATE = 2500, 8e-4
 
 
 def train(folder: Path, weights: Path) -> None:
-    """From nothing, with norms; rare parts count a little more."""
+    """Train from scratch, with norms; rare parts are weighted a little higher."""
     torch.manual_seed(SEED)
     dataset = Dataset(folder, TRAINING_SEEDS, TRAINING_OCCLUDERS)
     class_weights = weights_of_classes([dataset.example(number) for number in range(300)])
@@ -52,7 +52,7 @@ def train(folder: Path, weights: Path) -> None:
 
 
 def refine(folder: Path, weights: Path) -> None:
-    """On from the file's weights, norms in the convolutions; all parts count alike, and thin things join in."""
+    """Continue from the file's weights, norms folded in; all parts are weighted alike, and thin occluders are added."""
     network = fused(SegmentNet())
     network.load_state_dict({name: number.float() for name, number in load_file(weights).items()})
     dataset = Dataset(folder, TRAINING_SEEDS, (*TRAINING_OCCLUDERS, draw_curve))
@@ -102,14 +102,14 @@ def learn(
 
 
 def save(network: SegmentNet, path: Path) -> None:
-    """The weights, norms in the convolutions, in halves."""
+    """The weights in float16, norms folded into the convolutions."""
     numbers, part = fused(network).state_dict(), path.with_name(f".{path.name}")
     part.write_bytes(serialised({name: number.half().contiguous() for name, number in numbers.items()}))
     part.rename(path)
 
 
 def batch_of(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures [B S S 3], parts [B S S], and how much of each pixel is face [B S S]."""
+    """Images [B S S 3], parts [B S S], and how much of each pixel is face [B S S]."""
     rgb = torch.from_numpy(np.stack([each.rgb for each in examples]))
     labels = torch.from_numpy(np.stack([each.labels for each in examples])).long()
     return rgb, labels, torch.from_numpy(np.stack([each.face for each in examples])).float() / 255
@@ -126,9 +126,9 @@ def loss_of(logits: Tensor, labels: Tensor, face: Tensor, class_weights: Tensor)
     """Cross-entropy of parts and of the face, and of the face what its overlap lacks (soft Jaccard)."""
     parts = F.cross_entropy(logits[:, :-1], labels, weight=class_weights)
     whole = F.binary_cross_entropy_with_logits(logits[:, -1], face)
-    chance = logits[:, -1].sigmoid()
-    shared = (chance * face).sum(dim=(1, 2))
-    union = (chance + face - chance * face).sum(dim=(1, 2))
+    probability = logits[:, -1].sigmoid()
+    shared = (probability * face).sum(dim=(1, 2))
+    union = (probability + face - probability * face).sum(dim=(1, 2))
     return parts + 2 * whole + (1 - (shared + 1) / (union + 1)).mean()
 
 
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("verb", choices=("render", "train", "refine", "measure"))
     parser.add_argument("--folder", type=Path, required=True, help="where rendered frames are kept")
     parser.add_argument("--weights", type=Path, default=weights_folder() / WEIGHTS_NAME)
-    parser.add_argument("--sheet", type=Path, help="with measure: a picture of held-out faces and what is made of them")
+    parser.add_argument("--sheet", type=Path, help="with measure: an image of held-out faces and their segments")
     options = parser.parse_args()
     if options.verb == "render":
         render_footage(options.folder)

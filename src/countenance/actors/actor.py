@@ -1,8 +1,8 @@
 """Who a synthetic person is: numbers drawn from a seed, nothing taken from anybody.
 
 The draw is fair by design: skin tone runs evenly from lightest to darkest, age evenly from 20 to 75, half are female.
-Numbers that follow each other walk evenly through tone, age and sex (a low-discrepancy sequence), so that any run of
-seeds is a fair sample. Base heads, freckles, colours of hair and eyes, and curl lean with tone; grey, lines, brows and
+Successive seeds step evenly through tone, age and sex (a low-discrepancy sequence), so that any range of seeds is a
+fair sample. Base heads, freckles, colours of hair and eyes, and curl lean with tone; grey, lines, brows and
 baldness with age; kinds of hair, beards, brows, build and lips with sex. Details of the face depend on none of them.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from countenance.actors.head import load_head
 
 HairKind = Literal["bald", "buzz", "crop", "curls", "parted", "swept", "bob", "tied"]
-Rgb = tuple[float, float, float]
+Colour = tuple[float, float, float]
 """sRGB, 0–1."""
 
 TONES = np.array(
@@ -103,14 +103,14 @@ DETAILS: Mapping[str, float] = {
     "neck-scale-horiz": 0.3,
 }
 STRENGTH = 0.8
-"""Of all details together; more makes caricatures."""
+"""Limit over all details together; beyond it faces become caricatures."""
 OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex"}
 OUTLINES = ("oval", "round", "square", "rectangular", "triangular", "diamond", "invertedtriangular")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skin:
-    """What a skin looks like."""
+    """Appearance of a skin."""
 
     tone: float
     """0 lightest – 1 darkest, along `TONES`."""
@@ -133,7 +133,7 @@ class Hair:
     """Hair of the head."""
 
     kind: HairKind
-    rgb: Rgb
+    rgb: Colour
     length_m: float
     curl: float
     """0 straight – 1 tight."""
@@ -148,7 +148,7 @@ class Hair:
 class Brows:
     """Eyebrows."""
 
-    rgb: Rgb
+    rgb: Colour
     density: float
     thickness_m: float
     arch_m: float
@@ -158,7 +158,7 @@ class Brows:
 class Beard:
     """Hair of the face."""
 
-    rgb: Rgb
+    rgb: Colour
     length_m: float
     density: float
 
@@ -167,7 +167,7 @@ class Beard:
 class Glasses:
     """A frame without lenses: something in front of the face."""
 
-    rgb: Rgb
+    rgb: Colour
     width_m: float
     """Of one rim."""
     height_m: float
@@ -192,112 +192,112 @@ class Actor:
     shape: Mapping[str, float]
     """Weights of the head's targets, by their names."""
     skin: Skin
-    iris_rgb: Rgb
-    teeth_rgb: Rgb
+    iris_rgb: Colour
+    teeth_rgb: Colour
     hair: Hair
     brows: Brows
     beard: Beard | None
     glasses: Glasses | None
-    cloth_rgb: Rgb
+    cloth_rgb: Colour
 
 
 def draw_actor(seed: int) -> Actor:
-    """The actor of a seed: always the same one."""
-    chance = np.random.default_rng([seed, 1])
+    """The actor of a seed; one seed always gives the same one."""
+    rng = np.random.default_rng([seed, 1])
     tone, age, sex_place = _even(seed)
     male = sex_place >= 0.5
-    sex = float(np.clip(chance.normal(0.93 if male else 0.07, 0.05), 0, 1))
+    sex = float(np.clip(rng.normal(0.93 if male else 0.07, 0.05), 0, 1))
     lean = np.array([0.15 + 1.1 * tone**1.5, 0.7 - 0.4 * abs(tone - 0.35), 1.25 * (1 - tone) ** 1.2 + 0.1])
-    base = chance.dirichlet(0.7 * lean / lean.sum() + 0.06)
+    base = rng.dirichlet(0.7 * lean / lean.sum() + 0.06)
     skin = Skin(
         tone=tone,
-        warmth=float(chance.uniform(-1, 1)),
-        redness=float(chance.uniform(0.1, 0.9)),
-        freckles=float(max(0.0, chance.normal(0.05, 0.12)) * (1 - tone)),
-        wrinkles=float(np.clip(age + chance.normal(0, 0.08), 0, 1)),
-        mottling=float(chance.uniform(0.1, 1.3)),
-        stubble=float(np.clip(chance.uniform(-0.2, 0.7), 0, 1)) if male else 0.0,
-        lip_depth=float(chance.uniform(0.15, 1.0) * (0.75 if male else 1.0)),
-        seed=int(chance.integers(1 << 30)),
+        warmth=float(rng.uniform(-1, 1)),
+        redness=float(rng.uniform(0.1, 0.9)),
+        freckles=float(max(0.0, rng.normal(0.05, 0.12)) * (1 - tone)),
+        wrinkles=float(np.clip(age + rng.normal(0, 0.08), 0, 1)),
+        mottling=float(rng.uniform(0.1, 1.3)),
+        stubble=float(np.clip(rng.uniform(-0.2, 0.7), 0, 1)) if male else 0.0,
+        lip_depth=float(rng.uniform(0.15, 1.0) * (0.75 if male else 1.0)),
+        seed=int(rng.integers(1 << 30)),
     )
-    greyness = float(np.clip(chance.normal(1.9 * age - 0.75, 0.2), 0, 0.95))
-    natural = _along(HAIRS, float(np.clip(chance.beta(1.0, 1.6) * (1.05 - 0.95 * tone), 0, 1)))
+    greyness = float(np.clip(rng.normal(1.9 * age - 0.75, 0.2), 0, 0.95))
+    natural = _along(HAIRS, float(np.clip(rng.beta(1.0, 1.6) * (1.05 - 0.95 * tone), 0, 1)))
     hair_rgb = _mix(natural, GREY, greyness)
-    hair = _draw_hair(chance, male=male, age=age, tone=tone, rgb=hair_rgb)
+    hair = _draw_hair(rng, male=male, age=age, tone=tone, rgb=hair_rgb)
     beard = None
-    if male and chance.random() < 0.35:
+    if male and rng.random() < 0.35:
         beard_rgb = _mix(natural, GREY, min(1.0, greyness * 1.15))
         beard = Beard(
             rgb=beard_rgb,
-            length_m=float(chance.choice([0.003, 0.006, 0.012], p=[0.45, 0.35, 0.2])),
-            density=float(chance.uniform(0.6, 1.0)),
+            length_m=float(rng.choice([0.003, 0.006, 0.012], p=[0.45, 0.35, 0.2])),
+            density=float(rng.uniform(0.6, 1.0)),
         )
     glasses = None
-    if chance.random() < 0.15:
+    if rng.random() < 0.15:
         glasses = Glasses(
-            rgb=_rgb(np.array([[20, 20, 22], [70, 44, 28], [120, 112, 104], [40, 52, 84]])[chance.integers(4)]),
-            width_m=float(chance.uniform(0.047, 0.054)),
-            height_m=float(chance.uniform(0.030, 0.042)),
-            roundness=float(chance.uniform(0.2, 1.0)),
-            thickness_m=float(chance.uniform(0.0014, 0.0030)),
+            rgb=_rgb(np.array([[20, 20, 22], [70, 44, 28], [120, 112, 104], [40, 52, 84]])[rng.integers(4)]),
+            width_m=float(rng.uniform(0.047, 0.054)),
+            height_m=float(rng.uniform(0.030, 0.042)),
+            roundness=float(rng.uniform(0.2, 1.0)),
+            thickness_m=float(rng.uniform(0.0014, 0.0030)),
         )
-    iris_place = float(np.clip(chance.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
+    iris_place = float(np.clip(rng.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
     return Actor(
         seed=seed,
         sex=sex,
         age=age,
         base_weights=(float(base[0]), float(base[1]), float(base[2])),
-        muscle=float(np.clip(chance.normal(0.55 if male else 0.45, 0.22), 0, 1)),
-        weight=float(np.clip(chance.normal(0.5, 0.22), 0.05, 1.0)),
-        shape=_draw_shape(chance),
+        muscle=float(np.clip(rng.normal(0.55 if male else 0.45, 0.22), 0, 1)),
+        weight=float(np.clip(rng.normal(0.5, 0.22), 0.05, 1.0)),
+        shape=_draw_shape(rng),
         skin=skin,
         iris_rgb=_along(IRISES, iris_place),
         teeth_rgb=_mix(
             _rgb(np.array([228, 222, 210])),
             np.array([198, 180, 142]),
-            float(chance.uniform(0, 0.8) * (0.3 + 0.7 * age)),
+            float(rng.uniform(0, 0.8) * (0.3 + 0.7 * age)),
         ),
         hair=hair,
         brows=Brows(
             rgb=_mix(_mix(natural, np.array([20, 15, 12]), 0.35), GREY, 0.6 * greyness),
-            density=float(np.clip(chance.normal(0.9 - 0.25 * age, 0.28), 0.3, 1.4)),
-            thickness_m=float(np.clip(chance.normal(0.0056 if male else 0.0044, 0.0014), 0.0024, 0.0085)),
-            arch_m=float(np.clip(chance.normal(0.006 if male else 0.009, 0.004), 0.0, 0.016)),
+            density=float(np.clip(rng.normal(0.9 - 0.25 * age, 0.28), 0.3, 1.4)),
+            thickness_m=float(np.clip(rng.normal(0.0056 if male else 0.0044, 0.0014), 0.0024, 0.0085)),
+            arch_m=float(np.clip(rng.normal(0.006 if male else 0.009, 0.004), 0.0, 0.016)),
         ),
         beard=beard,
         glasses=glasses,
-        cloth_rgb=_rgb(CLOTHS[chance.integers(len(CLOTHS))]),
+        cloth_rgb=_rgb(CLOTHS[rng.integers(len(CLOTHS))]),
     )
 
 
 def _even(seed: int) -> tuple[float, float, float]:
-    """The seed's place in a Kronecker sequence of three numbers that no fraction comes near."""
+    """The seed's point in a Kronecker sequence of three badly approximable numbers."""
     steps = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1)
     places = [(0.5 + seed * step) % 1 for step in steps]
     return places[0], places[1], places[2]
 
 
-def _draw_shape(chance: np.random.Generator) -> dict[str, float]:
+def _draw_shape(rng: np.random.Generator) -> dict[str, float]:
     """Details to both sides of the mean, one or two outlines, and the small differences between left and right."""
     names = load_head().targets
     shape: dict[str, float] = {}
     for detail, usual in DETAILS.items():
         spread = STRENGTH * usual
-        weight = float(np.clip(chance.normal(0, spread), -2.0 * spread, 2.0 * spread))
+        weight = float(np.clip(rng.normal(0, spread), -2.0 * spread, 2.0 * spread))
         for low, high in OPPOSITES.items():
             name = f"detail-{detail}-{high if weight > 0 else low}"
             if name in names:
                 shape[name] = min(abs(weight), 0.9)
                 break
-    for outline in chance.choice(OUTLINES, 2, replace=False):
-        shape[f"detail-head-{outline}"] = float(chance.uniform(0.0, 0.45))
+    for outline in rng.choice(OUTLINES, 2, replace=False):
+        shape[f"detail-head-{outline}"] = float(rng.uniform(0.0, 0.45))
     uneven = [name for name in sorted(names) if name.startswith("detail-asym-")]
-    for name in chance.choice(uneven, 6, replace=False):
-        shape[str(name)] = float(chance.uniform(0, 0.35))
+    for name in rng.choice(uneven, 6, replace=False):
+        shape[str(name)] = float(rng.uniform(0, 0.35))
     return shape
 
 
-def _draw_hair(chance: np.random.Generator, *, male: bool, age: float, tone: float, rgb: Rgb) -> Hair:
+def _draw_hair(rng: np.random.Generator, *, male: bool, age: float, tone: float, rgb: Colour) -> Hair:
     kinds: tuple[HairKind, ...]
     if male:
         kinds, likely = (
@@ -310,7 +310,7 @@ def _draw_hair(chance: np.random.Generator, *, male: bool, age: float, tone: flo
     if tone > 0.6:
         weights[[kinds.index("curls"), kinds.index("crop")]] *= 2.5
         weights[[kinds.index("parted"), kinds.index("swept")]] *= 0.4
-    kind = kinds[int(chance.choice(len(kinds), p=weights / weights.sum()))]
+    kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
     lengths = {
         "bald": (0.001, 0.001),
         "buzz": (0.004, 0.009),
@@ -321,35 +321,35 @@ def _draw_hair(chance: np.random.Generator, *, male: bool, age: float, tone: flo
         "bob": (0.14, 0.2),
         "tied": (0.1, 0.14),
     }
-    curl = chance.uniform(0.6, 1.0) if kind == "curls" else chance.uniform(0, 0.25)
+    curl = rng.uniform(0.6, 1.0) if kind == "curls" else rng.uniform(0, 0.25)
     return Hair(
         kind=kind,
         rgb=rgb,
-        length_m=float(chance.uniform(*lengths[kind])),
+        length_m=float(rng.uniform(*lengths[kind])),
         curl=float(max(curl, 0.9 if tone > 0.72 and kind in {"buzz", "crop"} else 0.0)),
-        line=float(chance.normal(0, 0.004)),
-        recession=float(max(0.0, chance.normal(0.002 + 0.011 * age, 0.004)) if male else 0.0),
-        seed=int(chance.integers(1 << 30)),
+        line=float(rng.normal(0, 0.004)),
+        recession=float(max(0.0, rng.normal(0.002 + 0.011 * age, 0.004)) if male else 0.0),
+        seed=int(rng.integers(1 << 30)),
     )
 
 
-def _along(colours: np.ndarray, place: float) -> Rgb:
+def _along(colours: np.ndarray, place: float) -> Colour:
     """A colour between neighbours of a row, 0 the first, 1 the last."""
     at = place * (len(colours) - 1)
     low = min(int(at), len(colours) - 2)
     return _rgb(colours[low] + (colours[low + 1] - colours[low]) * (at - low))
 
 
-def skin_tone(skin: Skin) -> Rgb:
+def skin_tone(skin: Skin) -> Colour:
     """The skin's colour as a whole."""
     red, green, blue = _along(TONES, skin.tone)
     return red * (1 + 0.02 * skin.warmth), green, blue * (1 - 0.06 * skin.warmth)
 
 
-def _mix(one: Rgb, other: np.ndarray, part: float) -> Rgb:
+def _mix(one: Colour, other: np.ndarray, part: float) -> Colour:
     return _rgb(np.array(one) * 255 * (1 - part) + other * part)
 
 
-def _rgb(colour: np.ndarray) -> Rgb:
+def _rgb(colour: np.ndarray) -> Colour:
     red, green, blue = (np.clip(colour, 0, 255) / 255).tolist()
     return red, green, blue

@@ -1,13 +1,13 @@
-"""Draw frames with Cycles, in a process and an environment of their own: one JSON command a line in, one answer out.
+"""Draw frames with Cycles, in a process and an environment of their own: one JSON command per line in, one reply out.
 
     {"figure": "folder/figure.npz"}
     {"frame": "folder/posed.npz", "output": "0001.png", "camera": {…}, "light": {…},
      "size": 256, "samples": 8, "seed": 7}
 
-The answers are `{"ready": version}` at the start, then `{"done": path, "cpu_s": seconds}` or `{"error": text}`. A
-frame's name appears when all of it is written. The arrays in the files are those of `cycles.py`; the world is metres,
-y up, z towards the camera. This file imports nothing of its package, because Blender needs another NumPy. It is started
-with the number of threads as its argument.
+The replies are `{"ready": version}` at the start, then `{"done": path, "cpu_s": seconds}` or `{"error": text}`. A
+frame's file appears under its name only once it is complete. The arrays in the files are those of `cycles.py`; the
+world is metres, y up, z towards the camera. This file imports nothing of its package, because Blender needs another
+NumPy. It is started with the number of threads as its argument.
 
 A frame depends on its command and the figure alone, never on the frames before it.
 """
@@ -29,7 +29,7 @@ if CORES:
     # doubles the time, and the denoiser's sums depend on them in the last bit.
     os.sched_setaffinity(0, CORES[:NUM_THREADS])
 
-# Only answers go where the commands come from; what Blender prints goes to standard error, from its first line on.
+# Standard output carries replies only; everything Blender prints goes to standard error.
 REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
@@ -44,7 +44,7 @@ MAX_LAMPS = 4
 BACKGROUND_BLUR_DEG = 1.3
 """Radius of the disc by which the camera sees the surroundings out of focus; the light comes from the sharp ones."""
 BRIGHTEST_BACKGROUND = 6.0
-"""Of the picture that is blurred; the sun's disc would become a white ball."""
+"""Upper limit in the blurred copy; without it the sun's disc would become a white ball."""
 FINE_SIZE = 384
 """From this picture size on, the skin gets detail of less than two millimetres."""
 YARNS_PER_M = 420.0
@@ -327,7 +327,7 @@ def light_up(light: Arrays, around: Any) -> None:
     nodes["turn"].inputs["Rotation"].default_value = (math.pi / 2, 0.0, math.radians(light["turn_deg"]))
     nodes["strength"].inputs["Strength"].default_value = light["strength"]
 
-    # Lamps are never added or removed: Cycles would draw its chances for them in another order from then on.
+    # Lamps are never added or removed: that would change the order of Cycles' random numbers from then on.
     lamps = light.get("lamps", ())
     if len(lamps) > MAX_LAMPS:
         raise ValueError(f"expected {MAX_LAMPS} lamps at most, got {len(lamps)}")
@@ -406,7 +406,7 @@ def skin_material(name: str, *, fine: bool) -> Any:
         base_color=base,
         roughness=roughness,
         normal=shader.bump(height),
-        # A part only: what scatters is most of the noise, and the denoiser takes wrinkles for noise.
+        # A fraction only: scattering causes most of the noise, and the denoiser takes wrinkles for noise.
         subsurface_weight=0.35,
         subsurface_radius=(1.0, 0.35, 0.18),
         subsurface_scale=0.005,
@@ -563,7 +563,7 @@ def render(command: Arrays) -> float:
 
 
 def answer(command: Arrays) -> dict[str, Any]:
-    """Do what a command asks."""
+    """Carry out one command."""
     if "figure" in command:
         began = time.process_time()
         with np.load(command["figure"]) as figure:
@@ -573,7 +573,7 @@ def answer(command: Arrays) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer commands until standard input ends."""
+    """Carry out commands until standard input ends."""
     start(NUM_THREADS)
     if CORES:
         for thread in Path("/proc/self/task").iterdir():

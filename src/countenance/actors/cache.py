@@ -1,4 +1,4 @@
-"""Where large things lie that can be made again."""
+"""The cache folder: large files that can be regenerated."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """For renders, corpora and Blender of one user, made if need be; COUNTENANCE_CACHE overrides it."""
+    """One user's folder for renders, corpora and Blender, created if missing; COUNTENANCE_CACHE overrides it."""
     path = Path(os.environ.get("COUNTENANCE_CACHE") or platformdirs.user_cache_path("countenance"))
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -41,7 +41,7 @@ REGIONS: tuple[tuple[RegionName, Part], ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Picture:
-    """One frame and all that is known of it."""
+    """One frame and its ground truth."""
 
     rgb: UInt8[np.ndarray, "S S 3"]
     labels: UInt8[np.ndarray, "S S"]
@@ -53,7 +53,7 @@ class Picture:
 
 
 class Caster:
-    """Draws one figure. What stays the same is made once: the hair's triangles, and how hidden each place is."""
+    """Draws one figure; the hair's triangles and the skin's ambient occlusion are computed once."""
 
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
@@ -112,7 +112,7 @@ class Caster:
         return labels
 
     def _make_look(self, figure: Figure, hair: Ribbons) -> Look:
-        chance = np.random.default_rng([figure.body.hair.seed, 11])
+        rng = np.random.default_rng([figure.body.hair.seed, 11])
         return Look(
             figure=figure,
             texture=linear_picture(figure.skin.rgb),
@@ -120,7 +120,7 @@ class Caster:
             skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
             openness=self._openness(figure),
             hair=hair,
-            strand_tint=(0.65 + 0.7 * chance.random(max(len(figure.hair), 1))).astype(np.float32),
+            strand_tint=(0.65 + 0.7 * rng.random(max(len(figure.hair), 1))).astype(np.float32),
         )
 
     def _openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:

@@ -1,4 +1,4 @@
-"""Between colours of the screen, sRGB, and light. Source: IEC 61966-2-1."""
+"""Conversion between sRGB and linear light. Source: IEC 61966-2-1."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""The paired corpus: the same performances on many people, to learn from what no film can show.
+"""The paired corpus: the same performances by many people, which no film can record.
 
 A folder holds `manifest.json`, from which all of it can be made again, and a strip of frames for every pair of a
 performance and a person. Rendering can be stopped at any moment and goes on where it was.
@@ -37,7 +37,7 @@ FIRST_PERSON, FIRST_PERFORMANCE = 10_000, 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorpusSpec:
-    """What a corpus holds."""
+    """Contents of a corpus."""
 
     people: int = 120
     performances: int = 60
@@ -53,12 +53,12 @@ class CorpusSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorpusState:
-    """How far a corpus came."""
+    """Progress of a corpus."""
 
     pairs_done: int
     pairs: int
     frames_per_cpu_hour: float | None
-    """Of this call; none if nothing was left to do."""
+    """Rendering speed of this call; None if nothing was left to do."""
 
 
 def make_corpus(folder: Path, spec: CorpusSpec, *, progress: Progress, should_stop: Callable[[], bool]) -> CorpusState:
@@ -100,7 +100,7 @@ def make_corpus(folder: Path, spec: CorpusSpec, *, progress: Progress, should_st
 def _write_pair(
     folder: Path, spec: CorpusSpec, person: int, performance_number: int, caster: Caster, renderer: DrawFigure
 ) -> None:
-    """A person in a performance: labels, mask, landmarks, and last the pictures, whose file says that all is there."""
+    """A pair's strips: labels, mask, landmarks, and last the images, whose file marks the pair as complete."""
     seed, indexes = FIRST_PERFORMANCE + performance_number, frame_numbers(spec)
     performance, scene = draw_performance(seed, indexes[-1] + 1), draw_scene(seed, indexes[-1] + 1)
     frames = list(render_loaded(caster, performance, scene, renderer, size=spec.size, frames=indexes))
@@ -125,7 +125,7 @@ def corpus_state(folder: Path) -> tuple[CorpusSpec, CorpusState]:
 
 
 def read_spec(folder: Path) -> CorpusSpec:
-    """What a folder's corpus is to hold.
+    """Contents that a folder's corpus was planned with.
 
     Raises:
         ActorError: there is no corpus, or none that can be read.
@@ -141,7 +141,7 @@ def frame_numbers(spec: CorpusSpec) -> list[int]:
 def pack_corpus(
     folder: Path, output: Path, *, size: int, quality: int, limit_mb: float, progress: Progress
 ) -> tuple[int, int]:
-    """A corpus small enough to carry, as a zip file of strips; returns performances and people in it.
+    """Pack a corpus into a zip file of strips with a size limit; returns the numbers of performances and people in it.
 
     As many performances as fit, each with all people that have it.
 

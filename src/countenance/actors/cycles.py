@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from countenance.actors.actor import Rgb
+from countenance.actors.actor import Colour
 from countenance.actors.cache import cache_folder
 from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
@@ -182,7 +182,7 @@ class BlenderWorker:
         return answer
 
     def _listen(self) -> None:
-        """Keep the last lines that Blender printed, without those that only tell how far it is."""
+        """Keep the last lines that Blender printed, without its progress lines."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if not line.startswith("Fra:"):
@@ -192,7 +192,7 @@ class BlenderWorker:
         code = self._process.wait(END_TIMEOUT_S)
         self._listener.join(END_TIMEOUT_S)
         said = " | ".join([line for line in self._last_lines if line][-4:]) or "nothing"
-        return ActorError(f"Blender ended unexpectedly (status {code}); its last words: {said}")
+        return ActorError(f"Blender ended unexpectedly (status {code}); its last output: {said}")
 
     def _end(self, *, at_once: bool) -> None:
         if at_once:
@@ -306,7 +306,7 @@ def _skin_rest(figure: Figure) -> Float[np.ndarray, "V 3"]:
     return np.asarray(head.skin_levels[figure.detail.level].matrix @ head.points)
 
 
-def _linear(srgb: Rgb) -> Float[np.ndarray, " 3"]:
+def _linear(srgb: Colour) -> Float[np.ndarray, " 3"]:
     return to_light(np.asarray(srgb, np.float64))
 
 

@@ -1,4 +1,4 @@
-"""What the extra `actors` brings, and what is said without it."""
+"""Packages of the extra `actors`, imported late; without the extra, an error that names it."""
 
 from functools import cache
 from importlib import import_module

@@ -32,7 +32,7 @@ from countenance.actors.teeth import teeth_row
 
 Detail = Literal["fast", "full"]
 Tone = Literal["likeness", "performer"]
-"""Whose skin tone a truth shows: the likeness's own skin, or the likeness's features in the performer's tone."""
+"""Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
 COLLAR_M, LOWEST_SHOWN_M = 0.58, 0.555
 CLOTH_OFF_M = 0.004
 EYE_RINGS, EYE_SIDES = 28, 36
@@ -69,7 +69,7 @@ class Mesh:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Figure:
-    """What stays the same from frame to frame; `face` and `body` are one actor but for a truth."""
+    """Everything that stays the same from frame to frame; `face` and `body` differ in a ground truth only."""
 
     face: Actor
     body: Actor
@@ -250,7 +250,7 @@ def _between_eyes(points: Points) -> Float[np.ndarray, "3"]:
 
 
 def _three(value: float, what: str) -> list[tuple[str, float]]:
-    """Weights of the least, the average and the most."""
+    """Weights of the lower extreme, the average and the upper extreme."""
     if value < 0.5:
         return [(f"min{what}", 1 - 2 * value), (f"average{what}", 2 * value)]
     return [(f"average{what}", 2 - 2 * value), (f"max{what}", 2 * value - 1)]

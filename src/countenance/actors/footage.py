@@ -66,13 +66,13 @@ class CaseSpec:
 
 
 def draw_portrait(caster: Caster, size: int) -> Rgb:
-    """An actor as their release would show them: still, from the front, in a studio; by the caster."""
+    """An actor's portrait for their release: frontal and neutral, in studio light; drawn by the caster."""
     posed = pose_figure(caster.figure, still(), 0)
     return caster.draw(posed, REFERENCE_SHOT.camera, REFERENCE_SHOT.light, size).rgb
 
 
 def claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
-    """Say in a folder what is rendered into it, so that nothing else ever is.
+    """Record in a folder what is rendered into it, so that two renderings are never mixed.
 
     Raises:
         UsageError: it holds another rendering, or something that is none.
@@ -84,7 +84,7 @@ def claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
             raise UsageError(f"{folder} holds another rendering, see {path}; choose another folder")
         return
     if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"{folder} holds something already that is no rendering; choose another folder")
+        raise UsageError(f"{folder} holds files that are not a rendering; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, told.encode())
 

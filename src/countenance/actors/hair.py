@@ -56,23 +56,23 @@ def grow_hair(
 ) -> Float[np.ndarray, "S K 3"]:
     """Strands from root to tip on a skin in neutral pose; `template` are the same points of the template."""
     hair = actor.hair
-    chance = np.random.default_rng([hair.seed, 4])
+    rng = np.random.default_rng([hair.seed, 4])
     density = scalp_places(template[faces].mean(axis=1), actor).astype(np.float64)
     number = round(num_strands * {"bald": 0.25, "tied": 0.9}.get(hair.kind, 1.0))
-    roots = scatter(chance, points, faces, density + 1e-9, number)
+    roots = scatter(rng, points, faces, density + 1e-9, number)
     start, out = roots.on(points), unit(roots.on(normals(points, faces)))
     above = hairline_height(roots.on(template), actor)
     # Fine and short at the hairline, as it grows: no edge of a cap.
     edge = np.clip(above / 0.022, 0, 1) ** 0.7
-    length = hair.length_m * (0.3 + 0.7 * edge) * chance.normal(1, 0.12, number).clip(0.6, 1.4)
+    length = hair.length_m * (0.3 + 0.7 * edge) * rng.normal(1, 0.12, number).clip(0.6, 1.4)
     if hair.kind in {"parted", "swept", "bob", "tied"}:
         low = np.clip((0.70 - roots.on(template)[:, 1]) / 0.03, 0, 1)
         length *= 1 - (0.5 if hair.kind == "bob" else 0.75) * low
-    strands = _grow(actor, start, out, length, points, faces, chance)
+    strands = _grow(actor, start, out, length, points, faces, rng)
     if hair.curl > 0.05:
-        strands = _curled(strands, out, length, hair.curl, chance)
+        strands = _curled(strands, out, length, hair.curl, rng)
     if hair.kind == "tied":
-        strands = np.concatenate([strands, _knot(chance, max(200, number // 8), strands.shape[1])])
+        strands = np.concatenate([strands, _knot(rng, max(200, number // 8), strands.shape[1])])
     return strands.astype(np.float32)
 
 
@@ -83,7 +83,7 @@ def _grow(
     length: Float[np.ndarray, " S"],
     points: Points,
     faces: Int[np.ndarray, "F 4"],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "S K 3"]:
     kind, style, number = actor.hair.kind, STYLES[actor.hair.kind], len(start)
     step = (length / (style.num_points - 1))[:, None]
@@ -99,11 +99,11 @@ def _grow(
     part_side = 1.0 if actor.hair.seed % 2 else -1.0
     part_x = part_side * {"parted": 0.024, "bob": 0.006}.get(kind, 0.0)
     side = np.tanh((start[:, 0] - part_x) / 0.006)
-    clumps = _clumps(start, chance)
-    volume = style.volume_m * (0.55 + 0.6 * chance.random(number) + 0.2 * clumps[:, 0])
+    clumps = _clumps(start, rng)
+    volume = style.volume_m * (0.55 + 0.6 * rng.random(number) + 0.2 * clumps[:, 0])
 
     here = start.copy()
-    leaning = style.scatter * chance.normal(size=start.shape) + 0.12 * clumps
+    leaning = style.scatter * rng.normal(size=start.shape) + 0.12 * clumps
     direction = unit(style.lift * out + _combed(kind, start, side, actor) + leaning)
     strand = [start - 0.0008 * out]
     for k in range(1, style.num_points):
@@ -113,7 +113,7 @@ def _grow(
             # Along the skin, and the more it stands off, the more it falls.
             comb = unit(comb - (comb * outward).sum(axis=1, keepdims=True) * outward)
             comb[:, 1] -= style.fall * np.clip((height - 0.006) / 0.012, 0, 1.5)
-        wish = unit(comb + 0.5 * style.scatter * chance.normal(size=here.shape) + 0.1 * clumps)
+        wish = unit(comb + 0.5 * style.scatter * rng.normal(size=here.shape) + 0.1 * clumps)
         direction = unit(style.stiffness * direction + (1 - style.stiffness) * wish)
         here = here + step * direction
         outward, height = above_skin(here)
@@ -152,11 +152,11 @@ def _combed(kind: HairKind, here: Points, side: Float[np.ndarray, " S"], actor: 
     return np.asarray(unit(NAPE_KNOT - here) + apart)
 
 
-def _clumps(start: Points, chance: np.random.Generator) -> Points:
+def _clumps(start: Points, rng: np.random.Generator) -> Points:
     """Neighbours lean the same way."""
     waves = [
-        np.sin(start @ chance.normal(size=3) * 180 + chance.uniform(0, 6))
-        + np.sin(start @ chance.normal(size=3) * 420 + chance.uniform(0, 6))
+        np.sin(start @ rng.normal(size=3) * 180 + rng.uniform(0, 6))
+        + np.sin(start @ rng.normal(size=3) * 420 + rng.uniform(0, 6))
         for _ in range(3)
     ]
     return np.stack(waves, axis=1) / 2
@@ -167,27 +167,27 @@ def _curled(
     out: Points,
     length: Float[np.ndarray, " S"],
     curl: float,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "S K 3"]:
     """Wound around their own course; tighter and wider the more they curl, growing from the root."""
     number, num_points, _ = strands.shape
     along = unit(np.gradient(strands, axis=1))
-    first = unit(np.cross(along, unit(out + 0.3 * chance.normal(size=out.shape))[:, None, :]))
+    first = unit(np.cross(along, unit(out + 0.3 * rng.normal(size=out.shape))[:, None, :]))
     second = np.cross(along, first)
     place = np.linspace(0, 1, num_points)
     radius = np.minimum(0.0045 * curl, 0.22 * length)[:, None] * np.minimum(1, 2.5 * place)
     turns = np.clip(length / 0.016, 0.6, 2.6)[:, None] * curl
-    phase = chance.uniform(0, 2 * np.pi, (number, 1)) + 2 * np.pi * turns * place
+    phase = rng.uniform(0, 2 * np.pi, (number, 1)) + 2 * np.pi * turns * place
     return np.asarray(
         strands + (radius * np.cos(phase))[..., None] * first + (radius * np.sin(phase))[..., None] * second
     )
 
 
-def _knot(chance: np.random.Generator, number: int, num_points: int) -> Float[np.ndarray, "S K 3"]:
+def _knot(rng: np.random.Generator, number: int, num_points: int) -> Float[np.ndarray, "S K 3"]:
     """Strands wound into a knot at the back of the head."""
-    axis_turn = chance.uniform(0, 2 * np.pi, (number, 1)) + np.linspace(0, 2.4, num_points)
-    tilt = chance.uniform(-1, 1, (number, 1)) * np.ones(num_points)
-    radius = 0.021 * np.sqrt(1 - 0.8 * tilt**2) * chance.uniform(0.8, 1.0, (number, 1))
+    axis_turn = rng.uniform(0, 2 * np.pi, (number, 1)) + np.linspace(0, 2.4, num_points)
+    tilt = rng.uniform(-1, 1, (number, 1)) * np.ones(num_points)
+    radius = 0.021 * np.sqrt(1 - 0.8 * tilt**2) * rng.uniform(0.8, 1.0, (number, 1))
     centre = NAPE_KNOT + np.array([0, 0.004, -0.034])
     around = np.stack([radius * np.cos(axis_turn), radius * np.sin(axis_turn), 0.021 * tilt], axis=-1)
     return np.asarray(centre + around)

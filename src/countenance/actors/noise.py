@@ -44,10 +44,10 @@ def _between(
 
 def spots(points: Float[np.ndarray, "N 3"], scale: float, seed: int, share: float) -> Float32[np.ndarray, " N"]:
     """0–1: round spots of uneven size, one in some of the lattice's cells; `share` of the cells have one."""
-    chance = np.random.default_rng([abs(seed), 6])
-    centre = chance.random((_PERIOD, _PERIOD, _PERIOD, 3), dtype=np.float32) * 0.5 + 0.25
-    size = chance.random((_PERIOD,) * 3, dtype=np.float32) * 0.22 + 0.08
-    size[chance.random((_PERIOD,) * 3, dtype=np.float32) > share] = 0
+    rng = np.random.default_rng([abs(seed), 6])
+    centre = rng.random((_PERIOD, _PERIOD, _PERIOD, 3), dtype=np.float32) * 0.5 + 0.25
+    size = rng.random((_PERIOD,) * 3, dtype=np.float32) * 0.22 + 0.08
+    size[rng.random((_PERIOD,) * 3, dtype=np.float32) > share] = 0
     scaled = points * scale
     low = np.floor(scaled)
     cell = tuple(low.astype(np.int64).T % _PERIOD)

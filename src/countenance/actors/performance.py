@@ -1,4 +1,4 @@
-"""What a synthetic person does: smooth curves for head, gaze and face units, drawn from a seed.
+"""A synthetic performance: smooth curves for head, gaze and face units, drawn from a seed.
 
 Head angles as in `types.FaceQuality`; gaze relative to the head, yaw > 0 to the subject's left, pitch > 0 up.
 """
@@ -44,7 +44,7 @@ MOODS: Mapping[str, Pose] = {
     "disgust": {"noseSneer*": 0.6, "mouthUpperUp*": 0.4, "browDown*": 0.4, "mouthFrown*": 0.2},
 }
 CALM = 0.55
-"""Most moods are shown at about this strength."""
+"""Strength of most moods, about."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,10 +90,10 @@ def draw_performance(seed: int, num_frames: int, config: PerformanceConfig | Non
 
 
 def _draw(seed: int, num_frames: int, config: PerformanceConfig) -> Performance:
-    chance = [np.random.default_rng([seed, 2, part]) for part in range(8)]
-    yaw = config.max_yaw_deg * _wander(chance[0], num_frames, 1.1) + 2 * _wander(chance[7], num_frames, 0.2)
-    pitch = config.max_pitch_deg * _wander(chance[1], num_frames, 0.9)
-    roll = config.max_roll_deg * _wander(chance[2], num_frames, 1.2) * 0.8
+    rngs = [np.random.default_rng([seed, 2, part]) for part in range(8)]
+    yaw = config.max_yaw_deg * _wander(rngs[0], num_frames, 1.1) + 2 * _wander(rngs[7], num_frames, 0.2)
+    pitch = config.max_pitch_deg * _wander(rngs[1], num_frames, 0.9)
+    roll = config.max_roll_deg * _wander(rngs[2], num_frames, 1.2) * 0.8
     limits = np.array([config.max_yaw_deg, config.max_pitch_deg, config.max_roll_deg])
     turned = np.clip(np.stack([yaw, pitch, roll], axis=1), -limits, limits)
 
@@ -103,16 +103,16 @@ def _draw(seed: int, num_frames: int, config: PerformanceConfig) -> Performance:
         for each in [name.replace("*", side) for side in BOTH] if name.endswith("*") else [name]:
             units[each] = units.get(each, np.zeros(num_frames)) + curve
 
-    _add_moods(chance[3], num_frames, add)
-    _add_speech(chance[4], num_frames, config.talk, add)
+    _add_moods(rngs[3], num_frames, add)
+    _add_speech(rngs[4], num_frames, config.talk, add)
     blinks = np.zeros(num_frames)
-    for centre in _moments(chance[5], num_frames, 0.4, 2.6):
+    for centre in _moments(rngs[5], num_frames, 0.4, 2.6):
         blinks = np.maximum(blinks, np.exp(-((np.maximum(np.abs(np.arange(num_frames) - centre) - 0.6, 0)) ** 2) / 2.6))
     add("eyeBlink*", blinks)
     units = {name: np.clip(curve, 0, 1) for name, curve in units.items()}
     for side in BOTH:
         units[f"eyeWide{side}"] = units.get(f"eyeWide{side}", np.zeros(num_frames)) * (1 - units[f"eyeBlink{side}"])
-    return Performance(seed=seed, yaw_pitch_roll_deg=turned, gaze_deg=_gaze(chance[6], turned, num_frames), units=units)
+    return Performance(seed=seed, yaw_pitch_roll_deg=turned, gaze_deg=_gaze(rngs[6], turned, num_frames), units=units)
 
 
 def still(
@@ -128,23 +128,23 @@ def still(
     )
 
 
-def _wander(chance: np.random.Generator, num_frames: int, step_s: float) -> Curve:
+def _wander(rng: np.random.Generator, num_frames: int, step_s: float) -> Curve:
     """A smooth curve through random points, −1–1, that spends its time over the whole range."""
     step = step_s * FRAME_RATE
     num_knots = int(num_frames / step) + 5
-    at = np.arange(num_frames) / step + chance.uniform(0, 1)
-    knots = chance.uniform(-1, 1, num_knots)
+    at = np.arange(num_frames) / step + rng.uniform(0, 1)
+    knots = rng.uniform(-1, 1, num_knots)
     low = at.astype(int)
     t = at - low
     # Smoothstep between knots: no overshoot, at rest where it turns.
     return np.asarray(knots[low] + (knots[low + 1] - knots[low]) * t * t * (3 - 2 * t))
 
 
-def _moments(chance: np.random.Generator, num_frames: int, least_s: float, most_s: float) -> list[int]:
-    found, at = [], chance.uniform(least_s, most_s) / 2 * FRAME_RATE
+def _moments(rng: np.random.Generator, num_frames: int, least_s: float, most_s: float) -> list[int]:
+    found, at = [], rng.uniform(least_s, most_s) / 2 * FRAME_RATE
     while at < num_frames:
         found.append(int(at))
-        at += chance.uniform(least_s, most_s) * FRAME_RATE
+        at += rng.uniform(least_s, most_s) * FRAME_RATE
     return found
 
 
@@ -155,37 +155,37 @@ def _ramp(num_frames: int, begin: float, end: float, rise: float) -> Curve:
     return np.asarray(flank * flank * (3 - 2 * flank))
 
 
-def _add_moods(chance: np.random.Generator, num_frames: int, add) -> None:  # type: ignore[no-untyped-def]
-    at, names = chance.uniform(0, 0.5) * FRAME_RATE, list(MOODS)
+def _add_moods(rng: np.random.Generator, num_frames: int, add) -> None:  # type: ignore[no-untyped-def]
+    at, names = rng.uniform(0, 0.5) * FRAME_RATE, list(MOODS)
     while at < num_frames:
-        lasts = chance.uniform(0.8, 2.0) * FRAME_RATE
-        strength = float(np.clip(chance.normal(CALM, 0.3), 0.15, 1.1))
-        for name, weight in MOODS[names[chance.integers(len(names))]].items():
+        lasts = rng.uniform(0.8, 2.0) * FRAME_RATE
+        strength = float(np.clip(rng.normal(CALM, 0.3), 0.15, 1.1))
+        for name, weight in MOODS[names[rng.integers(len(names))]].items():
             add(name, weight * strength * _ramp(num_frames, at, at + lasts, 0.3 * FRAME_RATE))
-        at += lasts + chance.uniform(0.1, 0.8) * FRAME_RATE
+        at += lasts + rng.uniform(0.1, 0.8) * FRAME_RATE
 
 
-def _add_speech(chance: np.random.Generator, num_frames: int, talk: float, add) -> None:  # type: ignore[no-untyped-def]
+def _add_speech(rng: np.random.Generator, num_frames: int, talk: float, add) -> None:  # type: ignore[no-untyped-def]
     """Syllables, a closing and a vowel each, in phrases with pauses."""
-    at = chance.uniform(0, 0.5) * FRAME_RATE
+    at = rng.uniform(0, 0.5) * FRAME_RATE
     while at < num_frames and talk > 0:
-        for _ in range(int(chance.integers(3, 8))):
-            for kind, lasts in ((CONSONANTS, chance.uniform(1.2, 2.2)), (VOWELS, chance.uniform(2.8, 5.0))):
-                strength = talk * float(chance.uniform(0.6, 1.2))
-                for name, weight in VISEMES[kind[chance.integers(len(kind))]].items():
+        for _ in range(int(rng.integers(3, 8))):
+            for kind, lasts in ((CONSONANTS, rng.uniform(1.2, 2.2)), (VOWELS, rng.uniform(2.8, 5.0))):
+                strength = talk * float(rng.uniform(0.6, 1.2))
+                for name, weight in VISEMES[kind[rng.integers(len(kind))]].items():
                     add(name, weight * strength * _ramp(num_frames, at, at + lasts, 2.2))
                 at += lasts
-        at += chance.uniform(0.3, 1.0) * FRAME_RATE
+        at += rng.uniform(0.3, 1.0) * FRAME_RATE
 
 
-def _gaze(chance: np.random.Generator, turned: Float[np.ndarray, "N 3"], num_frames: int) -> Float[np.ndarray, "N 2"]:
+def _gaze(rng: np.random.Generator, turned: Float[np.ndarray, "N 3"], num_frames: int) -> Float[np.ndarray, "N 2"]:
     """Quick jumps between points, partly back to the camera as the head turns away."""
     gaze = np.zeros((num_frames, 2))
     at = 0
     while at < num_frames:
-        lasts = int(chance.uniform(0.5, 1.6) * FRAME_RATE)
-        away = (chance.uniform(-14, 14), chance.uniform(-9, 9))
-        gaze[at : at + lasts] = away if chance.random() < 0.6 else (0, 0)
+        lasts = int(rng.uniform(0.5, 1.6) * FRAME_RATE)
+        away = (rng.uniform(-14, 14), rng.uniform(-9, 9))
+        gaze[at : at + lasts] = away if rng.random() < 0.6 else (0, 0)
         at += lasts
     smooth = np.stack([np.convolve(np.pad(axis, 1, mode="edge"), [0.2, 0.6, 0.2], "valid") for axis in gaze.T], axis=1)
     smooth[:, 0] -= np.clip(0.45 * turned[:, 0], -18, 18)

@@ -1,4 +1,4 @@
-"""Rays against a figure's triangles: what each meets first, and the values there."""
+"""Ray casting against a figure's triangles: the first hit, and the values there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from countenance.actors.actor import Rgb
+from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.scene import Camera
@@ -14,7 +14,7 @@ from countenance.actors.surface import embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 
 COVER = {Part.BROW: (0.00030, 0.7), Part.LASH: (0.00022, 0.35), Part.BEARD: (0.00030, 0.45)}
-"""Half the width in metres, and how much is hidden: fine hair is drawn wider and fainter, or rays would miss it."""
+"""Half the width in metres, and opacity: fine hair is drawn wider and fainter, or rays would miss it."""
 Vectors = Float32[np.ndarray, "N 3"]
 
 
@@ -80,7 +80,7 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
     """Everything of a frame that changes its shape, as triangles."""
     glasses = figure.body.glasses
     none = (0.0, 0.0, 0.0)
-    meshes: list[tuple[Part, np.ndarray, np.ndarray, Rgb, float]] = [
+    meshes: list[tuple[Part, np.ndarray, np.ndarray, Colour, float]] = [
         (Part.SKIN, posed.skin, figure.skin_faces, none, 0.0),
         (Part.EYE, posed.eye_left, figure.eye.faces, none, 1.0),
         (Part.EYE, posed.eye_right, figure.eye.faces, none, 1.0),
@@ -177,8 +177,8 @@ def as_ribbons(strands: Float[np.ndarray, "S K 3"], radius: float, seed: int) ->
         none = np.zeros((0, 3), np.float32)
         return Ribbons(points=none, triangles=np.zeros((0, 3), np.int32), along=none, points_a_strand=1)
     along = unit(np.gradient(strands, axis=1))
-    chance = np.random.default_rng([seed, 13])
-    side = unit(np.cross(along, unit(chance.normal(size=(number, 1, 3)))))
+    rng = np.random.default_rng([seed, 13])
+    side = unit(np.cross(along, unit(rng.normal(size=(number, 1, 3)))))
     width = radius * np.linspace(1, 0.5, length)[None, :, None]
     points = np.stack([strands + width * side, strands - width * side], axis=2).reshape(-1, 3)
     i, j = np.meshgrid(np.arange(number), np.arange(length - 1), indexing="ij")
@@ -192,6 +192,6 @@ def as_ribbons(strands: Float[np.ndarray, "S K 3"], radius: float, seed: int) ->
     )
 
 
-def linear(srgb: Rgb) -> Float32[np.ndarray, " 3"]:
+def linear(srgb: Colour) -> Float32[np.ndarray, " 3"]:
     """A colour of the screen as light."""
     return to_light(np.array(srgb, np.float32))

@@ -1,4 +1,4 @@
-"""Frames of an actor's performance, and the exact answer to a replacement, with all that is known of each frame."""
+"""Frames of an actor's performance, and ground-truth face swaps, with labels, mask, depth, landmarks, pose and gaze."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ SAMPLES = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ActorFrame:
-    """One frame and its truth."""
+    """One frame and its ground truth."""
 
     index: int
     rgb: UInt8[np.ndarray, "S S 3"]
@@ -134,7 +134,7 @@ def truth(
     size: int,
     frames: Iterable[int],
 ) -> Iterator[ActorFrame]:
-    """The exact answer: what `render` gives for the performer, with the likeness's face; see `build_truth`."""
+    """The ground truth: what `render` gives for the performer, with the likeness's face; see `build_truth`."""
     figure = build_truth(likeness, performer, tone, DETAIL_OF[renderer.name])
     return render_figure(figure, performance, scene, renderer, size=size, frames=frames)
 

@@ -1,4 +1,4 @@
-"""How a figure looks where a ray meets it: materials, light, and the way to a picture's colours."""
+"""Shading of a figure where a ray meets it: materials, light, and the way to a picture's colours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from countenance.actors.surface import unit
 from countenance.vision.parts import Part
 
 SCATTER_RGB = np.array([0.30, 0.12, 0.07], np.float32)
-"""How far light creeps round a skin's edge, by colour: the look of light that scatters inside."""
+"""How far light wraps around a skin's edge, by colour: an approximation of subsurface scattering."""
 LIPS_INNER = [13, 14]
 """Of the 468 points."""
 Colours = Float32[np.ndarray, "N 3"]
@@ -35,7 +35,7 @@ class Lighting:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Look:
-    """What of a figure's look stays the same from frame to frame."""
+    """The part of a figure's appearance that stays the same from frame to frame."""
 
     figure: Figure
     texture: Float32[np.ndarray, "S S 3"]
@@ -65,7 +65,7 @@ class Surface:
 
 
 def lighting(light: Light) -> Lighting:
-    """All that a shot's light says."""
+    """A shot's light, prepared for shading."""
     around = surroundings(light)
     return Lighting(around=around, lamps=lamp_irradiance(light) + [(s.direction, s.irradiance) for s in around.suns])
 
@@ -123,7 +123,7 @@ def tone_mapped(light: Colours) -> Colours:
     """As a camera would: highlights roll off, the middle keeps its contrast; sRGB 0–1.
 
     The same curve as Cycles' frames have, Blender's "Filmic" with "Medium High Contrast", fitted to a ramp of greys: at
-    most .0063 off from 1/256 to 64.
+    most 0.0063 off from 1/256 to 64.
     """
     stops = np.log2(np.clip(light, 2**-10, 2**6))
     return np.asarray(1 / (1 + np.exp(-(1.6264 + stops * (0.7120 + stops * (0.02631 + stops * 0.002065))))), np.float32)

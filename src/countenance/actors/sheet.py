@@ -1,4 +1,4 @@
-"""Contact sheets: many actors on one picture, to look at."""
+"""Contact sheets: many actors in one image."""
 
 from collections.abc import Sequence
 from pathlib import Path

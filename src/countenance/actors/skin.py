@@ -1,4 +1,4 @@
-"""The skin's pictures: colour, roughness and height for every texel of the head's map, made from numbers."""
+"""The skin's texture maps: colour, roughness and height for every texel, generated procedurally."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -202,7 +202,7 @@ def _cheeks_and_nose(points: Float[np.ndarray, "N 3"]) -> Values:
 
 
 def _creases(points: Float[np.ndarray, "N 3"], skin: Skin, age: float) -> Values:
-    """0–1: lines that a life draws: across the forehead, between the brows, beside eyes and mouth, on the neck."""
+    """0–1: wrinkles: across the forehead, between the brows, beside eyes and mouth, on the neck."""
     x, y, z = points.astype(np.float32).T
     front = np.clip((z - 0.05) / 0.03, 0, 1)
     bend = noise(points, 45.0, skin.seed + 6, 2) - 0.5

@@ -43,25 +43,25 @@ class ShortHair:
 
 def grow_brows(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"]) -> ShortHair:
     """Both brows: upright at the nose, lying outwards along the arch, thinning to the end."""
-    brows, chance = actor.brows, np.random.default_rng([actor.seed, 7])
+    brows, rng = actor.brows, np.random.default_rng([actor.seed, 7])
     number = round(650 * brows.density)
-    place = chance.random((2, number)) ** 0.85
+    place = rng.random((2, number)) ** 0.85
     middle = 0.0105 + 0.047 * place
     arch = brows.arch_m * np.sin(np.pi * np.clip(0.75 * place + 0.02, 0, 1))
     half = 0.9 * brows.thickness_m * (1 - 0.72 * place**1.5)
-    off = chance.uniform(-1, 1, (2, number))
+    off = rng.uniform(-1, 1, (2, number))
     height = 0.7435 + arch - 0.003 * place + half * off
     sides = np.array([[1.0], [-1.0]])
     roots = seen_from_front(template, faces, (sides * middle).ravel(), height.ravel())
     if len(roots) != 2 * number:
         raise AssertionError("a brow's root lies beside the face")
     angle = np.interp(place, [0, 0.2, 0.6, 1], [78, 45, 12, -24]) - off * np.interp(place, [0, 0.3, 1], [10, 28, 12])
-    angle = np.radians(angle + 8 * chance.normal(size=angle.shape))
+    angle = np.radians(angle + 8 * rng.normal(size=angle.shape))
     direction = np.stack([sides * np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1).reshape(-1, 3)
     return ShortHair(
         roots=roots,
         direction=direction,
-        length=0.0072 * (1 + 0.3 * chance.normal(size=2 * number)).clip(0.5, 1.6),
+        length=0.0072 * (1 + 0.3 * rng.normal(size=2 * number)).clip(0.5, 1.6),
         lift=0.3,
     )
 
@@ -70,7 +70,7 @@ def grow_beard(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], nu
     """A beard's strands, or nothing."""
     if actor.beard is None:
         return None
-    chance = np.random.default_rng([actor.seed, 8])
+    rng = np.random.default_rng([actor.seed, 8])
     centres = template[faces].mean(axis=1)
     lips = np.zeros(len(centres), np.float32)
     density = np.clip(beard_places(centres, lips) - 0.2, 0, 1).astype(np.float64)
@@ -78,11 +78,11 @@ def grow_beard(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], nu
     mouth = (np.abs(centres[:, 0]) < 0.024) & (np.abs(centres[:, 1] - 0.6585) < 0.0095) & (centres[:, 2] > 0.1)
     density[mouth | (centres[:, 2] < 0.02)] = 0
     number = round(num_strands * actor.beard.density)
-    roots = scatter(chance, template, faces, density, number)
+    roots = scatter(rng, template, faces, density, number)
     return ShortHair(
         roots=roots,
-        direction=unit(np.array([0, -1.0, 0.15]) + 0.4 * chance.normal(size=(number, 3))),
-        length=actor.beard.length_m * chance.uniform(0.5, 1.4, number),
+        direction=unit(np.array([0, -1.0, 0.15]) + 0.4 * rng.normal(size=(number, 3))),
+        length=actor.beard.length_m * rng.uniform(0.5, 1.4, number),
         lift=0.55,
     )
 
@@ -111,18 +111,18 @@ class Lashes:
 
 def grow_lashes(actor: Actor) -> Lashes:
     """More and longer ones on the upper lids."""
-    chance = np.random.default_rng([actor.seed, 9])
+    rng = np.random.default_rng([actor.seed, 9])
     pairs, part, length, jitter, curl = [], [], [], [], []
     full = 1.15 - 0.35 * actor.sex
     for edge, steps in enumerate(load_head().lash_pairs):
         upper = edge % 2 == 0
         number = 110 if upper else 45
-        at = np.sort(chance.random(number)) * (len(steps) - 1.001)
+        at = np.sort(rng.random(number)) * (len(steps) - 1.001)
         low = at.astype(int)
         pairs.append(np.concatenate([steps[low], steps[low + 1]], axis=1))
         part.append((at - low)[:, None])
-        length.append((0.0056 if upper else 0.0032) * full * chance.uniform(0.7, 1.05, (number, 1)))
-        jitter.append(np.array([0, 0, 0.4]) + 0.1 * chance.normal(size=(number, 3)))
+        length.append((0.0056 if upper else 0.0032) * full * rng.uniform(0.7, 1.05, (number, 1)))
+        jitter.append(np.array([0, 0, 0.4]) + 0.1 * rng.normal(size=(number, 3)))
         curl.append(np.full((number, 1), 0.0014 if upper else -0.0003))
     return Lashes(
         pairs=np.concatenate(pairs),

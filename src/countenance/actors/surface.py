@@ -1,4 +1,4 @@
-"""Geometry on a mesh of quads: normals, places to root hair at, and what is nearest."""
+"""Geometry on a mesh of quads: normals, places to root hair at, and intersections."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,12 +54,12 @@ def triangles_of(faces: Quads) -> Int[np.ndarray, "T 3"]:
 
 
 def scatter(
-    chance: np.random.Generator, points: Points, faces: Quads, density: Float[np.ndarray, " F"], number: int
+    rng: np.random.Generator, points: Points, faces: Quads, density: Float[np.ndarray, " F"], number: int
 ) -> Roots:
     """Random places on the quads, as dense as asked."""
     share = areas(points, faces) * density
-    chosen = chance.choice(len(faces), number, p=share / share.sum())
-    u, v = chance.random((2, number))
+    chosen = rng.choice(len(faces), number, p=share / share.sum())
+    u, v = rng.random((2, number))
     weights = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], axis=1)
     return Roots(corners=faces[chosen], weights=weights)
 
@@ -85,7 +85,7 @@ def embree_scene(points: np.ndarray, triangles: np.ndarray) -> Any:
     scene_type, mesh_type, device = embree()
     scene = scene_type(device)
     if len(triangles) == 0:
-        # Embree wants something to meet: a triangle far away.
+        # Embree refuses an empty scene: one triangle far away.
         points, triangles = np.full((3, 3), 1e6), np.array([[0, 1, 2]])
     mesh_type(scene, np.ascontiguousarray(points, np.float32), np.ascontiguousarray(triangles, np.int32))
     return scene

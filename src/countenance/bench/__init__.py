@@ -1,1 +1,1 @@
-"""The benchmark: every method against the exact answer, and the judge that measures them."""
+"""The benchmark: every method against the ground truth, and the judge that measures them."""

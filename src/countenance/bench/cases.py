@@ -18,7 +18,7 @@ from countenance.progress import Progress
 from countenance.types import Role
 
 DEMO = "demo"
-"""The name of the case that is made of the package's demo and needs no actors."""
+"""Name of the case that uses the package's demo footage and needs no renderer."""
 DEMO_LIKENESS, DEMO_PERFORMER = "zuri", "kofi"
 ROLES: tuple[Role, Role] = ("likeness", "performer")
 LEAST_SIZE = 64
@@ -36,7 +36,7 @@ class Case:
     performance: int = 0
     scene: int = 0
     tones: Literal["near", "far"] = "near"
-    """Whether the two people's skin is alike: on near tones a plate is near the truth from the start."""
+    """Whether the two people's skin tones are close: then the plate is close to the ground truth from the start."""
     renderer: Literal["caster", "cycles"] = "caster"
     size: int = 256
     """Side of the frames in pixels."""
@@ -58,7 +58,7 @@ class CaseFiles:
 
     @property
     def truth(self) -> Path:
-        """Pictures of the exact answer.
+        """Ground-truth frames.
 
         In the performer's skin tone where there is a choice: the composite keeps the plate's colours.
         """
@@ -70,15 +70,15 @@ class CaseFiles:
         return self.folder / "mask"
 
     def training(self, role: Role) -> Path:
-        """The clip from which a person is learned."""
+        """A person's training clip."""
         return self.folder / f"{role}_training.mp4"
 
     def reference(self, role: Role) -> Path:
-        """The picture of a person's release."""
+        """The portrait in a person's release."""
         return self.folder / f"{role}.png"
 
     def digest(self) -> str:
-        """Over the content of all files that decide a result."""
+        """Digest of all files that influence a result."""
         digest = hashlib.sha256()
         people = [path for role in ROLES for path in (self.training(role), self.reference(role))]
         for path in [self.plate, *people, *sorted(self.truth.glob("*.png")), *sorted(self.masks.glob("*.png"))]:
@@ -102,18 +102,18 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}; check the name") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, RecursionError) as error:
-        raise UsageError(f"{path} is no case file ({error}); it holds a [[case]] table for each case") from None
+        raise UsageError(f"{path} is not a case file ({error}); it should hold a [[case]] table per case") from None
     if not isinstance(entries, list):
-        raise UsageError(f"{path} is no case file; it holds a [[case]] table for each case")
+        raise UsageError(f"{path} is not a case file; it should hold a [[case]] table per case")
     cases = tuple(_case(entry, path) for entry in entries)
     names = [case.name for case in cases]
     if len(set(names)) < len(names) or not names:
-        raise UsageError(f"expected cases with names of their own in {path}, got {', '.join(names) or 'none'}")
+        raise UsageError(f"expected a different name for each case in {path}, got {', '.join(names) or 'none'}")
     return cases
 
 
 def case_files(case: Case, progress: Progress) -> CaseFiles:
-    """The case's files in the cache, made now if need be; a rendering that was cut short goes on.
+    """The case's files in the cache, rendered if missing; an interrupted rendering resumes.
 
     Raises:
         ActorError: packages or Blender are missing, or a render failed.
@@ -131,7 +131,7 @@ def case_files(case: Case, progress: Progress) -> CaseFiles:
 
 
 def case_folder(case: Case) -> Path:
-    """Where a case's files are kept; another for other seeds or sizes."""
+    """Folder of a case's files; seeds and sizes are part of its name."""
     facts = json.dumps([asdict(case), RENDERING], sort_keys=True)
     return cache_folder() / "bench" / f"{case.name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 
@@ -180,7 +180,7 @@ def _copy_demo(made: CaseFiles) -> None:
 
 
 def _render(case: Case, folder: Path, progress: Progress) -> None:
-    # Only here: the demo's case needs none of what actors need.
+    # Imported late: the demo's case needs no renderer.
     from countenance.actors.footage import CaseSpec, render_case  # noqa: PLC0415
 
     values = {name: value for name, value in asdict(case).items() if name != "tones"}

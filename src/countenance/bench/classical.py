@@ -1,9 +1,9 @@
-"""A swap without learning: the likeness's nearest training face, warped through the mesh.
+"""A baseline without learning: the likeness's nearest training face, warped through the mesh.
 
-For each frame the likeness's own face that is nearest in pose and expression is drawn into the likeness's shape under
-the performer's pose and expression, triangle by triangle, and coarse light and shade are made those of the plate; the
-product's composite matches its colour and blends it. Sharp at once and the right person; what it can't do is lips that
-no training face had, what the chosen face did not show, and the same choice in two successive frames.
+For each frame, the likeness's training face that is nearest in pose and expression is warped triangle by triangle into
+the likeness's shape under the performer's pose and expression, and takes its coarse shading from the plate; the
+product's composite matches its colour and blends it. It is sharp at once and shows the right person. It can't show
+mouth shapes that no training face had or anything hidden in the chosen face, and it flickers where the choice changes.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ FRAME_PX = 64
 SUBPIXEL_BITS = 4
 EDGE_SIGMA_PX = 1.0
 SHADE_REACH = 0.08
-"""Standard deviation, in parts of the crop, of the window in which lightness is made the plate's: narrower than the
-play of light over a face, wider than its features."""
+"""Standard deviation, as a fraction of the crop, of the window in which lightness is matched to the plate's: narrower
+than the shading of a face, wider than its features."""
 
 # Around both eyes, both brows and both edges of the lips: where expression shows.
 EXPRESSIVE = (
@@ -48,7 +48,7 @@ EXPRESSIVE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PosedMesh:
-    """A mesh split into where the head is and what the face does."""
+    """A mesh split into head pose and face shape."""
 
     face: Float[np.ndarray, "468 3"]
     """In canonical axes and units: shape and expression."""
@@ -57,7 +57,7 @@ class PosedMesh:
     shift: Float[np.ndarray, "3"]
 
     def placed(self, face: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "468 3"]:
-        """Another face in this head's place, in pixels."""
+        """Another face shape under this head's pose, in pixels."""
         return np.asarray(self.scale * face @ self.rotation.T + self.shift)
 
 
@@ -73,7 +73,7 @@ class Reference:
 
 
 class ClassicalDrawer:
-    """Draws the likeness from its own training faces, as the composite wants it."""
+    """Draws the likeness from its own training faces, as the composite takes it."""
 
     size = RESOLUTION
     batch = 1
@@ -98,7 +98,7 @@ class ClassicalDrawer:
         self.digest = self._digest()
 
     def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
-        """One drawn face for each; where the mesh isn't found, with a mask of nothing."""
+        """One drawn face for each input; where the mesh isn't found, with an empty mask."""
         return [self._draw(face) for face in faces]
 
     def _draw(self, face: FaceInput) -> DrawnFace:
@@ -112,7 +112,7 @@ class ClassicalDrawer:
         reference = self._references[int(nearest)]
         wanted = posed.placed(self._likeness_mean + expression)
         drawn, coverage = warp_mesh(reference.rgb, reference.landmarks_xy, wanted)
-        # Beyond the mesh the performer's own skin goes on: the composite's soft border reaches over the edge.
+        # Beyond the mesh the performer's own skin continues: the composite's soft border reaches over the edge.
         shaded = shaded_like(drawn, crop, coverage * face.mask)
         return DrawnFace(rgb=crop + coverage[..., None] * (shaded - crop), mask=coverage * face.mask)
 
@@ -131,7 +131,7 @@ class ClassicalDrawer:
 
 
 def split_pose(landmarks_xyz: Float[np.ndarray, "468 3"]) -> PosedMesh:
-    """Fit the canonical head to the points that neither jaw nor mouth move, and take its pose away."""
+    """Fit the canonical head to the points that neither jaw nor mouth move, and remove its pose."""
     rigid = canonical_mesh()[:, 1] < canonical_mesh()[NOSE_BASE, 1]
     landmarks = landmarks_xyz.astype(np.float64)
     scale, rotation, shift = similarity_between(canonical_mesh()[rigid].astype(np.float64), landmarks[rigid])
@@ -143,7 +143,7 @@ def warp_mesh(
     from_xy: Float32[np.ndarray, "468 2"],
     to_xyz: Float[np.ndarray, "468 3"],
 ) -> tuple[Float32[np.ndarray, "S S 3"], Float32[np.ndarray, "S S"]]:
-    """Draw a picture's mesh moved to other points, each triangle by its own affine map; RGB and coverage, 0–1.
+    """Warp an image by its mesh to other points, each triangle by its own affine map; RGB and coverage, 0–1.
 
     Triangles are painted from the far ones to the near ones, so that a turned head's far side doesn't cover its nose.
     """
@@ -173,7 +173,7 @@ def warp_mesh(
 def shaded_like(
     rgb: Float32[np.ndarray, "S S 3"], other_rgb: Float32[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]
 ) -> Float32[np.ndarray, "S S 3"]:
-    """The picture, 0–1, with the other's coarse lightness inside the mask."""
+    """The image, 0–1, with the other's coarse lightness inside the mask."""
     lab, other_lab = (cv2.cvtColor(picture, cv2.COLOR_RGB2Lab) for picture in (rgb, other_rgb))
     sigma = SHADE_REACH * rgb.shape[0]
     weight = cv2.GaussianBlur(mask, (0, 0), sigma) + np.float32(1e-3)

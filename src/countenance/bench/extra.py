@@ -1,4 +1,4 @@
-"""What the extra `bench` brings, and what is said without it."""
+"""Packages of the extra `bench`; without it, an error that names it."""
 
 from importlib.util import find_spec
 
@@ -8,7 +8,7 @@ PACKAGES = ("matplotlib", "skimage")
 
 
 def require_extra() -> None:
-    """See that the benchmark's own packages are there.
+    """Check that the benchmark's own packages are installed.
 
     Raises:
         UsageError: the extra isn't installed.

@@ -1,4 +1,4 @@
-"""The ways to put a face onto a plate that the benchmark compares, each trained for a budget of processor time."""
+"""The methods that the benchmark compares, each trained for a budget of processor time."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,12 +32,12 @@ SHORT_S = 600.0
 """Below this budget we train at 64 px, as in the demo; from it on at 128 px."""
 NEVER_S = 1e9
 SAFETY = 0.95
-"""Of the images that the calibration promises, so that the learning rate ends its way within the budget."""
+"""Fraction of the images that the calibration predicts, so that the learning-rate schedule ends within the budget."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What a method is given."""
+    """Inputs of a method."""
 
     project: Project
     files: CaseFiles
@@ -59,7 +59,7 @@ class Stage:
 
 @dataclass(kw_only=True, slots=True)
 class Stopwatch:
-    """Processor time of this process, from its first reading on; a training's wish to stop."""
+    """Processor time of this process, from its first reading on; asks a training to stop."""
 
     stop_s: float
     spent_s: float = 0.0
@@ -74,7 +74,7 @@ class Stopwatch:
 
 
 def chosen_methods(names: str | None) -> tuple[str, ...]:
-    """Methods by their names with commas between; all of them without.
+    """Methods by their names, separated by commas; all of them without.
 
     Raises:
         UsageError: there is no such method.
@@ -84,12 +84,12 @@ def chosen_methods(names: str | None) -> tuple[str, ...]:
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
         if name not in METHODS:
-            raise UsageError(f"there is no method {name!r}; choose among {', '.join(METHODS)}")
+            raise UsageError(f"no method is called {name!r}; choose among {', '.join(METHODS)}")
     return tuple(method for method in METHODS if method in wanted)
 
 
 def stages(method: str, job: Job) -> Iterator[Stage]:
-    """Train a method and show it at each stop; what needs no training is shown once."""
+    """Train a method and render the plate at each stop; what needs no training is rendered once."""
     if method == TRUTH:
         yield Stage(cpu_s=0.0, images=0, publish=lambda output: _publish_truth(job, output))
     elif method == CLASSICAL:
@@ -138,7 +138,7 @@ def _ours(job: Job) -> Iterator[Stage]:
 
 
 def resolution_for(job: Job) -> int:
-    """Side in pixels of the faces that we draw within a budget."""
+    """Side in pixels of the faces that our model generates within a budget."""
     return 64 if job.stops_s[-1] < SHORT_S else 128
 
 

@@ -1,7 +1,7 @@
-"""The networks of other systems, rebuilt from their published sizes, and taught by their published losses.
+"""The networks of other systems, rebuilt from their published sizes, and trained with their published losses.
 
-What is theirs: the layers and their widths, the losses, the optimiser and its numbers, the strength of the warps.
-What isn't: our crops in even light go in, our composite takes what comes out, one batch size serves all, and what their
+Theirs are the layers and their widths, the losses, the optimiser and its parameters, and the strength of the warps.
+Ours are the light-normalised crops that go in, the composite, and one batch size for all; what their
 users tune by hand (eye and mouth weights, later stages, days of training) is left out. `docs/benchmark.md` says so too.
 
 Sources: the models `lightweight` and `original` of faceswap and its defaults (SSIM + MSE inside the mask, Adam 5e-5);
@@ -25,7 +25,7 @@ from countenance.model.batches import to_network_range
 PeerName = Literal["faceswap-lightweight", "faceswap-original", "deepfacelab-df", "deepfacelab-liae"]
 
 RESOLUTION = 64
-"""Of all four: the one at which faceswap's two models are defined, and that a processor can bear."""
+"""Of all four: that of faceswap's two models, and affordable on a CPU."""
 BATCH_SIZE = 8
 """Both people together, as in our own short trainings; theirs are of 16 and more, and would bring fewer steps."""
 SLOPE = 0.1
@@ -39,12 +39,12 @@ MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 10.0, 0.05, 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Warp:
-    """How the input is bent against the picture to draw."""
+    """Strength of the random warp of the input against its target."""
 
     nodes: int
     """A side."""
     spread: float
-    """Standard deviation of the nodes, in parts of the crop."""
+    """Standard deviation of the nodes, as a fraction of the crop."""
     flips: bool
 
 
@@ -72,7 +72,7 @@ class Upscale(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a short cut."""
+    """Two convolutions beside a skip connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Residual(nn.Module):
 
 
 def strided_encoder(widths: Iterable[int]) -> nn.Sequential:
-    """Each level halves the picture's side."""
+    """Each level halves the image's side."""
     layers: list[nn.Module] = []
     for before, after in pairwise([3, *widths]):
         layers += [nn.Conv2d(before, after, 5, 2, 2), nn.LeakyReLU(SLOPE)]
@@ -263,7 +263,7 @@ def _adabelief(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
 
 FACESWAP_WARP = Warp(nodes=5, spread=0.02, flips=True)
 DEEPFACELAB_WARP = Warp(nodes=5, spread=0.06, flips=False)
-"""The middle one of the three grids among which that system chooses by chance."""
+"""The middle one of the three grids among which that system chooses at random."""
 
 PEERS: dict[PeerName, PeerSpec] = {
     "faceswap-lightweight": PeerSpec(
@@ -294,7 +294,7 @@ PEERS: dict[PeerName, PeerSpec] = {
 
 
 class PeerTraining:
-    """A peer that learns one likeness and one performer, step by step."""
+    """A peer that is trained on one likeness and one performer, step by step."""
 
     def __init__(self, spec: PeerSpec, people: Sequence[Tensor], seed: int = 1) -> None:
         """`people` are the likeness's faces, then the performer's, from `stack_faces` at `RESOLUTION`."""
@@ -327,7 +327,7 @@ class PeerTraining:
 
 
 class PeerDrawer:
-    """Draws the likeness by a peer, as the composite wants it."""
+    """Draws the likeness by a peer, as the composite takes it."""
 
     size = RESOLUTION
     batch = 1

@@ -1,4 +1,4 @@
-"""Results to look at: plots of quality against processor time, and contact sheets."""
+"""Plots of quality against processor time, and contact sheets."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ Rgb = UInt8[np.ndarray, "H W 3"]
 NUM_FRAMES = 3
 TILE_PX = 224
 MARGIN = 0.3
-"""Around the face, in parts of its larger side."""
+"""Margin around the face, as a fraction of its larger side."""
 DIFFERENCE_GAIN = 3.0
 CAPTION_PX, LEFT_PX, GAP_PX = 44, 96, 6
 BACKGROUND, INK, FAINT = (20, 20, 22), (240, 240, 240), (160, 160, 165)
@@ -85,7 +85,7 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
     """Plate, truth, each method, and below each how far it is from the truth, for frames spread over the plate."""
     made = case_files(case, Silent())
     rows = [row for row in results["rows"] if row["case"] == case.name and row["method"] not in ("plate", "truth")]
-    shown_rows = [("plate", made.plate, ""), ("truth", made.truth, "the exact answer")]
+    shown_rows = [("plate", made.plate, ""), ("truth", made.truth, "the ground truth")]
     for row in rows:
         last = row["stages"][-1]
         shown_rows.append(

@@ -1,6 +1,6 @@
-"""A project for one case: releases made on the spot, both face sets, and the door through which results leave.
+"""A project for one case: releases made on the spot, both face sets, and the publishing of results.
 
-Both people are synthetic, so the benchmark holds their keys; everything else is what a user's project goes through.
+Both people are synthetic, so the benchmark holds their keys; everything else is as in a user's project.
 """
 
 import hashlib
@@ -51,10 +51,10 @@ PUBLISHING = GenerateConfig(
     skin="performer",
     quality=4,
     label=False,
-    unlabelled_reason="synthetic actors, compared with the exact answer pixel by pixel",
+    unlabelled_reason="synthetic actors, compared with the ground truth pixel by pixel",
 )
-"""In the performer's skin tone, as the truth that is compared with; hardly compressed, since the judge is to see the
-swap and not the encoder."""
+"""In the performer's skin tone, as the truth that is compared with; hardly compressed, so that the judge measures
+the swap and not the encoder."""
 REFERENCES_NAME = "references.npz"
 SEED = 1
 
@@ -62,7 +62,7 @@ SEED = 1
 def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
     """A project with both releases and both face sets, and the mean faces that the judge compares with.
 
-    Made aside and renamed, so that what is there is whole.
+    Made under a temporary name and renamed, so that a folder that exists is complete.
     """
     aside = folder.with_name(f".{folder.name}")
     if aside.exists():
@@ -114,7 +114,7 @@ def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
 
 
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
-    """What `generate` does, with another drawer: same scan, smoothing, composite and publishing."""
+    """`generate` with another drawer: same scan, smoothing, composite and publishing."""
     info = probe(plate)
     guard = _may_generate(project)
     found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)

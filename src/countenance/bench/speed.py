@@ -57,7 +57,7 @@ FRAME_RATE = 24
 THREADS = 2
 STEPS = 4
 ANOTHER_DIFFERENCE, YET_ANOTHER_DIFFERENCE = 0.0301, 0.0302
-"""Settings a hair from the default, so that faces are looked for anew."""
+"""Settings slightly off the default, so that the scan runs again."""
 
 Result = TypeVar("Result")
 
@@ -191,7 +191,7 @@ def _startup() -> Figure:
 
 
 def _faces(resolution: int) -> list[torch.Tensor]:
-    """Two people of noise: speed doesn't depend on what is in a picture."""
+    """Two people of noise: speed doesn't depend on image content."""
     random = torch.Generator().manual_seed(1)
     side = 2 * resolution
     return [torch.randint(0, 256, (16, 4, side, side), generator=random, dtype=torch.uint8) for _ in range(2)]
@@ -312,7 +312,7 @@ def _large_case(folder: Path) -> CaseFiles:
 
 
 def _write_large(small: Path, large: Path, num_frames: int) -> None:
-    """Square frames in the middle of 720p ones, forth and back; nothing that anybody takes away."""
+    """Square frames in the middle of 720p ones, forth and back; never published."""
     width, height = FRAME_WH
     frames = list(pictures(small))
     with av.open(large, "w") as container:

@@ -1,4 +1,4 @@
-"""Results as tables: gains first, because they alone can't be won by doing nothing, then absolute figures."""
+"""Results as tables: gains first, because an untouched plate scores 0 there, then absolute figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ ABSOLUTE: tuple[tuple[str, str, int], ...] = (
 )
 """Field, heading, decimals."""
 FROM_MESH = ("shape_pct", "expression_pct", "gaze_deg", "pose_deg")
-"""Says nothing where the mesh is found in a few frames only."""
+"""Not meaningful where the mesh is found in a few frames only."""
 
 
 def results_with_gains(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def absolute_table(results: Mapping[str, Any]) -> str:
 
 
 def markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table that reads well as plain text too: columns of equal width, numbers to the right."""
+    """A Markdown table that is legible as plain text: padded columns, numbers aligned right."""
     widths = [max(len(line[column]) for line in [heading, *lines]) for column in range(len(heading))]
     numeric = [all(line[column][:1] in f"+−-{NONE}0123456789" for line in lines) for column in range(len(heading))]
 

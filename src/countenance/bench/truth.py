@@ -1,4 +1,4 @@
-"""The truth benchmark: every method on every case, in two processes, measured against the exact answer."""
+"""The truth benchmark: every method on every case, in two processes, measured against the ground truth."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ class TruthConfig:
     """What to compare.
 
     Raises:
-        UsageError: a value makes no sense.
+        UsageError: a value is out of range.
     """
 
     cases: tuple[Case, ...]
@@ -54,7 +54,7 @@ class TruthConfig:
     budget_s: float = BUDGET_S
     """Processor time for training, of one thread."""
     points: tuple[float, ...] = POINTS
-    """Where on the way results are shown too, in parts of the budget."""
+    """Intermediate points at which results are rendered too, as fractions of the budget."""
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Task:
 
 
 def run_truth(config: TruthConfig, output: Path, progress: Progress) -> dict[str, Any]:
-    """All results, those of an earlier run with the same inputs included; stopped, it goes on when run again.
+    """All results, including those of earlier runs with the same inputs; an interrupted run resumes.
 
     Raises:
         UsageError: the extra `bench` isn't installed.
@@ -122,7 +122,7 @@ def published_video(output: Path, case: Case, method: str, stage: int) -> Path:
 
 
 def code_digest() -> str:
-    """Over all source files that decide a result, so that none is kept that other code made."""
+    """Digest of all source files that influence a result, so that results of other code are not reused."""
     package, digest = Path(str(files("countenance"))), hashlib.sha256()
     for path in [*sorted(package.rglob("*.py")), package / "weights" / "SHA256SUMS"]:
         name = path.relative_to(package).as_posix()
@@ -177,7 +177,7 @@ def _run(tasks: Sequence[Task], config: TruthConfig, output: Path, code: str) ->
 
 
 def _facts(task: Task, config: TruthConfig, output: Path, code: str, digests: dict[str, str]) -> dict[str, Any]:
-    """What a process is told, with the digest of all that decides its result."""
+    """The task of a process, with the digest of everything that influences its result."""
     facts: dict[str, Any] = {
         "case": asdict(task.case),
         "method": task.method,

@@ -32,7 +32,7 @@ DIGEST_NAME = "digest"
 
 
 def make_case(case: Case, production: Path, code: str) -> None:
-    """Render a case where it isn't yet, and make its project where files or code have changed."""
+    """Render a case if it is missing, and remake its project if files or code have changed."""
     files = case_files(case, Silent())
     digest = f"{files.digest()} {code}"
     marker = production / DIGEST_NAME
@@ -60,7 +60,7 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
         for number, stage in enumerate(
             stages(method, Job(project=project, files=files, stops_s=stops_s, progress=Silent()))
         ):
-            # Before anything is drawn: a process's peak never falls.
+            # Before anything is drawn: the peak memory of a process never falls.
             trained_mb = trained_mb or _peak_memory_mb()
             begun = time.process_time()
             video = output / f"stage-{number}.mp4"
@@ -105,7 +105,7 @@ def work(task: Mapping[str, Any]) -> None:
         CountenanceError: it failed.
     """
     if code_digest() != task["code"]:
-        raise UsageError("the code was changed while the benchmark ran; run it again, what still holds is kept")
+        raise UsageError("the code was changed while the benchmark ran; run it again; results that still hold are kept")
     case, production = Case(**task["case"]), Path(task["production"])
     if task["method"] is None:
         make_case(case, production, task["code"])

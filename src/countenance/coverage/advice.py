@@ -1,4 +1,4 @@
-"""What a face set lacks, and what to shoot, in words for those who stand behind the camera.
+"""What a face set lacks, and what to shoot, in words for the camera crew.
 
 Right and left are those of the picture, as a viewer sees it.
 """
@@ -19,24 +19,24 @@ Subject = Literal["pose", "mouth", "eyes", "light", "detail", "number", "review"
 CLOSED_MOUTH, WIDE_MOUTH = 0.05, 0.25
 """Below the first no gap is seen between the lips; from the second on a mouth laughs or shouts."""
 SHUT_EYES, OPEN_EYES = 0.6, 0.78
-"""In parts of the usual opening. The mesh never closes its eyes quite: shut ones come out at 0.3–0.6."""
+"""As a fraction of the usual opening. The mesh never quite closes its eyes: shut ones come out at 0.3–0.6."""
 LIGHTS = ("from the left", "even", "from the right", "from above", "from below")
 LIT_FROM_SIDE = 0.1
-"""From here on a face is seen to be lit from one side."""
+"""From here on a face looks lit from one side."""
 
 # What a set should have where no plate says what is needed.
 GOAL_YAW_DEG, GOAL_PITCH_DEG = 45, 20
 GOAL_FACES = 300
 MOST_TURNED_DEG = 75
-"""Further turned heads aren't learned from."""
+"""Heads turned further aren't learned from."""
 
 SMALL_PX = 128
 """Side of a crop below which half of what a stored crop could show is missing."""
 SOFT_SHARPNESS = 30.0
 MANY = 0.15
-"""Part of the faces from which on a fault is worth a word."""
+"""Fraction of the faces from which on a fault is reported."""
 SEEN_IN_PLATE = 0.02
-"""Part of a plate's faces from which on a lack is worth a word."""
+"""Fraction of a plate's faces from which on a lack is reported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +163,7 @@ def describe_mouth(mouth: float) -> str:
 
 
 def describe_eyes(eyes: float) -> str:
-    """How far eyes are open, in parts of what is usual for the person."""
+    """How far eyes are open, as a fraction of what is usual for the person."""
     return "shut" if eyes < SHUT_EYES else "half shut" if eyes < OPEN_EYES else "open" if eyes < 1.2 else "wide open"
 
 
@@ -223,7 +223,7 @@ def _poses(kept: Aspects, needed: Needed, config: CoverageConfig) -> Iterator[Ad
 def _further(name: str, reached: float, does: str, needed_deg: float, num_faces: int | None) -> Advice:
     way = _WAYS[name]
     goal = min(5 * int(np.ceil((needed_deg + 2) / 5)), MOST_TURNED_DEG)
-    # Short of the front, the limit itself would only confuse.
+    # Short of the front, the limit itself would only be confusing.
     lacks = f"No face {way.further} {reached:.0f}°" if reached >= 3 else f"No face {way.further.rsplit(' further')[0]}"
     if reached < 3 and name in ("right", "left"):
         lacks += f" to the {name} of the picture"
@@ -407,9 +407,9 @@ def _of_rejections(footage: Footage, advice: Callable[[Subject, str, str, str], 
     if waiting := footage.rejections.get("unsure who", 0):
         yield advice(
             "review",
-            f"Whether it is this person, you must say: {waiting:,} {'face' if waiting == 1 else 'faces'}.",
-            "Look at them with `countenance faces review`; no footage is needed for that.",
-            "your word on unsure faces",
+            f"Not decided whether they show this person: {waiting:,} {'face' if waiting == 1 else 'faces'}.",
+            "Confirm or reject them with `countenance faces review`; no footage is needed for that.",
+            "your decision on unsure faces",
         )
 
 

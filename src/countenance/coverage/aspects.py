@@ -14,7 +14,7 @@ from countenance.types import FaceQuality
 Aspect = Literal["pose", "mouth", "eyes", "light"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 USUAL_PERCENTILE = 90
-"""Of a person's eye openings, the one that counts as open: blinks are few, and eyes torn open are fewer."""
+"""Of a person's eye openings, the one that counts as open: blinks are few, and wide-open eyes are fewer."""
 COMPARED_AT_ONCE = 512
 """Needed faces compared with all kept ones in one go, so that memory stays small."""
 

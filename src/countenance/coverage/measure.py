@@ -49,7 +49,7 @@ SHARPNESS_EDGES = (0.0, 20.0, 30.0, 45.0, 70.0, 100.0, 150.0, 220.0, 330.0, np.i
 """Steps of equal ratio: a difference between 20 and 30 is seen as well as one between 200 and 300."""
 
 MERGED_GAP_S = 0.5
-"""Stretches that lack something and lie nearer than this are one: nobody reads a list of blinks."""
+"""Stretches that lack something and lie nearer than this are one: a list of single blinks would be useless."""
 MOST_STRETCHES = 5
 MOST_SHORTS = 3
 
@@ -88,7 +88,7 @@ class Spread:
     """How a measure is spread over a set."""
 
     measure: Measure
-    """`mouth`, `brightness` and `sharpness` as in `FaceQuality`; `eyes` in parts of the person's usual opening."""
+    """`mouth`, `brightness` and `sharpness` as in `FaceQuality`; `eyes` as a fraction of the person's usual opening."""
     bins: tuple[Bin, ...]
     low: float
     """A fiftieth of the faces lies below."""
@@ -121,7 +121,7 @@ class LightKind:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipCoverage:
-    """What became of the faces of one clip."""
+    """Kept and rejected faces of one clip."""
 
     name: str
     sha256: str
@@ -142,7 +142,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
-    """A part of a plate in which the set lacks something."""
+    """A stretch of a plate in which the set lacks something."""
 
     from_s: float
     to_s: float
@@ -154,7 +154,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlateCoverage:
-    """How much of a plate's performance a set covers; parts are 0–1 of the performer's faces."""
+    """How much of a plate's performance a set covers; fractions are of the performer's faces."""
 
     name: str
     performer: str
@@ -271,7 +271,7 @@ def coverage_document(coverage: Coverage) -> dict[str, Any]:
 
 
 def percent(part: float) -> str:
-    """A part as percent, rounded so that 100% means all of it and 0% none."""
+    """A fraction as percent, rounded so that 100% means all of it and 0% none."""
     whole = int(np.floor(100 * part + 1e-9))
     return f"{max(whole, 1 if part > 0 else 0)}%"
 
@@ -516,7 +516,7 @@ def _lacks(needed: Needed, group: Sequence[int]) -> tuple[Aspect, ...]:
 
 
 def _words(needed: Needed, group: Sequence[int]) -> str:
-    """What is seen in a stretch where the set has nothing like it."""
+    """Description of a stretch that the set lacks."""
     words = []
     for aspect in _lacks(needed, group):
         open_ones = [number for number in group if not needed.covered[aspect][number]]

@@ -1,4 +1,4 @@
-"""The coverage report as a page: one file with its pictures inside, without scripts, that asks nothing of a network."""
+"""The coverage report as a page: one file with its images inside, without scripts or network access."""
 
 import base64
 from collections import Counter
@@ -19,10 +19,10 @@ MAP_PX, STRIP_PX = 144, 88
 """Sides of the faces on the map and under the plots."""
 JPEG_QUALITY = 82
 MOST_CLIPS = 16
-"""Shown one by one; the rest is added up."""
+"""Shown one by one; the rest is summed."""
 
 NEUTRAL = ("alike", "spare", "dropped")
-"""Reasons against a face that are no fault of the footage."""
+"""Rejections that are not a fault of the footage."""
 TITLES = {
     "mouth": ("Mouth", "closed", "wide open"),
     "eyes": ("Eyes", "shut", "wide open"),
@@ -49,7 +49,7 @@ class _Bar:
     num_kept: int
     num_found: int
     pieces: tuple[tuple[str, int, float], ...]
-    """What became of its faces: word, number, and part of the longest bar."""
+    """Its kept and rejected faces: label, number, and fraction of the longest bar."""
 
 
 def coverage_page(
@@ -57,7 +57,7 @@ def coverage_page(
 ) -> str:
     """Draw the report; `read_crop` gives the picture of a face by its name.
 
-    The page shows faces: whoever writes it to a disk keeps it private.
+    The page shows faces: a caller that writes it to a disk keeps it private.
     """
     environment = Environment(
         loader=PackageLoader("countenance.coverage", "pages"),
@@ -102,7 +102,7 @@ def _rows(cells: Sequence[PoseCell]) -> list[list[PoseCell]]:
 
 
 def _heights(spread: Spread) -> list[tuple[float, float]]:
-    """For each bin the heights of the set's bar and of the plate's line, 0–1, each in parts of its own highest."""
+    """For each bin the heights of the set's bar and of the plate's line, 0–1, each as a fraction of its own maximum."""
     faces, needed = ([getattr(one, name) for one in spread.bins] for name in ("num_faces", "num_needed"))
     return [(have / max(1, *faces), want / max(1, *needed)) for have, want in zip(faces, needed, strict=True)]
 

@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def data_folder() -> Path:
-    """Clips, releases and exact answers that ship with the package."""
+    """Clips, releases and ground truth that ship with the package."""
     return Path(str(files("countenance"))) / "demo" / "data"

@@ -1,4 +1,4 @@
-"""The published result beside the plate and the exact answer: a picture, and the recogniser's word."""
+"""The published result beside the plate and the ground truth: an image, and the recogniser's distances."""
 
 from collections.abc import Iterator
 from itertools import islice

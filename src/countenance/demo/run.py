@@ -1,4 +1,4 @@
-"""The whole job on two synthetic actors: every verb, in a fresh project, and a look at what came out."""
+"""The whole job on two synthetic actors: every verb, in a fresh project, and a check of the result."""
 
 import json
 import resource
@@ -32,7 +32,7 @@ from countenance.steps.verify import verify
 LIKENESS, PERFORMER = "zuri", "kofi"
 MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.json")
 TRAINING = TrainConfig(resolution=64, images=18_000, batch_size=8, learning_rate=1e-3, threads=1)
-"""One thread: at batches of eight a second one brings little, and on a busy machine costs far more."""
+"""One thread: at batches of eight a second one gains little, and on a busy machine costs far more."""
 QUICK_TRAINING = replace(TRAINING, images=1_600)
 """Enough to see every step work; the face is hardly hers yet."""
 

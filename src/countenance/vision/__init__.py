@@ -1,1 +1,1 @@
-"""What nets and geometry see in pixels; knows no project."""
+"""Nets and geometry on pixels; knows no project."""

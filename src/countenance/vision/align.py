@@ -1,4 +1,4 @@
-"""Bring faces upright and to one size: the crop convention.
+"""Aligned crops: faces upright and at one scale.
 
 The dense mesh is fitted to a canonical head in three dimensions, using only points that neither jaw nor mouth move.
 The crop is a square of the frame, centred on the projected centre of that head, tilted with it, and `CROP_SIDE`
@@ -20,7 +20,7 @@ from countenance.vision.networks import weights_folder
 
 CROP_SIDE = 3.7
 CROP_CENTRE = np.array([0.0, 0.0, 0.5])
-"""Behind the face: about there the visible part of a turning head stays in the middle."""
+"""Behind the face: there the visible part of a turning head stays about centred."""
 NOSE_BASE = 2
 
 

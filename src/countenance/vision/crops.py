@@ -31,7 +31,7 @@ def encode_crop(rgb: UInt8[np.ndarray, "S S 3"]) -> bytes:
 
 
 def decode_crop(png: bytes) -> UInt8[np.ndarray, "S S 3"]:
-    """The crop back from its PNG."""
+    """Decode a crop."""
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
@@ -63,7 +63,7 @@ def encode_mask(mask: Float32[np.ndarray, "S S"]) -> bytes:
 
 
 def decode_mask(png: bytes) -> Float32[np.ndarray, "S S"]:
-    """The mask back from its PNG, at the crop's size."""
+    """Decode a mask, at the crop's size."""
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
     side = 2 * len(picture)

@@ -5,8 +5,8 @@ centre lies at `BALL_CENTRE` from the middle between the eye's corners, and the 
 direction is that from the ball's centre to the iris, turned back by the head's pose.
 
 The four constants were fitted to 240 frames of the three actors' training clips and of the plate by predicting the
-iris's place from the rendered gaze, because in those clips eyes turn against the head (correlation −.96): a fit of
-the gaze itself would learn to read it off the pose.
+iris's place from the rendered gaze, because in those clips eyes turn against the head (correlation −0.96): fitting
+the gaze itself would infer it from the pose.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from countenance.vision.networks import TfliteNet
 
 INPUT_SIZE = 64
 MARGIN = 2.3
-"""Side of the square that the net looks at, in distances between the eye's corners."""
+"""Side of the net's input square, in distances between the eye's corners."""
 EYE_CORNERS = ((33, 133), (263, 362))
 """Mesh points, outer and inner: the eye to the left in the picture, then the other, which the net sees mirrored."""
 NUM_LID_POINTS, NUM_IRIS_POINTS = 71, 5
 LID_CORNERS = (0, 8)
 LID_MIDDLES = (4, 12)
 MIN_OPENNESS = 0.22
-"""Height of the gap between the lids in parts of its width; open eyes have .31–.47, closed ones .05–.24."""
+"""Height of the gap between the lids as a fraction of its width; open eyes have 0.31–0.47, closed ones 0.05–0.24."""
 
 MAX_YAW_DEG = 45.0
-"""Of a head turned further one eye is hardly seen."""
+"""Beyond it, one eye is hardly visible."""
 
 BALL_CENTRE = np.array([-0.019, -0.022, 0.151])
 """In the head's units (`vision.align`): away from the nose, up, back, seen from the middle between the corners."""
@@ -50,11 +50,11 @@ class Eye:
     width_px: float
     """Between the corners of the lids."""
     openness: float
-    """Height of the gap between the lids in parts of its width."""
+    """Height of the gap between the lids as a fraction of its width."""
 
 
 class EyeFinder:
-    """Lids and iris of a found face; not to be shared between threads."""
+    """Finds lids and iris of a detected face; not thread-safe."""
 
     def __init__(self) -> None:
         self._net = TfliteNet("iris_landmark")
@@ -107,9 +107,9 @@ def head_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> Float[np
 
 
 def gaze_direction(eyes: tuple[Eye, Eye], landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Float[np.ndarray, "3"] | None:
-    """Where both eyes look together, a unit vector in the head's axes: right of the picture, down, away.
+    """Gaze direction of both eyes, a unit vector in the head's axes: right in the image, down, away.
 
-    None where an eye is closed. Both eyes count alike: what they see of the iris is averaged.
+    None where an eye is closed. The two eyes' directions are averaged.
     """
     if min(eye.openness for eye in eyes) < MIN_OPENNESS:
         return None

@@ -20,7 +20,7 @@ CHIP_SIZE = 150
 CHIP_PADDING = 0.25
 CHIP_LANDMARKS = (263, 362, 33, 133, 2)
 """Eye corners, outer then inner, of the eye to the right and of the one to the left; base of the nose."""
-# Where dlib's mean face has those points, in parts of its own square.
+# Where dlib's mean face has those points, as fractions of its own square.
 CHIP_POINTS = np.array(
     [
         [0.8595674595992, 0.2134981538014],
@@ -42,7 +42,7 @@ class Recogniser(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         for name, values in _read_weights().items():
-            # A dot would be taken for a child module.
+            # torch takes a dot in a name for a child module.
             self.register_buffer(name.replace("/", "_"), torch.from_numpy(values))
         self.eval()
 
@@ -84,7 +84,7 @@ class Recogniser(nn.Module):
 def cut_chip(
     rgb: UInt8[np.ndarray, "H W 3"], landmarks_xy: Float32[np.ndarray, "468 2"]
 ) -> UInt8[np.ndarray, "150 150 3"]:
-    """The face as the recogniser wants it."""
+    """The face as the recogniser's input."""
     places = (CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE
     to_chip = similarity_transform(landmarks_xy[list(CHIP_LANDMARKS)].astype(np.float64), places)
     return warp(rgb, to_chip, (CHIP_SIZE, CHIP_SIZE))
@@ -105,7 +105,7 @@ def _grow(x_bchw: Tensor, channels: int, rows: int, columns: int) -> Tensor:
 
 
 def _read_weights() -> dict[str, Float32[np.ndarray, "..."]]:
-    """Turn the file, most of it 8-bit, back into numbers, with filters in torch's order."""
+    """Dequantise the file's weights, most of them 8-bit, with filters in torch's order."""
     folder = weights_folder()
     manifest = json.loads((folder / "face_recognition_model-weights_manifest.json").read_text())
     content = (folder / "face_recognition_model.bin").read_bytes()

@@ -14,7 +14,7 @@ from countenance.vision.networks import TfliteNet
 INPUT_SIZE = 192
 MIN_SCORE = 0.5
 MARGIN = 1.5
-"""Side of the square that the net sees, in sides of the face's box."""
+"""Side of the net's input square, in sides of the face's box."""
 MAX_OVERLAP = 0.4
 """Two meshes that overlap more lie on the same face."""
 
@@ -23,20 +23,20 @@ SETTLED_OVERLAP = 0.9
 SURE_MISFIT, MAX_MISFIT = 0.08, 0.14
 """See `align.misfit`. Rendered faces up to 30° of yaw stay below the first, and up to 75° below the second."""
 SURENESS_WEIGHT = 0.2
-"""How much misfit a detector's score of 1 makes up for."""
+"""How much misfit a detector's score of 1 compensates."""
 
 EYES = (33, 263)
 """Outer corners: the one to the left in the frame of an upright face, then the other."""
 
 
 class FaceMesh:
-    """Lays the mesh on a face whose place is roughly known; not to be shared between threads."""
+    """Fits the mesh to a face whose place is roughly known; not thread-safe."""
 
     def __init__(self) -> None:
         self._net = TfliteNet("face_landmark")
 
     def settle(self, rgb: UInt8[np.ndarray, "H W 3"], points_xy: Float32[np.ndarray, "8 2"]) -> DetectedFace:
-        """From the detector's points: its square is rough, so the mesh is laid again until it stays."""
+        """From the detector's points: its square is rough, so the mesh is fitted again until it settles."""
         face = self._lay(rgb, points_xy[:2], points_xy[2:4])
         for _ in range(MAX_REFINEMENTS):
             before, face = face, self.follow(rgb, face.landmarks_xyz)
@@ -91,8 +91,8 @@ def new_faces(
     """All faces of a frame but the known ones; where nothing is found with confidence, also faces that fill the frame,
     don't stand upright or are very small.
 
-    The mesh net is often confident and wrong: on a face that stands on its head it lays an upright mesh. Of meshes that
-    compete for a face, the one wins whose shape is most that of a head and of which the detector was surest.
+    The mesh net is often confident and wrong: on an upside-down face it fits an upright mesh. Of meshes that compete
+    for a face, the one wins whose shape is closest to a head's and whose detection scored highest.
     """
 
     def settled(detections: Iterable[Detection]) -> list[tuple[float, float, DetectedFace]]:

@@ -1,6 +1,6 @@
-"""Take a face out of its light: bring every crop to one brightness, contrast and tint.
+"""Light normalisation: bring every crop to one brightness, contrast and tint.
 
-A small network that must also learn every lamp spends itself on lamps; the composite gives the plate's light back.
+A small network that must also learn every light spends its capacity on it; the composite restores the plate's light.
 """
 
 from collections.abc import Iterable

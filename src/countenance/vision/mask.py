@@ -1,4 +1,4 @@
-"""The part of a picture that is face, from the mesh."""
+"""Face mask from the mesh."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ SUBPIXEL_BITS = 4
 def face_mask(landmarks_xy: Float32[np.ndarray, "468 2"], size_wh: tuple[int, int]) -> Float32[np.ndarray, "H W"]:
     """1 inside the mesh, 0 outside, anti-aliased at the border.
 
-    The hull is taken, because the far side of a turned head folds over the outline.
+    The convex hull, because the far side of a turned head folds over the outline.
     """
     width, height = size_wh
     mask = np.zeros((height, width), np.uint8)
@@ -29,5 +29,5 @@ def face_mask(landmarks_xy: Float32[np.ndarray, "468 2"], size_wh: tuple[int, in
 def hull_in_crop(
     landmarks_xyz: Float32[np.ndarray, "468 3"], to_crop: Float32[np.ndarray, "2 3"], size: int
 ) -> Float32[np.ndarray, "S S"]:
-    """The same for a mesh of the frame, in its crop."""
+    """The mask of a mesh of the frame, in its crop."""
     return face_mask(transform_points(to_crop, landmarks_xyz[:, :2]), (size, size))

@@ -16,7 +16,7 @@ GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 
 
 class TfliteNet:
-    """A LiteRT model on one thread; not to be shared between threads."""
+    """A LiteRT model on one thread; not thread-safe."""
 
     def __init__(self, name: str) -> None:
         with as_file(weights_folder() / f"{name}.tflite") as path:
@@ -27,24 +27,24 @@ class TfliteNet:
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
     def __call__(self, x_bhwc: Float32[np.ndarray, "1 H W 3"]) -> list[Float32[np.ndarray, "..."]]:
-        """All outputs for one picture."""
+        """All outputs for one image."""
         self._interpreter.set_tensor(self._input, x_bhwc)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Standard error belongs to the whole process: two threads that took it at once would wait for each other for ever."""
+"""Standard error belongs to the whole process: two threads that redirect it at once would deadlock."""
 
 
 @contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Keep off standard error the one line by which LiteRT tells that it runs on the CPU, and nothing else."""
+    """Suppress the one line by which LiteRT reports on standard error that it runs on the CPU, and nothing else."""
     # It has no option for that, and the level of its log can't be reached from Python.
     reading_end, writing_end = os.pipe()
-    # Whatever doesn't fit into the pipe is lost, but nobody waits for ever.
+    # What doesn't fit into the pipe is lost, but nothing blocks.
     os.set_blocking(writing_end, False)
-    # A process begun meanwhile holds the pipe open as its standard error; nobody waits for that one either.
+    # A process started meanwhile holds the pipe open as its standard error; that must not block either.
     os.set_blocking(reading_end, False)
     stderr = os.dup(2)
     os.dup2(writing_end, 2)
@@ -62,5 +62,5 @@ def _without_greeting() -> Iterator[None]:
 
 @cache
 def weights_folder() -> Path:
-    """Where the shipped weights lie."""
+    """Folder of the shipped weights."""
     return Path(str(files("countenance"))) / "weights"

@@ -1,10 +1,10 @@
-"""The parts of a picture, as numbers in a label picture."""
+"""The parts of an image, as values of a label map."""
 
 from enum import IntEnum
 
 
 class Part(IntEnum):
-    """What a pixel's middle shows."""
+    """What the centre of a pixel shows."""
 
     BACKGROUND = 0
     SKIN = 1
@@ -27,4 +27,4 @@ class Part(IntEnum):
 
 
 FACE_PARTS = (Part.SKIN, Part.BROW, Part.EYE, Part.LASH, Part.LIPS, Part.MOUTH, Part.BEARD)
-"""What shows the face that would be replaced."""
+"""Parts that make up the face that would be replaced."""

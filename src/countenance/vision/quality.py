@@ -1,4 +1,4 @@
-"""What a face is worth: measures of its picture, and the reasons against learning from it."""
+"""Quality of a face: measures of its crop."""
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def measure_quality(
 
 
 def worth(quality: FaceQuality) -> float:
-    """How much a face tells of who it is and how it looks: sharp, large, seen whole, and looking at the camera."""
+    """How informative a face is: sharp, large, unoccluded, and looking at the camera."""
     yaw, pitch, _ = quality.yaw_pitch_roll_deg
     facing = np.cos(np.deg2rad(min(max(abs(yaw), abs(pitch)), 85.0)))
     return float(np.sqrt(quality.sharpness) * quality.size_px * facing * (1 - quality.occluded_fraction))
@@ -77,7 +77,8 @@ def worth(quality: FaceQuality) -> float:
 def _one_sidedness(crop_rgb: UInt8[np.ndarray, "S S 3"], core: np.ndarray) -> float:
     """How much finer detail is across the direction in which it is coarsest.
 
-    Eyes and lips lie level by themselves: what is fine is compared with what is coarse in the same direction first.
+    Eyes and lips are horizontal structures anyway, so fine detail is first compared with coarse detail in the same
+    direction.
     """
     inside = cv2.resize(core.astype(np.uint8), crop_rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
     grey = cv2.cvtColor(crop_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -93,7 +94,7 @@ def _bend(grey: Float32[np.ndarray, "H W"], inside: np.ndarray, kernel: Float32[
 
 
 def _light(grey: UInt8[np.ndarray, "S S"], core: np.ndarray) -> tuple[float, float]:
-    """Means of the halves, one less the other, in parts of their sum."""
+    """Difference of the halves' means, as a fraction of their sum."""
     rows, columns = np.nonzero(core)
     bright = grey[core].astype(np.float32) + 1
     halves = ((columns, float(np.median(columns))), (rows, float(np.median(rows))))

@@ -20,7 +20,7 @@ from countenance.vision.networks import weights_folder
 from countenance.vision.parts import Part
 
 INPUT_SIZE = 128
-"""Side in pixels of the crop that the network looks at."""
+"""Side in pixels of the network's input."""
 BATCH = 8
 WEIGHTS_NAME = "segmenter.safetensors"
 MIN_SURENESS = 0.75
@@ -33,7 +33,7 @@ GROWN_SIZE = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Segments:
-    """What a crop shows."""
+    """Segments of a crop."""
 
     labels: UInt8[np.ndarray, "P P"]
     """`Part` at each pixel, as fine as the network sees the crop."""
@@ -52,13 +52,13 @@ class FaceMask:
     origin: Literal["segmenter", "hull"]
     """The hull where the network is unsure."""
     occluded_fraction: float
-    """0–1: part of the hull that shows hair or something in front of the face; glasses don't count."""
+    """0–1: fraction of the hull that shows hair or an occluder; glasses don't count."""
 
 
 class Segmenter:
     """The network with its shipped weights, on the CPU.
 
-    It reckons in bfloat16 where the processor can: in a third of the time, and a pixel's share changes by .01 at most.
+    Runs in bfloat16 where the CPU supports it: three times as fast, mask values differ by 0.01 at most.
 
     Raises:
         ModelError: the weights are missing or damaged.
@@ -70,7 +70,7 @@ class Segmenter:
         try:
             self._network.load_state_dict({name: number.float() for name, number in load_file(path).items()})
         except (OSError, SafetensorError, RuntimeError):
-            raise ModelError(f"{path} is no set of this version's weights; install countenance again") from None
+            raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         able = torch.cpu.get_capabilities()
         self._in_halves = bool(able.get("amx_bf16") or able.get("avx512_bf16"))
@@ -78,7 +78,7 @@ class Segmenter:
     def __call__(
         self, crops: Sequence[UInt8[np.ndarray, "S S 3"]], hulls: Sequence[Float32[np.ndarray, "S S"]]
     ) -> list[Segments]:
-        """Look at aligned crops (`align.cut`), each with the mesh's hull in it (`mask.face_mask`).
+        """Segment aligned crops (`align.cut`), each with the mesh's hull in it (`mask.face_mask`).
 
         Example:
             >>> segments = Segmenter()([crop], [hull])[0]
@@ -96,7 +96,7 @@ class Segmenter:
 
 
 def choose_mask(segments: Segments, hull: Float32[np.ndarray, "S S"]) -> FaceMask:
-    """The face as the network sees it, near the hull only; the hull itself where the network is unsure."""
+    """The network's face mask, near the hull only; the hull itself where the network is unsure."""
     hidden = np.isin(segments.labels, (Part.OCCLUDER, Part.HAIR))
     inside = _resized(hull, len(hidden))
     area = float(inside.sum())
@@ -107,7 +107,7 @@ def choose_mask(segments: Segments, hull: Float32[np.ndarray, "S S"]) -> FaceMas
 
 
 def grown(hull: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
-    """The hull and what of the face may lie outside of it, so that ears, necks and other people stay out."""
+    """The hull grown to the largest extent of a face, so that ears, necks and other people stay out."""
     small = _resized(hull, GROWN_SIZE)
     around, up = round(GROWTH * GROWN_SIZE), round(GROWTH_UP * GROWN_SIZE)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * around + 1, 2 * around + 1))
@@ -152,7 +152,7 @@ class SegmentNet(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a short cut."""
+    """Two convolutions beside a skip connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -174,12 +174,12 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def as_input(rgb_bhwc: Tensor) -> Tensor:
-    """Pictures of bytes as the network wants them: −1–1."""
+    """Byte images as the network's input: −1–1."""
     return (rgb_bhwc.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def fused(network: SegmentNet) -> SegmentNet:
-    """The network with its norms inside of the convolutions before them, as it is shipped: the same numbers, sooner."""
+    """The network with its norms inside of the convolutions before them, as shipped: the same function, faster."""
     network = deepcopy(network).eval()
     for block in network.modules():
         if isinstance(block, nn.Sequential) and len(block) > 1 and isinstance(block[1], nn.BatchNorm2d):
@@ -202,7 +202,7 @@ def _segments(logits_bchw: Tensor, hull: Float32[np.ndarray, "S S"]) -> Segments
     winning = parts.softmax(dim=0).amax(dim=0).numpy()
     area = float(inside.sum())
     return Segments(
-        # `argmax` says the same in six times the time.
+        # `argmax` gives the same in six times the time.
         labels=parts.max(dim=0).indices.numpy().astype(np.uint8),
         face=F.interpolate(face, hull.shape, mode="bilinear")[0, 0].sigmoid().numpy(),
         sureness=float((winning * inside).sum()) / area if area else 0.0,

@@ -1,4 +1,4 @@
-"""Follow faces through a shot: look for them now and then, and lay the mesh from frame to frame in between.
+"""Track faces through a shot: detect them now and then, and fit the mesh from frame to frame in between.
 
 Frames are taken in groups. Known faces are followed forward through a group; then its last frame is searched, and a
 face that is new there is followed backward, so that somebody who comes into the picture is found from their first frame
@@ -25,7 +25,7 @@ MIN_CONTINUITY = 0.3
 """Overlap of a face's boxes from one frame to the next."""
 NO_SHIFT = np.zeros(2, np.float32)
 MAX_GAP_FRAMES = 6
-"""So long a face may be hidden and still be taken for the same."""
+"""Frames for which a face may be hidden and still be continued."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class _Track:
 
 
 class FaceFollower:
-    """Finds and follows the faces of successive frames; not to be shared between threads."""
+    """Detects and tracks the faces of successive frames; not thread-safe."""
 
     def __init__(self) -> None:
         self._detector, self._mesh = FaceDetector(), FaceMesh()
@@ -69,7 +69,7 @@ class FaceFollower:
         for position, frame in enumerate(group):
             seen = self._follow_into(frame, followed, shifts)
             gone = {number: face for number, face in followed.items() if number not in seen}
-            # Where a face was lost, another look at the whole frame finds it again or not before the group's end.
+            # A lost face is searched for again in the whole frame at the group's end.
             if gone or is_searched or position == last:
                 for face in new_faces(frame.rgb, self._detector, self._mesh, list(seen.values())):
                     number = _same_face(face, {**lost, **gone}, seen)
@@ -116,7 +116,7 @@ class FaceFollower:
 
 
 def _groups(frames: Iterable[Frame], shots: Container[int]) -> Iterator[list[Frame]]:
-    """Successive frames of one shot, so many at a time."""
+    """Successive frames of one shot, in groups."""
     group: list[Frame] = []
     for frame in frames:
         if group and (len(group) == GROUP_FRAMES or frame.index in shots):

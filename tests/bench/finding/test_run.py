@@ -18,7 +18,7 @@ from countenance.bench.finding.measure import (
 )
 from countenance.bench.finding.run import measure_clip
 from countenance.bench.finding.script import CLIPS, CONDITIONS, ClipSpec, Plan, quick_clips, write_script
-from countenance.bench.finding.stage import OWNER, THING, FaceTruth, FrameTruth, draw_frames, spoilt
+from countenance.bench.finding.stage import OWNER, THING, FaceTruth, FrameTruth, degraded, draw_frames
 from countenance.bench.finding.tables import document
 from countenance.faces.store import StoredFace
 from countenance.progress import Silent
@@ -86,7 +86,7 @@ def test_a_worse_camera_keeps_things_where_they_are() -> None:
     rgb = np.zeros((81, 81, 3), np.uint8)
     rgb[40, 40] = 255
     for plan in (Plan(defocus_px=2.0), Plan(moved_xy=(9.0, 4.0))):
-        seen = spoilt(rgb, plan, np.random.default_rng(1))[..., 0].astype(float)
+        seen = degraded(rgb, plan, np.random.default_rng(1))[..., 0].astype(float)
         rows, columns = np.indices(seen.shape)
         assert seen.max() < 60
         middle = (rows * seen).sum() / seen.sum(), (columns * seen).sum() / seen.sum()
@@ -95,7 +95,7 @@ def test_a_worse_camera_keeps_things_where_they_are() -> None:
 
 def test_three_stops_leave_an_eighth_of_the_light() -> None:
     grey = np.full((64, 64, 3), 188, np.uint8)
-    dark = spoilt(grey, Plan(stops=3.0), np.random.default_rng(1))
+    dark = degraded(grey, Plan(stops=3.0), np.random.default_rng(1))
     # 188 is half of all light; a sixteenth of it is 71.
     assert dark.mean() == pytest.approx(71, abs=1)
     assert dark.std() > 1
@@ -369,11 +369,11 @@ def test_results_are_told_as_they_are() -> None:
     assert reached["recall to 60° of yaw"] == "50.0%"
     assert reached["somebody else's face stored"] == "7 kept, 0 unsure, 0 left out"
     assert reached["mean landmark error"] == "2.50%"
-    assert reached["mask IoU, face skin"] == ".800"
-    assert reached["found of what hides a face"] == ".864"
-    assert reached["· in front"] == ".900"
+    assert reached["mask IoU, face skin"] == "0.800"
+    assert reached["found of what hides a face"] == "0.864"
+    assert reached["· in front"] == "0.900"
     (by_condition, beside) = (line for line in cells if len(line) > 5 and line[1] == "hand")
     assert by_condition[3:5] == ["50.0%", "33.3%"]
     assert beside[2] == "50.0% · 0.0%"
     assert "100 · 200" in beside
-    assert ".900 · .000" in beside
+    assert "0.900 · 0.000" in beside

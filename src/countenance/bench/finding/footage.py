@@ -34,7 +34,7 @@ REFERENCE_PX = 256
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footage:
-    """A clip with its truth, on disk."""
+    """A clip with its ground truth, on disk."""
 
     spec: ClipSpec
     folder: Path

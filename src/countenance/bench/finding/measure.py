@@ -56,16 +56,16 @@ class MaskMeasures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaceMeasures:
-    """What became of one true face of the person. Distances are in % of that between the eyes' outer corners."""
+    """Results for one ground-truth face of the person. Distances are in % of that between the eyes' outer corners."""
 
     frame: int
     yaw_deg: float
     shown: float
-    """0–1: part of the face that nothing hides and that lies in the frame."""
+    """0–1: fraction of the face that is unoccluded and inside the frame."""
     is_stored: bool
     is_kept: bool
     is_found_alone: bool
-    """When every frame is looked at by itself; so are the others with this name."""
+    """When every frame is analysed on its own; as are the other fields with `alone` in their name."""
     mesh_pct: float | None
     """Mean distance of the mesh's points on the side that is seen from where they are; only if it was found."""
     five_pct: float | None
@@ -82,7 +82,7 @@ class FaceMeasures:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough of it is seen that it must be found."""
+        """Whether enough of it is visible that it must be found."""
         return self.shown >= NEEDED_SHOWN
 
 
@@ -99,16 +99,16 @@ class ClipMeasures:
     num_wrong_unsure: int
     num_wrong_left_out: int
     num_false: int
-    """Finds where there is no face, while following; and when frames are looked at by themselves."""
+    """Detections where there is no face: while tracking, and when frames are analysed on their own."""
     num_false_alone: int
     prepare_s: float
     following_s: float
-    """Finding and following alone, without recognising, masks and storing."""
+    """Detection and tracking only, without recognition, masks and storing."""
     alone_s: float
 
 
 def whose(landmarks_xy: Points, faces: Mapping[int, FaceTruth]) -> int | None:
-    """On whose face a mesh lies; none if on nobody's."""
+    """Number of the person on whose face a mesh lies; None if on nobody's."""
     distances = {
         who: float(np.linalg.norm(landmarks_xy - face.landmarks_xy, axis=1).mean()) / face.eyes_px
         for who, face in faces.items()
@@ -118,7 +118,7 @@ def whose(landmarks_xy: Points, faces: Mapping[int, FaceTruth]) -> int | None:
 
 
 def is_found(landmarks_xy: Points, who: int, faces: Mapping[int, FaceTruth]) -> bool:
-    """Whether a mesh counts as the find of a face: it lies on it, and the boxes overlap."""
+    """Whether a mesh counts as a detection of a face: it lies on it, and the boxes overlap."""
     return (
         whose(landmarks_xy, faces) == who
         and overlap(box_around(landmarks_xy), box_around(faces[who].landmarks_xy)) >= NEEDED_OVERLAP
@@ -241,7 +241,7 @@ def xy_of(face: StoredFace | DetectedFace) -> Points:
 
 
 def find_of(found: Sequence[Face], known: Mapping[int, FaceTruth]) -> Face | None:
-    """The find of the person's face in a frame; the nearest if there are several."""
+    """The detection of the person's face in a frame; the nearest if there are several."""
     finds = [face for face in found if 0 in known and is_found(xy_of(face), 0, known)]
     return min(finds, key=lambda face: mesh_error_pct(xy_of(face), known[0]), default=None)
 

@@ -1,4 +1,4 @@
-"""Where `prepare` spends its time, from Python's own profiler, while it looks at a clip on one thread."""
+"""Where `prepare` spends its time on one thread, from Python's own profiler."""
 
 import cProfile
 import pstats
@@ -16,13 +16,13 @@ from countenance.vision.segment import Segmenter
 
 FUNCTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "decoding, and colours to RGB": [("media/reader.py", "read_frames")],
-    "looking for new faces in whole frames": [("vision/detect.py", "__call__")],
+    "detecting new faces in whole frames": [("vision/detect.py", "__call__")],
     "the mesh": [("vision/landmarks.py", "_lay")],
     "cutting and measuring": [("faces/look.py", "_see")],
-    "near duplicates, and the most telling faces": [("faces/look.py", "_add")],
+    "near duplicates, most informative faces": [("faces/look.py", "_add")],
     "recognising": [("vision/identity.py", "embed")],
     "masks": [("vision/segment.py", "__call__"), ("vision/segment.py", "choose_mask")],
-    "packing pictures": [("vision/crops.py", "encode_crop"), ("vision/crops.py", "encode_mask")],
+    "encoding crops": [("vision/crops.py", "encode_crop"), ("vision/crops.py", "encode_mask")],
 }
 """What is done, and the functions that do it; none of them calls another."""
 

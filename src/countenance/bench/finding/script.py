@@ -1,4 +1,4 @@
-"""What is to be seen in each clip: the conditions, the people, where they stand, and what passes before them."""
+"""Content of each clip: the conditions, the people, where they stand, and what passes before them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -291,13 +291,13 @@ def _placed(sticks: Sequence[_Stick], face: Standing, middle_m: Xy, turn: float)
 
 def _clutter(t: float) -> tuple[Thing, ...]:
     """Round and long things, some the colour of skin: what might be taken for a face."""
-    chance = np.random.default_rng(95)
+    rng = np.random.default_rng(95)
     things = []
     for _ in range(14):
-        x, y, long, angle = chance.uniform((80, 80, 0, 0), (1200, 640, 120, np.pi))
+        x, y, long, angle = rng.uniform((80, 80, 0, 0), (1200, 640, 120, np.pi))
         x += 60 * np.sin(4 * t + angle)
         end = (float(x + long * np.cos(angle)), float(y + long * np.sin(angle)))
-        capsule = Capsule(begin_xy=(float(x), float(y)), end_xy=end, radius=float(chance.uniform(18, 70)))
-        red, green, blue = chance.uniform((0.3, 0.2, 0.1), (0.95, 0.75, 0.65)).tolist()
+        capsule = Capsule(begin_xy=(float(x), float(y)), end_xy=end, radius=float(rng.uniform(18, 70)))
+        red, green, blue = rng.uniform((0.3, 0.2, 0.1), (0.95, 0.75, 0.65)).tolist()
         things.append(Thing(capsules=(capsule,), rgb=(red, green, blue)))
     return tuple(things)

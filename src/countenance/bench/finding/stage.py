@@ -83,17 +83,17 @@ def draw_frames(spec: ClipSpec, script: Script) -> Iterator[FrameTruth]:
     # A turned picture is cut out of a larger one.
     side = int(np.ceil(np.hypot(*FRAME_WH)))
     canvas_wh = (side, side) if is_turned else FRAME_WH
-    chance = np.random.default_rng([spec.people[0], spec.number])
+    rng = np.random.default_rng([spec.people[0], spec.number])
     backgrounds: dict[int, Rgb] = {}
     for index, plan in enumerate(script.frames):
         shot = script.scene.shot_at(index)
         if id(shot) not in backgrounds:
-            backgrounds[id(shot)] = _background(shot, canvas_wh, chance)
+            backgrounds[id(shot)] = _background(shot, canvas_wh, rng)
         layers = [
             (standing.who, _layer(casters[standing.who], script.performances[standing.who], index, standing, shot))
             for standing in plan.standing
         ]
-        yield _compose(plan, layers, backgrounds[id(shot)], chance)
+        yield _compose(plan, layers, backgrounds[id(shot)], rng)
 
 
 def _layer(caster: Caster, performance: Performance, index: int, standing: Standing, shot: Shot) -> _Layer:
@@ -125,8 +125,8 @@ def _layer(caster: Caster, performance: Performance, index: int, standing: Stand
     )
 
 
-def _background(shot: Shot, canvas_wh: tuple[int, int], chance: np.random.Generator) -> Rgb:
-    """The environment behind the actors, as their own squares show it, with some unrest for the encoder."""
+def _background(shot: Shot, canvas_wh: tuple[int, int], rng: np.random.Generator) -> Rgb:
+    """The environment behind the actors, as their own squares show it, with some texture for the encoder."""
     width, height = canvas_wh
     camera: Camera = replace(shot.camera, frame_m=SPRITE_M)
     focal_px = camera.focal * LARGE_PX * SPRITE_M
@@ -134,16 +134,14 @@ def _background(shot: Shot, canvas_wh: tuple[int, int], chance: np.random.Genera
     rays = np.stack([x / focal_px, y / focal_px, np.ones_like(x)], axis=-1).reshape(-1, 3) @ camera.rotation
     light: Light = shot.light
     seen = tone_mapped(look_up(surroundings(light).softened, rays.astype(np.float32))).reshape(height, width, 3)
-    unrest = np.zeros((height, width), np.float32)
+    texture = np.zeros((height, width), np.float32)
     for cells, strength in ((6, 0.08), (14, 0.06), (40, 0.03)):
-        noise = chance.normal(0, strength, (cells, cells)).astype(np.float32)
-        unrest += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.round(np.clip(seen * (1 + unrest[..., None]), 0, 1) * 255).astype(np.uint8)
+        noise = rng.normal(0, strength, (cells, cells)).astype(np.float32)
+        texture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.round(np.clip(seen * (1 + texture[..., None]), 0, 1) * 255).astype(np.uint8)
 
 
-def _compose(
-    plan: Plan, layers: Sequence[tuple[int, _Layer]], background: Rgb, chance: np.random.Generator
-) -> FrameTruth:
+def _compose(plan: Plan, layers: Sequence[tuple[int, _Layer]], background: Rgb, rng: np.random.Generator) -> FrameTruth:
     canvas, owners = background.copy(), np.zeros(background.shape[:2], np.uint8)
     margin = (np.array(background.shape[1::-1]) - FRAME_WH) // 2
     for who, layer in layers:
@@ -162,7 +160,7 @@ def _compose(
         who: replace(layer.face, landmarks_xy=transform_points(turn, layer.face.landmarks_xy + margin))
         for who, layer in layers
     }
-    return FrameTruth(rgb=spoilt(canvas, plan, chance), owners=owners, faces=faces)
+    return FrameTruth(rgb=degraded(canvas, plan, rng), owners=owners, faces=faces)
 
 
 def _down_to(bottom: int, layer: _Layer, margin: np.ndarray) -> tuple[Rgb, Labels, tuple[int, int]]:
@@ -230,15 +228,15 @@ def _turn(turn_deg: float, canvas_hw: tuple[int, int]) -> Float32[np.ndarray, "2
     return turn.astype(np.float32)
 
 
-def spoilt(rgb: Rgb, plan: Plan, chance: np.random.Generator) -> Rgb:
-    """A picture as a worse camera would have taken it."""
+def degraded(rgb: Rgb, plan: Plan, rng: np.random.Generator) -> Rgb:
+    """The frame as a worse camera would have recorded it."""
     if plan.defocus_px:
         rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), plan.defocus_px), np.uint8)
     if any(plan.moved_xy):
         rgb = np.asarray(cv2.filter2D(rgb, -1, _shutter(plan.moved_xy)), np.uint8)
     if plan.stops:
         dark = to_srgb(to_light(np.arange(256, dtype=np.float32) / 255) * np.float32(2.0**-plan.stops))
-        noise = chance.normal(0, 2.5, rgb.shape)
+        noise = rng.normal(0, 2.5, rgb.shape)
         rgb = np.clip(np.round(255 * dark[rgb] + noise), 0, 255).astype(np.uint8)
     return rgb
 

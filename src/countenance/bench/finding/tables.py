@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 
 
 def document(results: Row, command: str) -> str:
-    """What was asked and what was reached, then all figures by condition, by yaw, and side by side; Markdown."""
+    """Targets and results, then all figures by condition, by yaw, and compared; Markdown."""
     clips = results["clips"]
     num_frames = sum(clip["num_frames"] for clip in clips)
     facts = results["machine"]
@@ -35,7 +35,7 @@ def document(results: Row, command: str) -> str:
             "",
             yaw_table(clips),
             "",
-            "Side by side with every frame looked at by itself, and with the mesh's hull as mask:",
+            "Compared with every frame analysed on its own, and with the mesh's hull as mask:",
             "",
             side_by_side_table(clips),
             "",
@@ -44,7 +44,7 @@ def document(results: Row, command: str) -> str:
 
 
 def claims_table(clips: Sequence[Row]) -> str:
-    """What was asked, in one place."""
+    """Targets and results in one table."""
     faces = [face for clip in clips for face in clip["faces"]]
     wrong = [sum(clip[f"num_wrong_{what}"] for clip in clips) for what in ("kept", "unsure", "left_out")]
     covering = {name: _left_out(faces, "mask", [name]) for name in COVERING}
@@ -52,8 +52,8 @@ def claims_table(clips: Sequence[Row]) -> str:
         ("recall to 60° of yaw", "≥ 98%", _percent(_recall(faces, 60, "is_stored"))),
         ("somebody else's face stored", "none", "{} kept, {} unsure, {} left out".format(*wrong)),
         ("mean landmark error", "≤ 3%", _number(_mean(faces, "mesh_pct"), 2, "%")),
-        ("mask IoU, face skin", "≥ .95", fraction(_mean_mask(faces, "mask", "skin_iou"))),
-        ("found of what hides a face", "≥ .85", fraction(_left_out(faces, "mask", COVERING))),
+        ("mask IoU, face skin", "≥ 0.95", fraction(_mean_mask(faces, "mask", "skin_iou"))),
+        ("found of what hides a face", "≥ 0.85", fraction(_left_out(faces, "mask", COVERING))),
         *((f"· {name}", "", fraction(part)) for name, part in covering.items()),
     ]
     return markdown(("measure", "asked", "reached"), lines)
@@ -192,7 +192,7 @@ def _mean_mask(faces: Sequence[Row], which: str, name: str) -> float | None:
 
 
 def _left_out(faces: Sequence[Row], which: str, names: Iterable[str]) -> float | None:
-    """Part of all covering pixels, of all faces together, that the masks leave out."""
+    """Fraction of all occluding pixels, over all faces together, that the masks leave out."""
     pairs = [face[which]["covering_px"][name] for face in faces if face[which] is not None for name in names]
     total = sum(pixels for pixels, _ in pairs)
     return sum(out for _, out in pairs) / total if total else None
@@ -203,7 +203,7 @@ def _percent(part: float | None) -> str:
 
 
 def fraction(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}".removeprefix("0")
+    return NONE if value is None else f"{value:.3f}"
 
 
 def _number(value: float | None, decimals: int, unit: str = "") -> str:

@@ -1,7 +1,7 @@
-"""The judge judged: pictures that get worse step by step, and whether each measure says so.
+"""Check of the judge: frames that get worse step by step, and whether each measure orders them.
 
-Every series starts at the truth and moves away from it in ten steps, in the face only. A measure needn't order every
-series: blur, say, doesn't change who a person is. `MUST_ORDER` says which it must.
+Every series starts at the ground truth and moves away from it in ten steps, in the face only. A measure needn't order
+every series: blur, say, doesn't change who a person is. `MUST_ORDER` lists which it must.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +30,11 @@ from countenance.vision.align import CROP_SIDE, frame_to_crop
 
 NUM_STEPS = 10
 MIN_RANK = 0.9
-"""Rank correlation from which a measure orders a series; two neighbours of eleven changing places leave .99."""
+"""Rank correlation from which a measure orders a series; two neighbours of eleven changing places leave 0.99."""
 MAX_BLUR, MAX_SHIFT = 0.04, 0.06
-"""In parts of the face's width."""
+"""As a fraction of the face's width."""
 FACE_WIDTH = 0.7
-"""Of the aligned crop's side."""
+"""As a fraction of the aligned crop's side."""
 MAX_LAB_SHIFT = np.array([-12, 8, 10], np.float32)
 MAX_TILT_DEG = 15.0
 MAX_IRIS_SHIFT, IRIS_REACH = 0.15, 0.3
@@ -90,15 +90,15 @@ MakeWorse = Callable[[int, int], Rgb]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GradedClip:
-    """A short clip with its exact answer, held in memory."""
+    """A short clip with its ground truth, held in memory."""
 
     plates: Sequence[Rgb]
     truths: Sequence[Rgb]
     masks: Sequence[Mask]
     strangers: Sequence[Rgb] | None
-    """The exact answer for another likeness."""
+    """The ground truth for another likeness."""
     every: int = 1
-    """Which frames are measured; the others only lend their expressions."""
+    """Which frames are measured; the others serve as sources of wrong expressions."""
 
     @property
     def measured(self) -> range:
@@ -108,7 +108,7 @@ class GradedClip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """One way to get worse."""
+    """One kind of degradation."""
 
     name: str
     captions: tuple[str, ...]
@@ -257,7 +257,7 @@ def judge_series(measured: Mapping[str, Sequence[ClipMeasures]]) -> tuple[Verdic
 
 
 def badness(measures: ClipMeasures, measure: str) -> float:
-    """A figure turned so that more is worse."""
+    """A figure with its sign chosen so that larger is worse."""
     value = getattr(measures, measure)
     if value is None:
         return float("nan")
@@ -294,7 +294,7 @@ def write_graded(
 def write_demo_graded(folder: Path, *, stranger: Path | None = None, every: int = 3) -> tuple[Verdict, ...]:
     """`write_graded` on the demo's performance: the pictures and figures of `docs/judge.md`.
 
-    `stranger` is a folder with the exact answer for another likeness, which the package doesn't carry.
+    `stranger` is a folder with the ground truth for another likeness, which the package doesn't carry.
     """
     data, judge = data_folder(), Judge()
     plates = list(pictures(data / "performance.mp4"))
@@ -303,7 +303,7 @@ def write_demo_graded(folder: Path, *, stranger: Path | None = None, every: int 
         height, width = plates[0].shape[:2]
         raise UsageError(
             f"expected {len(plates)} PNG pictures of {width} × {height} in {stranger}, got {len(strangers)}; "
-            "give the exact answer to the demo's performance, frame by frame"
+            "give the demo performance's ground truth for that likeness, frame by frame"
         )
     clip = GradedClip(
         plates=plates,

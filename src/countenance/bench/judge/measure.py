@@ -1,7 +1,7 @@
-"""The judge: a clip's frames against the exact answer, frame by frame, and what a clip gained over the plate.
+"""The judge: a clip's frames against the ground truth, frame by frame, and what a clip gained over the plate.
 
-Nothing is kept of a frame once it is measured but its figures and, for flicker, its error; so memory doesn't grow with
-the clip. The plate is measured like any other result, once for all methods, and `gains` compares.
+Of a measured frame only its figures and, for flicker, its error are kept, so memory doesn't grow with the
+clip. The plate is measured like any other result, once for all methods, and `gains` compares.
 """
 
 from collections.abc import Iterable, Iterator
@@ -42,13 +42,13 @@ MARGIN_PX = 12
 MIN_FACE_PX = 64
 """A mask with fewer pixels is no face."""
 MAX_OFFSET = 1.5
-"""A find further from the truth's than this, in the head's units, is another face."""
+"""A detection further from the ground truth's than this, in the head's units, is another face."""
 FACES_FOR_MEAN = 48
 
 MIN_SPANS = {"identity": 0.04, "perceptual": 0.05, "ssim": 0.02, "shape": 0.5}
 """A gain is defined where plate and truth differ by more than this, in each error's own unit."""
 MAX_MISSED_FRACTION = 0.1
-"""Gain of shape is defined where the mesh is missed in at most this part of the frames: the worst are those missed."""
+"""Gain of shape is defined where the mesh is missed in at most this fraction of the frames: those are the worst."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +61,7 @@ class References:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaceLook:
-    """What the nets see of one face."""
+    """Results of the nets for one face."""
 
     landmarks_xyz: Float32[np.ndarray, "468 3"]
     pose: HeadPose
@@ -72,7 +72,7 @@ class FaceLook:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TruthLook:
-    """All that is needed of a frame of the truth, looked at once for any number of results."""
+    """A ground-truth frame, analysed once for any number of results."""
 
     rgb: Rgb
     mask: Mask
@@ -159,7 +159,7 @@ class CropError:
 
 
 class Judge:
-    """The nets, loaded once; not to be shared between threads."""
+    """The nets, loaded once; not thread-safe."""
 
     def __init__(self) -> None:
         self.find_faces = FaceFinder()
@@ -301,7 +301,7 @@ def measure_clip(
 def measure_frames(
     results: Iterable[Rgb], truths: Iterable[TruthLook | None], references: References, judge: Judge
 ) -> Iterator[FrameMeasures | None]:
-    """Frame by frame; none where the truth shows no face."""
+    """Frame by frame; None where the ground truth shows no face."""
     before = None
     for result_rgb, truth in zip(results, truths, strict=True):
         if truth is None:

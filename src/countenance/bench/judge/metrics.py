@@ -23,7 +23,7 @@ from countenance.vision.landmarks import EYES
 CROP_SIZE = 128
 """Side of the aligned crop; a face is about 90 px wide in it."""
 BEST_PSNR_DB = 60.0
-"""What rounding to eight bits costs is 59 dB; more says nothing."""
+"""Rounding to eight bits alone gives 59 dB; higher values carry no information."""
 MAX_DATA = 255
 SSIM_SIGMA_PX = 1.5
 COLOUR_GRID = 32
@@ -36,10 +36,10 @@ Mask = Float32[np.ndarray, "H W"]
 
 
 class InnerRecogniser(Recogniser):
-    """The recogniser, showing what it sees on the way."""
+    """The recogniser with its inner features."""
 
     def look(self, rgb_bchw: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-        """What it sees after the stages of 32, 64 and 128 channels (35, 17 and 8 px wide), and the embeddings.
+        """Features after the stages of 32, 64 and 128 channels (35, 17 and 8 px wide), and the embeddings.
 
         Features have unit length in each place.
         """
@@ -62,7 +62,7 @@ class InnerRecogniser(Recogniser):
 def ssim_in_face(result_rgb: Rgb, truth_rgb: Rgb, mask: Mask) -> float:
     """Structural similarity, −1–1: the map's mean in the face.
 
-    A Gaussian window with a standard deviation of 1.5 px (11 px wide), a data range of 255, each colour by itself.
+    A Gaussian window with a standard deviation of 1.5 px (11 px wide), a data range of 255, each channel separately.
     Source: Wang et al., Image quality assessment: from error visibility to structural similarity, 2004.
     """
     _, values = structural_similarity(  # type: ignore[no-untyped-call]
@@ -102,7 +102,7 @@ def sharpness_ratio(result_rgb: Rgb, truth_rgb: Rgb, mask: Mask) -> float:
 def perceptual_distance(
     result_features: tuple[Tensor, ...], truth_features: tuple[Tensor, ...], chip_mask: Float32[np.ndarray, "S S"]
 ) -> float:
-    """Distance of inner features, 0–2: the root of their mean squared difference in the face, over all three stages.
+    """Distance of inner features, 0–2: root mean square difference in the face, over all three stages.
 
     Both pictures are cut with the truth's alignment, so that a face in the wrong place counts. The root makes a blend
     halfway between two faces lie about halfway.
@@ -160,7 +160,7 @@ def error_change(
 ) -> float:
     """Flicker, 0–255: the mean absolute change, from the frame before, of result minus truth in the aligned crop.
 
-    In the crop a face stands still, so that a steady error on a moving head is no flicker.
+    In the crop a face stands still, so that a constant error on a moving head doesn't count as flicker.
     """
     return _mean_in_face(np.abs(error - error_before).mean(axis=2), np.minimum(mask, mask_before))
 
@@ -241,7 +241,7 @@ def _mean_in_face(values: Float[np.ndarray, "H W"], mask: Float32[np.ndarray, "H
 def _coarse_lab(
     crop: UInt8[np.ndarray, "S S 3"], crop_mask: Float32[np.ndarray, "S S"], weight: Float32[np.ndarray, "G G"]
 ) -> Float32[np.ndarray, "G G 3"]:
-    """CIELAB of each cell's part of the face."""
+    """Mean CIELAB of the face in each cell."""
     lab = cv2.cvtColor(crop.astype(np.float32) / MAX_DATA, cv2.COLOR_RGB2Lab)
     cells = cv2.resize(lab * crop_mask[..., None], (COLOUR_GRID, COLOUR_GRID), interpolation=cv2.INTER_AREA)
     return np.asarray(cells / np.maximum(weight, 1e-6)[..., None], np.float32)
