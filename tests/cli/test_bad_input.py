@@ -337,7 +337,7 @@ def test_ctrl_c_at_any_moment(verb: str, collected_desk: Desk, trained_desk: Des
         assert ended.code in {0, 130, -signal.SIGINT}
         assert "Traceback" not in ended.err
         if ended.code == 130:
-            assert "un the same command to go on" in ended.err.splitlines()[-1]
+            assert "un the same command to resume" in ended.err.splitlines()[-1]
             assert not (desk.folder / "shot.mp4").exists()
         hidden = {name for name in desk.traces() if Path(name).name.startswith(".")}
         assert hidden <= {"film/.countenance.lock", "config/.signing.lock"}
@@ -370,4 +370,4 @@ main()
         check=False,
     )
     assert ended.returncode == code
-    assert ended.stderr == ("" if code < 0 else "stopped; run the same command to go on\n")
+    assert ended.stderr == ("" if code < 0 else "stopped; run the same command to resume\n")

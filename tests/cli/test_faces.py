@@ -191,7 +191,7 @@ def test_a_yes_takes_a_track_in(desk: Desk, kept: list[str]) -> None:
     answers.write_text(f"{track['track']} yes\n")
     done = desk.do("faces", "review", "dana", "--from", answers)
     assert f"1 track is dana; face set of dana: {len(kept)} faces." in done.err
-    assert "No track of dana waits for an answer." in done.err
+    assert "No track of dana is undecided." in done.err
     assert asked(desk, "review", "dana")["waiting"] == []
     desk.check()
 
@@ -206,7 +206,7 @@ def test_a_no_deletes_a_track(desk: Desk) -> None:
         assert state(desk) == before
     ended = desk.run("faces", "review", "dana", "--no", track["track"])
     assert ended.code == 4
-    assert "what you said is remembered" in ended.error
+    assert "your decisions were saved and will be applied next time" in ended.error
     with opened(desk.project) as project:
         assert stored_faces(project, "dana") == []
 
@@ -233,8 +233,8 @@ def test_faces_go_out_and_what_was_mended_comes_back(desk: Desk, kept: list[str]
     with opened(desk.project) as project:
         before = {face.name: face for face in stored_faces(project, "dana")}
     first = desk.do("faces", "import", "dana", folder)
-    assert "1 face dropped, 1 face cut anew, 1 mask by hand; face set of dana:" in first.err
-    assert "Pictures deleted: 1. Add --drop-deleted" in first.err
+    assert "1 face dropped, 1 face cut again, 1 mask by hand; face set of dana:" in first.err
+    assert "Images deleted: 1. Add --drop-deleted" in first.err
     second = asked(desk, "import", "dana", folder, "--drop-deleted")
     assert (second["dropped"], second["masks"], second["cut_anew"]) == (2, 0, 0)
 

@@ -70,7 +70,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     told, value = asked("collect", "dana", "footage/dana/")
     assert "left out: " in told
     assert "notes.txt" in told
-    assert "2 new clips of dana, 13 frames; 0 known already. Next: `countenance prepare dana`." in told
+    assert "2 new clips of dana, 13 frames; 0 already known. Next: `countenance prepare dana`." in told
     assert set(value) == {"person", "clips", "known", "left_out"}
     assert [clip["frames"] for clip in value["clips"]] == [12, 1]
     run("collect", "kim", "footage/kim/")

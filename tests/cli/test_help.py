@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +10,7 @@ from countenance.cli import app as cli
 from countenance.cli.shell import count
 
 COMMANDS = (
-    *("new", "collect", "prepare", "coverage", "train", "generate", "verify", "demo"),
+    *("new", "collect", "prepare", "coverage", "train", "generate", "verify", "settings", "demo"),
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
@@ -48,6 +49,26 @@ def test_the_overview_tells_all_commands_in_the_order_of_work_and_the_exit_codes
     assert "130 stopped by Ctrl-C" in " ".join(result.output.split())
     # A description that doesn't fit into its line ends in dots.
     assert "..." not in result.output.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"demo", "actors setup"}))
+def test_each_command_with_a_result_gives_it_to_programs_as_well(command: str) -> None:
+    """The demo leaves its report as a file; installing Blender has no result."""
+    shown = CliRunner().invoke(cli.app, [*command.split(), "--help"]).output
+    assert "--json" in shown
+
+
+def test_settings_are_listed_for_people_and_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(cli.app, ["settings", "train"]).output
+    assert "train.learning_rate = 0.0006   a number above 0, at most 1\n    Of the generator; it falls to" in told
+    assert "prepare." not in told
+    listed = json.loads(CliRunner().invoke(cli.app, ["settings", "--json"]).output)["settings"]
+    by_name = {setting["name"]: setting for setting in listed}
+    assert by_name["train.learning_rate"]["default"] == 6e-4
+    assert by_name["train.learning_rate"]["schema"] == {"exclusiveMinimum": 0, "maximum": 1, "type": "number"}
+    unknown = CliRunner().invoke(cli.app, ["settings", "trian"])
+    assert (unknown.exit_code, "choose one of prepare, coverage, train, generate" in unknown.stderr) == (2, True)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -167,7 +167,7 @@ def test_a_larger_budget_goes_on(
 
 
 def test_a_loss_that_is_no_number_stops_training(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="realism is no longer finite after 3,200 images"):
+    with pytest.raises(ModelError, match="loss realism became NaN or infinite after 3,200 images"):
         append_metrics(tmp_path, 3200, {"reconstruction": 0.2, "realism": float("nan")})
 
 

@@ -1,10 +1,11 @@
-"""`countenance actors`: synthetic people, their performances, and the exact answer to a replacement."""
+"""`countenance actors`: synthetic people, their performances, and ground truth for a face swap."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from countenance.cli.options import Json
 from countenance.cli.shell import console, count, print_json, stops_on_interrupt
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from countenance.actors.render import RendererName
 
 app = typer.Typer(
-    help="Render synthetic people: they exist nowhere else, and everything about their pictures is known.",
+    help="Render synthetic people: they exist nowhere else, and everything about their images is known.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -24,12 +25,11 @@ Renderer = Annotated[
     Literal["caster", "cycles"],
     typer.Option("--renderer", help="`caster` is fast; `cycles` is Blender's, see `countenance actors setup`."),
 ]
-Size = Annotated[int, typer.Option("--size", min=32, max=2048, help="Side of the pictures in pixels.")]
+Size = Annotated[int, typer.Option("--size", min=32, max=2048, help="Side of the images in pixels.")]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Number of frames, 24 a second.")]
 PerformanceSeed = Annotated[int, typer.Option("--performance", min=0, help="Seed of what the actor does.")]
 SceneSeed = Annotated[int, typer.Option("--scene", min=0, help="Seed of light, camera and background.")]
-Shots = Annotated[int, typer.Option("--shots", min=1, help="Shots, each in another light.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Shots = Annotated[int, typer.Option("--shots", min=1, help="Shots, each with different light.")]
 
 
 @app.command()
@@ -56,8 +56,9 @@ def render(
     frames: Frames = 48,
     size: Size = 256,
     renderer: Renderer = "caster",
+    json: Json = False,
 ) -> None:
-    """Render an actor's performance: pictures, labels, masks, depth, landmarks; run again to go on.
+    """Render an actor's performance: images, labels, masks, depth, landmarks. Run again to resume.
 
     Example: countenance actors render 7 --performance 3 --scene 5 --output take
     """
@@ -72,6 +73,7 @@ def render(
         output,
         (performance, scene, shots, frames, size),
         renderer,
+        json=json,
     )
 
 
@@ -86,8 +88,9 @@ def truth(
     frames: Frames = 48,
     size: Size = 256,
     renderer: Renderer = "caster",
+    json: Json = False,
 ) -> None:
-    """Render a plate and the exact answer to it, in the likeness's own skin and in the performer's tone.
+    """Render a plate and its ground truth, in the likeness's own skin and in the performer's tone.
 
     Example: countenance actors truth 7 12 --performance 3 --output case
     """
@@ -107,6 +110,7 @@ def truth(
         output,
         (performance, scene, shots, frames, size),
         renderer,
+        json=json,
     )
 
 
@@ -115,11 +119,12 @@ def sheet(
     output: Output,
     first: Annotated[int, typer.Option("--first", min=0, help="Seed of the first actor.")] = 0,
     number: Annotated[int, typer.Option("--number", min=1, help="How many actors.")] = 40,
-    columns: Annotated[int, typer.Option("--columns", min=1, help="Pictures side by side.")] = 8,
+    columns: Annotated[int, typer.Option("--columns", min=1, help="Images side by side.")] = 8,
     size: Size = 192,
     renderer: Renderer = "caster",
+    json: Json = False,
 ) -> None:
-    """Draw many actors on one picture, to look at.
+    """Draw many actors on one image, for an overview.
 
     Example: countenance actors sheet --number 40 --output actors.png
     """
@@ -131,21 +136,23 @@ def sheet(
         seeds = range(first, first + number)
         write_sheet(output, actors_sheet(seeds, opened, size=size, columns=columns, progress=progress))
     console.print(f"{count(number, 'actor')} on {output}")
+    if json:
+        print_json({"sheet": output, "actors": number})
 
 
 @app.command()
 def corpus(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; one in the cache if not given.", readable=False)
+        Path | None, typer.Option("--output", "-o", help="Folder; by default one in the cache.", readable=False)
     ] = None,
     people: Annotated[int, typer.Option("--people", min=2, help="How many actors.")] = 120,
     performances: Annotated[int, typer.Option("--performances", min=1, help="How many, each on all actors.")] = 60,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Of each performance, a third of a second apart.")] = 8,
     size: Size = 160,
     renderer: Renderer = "caster",
-    as_json: Json = False,
+    json: Json = False,
 ) -> None:
-    """Render the same performances on many actors: pairs to learn from. Stop it at any time and run it again to go on.
+    """Render the same performances on many actors, as pairs to train on. Run again to resume.
 
     Example: countenance actors corpus --people 120 --performances 60 --size 160
     """
@@ -162,7 +169,7 @@ def corpus(
     console.print(f"{state.pairs_done:,} of {count(state.pairs, 'pair')} in {folder}")
     if state.frames_per_cpu_hour:
         console.print(f"{state.frames_per_cpu_hour:,.0f} frames per CPU-hour")
-    if as_json:
+    if json:
         print_json({**asdict(state), "folder": folder})
 
 
@@ -171,10 +178,11 @@ def pack(
     corpus_folder: Annotated[Path, typer.Argument(help="Folder of a corpus.", readable=False)],
     output: Output,
     size: Size = 128,
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of the pictures, WebP.")] = 80,
-    limit_mb: Annotated[float, typer.Option("--limit-mb", min=1, help="No larger than this.")] = 60.0,
+    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of the images, WebP.")] = 80,
+    limit_mb: Annotated[float, typer.Option("--limit-mb", min=1, help="The largest size of the file.")] = 60.0,
+    json: Json = False,
 ) -> None:
-    """Make a corpus small enough to carry to another machine, as one zip file.
+    """Pack a corpus into one zip file, small enough to carry to another machine.
 
     Example: countenance actors pack corpus --size 128 --limit-mb 60 --output corpus.zip
     """
@@ -187,6 +195,8 @@ def pack(
         )
     megabytes = output.stat().st_size / 1e6
     console.print(f"{count(performances, 'performance')} on {count(people, 'actor')} in {output}, {megabytes:.1f} MB")
+    if json:
+        print_json({"file": output, "performances": performances, "actors": people, "megabytes": round(megabytes, 1)})
 
 
 def _render(
@@ -195,6 +205,8 @@ def _render(
     output: Path,
     settings: tuple[int, int, int, int, int],
     renderer: "RendererName",
+    *,
+    json: bool,
 ) -> None:
     """All figures in the same performance and scene, each into a folder of its name."""
     from countenance.actors.footage import claim_folder, render_folder
@@ -222,3 +234,5 @@ def _render(
                 progress=progress,
             )
     console.print(f"{count(frames, 'frame')} in {output}")
+    if json:
+        print_json({"folder": output, "frames": frames, "renderings": [name or "frames" for name in figures]})

@@ -1,4 +1,4 @@
-"""`countenance bench`: how good and how fast this is, against the exact answer and against others."""
+"""`countenance bench`: how good and how fast this is, against ground truth and against other systems."""
 
 import os
 import shlex
@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
+from countenance.cli.options import Json
 from countenance.cli.shell import console, print_json
 
 app = typer.Typer(
-    help="Measure quality against the exact answer, and speed.",
+    help="Measure quality against ground truth, and speed.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
-
-@app.command(short_help="Compare methods with the exact answer.")
+@app.command(short_help="Compare methods with ground truth.")
 def truth(
     cases: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Cases to run instead of the package's own.", readable=False)
@@ -30,16 +29,16 @@ def truth(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Three small cases; under ten minutes on two cores.")] = False,
     methods: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Only these, with commas between.", show_default=False)
+        str | None, typer.Option(metavar="NAMES", help="Only these, separated by commas.", show_default=False)
     ] = None,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for results; what is there already is used.", readable=False)
+        Path, typer.Option(metavar="DIR", help="Folder for results; existing ones are reused.", readable=False)
     ] = Path("bench-truth"),
     json: Json = False,
 ) -> None:
-    """Train every method on synthetic actors, put the face onto a plate, and compare with the exact answer.
+    """Train every method on synthetic actors, replace the face in a plate, and compare with ground truth.
 
-    Leaves results.json, table.md, plot.png and a contact sheet for each case. Stopped, it goes on when run again.
+    Leaves results.json, table.md, plot.png and a contact sheet for each case. Run again to resume.
 
     Example: countenance bench truth --quick --output bench-quick
     """
@@ -73,11 +72,11 @@ def truth(
     write_plot(output / "plot.png", results)
     for case in chosen:
         write_sheet(output / f"sheet-{case.name}.png", results, case, output)
-    console.print(f"Look at {output / 'plot.png'} and the sheets beside it; all figures are in {output / 'table.md'}.")
+    console.print(f"See {output / 'plot.png'} and the sheets beside it; all figures are in {output / 'table.md'}.")
     if json:
         print_json(results)
     else:
-        print("Gains: 0 is the untouched plate, 1 the truth, negative is worse than nothing.")
+        print("Gains: 0 is the untouched plate, 1 is ground truth, negative is worse than no change.")
         print(gains_table(results))
 
 
@@ -104,7 +103,7 @@ def speed(json: Json = False) -> None:
         print(speed_table(results))
 
 
-@app.command(short_help="Measure how faces are found and cut out.")
+@app.command(short_help="Measure detection, landmarks and masks.")
 def prepare(
     quick: Annotated[bool, typer.Option("--quick", help="One clip of each condition instead of two.")] = False,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for results.", readable=False)] = Path(
@@ -112,7 +111,7 @@ def prepare(
     ),
     json: Json = False,
 ) -> None:
-    """Prepare rendered clips, one difficulty each, and compare what was found with what is there.
+    """Prepare rendered clips, one difficulty each, and compare the faces found with ground truth.
 
     Leaves results.json, table.md and a contact sheet for each condition. Clips are rendered once and kept in the cache.
 
@@ -136,27 +135,30 @@ def prepare(
     text = document(results, command)
     write_whole(output / "results.json", dumps({"command": command, **results}, indent=1).encode())
     write_whole(output / "table.md", text.encode())
-    console.print(f"Look at the sheets in {output}; all figures are in {output / 'table.md'}.")
+    console.print(f"See the sheets in {output}; all figures are in {output / 'table.md'}.")
     if json:
         print_json(results)
     else:
         print(text)
 
 
-@app.command(short_help="Check the measures on graded series.")
+@app.command(short_help="Check the metrics on graded series.")
 def judge(
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.", readable=False)] = Path(
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the images.", readable=False)] = Path(
         "bench-judge"
     ),
     stranger: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Another person's exact answer to the demo's performance.", readable=False),
+        typer.Option(metavar="DIR", help="Another person's ground truth for the demo's performance.", readable=False),
     ] = None,
+    json: Json = False,
 ) -> None:
-    """See whether every measure orders pictures that get worse step by step; leaves a sheet and a plot.
+    """Check that every metric ranks images that degrade step by step; leaves a sheet and a plot.
 
     Example: countenance bench judge --output bench-judge
     """
+    from dataclasses import asdict
+
     from countenance.bench.extra import require_extra
 
     require_extra()
@@ -165,14 +167,17 @@ def judge(
 
     output.mkdir(parents=True, exist_ok=True)
     verdicts = write_demo_graded(output, stranger=stranger)
-    print(table_of(verdicts))
+    if json:
+        print_json([asdict(verdict) for verdict in verdicts])
+    else:
+        print(table_of(verdicts))
     failed = [verdict for verdict in verdicts if verdict.is_needed and not verdict.is_right]
-    console.print(f"Look at the pictures in {output}.")
+    console.print(f"See the images in {output}.")
     if failed:
-        console.print(f"{len(failed)} of the measures don't order what they must.")
+        console.print(f"{len(failed)} of the metrics don't rank as they must.")
         raise typer.Exit(1)
 
 
 def _one_thread() -> None:
-    """Before torch is loaded, here and in all processes begun from here."""
+    """Before torch is loaded, here and in all processes started from here."""
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
+from countenance.cli.options import Json, Set
 from countenance.cli.shell import console, here, print_json
 
 
 def coverage(
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose face set to look at.", show_default=False)],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose face set to analyse.", show_default=False)],
     plate: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Video or picture to compare with.", readable=False, show_default=False),
+        typer.Option(metavar="FILE", help="Video or image to compare with.", readable=False, show_default=False),
     ] = None,
     performer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose face is in the plate.", show_default=False)
@@ -22,16 +23,13 @@ def coverage(
         typer.Option(metavar="DIR", help="Folder for the report.  [default: coverage-PERSON]", readable=False),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report there.")] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; a wrong name lists all."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    set_: Set = None,
+    json: Json = False,
 ) -> None:
-    """Say what a face set covers and lacks, and what to shoot: as a page with pictures, and as JSON.
+    """Report what a face set covers and lacks, and what to shoot, as a page with images and as JSON.
 
-    With a plate, say how much of its performance is covered, before an hour of training is spent. The page shows faces,
-    so only you can read it.
+    With a plate, report how much of its performance is covered, before an hour is spent on training. The page shows
+    faces, so only you can read it.
 
     Example: countenance coverage dana --plate plate.mp4 --performer kim
     """
@@ -39,9 +37,9 @@ def coverage(
     from countenance.config import read_config
     from countenance.consent.permit import grant_prepare
     from countenance.coverage.aspects import CoverageConfig
-    from countenance.coverage.measure import coverage_document
     from countenance.errors import UsageError
     from countenance.steps.cover import Plate, check_folder, cover, write_report
+    from countenance.steps.documents import coverage_document
 
     if (plate is None) != (performer is None):
         given, missing = ("--plate", "--performer") if performer is None else ("--performer", "--plate")
@@ -59,6 +57,6 @@ def coverage(
     console.print(result.verdict, markup=False)
     for advice in result.advice:
         console.print(f"- {advice.lacks} {advice.shoot}", markup=False)
-    console.print(f"Look at {page}. It shows a face: keep it private.", markup=False)
+    console.print(f"See {page}. It shows a face: keep it private.", markup=False)
     if json:
         print_json(coverage_document(result))

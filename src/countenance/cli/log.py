@@ -1,43 +1,41 @@
-"""`countenance log`: what the project did, and whether its log can be believed."""
-
-from typing import Annotated
+"""`countenance log`: what the project did, and whether its log holds."""
 
 import typer
 
+from countenance.cli.options import Json
 from countenance.cli.shell import console, here, print_json
 
 app = typer.Typer(
-    help="Look at the project's log and check that nobody changed it.",
+    help="Show the project's log and check that nobody changed it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 @app.command(short_help="Check that nobody changed the log.")
 def check(as_json: Json = False) -> None:
     """Check that no log entry was altered, left out or moved, and that the end is the one this computer remembers.
 
-    Who can write to both the project and your config folder can still rewrite all of it.
+    Anyone who can write to both the project and your configuration folder can still rewrite all of it.
 
     Example: countenance log check
     """
     from countenance import ledger
+    from countenance.steps.documents import checked_log_document
 
     with here(writing=False, any_schema=True) as project:
         count, head = ledger.check(project), ledger.remembered_head(project)
         backward = ledger.backward_steps(project)
     console.print(f"Entries: {count}. None is altered, missing or out of order.")
     if head is None and count:
-        console.print("This computer never wrote to this log, so it can't tell whether the end is missing.")
+        console.print("This computer never wrote to this log, so it is unknown whether the end is missing.")
     if backward:
         console.print(
             f"By their times these entries were written before earlier ones: {', '.join(map(str, backward))}. "
             "The clock was set back meanwhile, so the times can't be relied on."
         )
     if as_json:
-        print_json({"entries": count, "remembered": head.number if head else None, "clock_set_back_at": backward})
+        print_json(checked_log_document(count, head.number if head else None, backward))
 
 
 @app.command()
@@ -46,14 +44,13 @@ def show(as_json: Json = False) -> None:
 
     Example: countenance log show
     """
-    from dataclasses import asdict
-
     from countenance import ledger
+    from countenance.steps.documents import log_document
 
     with here(writing=False, any_schema=True) as project:
         entries = list(ledger.entries(project))
         if as_json:
-            print_json([asdict(entry) for entry in entries])
+            print_json(log_document(entries))
         else:
             for entry in entries:
                 facts = "  ".join(f"{name} {_short(value)}" for name, value in entry.facts.items() if value != "")
@@ -62,7 +59,7 @@ def show(as_json: Json = False) -> None:
 
 
 def _short(value: object) -> str:
-    """Digests by their beginning, as people compare them; `--json` has all of it."""
+    """Digests by their beginning, as people compare them; `--json` has them whole."""
     if isinstance(value, list):
         return ", ".join(_short(each) for each in value)
     text = str(value) if str(value).isprintable() else repr(value)

@@ -1,4 +1,4 @@
-"""`countenance release`: draft, sign, add and revoke the documents by which people let their faces be used."""
+"""`countenance release`: draft, sign, add and revoke the documents in which people consent to the use of a face."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countenance.cli.options import Json, Overwrite
 from countenance.cli.shell import console, here, print_json
 
 if TYPE_CHECKING:
     from countenance.consent.release import Release
 
 app = typer.Typer(
-    help="Draft, sign, add and revoke releases: the documents by which people let their faces be used.\n\n"
+    help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
     "The owner of the face runs key, sign and revoke, anywhere; the production runs new, add and list.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -22,13 +23,15 @@ ReleaseFile = Annotated[
     Path, typer.Argument(metavar="RELEASE", help="The release's file.", readable=False, show_default=False)
 ]
 Key = Annotated[Path, typer.Option("--key", help="The owner's private key.", readable=False, show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 Day = typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", show_default=False)
 
 
-@app.command(short_help="Make the private key with which a person signs.")
-def key(path: Annotated[Path, typer.Argument(metavar="FILE", help="File to make.", show_default=False)]) -> None:
-    """Make the private key with which a person signs; only they should ever have it.
+@app.command(short_help="Create the private key with which a person signs.")
+def key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to create.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Create the private key with which a person signs; only they should ever have it.
 
     Example: countenance release key dana.key
     """
@@ -36,10 +39,12 @@ def key(path: Annotated[Path, typer.Argument(metavar="FILE", help="File to make.
 
     make_key(path)
     console.print(
-        f"Made {path}, readable only by you. Keep a copy in a safe place and give it to nobody: "
-        "whoever has it can sign and revoke for you, and without it you can't revoke.",
+        f"Created {path}, readable only by you. Keep a copy in a safe place and give it to nobody: "
+        "anyone who has it can sign and revoke for you, and without it you can't revoke.",
         markup=False,
     )
+    if json:
+        print_json({"key": path})
 
 
 @app.command()
@@ -47,12 +52,12 @@ def new(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Short name, best a pseudonym.", show_default=False)],
     reference: Annotated[
         list[Path],
-        typer.Option(help="Picture that shows only this person; may repeat.", readable=False, show_default=False),
+        typer.Option(help="Image that shows only this person. Repeatable.", readable=False, show_default=False),
     ],
     use: Annotated[
         list[str],
         typer.Option(
-            help="film, documentary, research, teaching, advertising or political; may repeat.", show_default=False
+            help="film, documentary, research, teaching, advertising or political. Repeatable.", show_default=False
         ),
     ],
     project: Annotated[str, typer.Option(help="Title of the production.", show_default=False)],
@@ -69,10 +74,11 @@ def new(
         Path | None, typer.Option(help="File to write; without it PERSON.release.toml.", show_default=False)
     ] = None,
     overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
-    """Draft a release for its owner to sign. Who needs both roles signs two.
+    """Draft a release for its owner to sign. A person who needs both roles signs two.
 
-    The term is from today, or --valid-from, to the end of --expires, UTC. The pictures must lie beside the document.
+    The term is from today, or --valid-from, to the end of --expires, UTC. The images must be in the document's folder.
 
     Example: countenance release new dana --role likeness --reference dana.jpg --use film --project "Winter"
     --expires 2027-12-31
@@ -81,6 +87,7 @@ def new(
     from countenance.consent.release import new_release
     from countenance.errors import UsageError
     from countenance.media.probe import probe
+    from countenance.steps.documents import release_document
 
     path = output or Path(f"{person}.release.toml")
     release = new_release(
@@ -99,18 +106,20 @@ def new(
     )
     for picture in reference:
         if probe(picture).kind != "picture":
-            raise UsageError(f"expected a picture as reference, but {picture} is a video; choose a picture")
+            raise UsageError(f"expected an image as reference, but {picture} is a video; choose an image")
     write_document(path, release, overwrite=overwrite)
     console.print(
         f"Drafted {path}. Next: {person} reads it and runs "
-        f"`countenance release sign {path} --key {person}.key` (`countenance release key {person}.key` makes a key).",
+        f"`countenance release sign {path} --key {person}.key` (`countenance release key {person}.key` creates a key).",
         markup=False,
     )
+    if json:
+        print_json(release_document(path, release))
 
 
 @app.command(short_help="Sign a release as the owner of the face.")
-def sign(path: ReleaseFile, key: Key) -> None:
-    """Sign a release as the owner of the face; its pictures must lie beside it.
+def sign(path: ReleaseFile, key: Key, json: Json = False) -> None:
+    """Sign a release as the owner of the face; its images must be in its folder.
 
     Example: countenance release sign dana.release.toml --key dana.key
     """
@@ -118,6 +127,7 @@ def sign(path: ReleaseFile, key: Key) -> None:
     from countenance.consent.keys import load_key
     from countenance.consent.release import check_references
     from countenance.consent.release import sign as sign_release
+    from countenance.steps.documents import release_document
 
     draft = read_release(path)
     check_references(draft, path.parent)
@@ -129,6 +139,8 @@ def sign(path: ReleaseFile, key: Key) -> None:
         f"Next: the production runs `countenance release add {path}` in its project.",
         markup=False,
     )
+    if json:
+        print_json(release_document(path, signed))
 
 
 @app.command()
@@ -136,14 +148,16 @@ def add(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="A release or a revocation.", readable=False, show_default=False)
     ],
+    json: Json = False,
 ) -> None:
-    """Bring a signed release, or a revocation, into the project.
+    """Add a signed release, or a revocation, to the project.
 
     Example: countenance release add dana.release.toml
     """
     from countenance.consent.document import read_document
     from countenance.consent.register import add_release, add_revocation
     from countenance.consent.release import Release
+    from countenance.steps.documents import added_document
 
     is_release = isinstance(read_document(path), Release)
     # A revocation waits for no other command: whatever goes on under the release stops by itself.
@@ -157,28 +171,31 @@ def add(
         use = project.use
     document = added.document
     if not added.new:
-        text = f"{path} is in the project already; `countenance release list` shows where it stands."
+        text = f"{path} is in the project already; `countenance release list` shows its state."
     elif isinstance(document, Release):
         person = document.subject.person
         text = f"Added the release of {person} as {document.role}, signed with {_fingerprint(document)}. "
         if use in document.scope.uses:
             text += f"Next: `countenance collect {person} FOOTAGE`."
         else:
-            text += f"But it doesn't allow this project's use, {use}: ask for one that does."
+            text += f"But it doesn't allow this project's use, {use}; ask for one that does."
     else:
-        text = f"Revoked: nothing more is made with the face of {document.person} under that release."
+        text = f"Revoked: nothing more will be made with the face of {document.person} under that release."
     console.print(text, markup=False)
+    if json:
+        print_json(added_document(path, added))
 
 
-@app.command(short_help="End a release as the owner of the face.")
+@app.command(short_help="Revoke a release as the owner of the face.")
 def revoke(
     path: ReleaseFile,
     key: Key,
-    reason: Annotated[str | None, typer.Option(help="Why, in one line; nobody has to say.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, in one line; optional.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="File to write; without it PERSON.revocation.toml.", show_default=False)
     ] = None,
     overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Revoke a release as the owner of the face: writes a document that ends it in every project it is added to.
 
@@ -187,6 +204,7 @@ def revoke(
     from countenance.consent.document import read_release, write_document
     from countenance.consent.keys import load_key
     from countenance.consent.release import new_revocation
+    from countenance.steps.documents import release_document
 
     release = read_release(path)
     revocation = new_revocation(release, load_key(key), reason=reason)
@@ -194,14 +212,16 @@ def revoke(
     write_document(written, revocation, overwrite=overwrite)
     console.print(
         f"Wrote {written}. It takes effect in a project with `countenance release add {written}`: "
-        "send it to whoever has your release.",
+        "send it to everyone who has your release.",
         markup=False,
     )
+    if json:
+        print_json(release_document(written, revocation))
 
 
 @app.command("list", short_help="Show the project's releases, and whether they are valid.")
 def list_releases(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the list for another program.")] = False,
+    json: Json = False,
 ) -> None:
     """Show the project's releases: people, roles, uses, terms, and whether they are valid now.
 
@@ -210,29 +230,17 @@ def list_releases(
     from datetime import UTC
 
     from countenance.consent.register import known_releases, project_title, state_of
+    from countenance.steps.documents import releases_document
 
     with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
         title, use, at = project_title(project, known), project.use, datetime.now(UTC)
-    rows = [
-        {
-            "person": each.release.subject.person,
-            "role": each.release.role,
-            "uses": each.release.scope.uses,
-            "valid_from": each.release.term.valid_from,
-            "expires": each.release.term.expires,
-            "state": state_of(each, at),
-            "revoked_on": each.revocation.revoked_on if each.revocation else None,
-            "release": each.digest,
-        }
-        for each in known
-    ]
-    if as_json:
-        print_json({"title": title, "use": use, "releases": rows})
+    if json:
+        print_json(releases_document(title, use, known, at))
         return
     console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
     if not known:
-        console.print("No releases yet; `countenance release add FILE` brings one in.")
+        console.print("No releases yet; `countenance release add FILE` adds one.")
         return
     from rich.console import Console
     from rich.table import Table
@@ -252,7 +260,7 @@ def list_releases(
 
 
 def _fingerprint(release: "Release") -> str:
-    """By which owner and production can compare, on the phone, whose key it was."""
+    """For owner and production to compare, on the phone, whose key it was."""
     from countenance.consent.keys import fingerprint_of
 
     assert release.subject.public_key is not None
@@ -260,7 +268,7 @@ def _fingerprint(release: "Release") -> str:
 
 
 def _summary(release: "Release") -> str:
-    """What its owner should have read."""
+    """What its owner should have read before signing."""
     subject, scope, term = release.subject, release.scope, release.term
     who = "is a rendered actor that exists nowhere else" if subject.synthetic else "is an adult"
     what = (

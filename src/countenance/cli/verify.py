@@ -1,4 +1,4 @@
-"""`countenance verify`: what can be known of a file."""
+"""`countenance verify`: what can be known about a file."""
 
 import sqlite3
 import textwrap
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countenance.cli.options import Json
 from countenance.cli.shell import print_json
 from countenance.errors import UsageError
 
@@ -24,36 +25,34 @@ MARKS = {
 
 
 def verify(
-    path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A video or picture.", readable=False, show_default=False)
-    ],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A video or image.", readable=False, show_default=False)],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report for another program.")] = False,
+    json: Json = False,
 ) -> None:
-    """Say what can be known of a file: its credentials, this project's log, and what was altered.
+    """Check a file's credentials, its entry in the project's log, and what was altered.
 
-    Works anywhere and without a network; inside a project its log is asked, too. Exit code 0: nothing found is
+    Works anywhere and without a network. Inside a project, its log is checked as well. Exit code 0: nothing found is
     invalid, which doesn't make a file genuine; 6: credentials or log don't hold; 4: the file can't be read.
 
     Example: countenance verify shot.mp4
     """
     from countenance.project import find, opened_to_read
-    from countenance.steps.verify import verify as look
+    from countenance.steps.verify import verify as check_file
 
     try:
         if find(Path.cwd()) is None:
-            report = look(path, None)
+            report = check_file(path, None)
         else:
             with opened_to_read(Path.cwd(), any_schema=True) as project:
-                report = look(path, project)
+                report = check_file(path, project)
     except (UsageError, OSError, sqlite3.Error) as error:
         # What is wrong with the project says nothing about the file.
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        report = look(path, None, why_no_log=why)
-    if as_json:
-        from dataclasses import asdict
+        report = check_file(path, None, why_no_log=why)
+    if json:
+        from countenance.steps.documents import verified_document
 
-        print_json(asdict(report))
+        print_json(verified_document(report))
     else:
         _show(report)
     if any(finding.state == "invalid" for finding in report.findings):

@@ -49,7 +49,7 @@ def parse_document(text: str, name: str) -> Document:
     try:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConsentError(f"{name} is not valid TOML ({error}); ask its owner for an unharmed copy") from None
+        raise ConsentError(f"{name} is not valid TOML ({error}); ask its owner for an undamaged copy") from None
     models: dict[object, type[Release] | type[Revocation]] = {"release": Release, "revocation": Revocation}
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in models:

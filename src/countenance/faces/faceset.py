@@ -322,8 +322,8 @@ def _check_kept(person: str, num_clips: int, counts: ClipCounts) -> None:
         )
     if counts.kept == 0 and counts.rejections["unsure who"]:
         raise FaceError(
-            f"none of the {counts.found} faces in the clips of {person} is surely theirs; say of which tracks it is "
-            f"them with `countenance faces review {person}`"
+            f"none of the {counts.found} faces in the clips of {person} could be identified with confidence; "
+            f"confirm tracks with `countenance faces review {person}`"
         )
 
 

@@ -22,16 +22,16 @@ PREVIEW_ROWS = 6
 
 
 def append_metrics(folder: Path, images_seen: int, metrics: Mapping[str, float]) -> None:
-    """One JSON line; training that went astray is stopped here.
+    """Append one JSON line; training that diverged is stopped here.
 
     Raises:
         ModelError: a loss is not finite.
     """
-    astray = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if astray:
+    diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if diverged:
         raise ModelError(
-            f"training went astray: {astray[0]} is no longer finite after {images_seen:,} images; "
-            "the last checkpoint is kept; go on from it with a lower --set train.learning_rate"
+            f"training diverged: loss {diverged[0]} became NaN or infinite after {images_seen:,} images; "
+            "the last checkpoint is kept, continue from it with a lower --set train.learning_rate"
         )
     with open(folder / METRICS_NAME, "a", opener=private_file) as file:
         file.write(json.dumps({"images": images_seen, **metrics}) + "\n")

@@ -294,7 +294,7 @@ def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[St
     chosen = choose(found.faces, found.clips, replace(query, limit=None))
     shown = [face for face in chosen if face.has_crop]
     if not shown:
-        raise FaceError(f"none of the faces of {person} is such a one with a picture; choose others")
+        raise FaceError(f"no stored face of {person} matches this selection; widen --where or --range")
     return shown[: query.limit], len(chosen) - len(shown)
 
 

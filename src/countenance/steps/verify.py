@@ -67,7 +67,7 @@ def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Findin
             reasons=(why_no_log,),
         )
     if project is None:
-        return Finding(about="log", state="missing", summary="No project's log was checked: there is no project here.")
+        return Finding(about="log", state="missing", summary="No project log was checked (not inside a project).")
     try:
         ledger.check(project)
         published, plates = _published(project)

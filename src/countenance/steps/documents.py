@@ -1,0 +1,271 @@
+"""What `--json` prints: one function for each result, from its type to what JSON knows, for every surface alike.
+
+Keys are a promise to programs: they may be added, never renamed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from countenance.config import Setting
+from countenance.consent.register import Added, KnownRelease, state_of
+from countenance.consent.release import Release, Revocation, digest_of
+from countenance.coverage.measure import coverage_document
+from countenance.ledger import LogEntry
+from countenance.review import query
+from countenance.types import Report
+
+if TYPE_CHECKING:
+    # Only named: torch and the networks take seconds to load.
+    from countenance.faces.answers import Word
+    from countenance.faces.faceset import Prepared
+    from countenance.faces.store import StoredFace
+    from countenance.footage import Clip
+    from countenance.model.checkpoint import Checkpoint
+    from countenance.review.query import WaitingTrack
+    from countenance.steps.collect import Collected
+    from countenance.steps.generate import Generated
+    from countenance.steps.review import Imported, Sheets
+
+__all__ = [
+    "added_document",
+    "checked_log_document",
+    "collected_document",
+    "coverage_document",
+    "decided_document",
+    "exported_document",
+    "faces_document",
+    "generated_document",
+    "imported_document",
+    "log_document",
+    "prepared_document",
+    "release_document",
+    "releases_document",
+    "reviewed_document",
+    "settings_document",
+    "sheets_document",
+    "trained_document",
+    "verified_document",
+]
+
+Document = dict[str, Any]
+
+
+def collected_document(person: str, result: "Collected") -> Document:
+    """Of `collect`."""
+    return _ready(
+        {
+            "person": person,
+            "clips": [
+                {"path": info.path, "sha256": info.sha256, "frames": info.num_frames, "notes": info.notes}
+                for info in result.clips
+            ],
+            "known": result.known,
+            "left_out": [{"path": path, "reason": reason} for path, reason in result.left_out],
+        }
+    )
+
+
+def prepared_document(person: str, result: "Prepared") -> Document:
+    """Of `prepare`."""
+    return _ready(
+        {
+            "person": person,
+            "faces_found": result.num_found,
+            "faces_kept": result.face_set.num_faces,
+            "faces_of_others": result.num_others,
+            "left_out": result.rejections,
+            "face_set": result.face_set.digest,
+            "permit": result.face_set.permit_digest,
+        }
+    )
+
+
+def trained_document(folder: Path, checkpoint: "Checkpoint") -> Document:
+    """Of `train`."""
+    return _ready({"model": folder, "images_seen": checkpoint.images_seen, "weights": checkpoint.weights_sha256})
+
+
+def generated_document(result: "Generated") -> Document:
+    """Of `generate`."""
+    published = result.published
+    return _ready(
+        {
+            "output": published.path,
+            "sha256": published.sha256,
+            "manifest": published.manifest_digest,
+            "permit": published.permit_digest,
+            "log_index": published.log_index,
+            "frames": published.num_frames,
+            "altered_frames": published.num_altered_frames,
+            "unaltered_spans_s": result.unaltered_spans,
+        }
+    )
+
+
+def verified_document(report: Report) -> Document:
+    """Of `verify`."""
+    return _ready(asdict(report))
+
+
+def faces_document(person: str, faces: "Iterable[StoredFace]", clips: "Mapping[str, Clip]") -> Document:
+    """Of `faces list`."""
+    return _ready({"person": person, "faces": [_face(face, clips[face.clip_sha256]) for face in faces]})
+
+
+def sheets_document(sheets: "Sheets") -> Document:
+    """Of `faces show`."""
+    return _ready({"sheets": sheets.paths, "shown": sheets.num_shown, "without_picture": sheets.num_without})
+
+
+def decided_document(person: str, numbers: "Mapping[Word, int]", prepared: "Prepared") -> Document:
+    """Of `faces keep` and `faces drop`: how many faces there were of each decision, and the face set after it."""
+    done = {"keep": "kept", "drop": "dropped", "yes": "yes", "no": "no"}
+    return _ready({"person": person, **{done[word]: number for word, number in numbers.items()}, **_face_set(prepared)})
+
+
+def reviewed_document(
+    person: str,
+    waiting: "Sequence[WaitingTrack]",
+    clips: "Mapping[str, Clip]",
+    *,
+    decided: "Mapping[Word, int] | None" = None,
+    prepared: "Prepared | None" = None,
+    sheets: "Sheets | None" = None,
+) -> Document:
+    """Of `faces review`: the tracks that still wait, after what was decided and drawn."""
+    return _ready(
+        {
+            **(decided_document(person, decided, prepared) if decided and prepared else {"person": person}),
+            **({"sheets": sheets.paths} if sheets else {}),
+            "waiting": [_track(track, clips[track.faces[0].clip_sha256]) for track in waiting],
+        }
+    )
+
+
+def exported_document(person: str, folder: Path, num_faces: int) -> Document:
+    """Of `faces export`."""
+    return _ready({"person": person, "folder": folder, "faces": num_faces})
+
+
+def imported_document(person: str, result: "Imported") -> Document:
+    """Of `faces import`."""
+    return _ready(
+        {
+            "person": person,
+            "kept": result.num_kept,
+            "dropped": result.num_dropped,
+            "cut_anew": result.num_nudged,
+            "masks": result.num_masks,
+            "pictures_deleted": result.num_deleted,
+            **(_face_set(result.prepared) if result.prepared else {}),
+        }
+    )
+
+
+def release_document(path: Path, document: Release | Revocation) -> Document:
+    """Of `release new`, `release sign` and `release revoke`: the document that was written."""
+    if isinstance(document, Revocation):
+        about: Document = {"person": document.person, "release": document.release}
+    else:
+        about = {"person": document.subject.person, "role": document.role, "release": digest_of(document)}
+    return _ready({"path": path, "kind": document.kind, **about, "signed": document.signature is not None})
+
+
+def added_document(path: Path, added: Added) -> Document:
+    """Of `release add`."""
+    return {**release_document(path, added.document), "new": added.new}
+
+
+def releases_document(title: str | None, use: str, known: Iterable[KnownRelease], at: datetime) -> Document:
+    """Of `release list`; states are those of the moment `at`."""
+    return _ready(
+        {
+            "title": title,
+            "use": use,
+            "releases": [
+                {
+                    "person": each.release.subject.person,
+                    "role": each.release.role,
+                    "uses": each.release.scope.uses,
+                    "valid_from": each.release.term.valid_from,
+                    "expires": each.release.term.expires,
+                    "state": state_of(each, at),
+                    "revoked_on": each.revocation.revoked_on if each.revocation else None,
+                    "release": each.digest,
+                }
+                for each in known
+            ],
+        }
+    )
+
+
+def log_document(entries: Iterable[LogEntry]) -> list[Document]:
+    """Of `log show`."""
+    return [_ready(asdict(entry)) for entry in entries]
+
+
+def checked_log_document(num_entries: int, remembered: int | None, clock_set_back_at: Sequence[int]) -> Document:
+    """Of `log check`; `remembered` is the entry up to which this computer knows the log."""
+    return _ready({"entries": num_entries, "remembered": remembered, "clock_set_back_at": clock_set_back_at})
+
+
+def settings_document(settings: Iterable[Setting]) -> Document:
+    """Of `settings`."""
+    return _ready(
+        {
+            "settings": [
+                {
+                    "name": setting.name,
+                    "default": setting.default,
+                    "allowed": setting.allowed,
+                    "meaning": setting.meaning,
+                    "schema": setting.schema,
+                }
+                for setting in settings
+            ]
+        }
+    )
+
+
+def _face(face: "StoredFace", clip: "Clip") -> Document:
+    return {
+        "name": face.name,
+        "clip": clip.name,
+        "clip_sha256": face.clip_sha256,
+        "frame": face.frame,
+        "about_s": round(clip.about_s(face.frame), 2),
+        "state": query.state_of(face),
+        "reasons": face.rejections,
+        "distance": face.distance,
+        "margin": face.margin,
+        "score": face.score,
+        "mask_origin": face.mask_origin,
+        "quality": asdict(face.quality),
+    }
+
+
+def _track(track: "WaitingTrack", clip: "Clip") -> Document:
+    return {
+        "track": track.name,
+        "clip": clip.name,
+        "from_s": round(clip.about_s(track.faces[0].frame), 2),
+        "to_s": round(clip.about_s(track.faces[-1].frame), 2),
+        "faces": len(track.faces),
+        "distance": track.distance,
+        "margin": track.margin,
+    }
+
+
+def _face_set(prepared: "Prepared") -> Document:
+    return {"faces_kept": prepared.face_set.num_faces, "face_set": prepared.face_set.digest}
+
+
+def _ready(value: Document) -> Document:
+    """Paths and dates as text, tuples as lists, so that nothing is left to whoever prints it."""
+    document: Document = to_jsonable_python(value)
+    return document

@@ -1,0 +1,270 @@
+"""What programs read: plain JSON, under keys that stay."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from countenance.config import describe_settings
+from countenance.consent.register import Added, KnownRelease
+from countenance.consent.release import Release, Revocation
+from countenance.faces.faceset import Prepared
+from countenance.faces.store import StoredFace
+from countenance.footage import Clip
+from countenance.ledger import LogEntry
+from countenance.model.checkpoint import Checkpoint
+from countenance.model.config import TrainConfig
+from countenance.review.query import WaitingTrack
+from countenance.steps import documents
+from countenance.steps.collect import Collected
+from countenance.steps.generate import Generated
+from countenance.steps.review import Imported, Sheets
+from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
+from tests.support.made_up import QUALITY
+
+DIGEST = "ab" * 32
+CLIP = Clip(sha256=DIGEST, name="dana.mp4", num_frames=48, duration_s=2.0)
+FACE = StoredFace(
+    id=1,
+    clip_sha256=DIGEST,
+    frame=24,
+    track=1,
+    shot=0,
+    landmarks_xyz=np.zeros((468, 3), np.float32),
+    score=0.99,
+    quality=QUALITY,
+    distance=0.4,
+    margin=0.1,
+    mask_origin="segmenter",
+    has_crop=True,
+    rejections=("unsure who",),
+)
+PREPARED = Prepared(
+    face_set=FaceSet(
+        person="dana", num_faces=5, digest=DIGEST, permit_digest="p", release_digests=("r",), crop_size=256
+    ),
+    num_clips=1,
+    num_found=7,
+    num_others=2,
+    rejections=Counter({"blurred": 2}),
+)
+INFO = MediaInfo(
+    path=Path("dana.mp4"),
+    kind="video",
+    sha256=DIGEST,
+    resolution_wh=(64, 48),
+    rotation_deg=0,
+    num_frames=48,
+    frame_rate=Fraction(24),
+    time_base=Fraction(1, 24),
+    duration=Fraction(2),
+    bit_depth=8,
+    colour_space="bt709",
+    colour_range="limited",
+    has_audio=False,
+    notes=("its end is damaged",),
+)
+RELEASE = Release.model_validate(
+    {
+        "kind": "release",
+        "version": 1,
+        "id": "0b8e5f4c-0000-4000-8000-000000000000",
+        "role": "likeness",
+        "subject": {"person": "dana", "adult_attested": True, "synthetic": True},
+        "references": ({"file": "dana.png", "sha256": DIGEST},),
+        "scope": {"project": "Winter", "uses": ("film",)},
+        "term": {"valid_from": date(2027, 1, 1), "expires": date(2027, 12, 31)},
+        "data": {"biometric_processing": True, "third_party_training": False},
+        "disclosure": {"label": "shown, or left out for a recorded reason", "credentials": True},
+        "revocation": {"how": "by mail"},
+    }
+)
+REVOCATION = Revocation.model_validate(
+    {"kind": "revocation", "version": 1, "release": DIGEST, "person": "dana", "revoked_on": date(2027, 6, 1)}
+)
+WRITTEN = {"path", "kind", "person", "release", "signed"}
+CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
+    "collected": (
+        lambda: documents.collected_document(
+            "dana",
+            Collected(clips=(INFO,), known=(Path("old.mp4"),), left_out=((Path("a.txt"), "not a video"),)),
+        ),
+        {"person", "clips", "known", "left_out"},
+    ),
+    "prepared": (
+        lambda: documents.prepared_document("dana", PREPARED),
+        {"person", "faces_found", "faces_kept", "faces_of_others", "left_out", "face_set", "permit"},
+    ),
+    "trained": (
+        lambda: documents.trained_document(
+            Path("models/dana-onto-kim"),
+            Checkpoint(
+                people=("dana", "kim"),
+                config={},
+                images_seen=8,
+                face_set_digests=("a", "b"),
+                release_digests=("r",),
+                permit_digest="p",
+                versions={},
+                weights_name="x.safetensors",
+                weights_sha256=DIGEST,
+            ),
+        ),
+        {"model", "images_seen", "weights"},
+    ),
+    "generated": (
+        lambda: documents.generated_document(
+            Generated(
+                published=Published(
+                    path=Path("shot.mp4"),
+                    sha256=DIGEST,
+                    manifest_digest="m",
+                    permit_digest="p",
+                    log_index=3,
+                    num_frames=8,
+                    num_altered_frames=7,
+                ),
+                unaltered_spans=((0.0, 0.5),),
+            )
+        ),
+        {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames", "unaltered_spans_s"},
+    ),
+    "verified": (
+        lambda: documents.verified_document(
+            Report(
+                path=Path("shot.mp4"),
+                sha256=DIGEST,
+                findings=(Finding(about="log", state="valid", summary="s", reasons=("r",)),),
+            )
+        ),
+        {"path", "sha256", "findings"},
+    ),
+    "faces": (lambda: documents.faces_document("dana", [FACE], {DIGEST: CLIP}), {"person", "faces"}),
+    "sheets": (
+        lambda: documents.sheets_document(Sheets(paths=(Path("a.png"),), num_shown=3, num_without=1)),
+        {"sheets", "shown", "without_picture"},
+    ),
+    "kept": (
+        lambda: documents.decided_document("dana", {"keep": 2}, PREPARED),
+        {"person", "kept", "faces_kept", "face_set"},
+    ),
+    "dropped": (
+        lambda: documents.decided_document("dana", {"drop": 2}, PREPARED),
+        {"person", "dropped", "faces_kept", "face_set"},
+    ),
+    "waiting": (
+        lambda: documents.reviewed_document("dana", [WaitingTrack(name="t418", faces=(FACE,))], {DIGEST: CLIP}),
+        {"person", "waiting"},
+    ),
+    "reviewed": (
+        lambda: documents.reviewed_document(
+            "dana",
+            [],
+            {},
+            decided={"yes": 1, "no": 2},
+            prepared=PREPARED,
+            sheets=Sheets(paths=(Path("a.png"),), num_shown=3, num_without=1),
+        ),
+        {"person", "yes", "no", "faces_kept", "face_set", "sheets", "waiting"},
+    ),
+    "exported": (
+        lambda: documents.exported_document("dana", Path("faces"), 3),
+        {"person", "folder", "faces"},
+    ),
+    "imported": (
+        lambda: documents.imported_document(
+            "dana",
+            Imported(num_kept=1, num_dropped=2, num_masks=3, num_nudged=4, num_deleted=5, prepared=PREPARED),
+        ),
+        {"person", "kept", "dropped", "cut_anew", "masks", "pictures_deleted", "faces_kept", "face_set"},
+    ),
+    "release": (lambda: documents.release_document(Path("dana.toml"), RELEASE), WRITTEN | {"role"}),
+    "revocation": (lambda: documents.release_document(Path("dana.toml"), REVOCATION), WRITTEN),
+    "added": (
+        lambda: documents.added_document(Path("dana.toml"), Added(document=RELEASE, digest=DIGEST, new=True)),
+        WRITTEN | {"role", "new"},
+    ),
+    "releases": (
+        lambda: documents.releases_document(
+            "Winter",
+            "film",
+            [KnownRelease(release=RELEASE, digest=DIGEST, revocation=REVOCATION)],
+            datetime(2027, 7, 1, tzinfo=UTC),
+        ),
+        {"title", "use", "releases"},
+    ),
+    "checked log": (
+        lambda: documents.checked_log_document(3, None, [2]),
+        {"entries", "remembered", "clock_set_back_at"},
+    ),
+    "settings": (lambda: documents.settings_document(describe_settings(TrainConfig, "train")), {"settings"}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_document_is_plain_json_under_the_promised_keys(name: str) -> None:
+    make, keys = CASES[name]
+    document = make()
+    # Without a default for what JSON doesn't know: paths, dates and tuples are text and lists already.
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert set(document) == keys
+
+
+def test_a_log_is_a_list_of_its_entries() -> None:
+    entry = LogEntry(number=1, time="t", event="prepared", facts={"face_set": DIGEST}, previous="p", digest="d")
+    (document,) = documents.log_document([entry])
+    assert document == {
+        "number": 1,
+        "time": "t",
+        "event": "prepared",
+        "facts": {"face_set": DIGEST},
+        "previous": "p",
+        "digest": "d",
+    }
+
+
+def test_each_result_has_a_case_here() -> None:
+    """A new document is to be promised, too."""
+    tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
+    tested |= {"releases", "reviewed", "settings", "sheets", "trained", "verified", "checked_log", "log"}
+    # The coverage report has a test of its own beside its measures.
+    assert {f"{name}_document" for name in (*tested, "coverage")} == set(documents.__all__)
+
+
+def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
+    (face,) = documents.faces_document("dana", [FACE], {DIGEST: CLIP})["faces"]
+    assert face["name"] == FACE.name
+    assert (face["clip"], face["about_s"], face["state"], face["reasons"]) == (
+        "dana.mp4",
+        1.0,
+        "unsure",
+        ["unsure who"],
+    )
+    assert set(face) == {
+        *("name", "clip", "clip_sha256", "frame", "about_s", "state", "reasons", "distance", "margin", "score"),
+        *("mask_origin", "quality"),
+    }
+    track = WaitingTrack(name="t418", faces=(FACE,))
+    (waiting,) = documents.reviewed_document("dana", [track], {DIGEST: CLIP})["waiting"]
+    assert waiting == {
+        "track": "t418",
+        "clip": "dana.mp4",
+        "from_s": 1.0,
+        "to_s": 1.0,
+        "faces": 1,
+        "distance": 0.4,
+        "margin": 0.1,
+    }
+
+
+def test_a_release_says_its_state_at_that_moment() -> None:
+    known = KnownRelease(release=RELEASE, digest=DIGEST, revocation=None)
+    for moment, state in ((datetime(2027, 7, 1, tzinfo=UTC), "valid"), (datetime(2028, 1, 1, tzinfo=UTC), "expired")):
+        (release,) = documents.releases_document(None, "film", [known], moment)["releases"]
+        assert (release["state"], release["expires"], release["uses"]) == (state, "2027-12-31", ["film"])
