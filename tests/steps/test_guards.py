@@ -1,8 +1,9 @@
-"""Without a valid release no door opens: each step, for each kind of invalid, refuses and changes nothing."""
+"""Without a valid release nothing opens: each step, for each kind of invalid, refuses and changes nothing."""
 
+import ast
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import countenance
 from countenance.consent.document import document_text, read_release
 from countenance.consent.permit import grant
 from countenance.errors import ConsentError
@@ -243,3 +245,65 @@ def _put_in_place_of(production: Production, document: str) -> None:
         "UPDATE releases SET document = ? WHERE person = ? AND document != ?", (document, PERFORMER, document)
     )
     assert changed.rowcount == 1
+
+
+# The guard is the only way.
+
+OPENERS = {"open_face_set", "read_faces", "read_checkpoint", "require", "require_unrevoked", "grant_leave"}
+"""What opens a face set or a model, or belongs to the guard: above `faces` and `model` only the guard calls it."""
+FACES = {
+    *("stored_faces", "iterate_faces", "read_crop", "read_visible", "write_face", "count_undecided"),
+    *("find_performer", "scan_clip", "close_face_set", "choose_references", "write_folder", "read_folder"),
+    *("run_loop", "open_drawer", "publish"),
+}
+"""What reads or makes a person's faces, or something of them."""
+
+
+def functions_of(*packages: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Every function and class at the top of the modules of some packages or modules, with its module's name."""
+    source = Path(countenance.__file__).parent
+    for package in packages:
+        for path in sorted((source / package).rglob("*.py")) if "." not in package else [source / package]:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    yield path.relative_to(source).as_posix(), node
+
+
+def names_called_in(node: ast.AST) -> set[str]:
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    return {func.id if isinstance(func, ast.Name) else getattr(func, "attr", "") for func in calls}
+
+
+def test_face_sets_and_models_are_opened_only_by_the_guard() -> None:
+    callers = {
+        (module, name)
+        for module, node in functions_of("steps", "demo", "bench/production.py", "cli")
+        for name in names_called_in(node) & OPENERS
+    }
+    assert callers == {
+        ("steps/guards.py", name) for name in ("open_face_set", "read_faces", "read_checkpoint", "grant_leave")
+    }
+
+
+def test_whoever_is_shown_a_permit_has_it_checked_by_the_guard() -> None:
+    unguarded = {
+        f"{module}: {node.name}"
+        for module, node in functions_of("steps")
+        if isinstance(node, ast.FunctionDef)
+        and "permit" in {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+        and "Guard" not in names_called_in(node)
+    }
+    assert unguarded == set()
+
+
+def test_faces_are_touched_only_behind_the_guard() -> None:
+    """A function that can be called from elsewhere makes a guard or is given one; private ones are behind those."""
+    unguarded = set()
+    for module, node in functions_of("steps", "demo", "bench/production.py"):
+        touched = names_called_in(node) & FACES
+        if not touched or not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        if not names & {"Guard", "guard"}:
+            unguarded.add(f"{module}: {node.name} calls {', '.join(sorted(touched))}")
+    assert unguarded == set()
