@@ -16,6 +16,8 @@ from countenance.errors import UsageError
 _log = logging.getLogger(__name__)
 
 DATABASE_NAME = "countenance.db"
+BUSY_TIMEOUT_S = 10.0
+"""How long a statement waits for what another process writes."""
 MIGRATIONS = Path(str(files("countenance"))) / "migrations"
 """A folder for each schema, in order, with a file for each package whose tables it makes or changes.
 
@@ -59,7 +61,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def connect_again(path: Path) -> sqlite3.Connection:
     """A further connection to a database that is open already, for what must be read as it is now."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=10)
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
 
 
 def schema_of(database: sqlite3.Connection) -> int:
@@ -116,7 +118,7 @@ def connected_to_read(path: Path, *, any_schema: bool) -> Iterator[sqlite3.Conne
 
 def _in_journal_mode(path: Path) -> sqlite3.Connection:
     """A connection with a write-ahead log, or with a rollback journal where the file system can't share memory."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
+    database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     try:
         if schema_of(database) == 0:
             database.execute("PRAGMA journal_mode = WAL")
@@ -131,7 +133,7 @@ def _in_journal_mode(path: Path) -> sqlite3.Connection:
         raise
     else:
         return database
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
+    database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     try:
         # Whoever has it all to themselves needs no shared memory, not even to leave the write-ahead log.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -161,7 +163,9 @@ def _read_only(path: Path, *, is_there: bool, is_in_use: bool) -> sqlite3.Connec
         path.open("rb").close()
         # Locks leave files beside the database, so they are taken only where another command has left some.
         mode = "mode=ro" if is_in_use else "mode=ro&immutable=1"
-        return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=10)
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
+        )
     database = sqlite3.connect(":memory:", isolation_level=None)
     for number, script in migrations():
         _apply(database, script, number)

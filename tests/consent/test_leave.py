@@ -17,7 +17,7 @@ from countenance.consent.leave import Leave, grant_leave
 from countenance.consent.permit import grant, require
 from countenance.consent.register import add_revocation, known_releases
 from countenance.consent.release import new_revocation
-from countenance.errors import ConsentError
+from countenance.errors import ConsentError, UsageError
 from countenance.project import Project, opened
 from tests.support.signing import NOON, Production
 
@@ -226,3 +226,32 @@ def test_leaves_are_made_in_one_place() -> None:
         if isinstance(node, ast.Call) and "Leave" in (getattr(node.func, "id", None), getattr(node.func, "attr", None))
     }
     assert makers == {"consent/leave.py"}
+
+
+def test_a_revocation_waits_for_a_long_transaction(
+    production: Production, releases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = revocation_of(production, releases["dana"])
+    with opened(production.project.folder) as other:
+        monkeypatch.setattr(register, "PATIENCE_S", 0.1)
+        with (
+            production.project.transaction(),
+            pytest.raises(UsageError, match=r"kept the database of .* busy for 0 s; add the revocation again"),
+        ):
+            add_revocation(other, written)
+        monkeypatch.setattr(register, "PATIENCE_S", 30.0)
+        # Shorter than the revocation waits, longer than anything else does.
+        other.database.execute("PRAGMA busy_timeout = 1")
+        begun = threading.Event()
+
+        def write() -> None:
+            with opened(production.project.folder) as third, third.transaction():
+                begun.set()
+                time.sleep(0.5)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        begun.wait()
+        assert add_revocation(other, written).new
+        writer.join()
+        assert other.database.execute("PRAGMA busy_timeout").fetchone() == (10_000,)

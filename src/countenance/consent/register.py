@@ -1,7 +1,9 @@
 """The releases that a project knows, and how they come in and end."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +24,14 @@ from countenance.consent.release import (
     check_term,
     digest_of,
 )
-from countenance.errors import ConsentError
+from countenance.database import BUSY_TIMEOUT_S
+from countenance.errors import ConsentError, UsageError
 from countenance.project import Project, now
 
 TemplateOf = Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]
 """Turns reference pictures into the mean embedding of the face in them."""
+PATIENCE_S = 60.0
+"""How long a revocation waits for the database; what other commands write at once takes seconds."""
 ReleaseState = Literal["valid", "not valid yet", "expired", "revoked"]
 
 
@@ -111,7 +116,7 @@ def add_revocation(project: Project, path: Path) -> Added:
     if not isinstance(revocation, Revocation):
         raise ConsentError(f"{path} is a release; expected a revocation")
     # The releases are read inside, because another process may be adding the same revocation.
-    with project.transaction() as database:
+    with _patiently(project) as database:
         known = next((known for known in known_releases(project) if known.digest == revocation.release), None)
         if known is None:
             raise ConsentError(
@@ -130,6 +135,24 @@ def add_revocation(project: Project, path: Path) -> Added:
             {"release": known.digest, "role": known.release.role, "person": known.release.subject.person},
         )
     return Added(document=revocation, digest=known.digest, new=True)
+
+
+@contextmanager
+def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
+    """A transaction that waits for the longest one of other commands, such as dropping an hour's faces."""
+    project.database.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S:.0f}")
+    try:
+        with project.transaction() as database:
+            yield database
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise UsageError(
+            f"another command kept the database of {project.folder} busy for {PATIENCE_S:.0f} s; "
+            "add the revocation again, or stop that command"
+        ) from None
+    finally:
+        project.database.execute(f"PRAGMA busy_timeout = {1000 * BUSY_TIMEOUT_S:.0f}")
 
 
 def known_releases(project: Project) -> list[KnownRelease]:

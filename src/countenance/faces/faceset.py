@@ -76,19 +76,20 @@ def choose_faces(
         for track, verdict in verdicts.items():
             if verdict == "another":
                 delete_track(project, track)
-        kept: list[_Kept] = []
-        for sha256 in sha256s:
-            said = answers(project, person, sha256) if purpose == "prepare" else []
-            reasons: list[tuple[int, tuple[Rejection, ...]]] = []
-            for face in iterate_faces(project, person, purpose=purpose, sha256=sha256):
-                word = says(said, face, ("keep", "drop"))
-                against = _reasons(face, verdicts[face.track], word, config, purpose)
-                reasons.append((face.id, against))
-                if not against:
-                    kept.append(_Kept(id=face.id, quality=face.quality, is_wanted=word == "keep"))
-            store_rejections(project, reasons)
-        if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
-            _spare_all_but(project, kept, config.max_faces)
+    # Between two transactions, because with thousands of faces it takes long, and a revocation should not have to wait.
+    kept: list[_Kept] = []
+    reasons: dict[int, tuple[Rejection, ...]] = {}
+    for sha256 in sha256s:
+        said = answers(project, person, sha256) if purpose == "prepare" else []
+        for face in iterate_faces(project, person, purpose=purpose, sha256=sha256):
+            word = says(said, face, ("keep", "drop"))
+            reasons[face.id] = _reasons(face, verdicts[face.track], word, config, purpose)
+            if not reasons[face.id]:
+                kept.append(_Kept(id=face.id, quality=face.quality, is_wanted=word == "keep"))
+    if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
+        reasons |= dict.fromkeys(_spare(kept, config.max_faces), ("spare",))
+    with project.transaction():
+        store_rejections(project, reasons.items())
 
 
 def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) -> ClipCounts:
@@ -208,11 +209,11 @@ def _reasons(
     return (*unsure, *judge(face.quality, face.score, config))
 
 
-def _spare_all_but(project: Project, kept: Sequence[_Kept], num_wanted: int) -> None:
-    """Of too many faces keep those that the user wants, and the most varied."""
+def _spare(kept: Sequence[_Kept], num_wanted: int) -> list[int]:
+    """The ids of those that are too many: all but the faces that the user wants, and the most varied."""
     wanted = [position for position, face in enumerate(kept) if face.is_wanted]
     chosen = set(most_varied([face.quality for face in kept], num_wanted, wanted))
-    store_rejections(project, [(face.id, ("spare",)) for position, face in enumerate(kept) if position not in chosen])
+    return [face.id for position, face in enumerate(kept) if position not in chosen]
 
 
 # The set.
