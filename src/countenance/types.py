@@ -75,6 +75,14 @@ class MediaInfo:
     """Of the stored video; frames are read as SDR all the same."""
     is_interlaced: bool = False
     """As stored; frames are read whole."""
+    chroma_step_wh: tuple[int, int] = (2, 2)
+    """How many stored pixels share a sample of colour, across and down; 1 each for RGB."""
+    has_alpha: bool = False
+    """As stored; frames are read opaque."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a stored pixel in its height; frames are read with square ones."""
+    metadata: tuple[str, ...] = ()
+    """Kinds of data beside the pixels, such as `EXIF`."""
     is_whole: bool = True
     """False where a damaged end is left out: `num_frames` are those before it."""
     members: tuple[Path, ...] = ()

@@ -44,7 +44,7 @@ def interlaced(tmp_path: Path) -> MediaInfo:
 
 def test_lines_of_two_moments_are_no_longer_woven(interlaced: MediaInfo) -> None:
     assert interlaced.is_interlaced
-    assert interlaced.notes == (f"{interlaced.path} is interlaced; its frames are made whole as they are read",)
+    assert interlaced.notes == (f"{interlaced.path} is interlaced; its frames are deinterlaced as they are read",)
     frames = list(read_frames(interlaced))
     woven = list(read_frames(replace(interlaced, is_interlaced=False)))
     assert [frame.pts for frame in frames] == [frame.pts for frame in woven]

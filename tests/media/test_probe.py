@@ -18,7 +18,7 @@ from countenance.errors import MediaError
 from countenance.media.container import opened_video
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from tests.support.videos import TIME_BASE, MakeVideo, quadrants
+from tests.support.videos import TIME_BASE, MakeVideo, noise, quadrants, write_video
 
 
 def test_tells_what_a_video_is(make_video: MakeVideo) -> None:
@@ -42,7 +42,7 @@ def test_content_counts_and_not_the_suffix(make_video: MakeVideo, name: str) -> 
     assert probe(path.rename(path.with_name("clip.jpg"))).num_frames == 10
 
 
-@pytest.mark.parametrize(("size_wh", "name"), [((64, 32), "smpte170m"), ((64, 720), "bt709")])
+@pytest.mark.parametrize(("size_wh", "name"), [((64, 32), "smpte170m"), ((64, 720), "bt709"), ((1280, 534), "bt709")])
 def test_untagged_colours_go_by_size(make_video: MakeVideo, size_wh: tuple[int, int], name: str) -> None:
     assert probe(make_video(size_wh=size_wh, pts=(0, 512))).colour_space == name
 
@@ -78,6 +78,54 @@ def test_of_several_video_streams_the_largest_is_taken(tmp_path: Path) -> None:
     assert info.resolution_wh == (96, 64)
     assert info.notes == (f"{path} has 2 video streams; took the largest, number 2",)
     assert [frame.rgb.shape for frame in read_frames(info)] == [(64, 96, 3)]
+
+
+def test_an_image_larger_than_the_film_is_not_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "chapters.mkv"
+    with av.open(path, "w") as container:
+        film = container.add_stream("libx264", rate=25, width=64, height=48)
+        card = container.add_stream("mjpeg", rate=25, width=640, height=480)
+        film.pix_fmt, card.pix_fmt = "yuv420p", "yuvj420p"
+        for stream, count in ((card, 1), (film, 30)):
+            for _ in range(count):
+                frame = av.VideoFrame.from_ndarray(quadrants(stream.width, stream.height), format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    info = probe(path)
+    assert (info.resolution_wh, info.num_frames) == ((64, 48), 30)
+
+
+def test_an_avi_whose_head_counts_a_frame_too_many_is_taken(make_video: MakeVideo) -> None:
+    path = make_video("plate.avi", time_base=Fraction(1, 25), pts=range(60))
+    content = bytearray(path.read_bytes())
+    for name, at in ((b"avih", 24), (b"strh", 40)):
+        begin = content.index(name) + at
+        assert int.from_bytes(content[begin : begin + 4], "little") == 60
+        content[begin : begin + 4] = (61).to_bytes(4, "little")
+    path.write_bytes(content)
+    info = probe(path)
+    assert (info.num_frames, len(list(read_frames(info)))) == (60, 60)
+
+
+def test_frames_that_need_what_was_cut_off_are_none(tmp_path: Path) -> None:
+    options = {"x264-params": "open-gop=1:keyint=16:min-keyint=16:bframes=3:scenecut=0:b-adapt=0"}
+    source = write_video(
+        tmp_path / "whole.mkv", noise(60, (64, 48)), encoder={**options, "crf": "30", "preset": "ultrafast"}, bframes=3
+    )
+    path = tmp_path / "cut.mkv"
+    with av.open(source) as opened, av.open(path, "w") as container:
+        copy, is_begun = container.add_stream_from_template(opened.streams.video[0]), False
+        for packet in opened.demux(video=0):
+            is_begun = is_begun or (packet.is_keyframe and packet.pts is not None and packet.pts > 300)
+            if is_begun and packet.size:
+                packet.stream = copy
+                container.mux_one(packet)
+    info = probe(path)
+    with av.open(path) as container:
+        num_packets = sum(packet.size > 0 for packet in container.demux(video=0))
+    assert info.num_frames == num_packets - 3
+    assert len(list(read_frames(info))) == info.num_frames
+    assert [note for note in info.notes if "its first 3 frames need what was cut off" in note]
 
 
 @pytest.mark.parametrize("rotation_deg", [90, 180, 270])

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.media.writer import FRAGMENT_FRAMES, join_fragments, write_fragments, write_picture
+from countenance.media.writer import FRAGMENT_FRAMES, join_fragments, rehearse, write_fragments, write_picture
 from countenance.pixels import to_16_bit
 from countenance.progress import Silent
 from countenance.types import Frame, MediaInfo
@@ -26,7 +26,8 @@ UNEVEN_PTS = tuple(itertools.accumulate([7, *(300 + 91 * (index % 9) for index i
 
 
 def render(plate: MediaInfo, output: Path, *, quality: int = 16) -> list[str]:
-    """The plate's own frames through the whole way out."""
+    """The plate's own frames through the whole way out; gives the rehearsal's lines."""
+    notes = rehearse(plate, output.suffix, Silent())
     fragments = write_fragments(
         lambda index: read_frames(plate, first_index=index),
         plate,
@@ -35,7 +36,8 @@ def render(plate: MediaInfo, output: Path, *, quality: int = 16) -> list[str]:
         check_leave=never_ends,
         progress=Silent(),
     )
-    return join_fragments(fragments, plate, output)
+    join_fragments(fragments, plate, output)
+    return notes
 
 
 def sound_of(path: Path) -> list[tuple[Fraction, bytes]]:
@@ -84,7 +86,8 @@ def test_any_clock_is_kept(make_video: MakeVideo, tmp_path: Path, time_base: Fra
     render(plate, tmp_path / "output.mp4")
     written = probe(tmp_path / "output.mp4")
     assert written.time_base == time_base
-    assert [frame.pts for frame in read_frames(written)] == [3, 5, 10, 11, 16]
+    # Nothing begins earlier, so that it is the new file's zero.
+    assert [frame.pts for frame in read_frames(written)] == [0, 2, 7, 8, 13]
 
 
 @pytest.mark.parametrize("name", ["plate.mkv", "plate.ts"])
@@ -105,10 +108,10 @@ def test_sound_that_starts_late_stays_late(make_video: MakeVideo, tmp_path: Path
     assert sound_of(tmp_path / "output.mp4") == sound_of(plate.path)
 
 
-def test_sound_that_the_file_cannot_hold_is_encoded_anew_in_time(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_sound_that_the_file_cannot_hold_is_encoded_in_time(make_video: MakeVideo, tmp_path: Path) -> None:
     plate = probe(make_video("plate.mkv", audio="pcm_s16le", audio_starts_s=Fraction(1, 5)))
     (note,) = render(plate, tmp_path / "output.mp4")
-    assert note == "the sound is encoded anew as AAC: .mp4 doesn't take pcm_s16le as it is"
+    assert note == "the sound is encoded again as AAC: .mp4 doesn't take pcm_s16le as it is"
     assert abs(first_click_s(tmp_path / "output.mp4") - Fraction(1, 5)) < Fraction(1, 500)
     assert render(plate, tmp_path / "output.mov") == []
     assert b"".join(data for _, data in sound_of(tmp_path / "output.mov")) == b"".join(
@@ -136,7 +139,9 @@ def test_other_streams_are_left_out_and_told(make_video: MakeVideo, tmp_path: Pa
                 if packet.pts is not None:
                     packet.stream = copy
                     container.mux(packet)
-    assert render(probe(path), tmp_path / "output.mp4") == ["a stream of subtitle in titled.mkv is left out"]
+    assert render(probe(path), tmp_path / "output.mp4") == [
+        "the subtitles of titled.mkv are left out; add them to the result with your editor"
+    ]
 
 
 def test_a_rotated_plate_comes_out_upright(make_video: MakeVideo, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """How a video file is opened and how its trouble is told, for all that read or write one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,12 @@ MAX_SIDE = 32766
 
 MAX_STREAMS = 64
 
+STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+NUM_FIRST_PACKETS = 2000
+"""So many are counted to find the film among several video streams."""
+MAX_STILLNESS = 20
+"""A stream with fewer packets than the film's divided by this isn't one."""
+
 NUM_DECODER_THREADS = 2
 
 COLOUR_SPACES = {
@@ -76,25 +83,13 @@ class DamagedError(MediaError):
 
 @contextmanager
 def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video and its largest video stream; trouble inside becomes a MediaError.
+    """Open a video and the stream of its film; errors inside become a MediaError.
 
     Raises:
         MediaError: it can't be opened or read, or holds no video.
     """
     try:
-        # The absolute path keeps FFmpeg from taking a name such as `concat:a|b` for an address.
-        with av.open(
-            path.absolute(),
-            "r",
-            container_options={
-                "format_whitelist": ",".join(FORMATS),
-                "codec_whitelist": ",".join((*VIDEO_CODECS, *AUDIO_CODECS)),
-                "protocol_whitelist": "file",
-            },
-            options={"max_pixels": str(MAX_PIXELS)},
-            # What a file says of itself in another encoding is no reason to refuse it.
-            metadata_errors="replace",
-        ) as container:
+        with _opened(path) as container:
             stream = _video_of(path, container)
             # What was given on opening holds only until the streams are known.
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -105,14 +100,30 @@ def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MediaError(f"{path} can't be read: {reason(error)}; check it with a player, or copy it anew") from error
 
 
+def _opened(path: Path) -> InputContainer:
+    return av.open(
+        # The absolute path keeps FFmpeg from taking a name such as `concat:a|b` for an address.
+        path.absolute(),
+        "r",
+        container_options={
+            "format_whitelist": ",".join(FORMATS),
+            "codec_whitelist": ",".join((*VIDEO_CODECS, *AUDIO_CODECS)),
+            "protocol_whitelist": "file",
+        },
+        options={"max_pixels": str(MAX_PIXELS)},
+        # What a file says of itself in another encoding is no reason to refuse it.
+        metadata_errors="replace",
+    )
+
+
 def _video_of(path: Path, container: InputContainer) -> VideoStream:
-    """The video stream with the largest pictures, of those the first, if it is one that may be decoded."""
+    """The video stream with the largest frames, of those the first, if it is one that may be decoded."""
     if len(container.streams) > MAX_STREAMS:
         raise MediaError(f"expected at most {MAX_STREAMS} streams, {path} has {len(container.streams)}; keep only one")
     streams = moving_streams(container)
     if not streams:
         raise MediaError(f"{path} holds no video; give a video file or a picture (JPEG, PNG, WebP)")
-    stream = max(streams, key=_num_pixels)
+    stream = max(_films(path, streams), key=_num_pixels)
     context: object = stream.codec_context
     if context is None or stream.time_base is None:
         raise MediaError(f"the video in {path} is in a format that can't be decoded here; convert it to H.264")
@@ -125,8 +136,24 @@ def _video_of(path: Path, container: InputContainer) -> VideoStream:
 
 
 def moving_streams(container: InputContainer) -> list[VideoStream]:
-    """All video streams but the cover of a song, which is one too."""
-    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+    """All video streams but covers and the images of chapters, which are some too."""
+    return [each for each in container.streams.video if not each.disposition & STILL]
+
+
+def _films(path: Path, streams: Sequence[VideoStream]) -> Sequence[VideoStream]:
+    """Those that move: a cover or the images of chapters, however large, have few packets beside the film's."""
+    if len(streams) == 1:
+        return streams
+    counts = {stream.index: stream.frames for stream in streams}
+    if not all(counts.values()):
+        counts = dict.fromkeys(counts, 0)
+        # In a file opened apart, because seeking back isn't exact in every format.
+        with _opened(path) as container:
+            for packet in islice(container.demux(), NUM_FIRST_PACKETS):
+                if packet.size and packet.stream_index in counts:
+                    counts[packet.stream_index] += 1
+    most = max(counts.values())
+    return [stream for stream in streams if counts[stream.index] * MAX_STILLNESS >= most]
 
 
 def _num_pixels(stream: VideoStream) -> int:

@@ -8,14 +8,16 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, ColorTrc
 from av.video.stream import VideoStream
@@ -53,6 +55,27 @@ STILL_BRANDS = {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", 
 
 HDR_TRANSFERS: dict[int, Transfer] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
 
+HD_HEIGHT, HD_WIDTH = 720, 1280
+"""Frames of so many lines or columns are BT.709 where no tag says otherwise."""
+
+LOSSY_PICTURES = {"JPEG", "MPO", "WEBP", "HEIF"}
+"""Formats of images, as Pillow names them, that mostly keep colour at half the resolution."""
+
+FRAME_METADATA = {
+    "MASTERING_DISPLAY_METADATA": "HDR metadata",
+    "CONTENT_LIGHT_LEVEL": "HDR metadata",
+    "DYNAMIC_HDR_PLUS": "HDR metadata",
+    "DOVI_RPU_BUFFER": "HDR metadata",
+    "DOVI_METADATA": "HDR metadata",
+    "A53_CC": "closed captions",
+    "S12M_TIMECODE": "timecode in its frames",
+    "GOP_TIMECODE": "timecode in its frames",
+    "ICC_PROFILE": "an ICC profile",
+    "SPHERICAL": "spherical projection",
+    "STEREO3D": "stereo 3D",
+}
+"""FFmpeg's names of what goes with a frame, and how a user calls it."""
+
 NUM_FIRST_FRAMES = 12
 """So many are asked whether they are interlaced: the first alone may be whole where the others aren't."""
 
@@ -71,7 +94,8 @@ def probe(path: Path, fingerprint: Fingerprint | None = None, *, damaged_end: bo
 
     With `damaged_end`, a video's end may be missing; how many frames before that are good is known once it was read.
 
-    Colours without a tag are taken as BT.709 from 720 lines on and as BT.601 below, limited range.
+    Colours without a tag are taken as players take them: BT.709 from 720 lines or 1280 columns on, otherwise BT.601,
+    limited range.
 
     >>> probe(Path("plate.mp4")).resolution_wh
     (1280, 720)
@@ -176,6 +200,9 @@ def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
         colour_space="rgb",
         colour_range="full",
         has_audio=False,
+        chroma_step_wh=(2, 2) if picture.format in LOSSY_PICTURES else (1, 1),
+        has_alpha=picture.has_transparency_data,
+        metadata=_picture_metadata(picture),
     )
 
 
@@ -186,6 +213,8 @@ def _probe_video(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaI
             _check_moves(path, container)
             _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
             times, last_duration = _count_frames(path, known.size, container, stream, damaged_end=damaged_end)
+            # Opening has seen to it.
+            assert stream.time_base is not None
             time_base, average_rate = stream.time_base, stream.average_rate
             has_audio = bool(container.streams.audio)
             num_streams, number = len(moving_streams(container)), moving_streams(container).index(stream) + 1
@@ -195,20 +224,15 @@ def _probe_video(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaI
         raise
     except OSError as error:
         raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
-    assert time_base is not None
-    gap = Fraction(times[-1] - times[0], max(len(times) - 1, 1))
-    # Where the clock is coarser than the frames, the last one still takes a tick.
-    last = last_duration or round(gap) or max(1, round(1 / (average_rate or 25) / time_base))
-    duration = (times[-1] - times[0] + last) * time_base
-    if duration > MAX_DURATION_S:
-        raise MediaError(
-            f"expected at most {MAX_DURATION_S // 3600} hours, but {path} has {float(duration / 3600):.1f}; cut it"
-        )
     # As opened for counting, the container is at its end; seeking back isn't exact in every format.
     with opened_video(path) as (container, stream):
         first = list(itertools.islice(container.decode(stream), NUM_FIRST_FRAMES))
         if not first:
             raise MediaError(f"not one frame of {path} can be decoded; convert it to H.264")
+        # Where a video was cut before a keyframe, no decoder shows the frames that lean on what was cut off.
+        num_hidden = bisect_left(times, first[0].pts or 0)
+        times = times[num_hidden:] or times
+        duration = _duration(path, times, last_duration, average_rate, time_base)
         frame, is_interlaced = first[0], any(each.interlaced_frame for each in first)
         transfer: Transfer = HDR_TRANSFERS.get(frame.color_trc, "sdr")
         return MediaInfo(
@@ -227,9 +251,42 @@ def _probe_video(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaI
             has_audio=has_audio,
             transfer=transfer,
             is_interlaced=is_interlaced,
+            chroma_step_wh=_chroma_step(frame),
+            has_alpha=_has_alpha(frame),
+            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+            metadata=_frame_metadata(first),
             is_whole=not damaged_end,
-            notes=_notes(path, num_streams, number, transfer, is_interlaced=is_interlaced),
+            notes=(
+                *_notes(path, num_streams, number, transfer, is_interlaced=is_interlaced),
+                *_hidden(path, num_hidden),
+            ),
         )
+
+
+def _duration(
+    path: Path,
+    times: "array[int]",
+    last_duration: int | None,
+    average_rate: Fraction | None,
+    time_base: Fraction,
+) -> Fraction:
+    """Seconds from the first frame to the end of the last."""
+    gap = Fraction(times[-1] - times[0], max(len(times) - 1, 1))
+    # Where the clock is coarser than the frames, the last one still takes a tick.
+    last = last_duration or round(gap) or max(1, round(1 / (average_rate or 25) / time_base))
+    duration = (times[-1] - times[0] + last) * time_base
+    if duration > MAX_DURATION_S:
+        raise MediaError(
+            f"expected at most {MAX_DURATION_S // 3600} hours, but {path} has {float(duration / 3600):.1f}; cut it"
+        )
+    return duration
+
+
+def _hidden(path: Path, num_hidden: int) -> tuple[str, ...]:
+    if num_hidden == 0:
+        return ()
+    what = "frame needs" if num_hidden == 1 else f"{num_hidden} frames need"
+    return (f"{path} was cut without encoding it again: its first {what} what was cut off; no player shows that part",)
 
 
 def _notes(path: Path, num_streams: int, number: int, transfer: Transfer, *, is_interlaced: bool) -> tuple[str, ...]:
@@ -239,7 +296,7 @@ def _notes(path: Path, num_streams: int, number: int, transfer: Transfer, *, is_
     if transfer != "sdr":
         notes.append(f"{path} is HDR ({transfer.upper()}); its faces are looked at as SDR, the file stays as it is")
     if is_interlaced:
-        notes.append(f"{path} is interlaced; its frames are made whole as they are read")
+        notes.append(f"{path} is interlaced; its frames are deinterlaced as they are read")
     return tuple(notes)
 
 
@@ -270,6 +327,7 @@ def _count_frames(
     """
     if not damaged_end:
         _check_index(path, size, container, stream)
+    is_counted = _is_counted(path, size, container)
     times, last_time, last_duration = array("q"), None, None
     reached: Fraction | None = None
     for packet in _packets(container, damaged_end=damaged_end):
@@ -296,7 +354,7 @@ def _count_frames(
         )
     times = array("q", sorted(times))
     if not damaged_end:
-        _check_end(path, container, stream, times, reached)
+        _check_end(path, container, stream, times, reached, is_counted=is_counted)
     if any(before == after for before, after in itertools.pairwise(times)):
         raise MediaError(f"{path} shows two frames at the same time; convert it to H.264 in .mp4")
     return times, last_duration
@@ -321,16 +379,39 @@ def _check_index(path: Path, size: int, container: InputContainer, stream: Video
             raise DamagedError(f"{path} is truncated: {num_there} of {num_announced} {what} are there; copy it anew")
 
 
+def _is_counted(path: Path, size: int, container: InputContainer) -> bool:
+    """Whether the number of frames that a container announces is one that must be there.
+
+    An edit list may rightly leave out frames that an MP4 announces; its index is checked apart. The head of an AVI is
+    written before its frames and often counts one too many, or those that its writer dropped: it is whole where its
+    outermost chunk is.
+    """
+    if "mov" in container.format.name:
+        return False
+    if "avi" not in container.format.name:
+        return True
+    with path.open("rb") as file:
+        head = file.read(8)
+    return int.from_bytes(head[4:], "little") + 8 > size
+
+
 def _check_end(
-    path: Path, container: InputContainer, stream: VideoStream, times: "array[int]", reached: Fraction | None
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    times: "array[int]",
+    reached: Fraction | None,
+    *,
+    is_counted: bool,
 ) -> None:
     announced, num_frames = stream.frames, len(times)
-    # An edit list may rightly leave out frames that an MP4 announces; its index was checked above.
-    if "mov" not in container.format.name and announced > num_frames:
+    if is_counted and announced > num_frames:
         raise DamagedError(f"{path} is truncated: {num_frames} of {announced} frames are there; copy it anew")
     if container.duration is None or reached is None:
         return
-    end = Fraction((container.start_time or 0) + container.duration, av.time_base)
+    # Some writers tell the time of the end, others how long it is after the beginning.
+    begin = container.start_time or 0
+    end = Fraction(container.duration + (0 if container.duration >= begin else begin), av.time_base)
     rate = stream.average_rate
     # Not every writer tells how long the last frame is shown.
     longest = max((after - before for before, after in itertools.pairwise(times)), default=0) * (stream.time_base or 0)
@@ -357,7 +438,7 @@ def _matrix(path: Path, frame: VideoFrame) -> Matrix:
 def _colour_space(path: Path, frame: VideoFrame) -> str:
     # 2 is "unspecified", 0 is RGB: what is written of it needs a matrix all the same.
     if frame.colorspace in {0, 2} or _is_rgb(frame):
-        return "bt709" if frame.height >= 720 else "smpte170m"
+        return "bt709" if frame.height >= HD_HEIGHT or frame.width >= HD_WIDTH else "smpte170m"
     names = {tag: name for name, (tag, _) in COLOUR_SPACES.items()}
     if frame.colorspace not in names:
         known = ", ".join(COLOUR_SPACES)
@@ -368,6 +449,36 @@ def _colour_space(path: Path, frame: VideoFrame) -> str:
 def _colour_range(frame: VideoFrame) -> Literal["limited", "full"]:
     is_full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj") or _is_rgb(frame)
     return "full" if is_full else "limited"
+
+
+def _chroma_step(frame: VideoFrame) -> tuple[int, int]:
+    """RGB has a sample for each pixel; grey has none to lose."""
+    if _is_rgb(frame):
+        return (1, 1)
+    if len([each for each in frame.format.components if not each.is_alpha]) < 3:
+        return (2, 2)
+    return (16 // frame.format.chroma_width(16), 16 // frame.format.chroma_height(16))
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def _frame_metadata(frames: Sequence[VideoFrame]) -> tuple[str, ...]:
+    # Declared as a dictionary of known keys, it is a list of what is there.
+    kinds = [side.type.name for frame in frames for side in cast(Iterable[SideData], frame.side_data)]
+    return tuple(dict.fromkeys(FRAME_METADATA[kind] for kind in kinds if kind in FRAME_METADATA))
+
+
+def _picture_metadata(picture: Image.Image) -> tuple[str, ...]:
+    profile: bytes = picture.info.get("icc_profile") or b""
+    found = {
+        "EXIF": bool(picture.getexif()),
+        "XMP": any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp")),
+        "an ICC profile": profile[16:20] == b"RGB ",
+        "an ICC profile that isn't for RGB": bool(profile) and profile[16:20] != b"RGB ",
+    }
+    return tuple(kind for kind, is_there in found.items() if is_there)
 
 
 def _is_rgb(frame: VideoFrame) -> bool:

@@ -1,19 +1,25 @@
 """From frames to a file, in fragments, so that a render cut short goes on where it was."""
 
+import errno
 import heapq
 import io
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
 from av.filter import Graph
+from av.stream import Disposition
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -28,12 +34,17 @@ from countenance.media.container import (
     opened_video,
     reason,
 )
+from countenance.media.losses import PlannedOutput
 from countenance.media.pictures import opened_picture
-from countenance.media.sound import add_track, tracks_for
+from countenance.media.reader import decoded_frames
+from countenance.media.sound import Track, add_track, first_time, tracks_for
 from countenance.pixels import Pixels, ResizedPixels, to_16_bit
-from countenance.progress import Progress
+from countenance.progress import Progress, if_many
 from countenance.project import PRIVATE, move_whole, private_file, write_whole
 from countenance.types import Frame, MediaInfo
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 FRAGMENT_FRAMES = 48
 NUM_ENCODER_THREADS = 2
@@ -41,6 +52,13 @@ NUM_ENCODER_THREADS = 2
 
 VIDEO_FORMATS = {".mp4": "mp4", ".mov": "mov"}
 MAX_TIMESCALE = 2**31 - 1
+
+TECHNICAL_TAGS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode", "creation_time"}
+)
+"""What a muxer writes of itself, or is said in a line of its own."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 PICTURE_OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
@@ -91,16 +109,66 @@ def write_fragments(
     return fragments
 
 
-def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) -> list[str]:
-    """Put all fragments and the plate's sound into one .mp4 or .mov, at exactly the plate's times.
+def planned_output(plate: MediaInfo, suffix: str) -> PlannedOutput:
+    """What a new file of this kind holds of a plate."""
+    if plate.kind == "video":
+        return PlannedOutput(
+            bit_depth=8, chroma_step_wh=(2, 2), has_alpha=False, has_even_sides=True, metadata=frozenset()
+        )
+    picture_format, _ = PICTURE_OPTIONS[suffix]
+    return PlannedOutput(
+        bit_depth=16 if picture_format == "PNG" else 8,
+        chroma_step_wh=(2, 2) if picture_format == "WEBP" else (1, 1),
+        has_alpha=False,
+        has_even_sides=False,
+        metadata=frozenset({"an ICC profile"}),
+    )
 
-    Gives what a user should know, such as sound that had to be encoded anew.
+
+def rehearse(plate: MediaInfo, suffix: str, progress: Progress) -> list[str]:
+    """Put everything beside the image into a file that is thrown away, before the first frame is rendered.
+
+    Memory stays small, and nothing is written to disk but one black frame. Gives a line for everything that the new
+    file can't hold as it is.
+
+    Raises:
+        MediaError: something can't be put into such a file at all.
+    """
+    if plate.kind != "video":
+        return []
+    with closing(decoded_frames(plate)) as frames:
+        first_pts = next(frames).pts or 0
+    width, height = plate.resolution_wh
+    black = Frame(pixels=np.zeros((height, width, 3), np.uint8), index=0, pts=first_pts, time_base=plate.time_base)
+    tracks, notes = tracks_for(plate, suffix)
+    notes += _left_out(plate)
+    with tempfile.TemporaryDirectory(prefix="countenance-") as folder:
+        fragment = Path(folder, "00000.nut")
+        _encode(iter([black]), plate, fragment, quality=51, preset="ultrafast")
+        try:
+            with av.open(cast(Any, _Nowhere()), "w", format=VIDEO_FORMATS[suffix]) as container:
+                times = _joined([fragment], replace(plate, num_frames=1), tracks, container, notes)
+                what, total = f"reading the sound of {plate.path.name}", math.ceil(plate.duration)
+                for _ in if_many(progress, total).track(_each_second(times), what=what, unit="s", total=total):
+                    pass
+        except (OSError, av.FFmpegError, ValueError) as error:
+            raise MediaError(
+                f"what goes with the image of {plate.path} can't be put into {suffix} ({error}); give a plate whose "
+                f"sound is AAC: ffmpeg -i {plate.path.name} -map 0:v -map 0:a -c:v copy -c:a aac plate.mov"
+            ) from error
+    return notes
+
+
+def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) -> None:
+    """Put all fragments and the plate's sound into one .mp4 or .mov, at the plate's times.
+
+    Whatever begins first, begins at zero; all distances between streams are the plate's.
 
     Raises:
         MediaError: a fragment is missing or damaged, or the output can't be written; nothing has its name then.
     """
     suffix = output.suffix.lower()
-    tracks, notes = tracks_for(plate, suffix)
+    tracks, _ = tracks_for(plate, suffix)
     clocks = (plate.time_base.denominator, *(track.rate_hz for track in tracks))
     # The times at which streams begin are stored in the movie's own clock, by default in milliseconds.
     movie_clock = math.lcm(*clocks)
@@ -113,14 +181,8 @@ def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) ->
         _written_whole(output) as part,
         av.open(part, "w", format=VIDEO_FORMATS[suffix], container_options=options) as container,
     ):
-        with opened_video(fragments[0]) as (_, template):
-            stream = container.add_stream_from_template(template, opaque=True)
-        streams = [_joined_packets(fragments, plate, stream)]
-        streams += [add_track(container, plate, track) for track in tracks]
-        # Merged by time, packets needn't wait for each other in memory.
-        for packet in heapq.merge(*streams, key=_decoding_time):
-            container.mux(packet)
-    return notes
+        for _ in _joined(fragments, plate, tracks, container, []):
+            pass
 
 
 def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
@@ -153,6 +215,41 @@ def _png_of_16_bits(rgb: UInt16[np.ndarray, "H W 3"], profile: bytes | None) -> 
     written, png = cv2.imencodeWithMetadata(".png", bgr, list(metadata), list(metadata.values()))
     assert written
     return png.tobytes()
+
+
+def _left_out(plate: MediaInfo) -> list[str]:
+    """A line for each stream and kind of tag of a video that isn't written to the new file."""
+    notes = []
+    name = plate.path.name
+    with opened_video(plate.path) as (container, _):
+        num_attached = 0
+        for stream in container.streams:
+            language = f" ({stream.language})" if stream.language else ""
+            if stream.type == "subtitle":
+                notes.append(f"the subtitles{language} of {name} are left out; add them to the result with your editor")
+            elif stream.type == "data":
+                what = _timecode(stream.metadata)
+                notes.append(
+                    f"the timecode {what} of {name} is left out; note it for the edit"
+                    if what
+                    else f"a stream of data in {name} is left out"
+                )
+            elif stream.type == "attachment" or stream.disposition & Disposition.attached_pic:
+                num_attached += 1
+        if num_attached:
+            notes.append(f"{num_attached} attached files or cover images of {name} are left out")
+        holders = (container.metadata, *(each.metadata for each in container.streams.video))
+        timecode = next(filter(None, map(_timecode, holders)), None)
+        if timecode and not any(timecode in note for note in notes):
+            notes.append(f"the timecode {timecode} of {name} is left out; note it for the edit")
+        tags = sorted(set(map(str.lower, container.metadata)) - TECHNICAL_TAGS)
+        if tags:
+            notes.append(f"tags of {name} are left out: {', '.join(tags)}")
+    return notes
+
+
+def _timecode(metadata: Mapping[str, str]) -> str | None:
+    return {name.lower(): value for name, value in metadata.items()}.get("timecode")
 
 
 def _fragment_length(plate: MediaInfo, number: int) -> int:
@@ -239,10 +336,58 @@ def _padded(rgb: Pixels, width: int, height: int) -> ResizedPixels:
     return np.pad(rgb, ((0, rows), (0, columns), (0, 0)), mode="edge") if rows or columns else rgb
 
 
-def _joined_packets(fragments: Sequence[Path], plate: MediaInfo, stream: VideoStream) -> Iterator[AnyPacket]:
+def _joined(
+    fragments: Sequence[Path], plate: MediaInfo, tracks: Sequence[Track], container: OutputContainer, notes: list[str]
+) -> Iterator[Fraction]:
+    """Write all packets of the new file in order, and give the time of each, in seconds."""
+    offset_s = _offset_s(fragments, plate, tracks)
+    with opened_video(fragments[0]) as (_, template):
+        stream = container.add_stream_from_template(template, opaque=True)
+    stream.disposition = Disposition.default
+    container.set_chapters(_chapters(plate, offset_s))
+    streams = [_joined_packets(fragments, plate, stream, offset_s)]
+    streams += [add_track(container, plate, track, offset_s=offset_s, notes=notes) for track in tracks]
+    # Merged by time, packets needn't wait for each other in memory.
+    for packet in heapq.merge(*streams, key=_decoding_time):
+        time = _decoding_time(packet)
+        container.mux(packet)
+        yield time
+
+
+def _offset_s(fragments: Sequence[Path], plate: MediaInfo, tracks: Sequence[Track]) -> Fraction:
+    """When the first of all streams begins; some recorders' clocks have run for hours then."""
+    with opened_video(fragments[0]) as (container, source):
+        packet = next(container.demux(source))
+        assert packet.pts is not None
+        video_s = packet.pts * packet.time_base
+    begins_s = [video_s, *(time for track in tracks if (time := first_time(plate, track)) is not None)]
+    # What begins before zero is what a codec needs and nobody hears.
+    return max(Fraction(0), min(begins_s))
+
+
+def _chapters(plate: MediaInfo, offset_s: Fraction) -> "list[Chapter]":
+    with opened_video(plate.path) as (container, _):
+        chapters = container.chapters()
+    for chapter in chapters:
+        offset = round(offset_s / (chapter["time_base"] or 1))
+        chapter["start"], chapter["end"] = max(0, chapter["start"] - offset), max(0, chapter["end"] - offset)
+    return chapters
+
+
+def _each_second(times: Iterator[Fraction]) -> Iterator[int]:
+    latest: int | None = None
+    for time in times:
+        if latest is None or time >= latest + 1:
+            latest = int(time)
+            yield latest
+
+
+def _joined_packets(
+    fragments: Sequence[Path], plate: MediaInfo, stream: VideoStream, offset_s: Fraction
+) -> Iterator[AnyPacket]:
     """The packets of all fragments in the clock of the new file, each as long as until the next."""
     clock = Fraction(1, plate.time_base.denominator)
-    packets = _fragment_packets(fragments, clock, stream.codec_context.extradata)
+    packets = _fragment_packets(fragments, clock, round(offset_s / clock), stream.codec_context.extradata)
     first_pts, packet = next(packets)
     pts, num_frames = first_pts, 1
     for next_pts, next_packet in packets:
@@ -257,7 +402,7 @@ def _joined_packets(fragments: Sequence[Path], plate: MediaInfo, stream: VideoSt
 
 
 def _fragment_packets(
-    fragments: Sequence[Path], clock: Fraction, extradata: bytes | None
+    fragments: Sequence[Path], clock: Fraction, offset: int, extradata: bytes | None
 ) -> Iterator[tuple[int, AnyPacket]]:
     for fragment in fragments:
         with opened_video(fragment) as (container, source):
@@ -269,7 +414,7 @@ def _fragment_packets(
                 assert packet.pts is not None
                 ticks = packet.pts * packet.time_base / clock
                 assert ticks.denominator == 1
-                pts = int(ticks)
+                pts = int(ticks) - offset
                 packet.pts, packet.dts, packet.time_base = pts, pts, clock
                 yield pts, packet
 
@@ -302,6 +447,36 @@ def _written_whole(path: Path) -> Iterator[Path]:
 
 
 def _unwritable(path: Path, error: OSError | av.FFmpegError) -> MediaError:
-    return MediaError(
-        f"{path} can't be written: {reason(error)}; free space or choose another folder, then run it again"
-    )
+    number = getattr(error, "errno", None)
+    if number in FULL:
+        remedy = "free disk space or choose another folder, then run it again"
+    elif isinstance(error, OSError):
+        remedy = "check that its folder can be written to, or choose another one, then run it again"
+    else:
+        remedy = "FFmpeg refused what was to be written; please report this with the plate's format"
+    return MediaError(f"{path} can't be written: {reason(error)}; {remedy}")
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that keeps nothing but its size."""
+
+    def __init__(self) -> None:
+        self._at = self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._at += len(data)
+        self._size = max(self._size, self._at)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at

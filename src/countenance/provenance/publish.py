@@ -16,8 +16,9 @@ from pydantic import Field
 
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
-from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
-from countenance.media.writer import join_fragments, write_fragments, write_picture
+from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
+from countenance.media.losses import losses
+from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign
@@ -180,6 +181,21 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
         )
 
 
+def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> None:
+    """Try everything beside the frames before the first one is rendered, and report what the output can't keep.
+
+    Raises:
+        MediaError: the plate's sound can't be put into such a file.
+        ProvenanceError: the plate's own credentials can't be carried along.
+    """
+    check_plate(plate.path)
+    suffix = output.suffix.lower()
+    for note in losses(plate, planned_output(plate, suffix)):
+        progress.note(one_line(note))
+    for note in rehearse(plate, suffix, progress):
+        progress.note(one_line(note))
+
+
 def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -> Claim:
     return Claim(
         num_frames=len(render.altered),
@@ -212,8 +228,7 @@ def _write_frames(
         fragments = write_fragments(
             frames_from, render.plate, folder, quality=config.quality, check_leave=check_leave, progress=progress
         )
-        for note in join_fragments(fragments, render.plate, finished):
-            progress.note(note)
+        join_fragments(fragments, render.plate, finished)
 
 
 def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None:

@@ -27,7 +27,7 @@ from countenance.model.state import trained_config
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.keys import load_or_make_identity
-from countenance.provenance.publish import PublishConfig, check_output, publish
+from countenance.provenance.publish import PublishConfig, check_output, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
 from countenance.types import MediaInfo, Permit, Published
@@ -92,6 +92,7 @@ def generate(
     for note in info.notes:
         progress.note(note)
     check_output(output, info, overwrite=overwrite)
+    rehearse_publishing(info, output, progress)
     train_config = trained_config(guard.model_folder, checkpoint)
     device = choose_device(train_config)
     use_threads(train_config)
