@@ -1,4 +1,4 @@
-"""Keep a person's good faces, and hand them out."""
+"""Choose which of a person's faces are kept, close them into a face set, and read them."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ def choose_faces(
     sha256s: Sequence[str],
     purpose: Purpose,
 ) -> None:
-    """Decide for every stored face of some clips whether it is kept, and if not, why. Pictures aren't looked at again.
+    """Decide for every stored face of some clips whether it is kept, and if not, why. No frame is read again.
 
     What turns out to be another's is deleted.
     """
@@ -193,7 +193,7 @@ class _Kept:
     id: int
     quality: FaceQuality
     is_wanted: bool
-    """By the user's word."""
+    """By the user's decision."""
 
 
 def _reasons(

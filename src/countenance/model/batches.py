@@ -21,9 +21,9 @@ class TrainingBatch:
     """Faces of all people together."""
 
     warped: Tensor
-    """Float32[B 3 S S], −1–1: what the generator sees."""
+    """Float32[B 3 S S], −1–1: the generator's input."""
     clean: Tensor
-    """Float32[B 3 S S], −1–1: what it should draw."""
+    """Float32[B 3 S S], −1–1: the target."""
     mask: Tensor
     """Float32[B 1 S S], 0–1."""
     person: Tensor
@@ -69,7 +69,7 @@ def to_network_range(faces_b4hw: Tensor) -> Tensor:
 def draw_batch(
     people: Sequence[Tensor], batch_size: int, resolution: int, rng: torch.Generator, device: torch.device
 ) -> TrainingBatch:
-    """As many faces of each person, drawn at random and augmented."""
+    """A batch with the same number of faces of each person, chosen at random and augmented."""
     share = batch_size // len(people)
     chosen = [faces[torch.randint(len(faces), (share,), generator=rng)] for faces in people]
     warped, clean, mask = augment(to_network_range(torch.cat(chosen).to(device)), resolution, rng)

@@ -1,4 +1,4 @@
-"""All that a training remembers from one step to the next: networks, optimizers, rng, and how far it is."""
+"""All that a training carries from one step to the next: networks, optimizers, rng, and images seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

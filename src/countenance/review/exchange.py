@@ -1,7 +1,7 @@
-"""Faces as a folder of pictures with a JSON sidecar: out of a project, and what was changed in it back in.
+"""Faces as a folder of images with a JSON sidecar: exported from a project, and imported again after editing.
 
-Nothing in such a folder is trusted. Of each face only three things can come back: a word (keep or drop), a mask, and
-landmarks that still lie on the same face. Pictures never come back: a crop is cut from its clip, or isn't there.
+Nothing in such a folder is trusted. Of each face only three things are imported: a decision (keep or drop), a mask, and
+landmarks that still lie on the same face. Crops are never imported: they are cut from their clips.
 """
 
 import hashlib
@@ -51,12 +51,12 @@ _Points = Annotated[list[tuple[_Number, _Number, _Number]], Field(min_length=468
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Change:
-    """What is to become of one face."""
+    """What an import changes about one face."""
 
     face: StoredFace
     word: Literal["keep", "drop"] | None = None
     is_deleted: bool = False
-    """Whether its picture isn't in the folder any more."""
+    """Whether its crop isn't in the folder any more."""
     mask: Mask | None = None
     """Painted by hand."""
     landmarks_xyz: Landmarks | None = None
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Digests:
-    """Of what was exported, to see what was changed since: SHA-256 of pixels, or of landmarks to .01."""
+    """Of what was exported, to find what was changed since: SHA-256 of pixels, or of landmarks rounded to 0.01 px."""
 
     picture: str
     mask: str
@@ -74,7 +74,7 @@ class _Digests:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Record:
-    """What of a face in the sidecar is read back; the rest is there to be read by others."""
+    """The fields of a face in the sidecar that are imported; the others are for people and programs that read it."""
 
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=80)]
     state: Literal["kept", "left-out", "unsure", "keep", "drop"]
@@ -93,7 +93,7 @@ class _Sidecar:
 
 
 def check_folder(folder: Path) -> None:
-    """See that faces can be exported to a folder: a new or empty one.
+    """Check that faces can be exported to a folder: a new or empty one.
 
     Raises:
         UsageError: they can't.
@@ -201,7 +201,7 @@ def read_folder(
 
 
 def hidden_by_hand(landmarks_xyz: Landmarks, mask: Mask) -> float:
-    """Which part of a face a mask made by hand leaves out, 0–1."""
+    """The fraction of a face that a mask made by hand leaves out, 0–1."""
     size = len(mask)
     hull = hull_in_crop(landmarks_xyz, frame_to_crop(head_pose(landmarks_xyz), size), size)
     return float(1 - (hull * mask).sum() / max(hull.sum(), 1.0))
@@ -215,7 +215,7 @@ def _read_sidecar(path: Path) -> _Sidecar:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise UsageError(f"{path}{f' at {where}' if where else ''}: {message}; mend it or export again") from None
+        raise UsageError(f"{path}{f' at {where}' if where else ''}: {message}; correct it or export again") from None
     if sidecar.schema != SCHEMA:
         raise UsageError(f"{path} has schema {sidecar.schema}, this version reads {SCHEMA}; export again")
     return sidecar
