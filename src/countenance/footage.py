@@ -117,6 +117,12 @@ def move_clip(project: Project, person: str, sha256: str, place: str) -> bool:
     return moved.rowcount > 0
 
 
+def is_collected(project: Project, path: Path) -> bool:
+    """Whether a file is one of the project's clips, by its place."""
+    place = str(path.resolve())
+    return project.database.execute("SELECT 1 FROM clips WHERE path = ? LIMIT 1", (place,)).fetchone() is not None
+
+
 def known_clips(project: Project, person: str) -> dict[str, Clip]:
     """A person's clips by their digest, in the order in which they were collected; no file is looked at."""
     rows = project.database.execute(

@@ -254,6 +254,16 @@ def test_existing_output_is_left_alone(trained: Production, tmp_path: Path) -> N
     assert probe(output).resolution_wh == (256, 256)
 
 
+def test_a_collected_clip_is_never_overwritten(trained: Production, tmp_path: Path) -> None:
+    plate, clip = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 4)), tmp_path / "clip.mp4"
+    write_video(clip, clip_of(PERFORMER, 4))
+    collect(trained.project, PERFORMER, [clip], progress=Silent())
+    before = clip.read_bytes()
+    with pytest.raises(UsageError, match=r"clip\.mp4 is a clip of this project, which is never written to"):
+        trained.generate(plate, clip, overwrite=True)
+    assert clip.read_bytes() == before
+
+
 def test_label_is_left_off_only_with_a_reason(trained: Production, tmp_path: Path) -> None:
     plate = tmp_path / "plate.png"
     Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)

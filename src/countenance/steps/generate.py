@@ -15,9 +15,9 @@ from countenance.composite.swap import NO_TINT
 from countenance.config import section
 from countenance.consent.register import templates
 from countenance.drawing import NO_REFERENCES
-from countenance.errors import FaceError, ModelError
+from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import find_performer
-from countenance.footage import timeline_of
+from countenance.footage import is_collected, timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.config import choose_device, use_threads
@@ -92,6 +92,8 @@ def generate(
     for note in info.notes:
         progress.note(note)
     check_output(output, info, overwrite=overwrite)
+    if is_collected(project, output):
+        raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
     train_config = trained_config(guard.model_folder, checkpoint)
     device = choose_device(train_config)
