@@ -88,16 +88,20 @@ def test_a_face_with_nothing_before_it_has_nothing_hidden(
 
 
 def test_what_is_in_front_has_no_say_in_the_faces_colour(plate: tuple[Frame, PlacedFace], segmenter: Segmenter) -> None:
-    """A white cup and a black one leave the rest of the drawn face alike."""
+    """A white cup and a black one leave the rest alike: what the drawer is shown, and what it draws."""
     frame, face = plate
-    results = []
+    results, shown = [], []
     for level in (10, 245):
         rgb = frame.rgb.copy()
         cv2.circle(rgb, (140, 150), 20, (level, level, level), -1, cv2.LINE_AA)
-        (result,) = swap_faces([replace(frame, pixels=rgb)], {0: [face]}, Negative(), segmenter)
+        drawer = Negative(size=COARSE_SIZE)
+        (result,) = swap_faces([replace(frame, pixels=rgb)], {0: [face]}, drawer, segmenter)
         results.append(result.rgb.astype(int))
+        shown.append(drawer.calls[0][0].rgb.astype(int))
     far = np.ones((256, 256), bool)
     far[120:181, 110:171] = False
     replaced = far & (np.abs(results[0] - frame.rgb).mean(axis=2) > 15)
     assert replaced.sum() > 2000
     assert np.abs(results[0] - results[1]).mean(axis=2)[replaced].mean() < 3
+    # In all but a fifth of the crop there is no cup.
+    assert np.quantile(np.abs(shown[0] - shown[1]).max(axis=2), 0.8) < 8
