@@ -21,6 +21,8 @@ from countenance.database import DATABASE_NAME
 from tests.support.desk import TRAIN, Desk
 from tests.support.videos import cut, grey
 
+pytestmark = pytest.mark.slow
+
 LIGHT = ("log", "check")
 NOBODY = 65534
 

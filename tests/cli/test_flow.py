@@ -13,6 +13,8 @@ from countenance.demo import data_folder
 from tests.support.desk import TRAIN
 from tests.support.videos import cut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -76,7 +76,12 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
         "release.added",
         "release.revoked",
     ]
-    assert "release.revoked" in run("show", log.app).stdout
+    added, revoked = run("show", log.app).stdout.splitlines()
+    assert re.match(r" {3}1  \d{4}-\d\d-\d\dT\S+  release\.added ", added)
+    assert re.match(r" {3}2  \d{4}-\d\d-\d\dT\S+  release\.revoked ", revoked)
+    for line in (added, revoked):
+        assert "person dana" in line
+        assert re.search(r"release [0-9a-f]{12}…", line)
     with opened(folder / "film") as project:
         project.database.execute("DELETE FROM log WHERE number = 2")
     for command in ("check", "show", "show --json"):

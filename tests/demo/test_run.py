@@ -13,6 +13,8 @@ from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.steps.verify import verify
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,7 +61,8 @@ def test_report_prints_the_distances_of_plate_and_result(demo: Path) -> None:
     assert identity["frames_compared"] == 96
     assert 0.38 < identity["plate_distance"] < 0.48
     assert 0.28 < identity["truth_distance"] < 0.36
-    assert identity["result_distance"] > 0
+    # No claim of quality after 160 images: test_compare.py shows that the figure separates a good swap from the plate.
+    assert identity["result_distance"] != identity["plate_distance"]
     assert report["published"]["num_altered_frames"] == 96
     assert report["faces"]["zuri"]["num_faces"] > 230
     assert {finding["about"] for finding in report["findings"]} == {"credentials", "log", "edits", "watermark"}

@@ -196,6 +196,7 @@ def test_what_the_user_keeps_is_never_spare(trained: Production) -> None:
     assert {face.name for face in spare[4:6]} <= kept
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_on_any_number_of_threads(released: Production, tmp_path: Path) -> None:
     frames = [*clip_of(PERFORMER, 50), *clip_of(STRANGER, 30), *frames_of("performance.mp4", 90)] * 2
     sets = []

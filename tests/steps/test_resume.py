@@ -33,6 +33,8 @@ from tests.support.production import LIKENESS, PERFORMER, STRANGER, TRAINING, Pr
 from tests.support.recorder import Item, Recorder
 from tests.support.videos import clip_of, frames_of, tone, write_video
 
+pytestmark = pytest.mark.slow
+
 SMALL_STEPS = replace(TRAINING, images=120, batch_size=2, save_every_s=0.1)
 TRAINING_WHAT = f"training {LIKENESS} onto {PERFORMER}"
 NUM_PLATE_FRAMES = 150

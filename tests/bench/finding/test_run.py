@@ -29,6 +29,8 @@ from countenance.vision.mask import face_mask
 from countenance.vision.parts import Part
 from countenance.vision.quality import measure_quality
 
+pytestmark = pytest.mark.slow
+
 PX = 40.0
 """Of the canonical mesh's unit."""
 
