@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import countenance
 from countenance.cli import app as cli
 from countenance.cli.shell import count
 
@@ -85,3 +86,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_counts_have_their_unit_in_the_right_number() -> None:
     assert [count(number, "frame") for number in (0, 1, 2400)] == ["0 frames", "1 frame", "2,400 frames"]
+
+
+def test_version_is_printed_outside_of_any_project() -> None:
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"countenance {countenance.__version__}\n")

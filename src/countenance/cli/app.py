@@ -53,6 +53,14 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        import countenance
+
+        print(f"countenance {countenance.__version__}")
+        raise typer.Exit
+
+
 @app.callback(
     help="Consented face replacement: collect, prepare, train, generate, verify.\n\n"
     "Exit codes: 0 done, 2 wrong use, 3 consent, 4 media, 5 model, 6 provenance, 7 actors, 70 a bug in Countenance, "
@@ -61,6 +69,9 @@ app = typer.Typer(
 def root(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what is opened, saved and published, on standard error.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     show_log(verbose=verbose)
