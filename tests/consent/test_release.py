@@ -1,3 +1,4 @@
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -38,7 +39,7 @@ from countenance.consent.release import (
     new_revocation,
     sign,
 )
-from countenance.errors import ConsentError, UsageError
+from countenance.errors import ConsentError, MediaError, UsageError
 from tests.support.signing import Production
 
 Table = dict[str, Any]
@@ -219,6 +220,21 @@ def test_reference_pictures_lie_beside_the_release(production: Production, tmp_p
     with pytest.raises(UsageError, match="can't read the reference picture"):
         new_from(production.folder, production.folder / "missing.png")
     assert new_from(production.folder, elsewhere.folder / "dana100.png").references[0].file == "deeper/dana100.png"
+
+
+def test_a_pipe_in_place_of_a_release_or_its_reference_picture_is_not_waited_for(
+    production: Production, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(MediaError, match="is a pipe"):
+        read_document(pipe)
+    release = new_from(production.folder, production.picture("dana.png"))
+    picture = production.folder / release.references[0].file
+    picture.unlink()
+    os.mkfifo(picture)
+    with pytest.raises(MediaError, match="is a pipe"):
+        check_references(release, production.folder)
 
 
 def new_from(folder: Path, picture: Path) -> Release:

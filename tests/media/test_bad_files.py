@@ -652,13 +652,13 @@ BAD_FILES = (
         kind="pipe",
         name="a.mp4",
         make=a_pipe,
-        says="expected a video or picture, but FILE is no ordinary file but a pipe; save it as a file",
+        says="expected a regular file, but FILE is a pipe; save its content as a file",
     ),
     BadFile(
         kind="socket",
         name="a.mp4",
         make=a_socket,
-        says="expected a video or picture, but FILE is no ordinary file but a socket; save it as a file",
+        says="expected a regular file, but FILE is a socket; save its content as a file",
     ),
     BadFile(
         kind="link out of the folder",
@@ -758,7 +758,7 @@ def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_for(
     (tmp_path / "plate.mp4").write_bytes(b"x")
     before = (tmp_path / "plate.mp4").lstat()
     monkeypatch.setattr(Path, "lstat", lambda _: before)
-    with pytest.raises(MediaError, match="no ordinary file but a pipe"):
+    with pytest.raises(MediaError, match="is a pipe; save"):
         take_fingerprint(tmp_path / "pipe.mp4")
 
 

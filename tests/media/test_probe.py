@@ -257,7 +257,7 @@ def test_no_file_a_folder_an_empty_file_and_a_pipe_are_refused(tmp_path: Path) -
     with pytest.raises(MediaError, match="is empty"):
         probe(tmp_path / "empty.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(MediaError, match="no ordinary file"):
+    with pytest.raises(MediaError, match="is a pipe; save"):
         probe(tmp_path / "pipe.mp4")
 
 

@@ -1,8 +1,10 @@
 import gc
+import itertools
 import os
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -14,6 +16,7 @@ from PIL import Image
 import countenance.media.kinds
 import countenance.media.pictures
 from countenance.errors import MediaError
+from countenance.media.container import AnyPacket, decoded_in_time, opened_video
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import Frame
@@ -334,3 +337,26 @@ def test_colour_of_sixteen_bits_is_read_upright_when_asked(tmp_path: Path, orien
     assert deep.pixels.shape == shallow.pixels.shape
     # Pillow cuts the lower eight bits off.
     assert np.array_equal(deep.pixels >> 8, shallow.pixels)
+
+
+def test_a_video_that_gives_no_frame_in_time_is_refused(make_video: MakeVideo) -> None:
+    path = make_video(pts=range(0, 10 * 512, 512))
+    times = list[int | None]()
+    hours = itertools.count(0, 7200)
+    with opened_video(path) as (container, stream):
+        # The clock goes on by hours while a frame is used, and stands while it is decoded.
+        now = [0]
+        for frame in decoded_in_time(path, container.demux(stream), clock=lambda: now[0]):
+            now[0] = next(hours)
+            times.append(frame.pts)
+    assert len(times) == 10
+    seconds = itertools.count(0, 50)
+    with pytest.raises(MediaError, match="gave no frame within 150 s of decoding"):
+        list(decoded_in_time(path, itertools.repeat(cast(AnyPacket, _Silent())), clock=lambda: next(seconds)))
+
+
+class _Silent:
+    """A packet from which nothing comes."""
+
+    def decode(self) -> list[object]:
+        return []

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.media.tonemap import to_sdr
+from countenance.media.tonemap import sdr_command, to_sdr
 from countenance.types import Transfer
 
 # From the tables of ITU-R BT.2408: codes of 10 bits' range, in parts of one.
@@ -69,3 +69,10 @@ def test_frames_of_hdr_are_read_as_sdr(tmp_path: Path, tag: int, transfer: Trans
         container.mux(stream.encode(None))
     (read,) = read_frames(probe(path))
     assert np.abs(read.rgb.astype(int) - grey(transfer, CODES[transfer][203])).max() <= 1
+
+
+def test_the_command_that_makes_an_sdr_copy_names_the_file_safely() -> None:
+    command = sdr_command(Path("/shots/take 1.mov"))
+    assert command.startswith("ffmpeg -i '/shots/take 1.mov' -map 0:v:0")
+    assert "tonemap=" in command
+    assert command.endswith("'/shots/take 1_sdr.mp4'")

@@ -15,6 +15,7 @@ from countenance.errors import MediaError, ProvenanceError
 from countenance.provenance import credentials, keys
 from countenance.provenance.credentials import COMPOSITE, Claim, check_plate, read_credentials, salted, sign
 from countenance.provenance.keys import find_anchor, load_or_make_identity
+from tests.support.videos import grey
 
 KINDS = ["mp4", "mov", "jpg", "png", "webp"]
 MakePlate = Callable[..., Path]
@@ -133,6 +134,25 @@ def test_plate_whose_credentials_are_damaged_is_refused(make_plate: MakePlate, c
     assert read_credentials(plate, None).state == "invalid"
     with pytest.raises(ProvenanceError, match="undamaged copy"):
         check_plate(plate)
+
+
+def test_bytes_after_the_last_box_are_no_damage(tmp_path: Path) -> None:
+    plate = grey(tmp_path / "plate.mp4")
+    with plate.open("ab") as file:
+        file.write(b"SEFH vendor block that is no box " + b"." * 40 + b"SEFT")
+    check_plate(plate)
+    credentials = read_credentials(plate, None)
+    assert credentials.state == "missing"
+    assert "structure is unusual" in credentials.reasons[0]
+
+
+def test_damage_is_told_where_a_file_with_bytes_after_its_end_holds_credentials(tmp_path: Path) -> None:
+    plate = grey(tmp_path / "plate.mp4")
+    with plate.open("ab") as file:
+        file.write(b"\x00\x00\x00\x40jumb\x00\x00\x00\x20jumd" + b"." * 40)
+    with pytest.raises(ProvenanceError, match="are damaged and can't be carried along"):
+        check_plate(plate)
+    assert read_credentials(plate, None).state == "invalid"
 
 
 def test_plate_of_a_kind_without_credentials_is_named_as_parent(make_plate: MakePlate, claim: Claim) -> None:

@@ -300,7 +300,7 @@ TOO_MANY_POINTS = [[0.0, 0.0, 0.0]] * 469
 SPOILED: dict[str, tuple[Callable[[Path, str], None], str]] = {
     "no folder": (move_folder, "expected a folder made by"),
     "no sidecar": (lambda folder, _: (folder / "faces.json").unlink(), "there is no .*faces.json; export again"),
-    "pipe": (pipe_sidecar, "expected an ordinary file"),
+    "pipe": (pipe_sidecar, "expected a regular file, but .* is a pipe"),
     "large sidecar": (big_sidecar, "expected at most 200,000,000 bytes"),
     "no JSON": (write_sidecar(b"\x80pickle"), "faces.json: invalid JSON"),
     "deep JSON": (write_sidecar(b'{"schema":' + b"[" * 100_000), "faces.json: invalid JSON"),
@@ -320,7 +320,7 @@ SPOILED: dict[str, tuple[Callable[[Path, str], None], str]] = {
     "nudged and deleted": (nudge_and_delete, "but its picture was deleted; decide on one"),
     "retouched": (retouch, "can't be retouched"),
     "stranger": (put_stranger, "somebody.PNG isn't in faces.json: faces come from clips only"),
-    "link": (link_picture, "can't be read: too many levels of symbolic links"),
+    "link": (link_picture, "expected a regular file, but .* is a symbolic link"),
     "no mask": (lambda folder, name: (folder / f"{name}.mask.png").unlink(), "there is no .*mask.png; export again"),
     "black mask": (save_picture(".mask.png", Image.new("L", (256, 256))), "leaves nothing of the face"),
     "small mask": (save_picture(".mask.png", Image.new("L", (64, 64))), "256×256 pixels of 8 bits, got 64×64"),

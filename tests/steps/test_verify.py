@@ -156,13 +156,36 @@ def test_a_log_entry_without_its_facts_is_told(published: Published, project: Pr
     assert f"({event}) should hold" in finding.reasons[0]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_device_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "pipe.jpg"
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(MediaError, match=f"is a {kind}; save its content as a file"):
+        verify(path, None)
+
+
+def test_a_signed_file_that_can_no_longer_be_opened_is_told(
+    published: Published, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(path: Path) -> None:
+        raise MediaError(f"the picture {path} is truncated or damaged")
+
+    assert findings(verify(published.path, project))["credentials"].reasons == ()
+    monkeypatch.setattr(step, "probe", damaged)
+    found = findings(verify(published.path, project))["credentials"]
+    assert found.state == "trusted"
+    (reason,) = found.reasons
+    assert reason.startswith("the signature holds, but the file can't be opened: the picture")
+
+
 def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(MediaError):
         verify(tmp_path / "notes.txt", None)
     with pytest.raises(MediaError, match="No such file"):
         verify(tmp_path / "none.mp4", None)
-    with pytest.raises(MediaError, match="directory"):
+    with pytest.raises(MediaError, match="is a folder; give a file in it"):
         verify(tmp_path, None)
 
 

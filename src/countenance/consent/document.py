@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from countenance.consent.release import Document, Release, Revocation, first_problem
 from countenance.errors import ConsentError, UsageError
+from countenance.media.files import open_regular
 from countenance.project import write_whole
 
 
@@ -19,7 +20,8 @@ def read_document(path: Path) -> Document:
         ConsentError: it is no such document.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with open_regular(path) as file:
+            text = file.read().decode()
     except UnicodeDecodeError:
         raise ConsentError(f"{path} is no release: expected text; choose a file such as dana.release.toml") from None
     except OSError as error:

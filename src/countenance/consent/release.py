@@ -28,6 +28,7 @@ from pydantic import (
 from countenance.consent.keys import public_key_of
 from countenance.errors import ConsentError, UsageError
 from countenance.ledger import canonical_json
+from countenance.media.files import open_regular
 from countenance.types import Role
 
 Use = Literal["film", "documentary", "research", "teaching", "advertising", "political"]
@@ -409,7 +410,7 @@ def _reference(path: Path, folder: Path) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -1,6 +1,7 @@
 """How a video file is opened and how its trouble is told, for all that read or write one."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
@@ -57,6 +59,9 @@ MAX_STILLNESS = 20
 """A stream with fewer packets than the film's divided by this isn't one."""
 
 NUM_DECODER_THREADS = 2
+
+MAX_WAIT_S = 120
+"""For a frame; the slowest that cameras write take a few seconds on a busy machine."""
 
 COLOUR_SPACES = {
     "bt709": (1, Colorspace.ITU709),
@@ -154,6 +159,27 @@ def _films(path: Path, streams: Sequence[VideoStream]) -> Sequence[VideoStream]:
                     counts[packet.stream_index] += 1
     most = max(counts.values())
     return [stream for stream in streams if counts[stream.index] * MAX_STILLNESS >= most]
+
+
+def decoded_in_time(
+    path: Path, packets: Iterable[AnyPacket], *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[VideoFrame]:
+    """The frames of a stream's packets; what is done with them takes none of their time.
+
+    Raises:
+        MediaError: no frame came for more than `MAX_WAIT_S`.
+    """
+    begun = clock()
+    for packet in packets:
+        for frame in packet.decode():
+            yield frame
+            begun = clock()
+        waited_s = clock() - begun
+        if waited_s > MAX_WAIT_S:
+            raise MediaError(
+                f"{path} gave no frame within {waited_s:.0f} s of decoding, so it is damaged or made to waste time; "
+                "convert it to H.264 in .mp4"
+            )
 
 
 def _num_pixels(stream: VideoStream) -> int:

@@ -31,10 +31,12 @@ from countenance.media.container import (
     MAX_SIDE,
     AnyPacket,
     DamagedError,
+    decoded_in_time,
     moving_streams,
     opened_video,
     reason,
 )
+from countenance.media.files import open_regular
 from countenance.media.kinds import why_not
 from countenance.media.orientation import Matrix, display_matrix, rotation_deg
 from countenance.media.pictures import PICTURE_ERRORS, is_deep_rgb, opened_picture
@@ -129,10 +131,7 @@ def take_fingerprint(path: Path) -> Fingerprint:
             raise MediaError(f"{path} is a symbolic link; give the file that it points to: {path.readlink()}")
         if stat.S_ISDIR(mode):
             raise MediaError(f"expected a video or picture, but {path} is a folder; give a file in it")
-        _check_ordinary(path, mode)
-        # Should a pipe or a link have taken its place since, opening neither waits nor follows it.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with open_regular(path, follow_links=False) as file:
             _check_worth_reading(path, file)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
@@ -156,20 +155,12 @@ def _probe(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaInfo:
 def _check_worth_reading(path: Path, file: BinaryIO) -> None:
     """Refuse what would take hours to read and can't be footage: a hollow file may claim any size."""
     status = os.fstat(file.fileno())
-    _check_ordinary(path, status.st_mode)
     if status.st_size > MAX_BYTES:
         raise MediaError(f"expected at most {MAX_BYTES} bytes, but {path} has {status.st_size}; cut it")
     head = file.read(4096)
     if head and not head.strip(b"\x00"):
         raise MediaError(f"expected a video or picture, but {path} begins with nothing but zeros; copy it anew")
     file.seek(0)
-
-
-def _check_ordinary(path: Path, mode: int) -> None:
-    names = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-    if not stat.S_ISREG(mode):
-        name = names.get(stat.S_IFMT(mode), "something else")
-        raise MediaError(f"expected a video or picture, but {path} is no ordinary file but {name}; save it as a file")
 
 
 def _probe_picture(path: Path, picture: Image.Image, sha256: str) -> MediaInfo:
@@ -226,7 +217,7 @@ def _probe_video(path: Path, known: Fingerprint, *, damaged_end: bool) -> MediaI
         raise MediaError(f"{path} can't be read: {reason(error)}; check its permissions") from error
     # As opened for counting, the container is at its end; seeking back isn't exact in every format.
     with opened_video(path) as (container, stream):
-        first = list(itertools.islice(container.decode(stream), NUM_FIRST_FRAMES))
+        first = list(itertools.islice(decoded_in_time(path, container.demux(stream)), NUM_FIRST_FRAMES))
         if not first:
             raise MediaError(f"not one frame of {path} can be decoded; convert it to H.264")
         # Where a video was cut before a keyframe, no decoder shows the frames that lean on what was cut off.

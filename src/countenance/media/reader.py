@@ -17,7 +17,14 @@ from jaxtyping import UInt16
 from PIL import Image, ImageOps
 
 from countenance.errors import MediaError
-from countenance.media.container import COLOUR_RANGES, COLOUR_SPACES, INTERPOLATION, DamagedError, opened_video
+from countenance.media.container import (
+    COLOUR_RANGES,
+    COLOUR_SPACES,
+    INTERPOLATION,
+    DamagedError,
+    decoded_in_time,
+    opened_video,
+)
 from countenance.media.deinterlace import NUM_NEIGHBOURS, deinterlaced
 from countenance.media.orientation import EXIF_ORIENTATION, ORIENTATIONS, UPRIGHT, Matrix, display_matrix, turn
 from countenance.media.pictures import PICTURE_ERRORS, is_deep_rgb, opened_picture
@@ -107,7 +114,11 @@ def _decode(info: MediaInfo, first_pts: int | None, *, deinterlace: bool) -> Gen
         first_pts -= math.ceil(NUM_NEIGHBOURS / info.frame_rate / info.time_base)
     with opened_video(info.path) as (container, stream):
         size = (stream.codec_context.width, stream.codec_context.height)
-        decoded = container.decode(stream) if first_pts is None else sought(container, stream, first_pts)
+        decoded = (
+            decoded_in_time(info.path, container.demux(stream))
+            if first_pts is None
+            else sought(container, stream, first_pts)
+        )
         if decoded is not None:
             frames = _timed(info, decoded, size)
             yield from deinterlaced(frames) if deinterlace else frames

@@ -5,7 +5,9 @@ colours go from BT.2020 to BT.709, and what lies outside is clipped. Each channe
 paler, and no hue is held. Good for finding and comparing faces; no grade.
 """
 
+import shlex
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,6 +23,24 @@ BT2020_TO_BT709 = np.array(
     [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]], np.float32
 )
 """Linear light, from ITU-R BT.2087."""
+
+
+SDR_FILTERS = (
+    f"zscale=t=linear:npl={WHITE_NITS:.0f}",
+    "format=gbrpf32le",
+    "zscale=p=bt709",
+    "tonemap=mobius:desat=0",
+    "zscale=t=bt709:m=bt709:r=tv",
+    "format=yuv420p",
+)
+"""FFmpeg's filters, all in the builds that distributions ship, that make a file in SDR for people to work with."""
+
+
+def sdr_command(path: Path) -> str:
+    """The command that makes an SDR copy of an HDR video, beside it, with its sound."""
+    copy = path.with_name(f"{path.stem}_sdr.mp4")
+    words = ["ffmpeg", "-i", str(path), "-map", "0:v:0", "-map", "0:a?", "-vf", ",".join(SDR_FILTERS)]
+    return shlex.join([*words, "-c:v", "libx264", "-crf", "12", "-c:a", "copy", str(copy)])
 
 
 def to_sdr(code: UInt16[np.ndarray, "H W 3"], transfer: Transfer, *, is_wide: bool) -> UInt8[np.ndarray, "H W 3"]:

@@ -7,6 +7,7 @@ themselves and, in videos, boxes without content; a byte changed there goes unno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +35,12 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 """Of the files that can be signed, by suffix."""
+
+UNKNOWN_TYPE = "application/octet-stream"
+"""Of files that carry no credentials."""
+
+JUMBF, JUMBF_BYTES = re.compile(rb"jumb.{4}jumd", re.DOTALL), 12
+CHUNK_BYTES = 2**20
 
 REPLACEMENT = "org.countenance.replacement"
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -188,6 +195,9 @@ def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
             return Credentials(
                 state="missing", reasons=("they are kept on the network, and nothing is fetched from there",)
             )
+        with path.open("rb") as file:
+            if not _holds_credentials(file):
+                return Credentials(state="missing", reasons=(f"the file's structure is unusual ({_plain(error)})",))
         return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
     return _judge(store)
 
@@ -306,9 +316,28 @@ def _manifest(claim: Claim) -> dict[str, Any]:
 
 
 def _add_plate(builder: c2pa.Builder, plate: Path) -> None:
+    # Not the plate's file name, which may hold a person's.
+    described = {"title": "Plate", "relationship": "parentOf"}
     with plate.open("rb") as file:
-        # Not the plate's file name, which may hold a person's.
-        builder.add_ingredient({"title": "Plate", "relationship": "parentOf"}, _media_type(file), file)
+        try:
+            builder.add_ingredient(described, _media_type(file), file)
+        except c2pa.C2paError:
+            # Cameras and apps append blocks that no reader of C2PA understands: no damage where there is none to read.
+            if _holds_credentials(file):
+                raise
+            file.seek(0)
+            builder.add_ingredient(described, UNKNOWN_TYPE, file)
+
+
+def _holds_credentials(file: BinaryIO) -> bool:
+    """Whether a file holds the beginning of a JUMBF box, in which all credentials lie."""
+    file.seek(0)
+    rest = b""
+    while chunk := file.read(CHUNK_BYTES):
+        if JUMBF.search(rest + chunk):
+            return True
+        rest = chunk[-JUMBF_BYTES:]
+    return False
 
 
 def _media_type(file: BinaryIO) -> str:
@@ -323,7 +352,7 @@ def _media_type(file: BinaryIO) -> str:
         return "image/webp" if start[8:] == b"WEBP" else "video/avi"
     if start[4:8] == b"ftyp":
         return "video/quicktime" if start[8:] == b"qt  " else "video/mp4"
-    return "application/octet-stream"  # carries no credentials
+    return UNKNOWN_TYPE
 
 
 def _signature_by(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:

@@ -18,6 +18,7 @@ from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
 from countenance.media.losses import losses
+from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
@@ -162,7 +163,8 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
         raise MediaError(f"{plate.path} is one of numbered pictures, which can't be a plate yet; make a video of them")
     if plate.transfer != "sdr":
         raise MediaError(
-            f"{plate.path} is HDR ({plate.transfer.upper()}), and nothing here writes HDR yet; give it as SDR (BT.709)"
+            f"{plate.path} is HDR ({plate.transfer.upper()}), and nothing here writes HDR yet; make an SDR copy of it "
+            f"with: {sdr_command(plate.path)}"
         )
     suffixes = SUFFIXES[plate.kind]
     if output.suffix.lower() not in suffixes:

@@ -7,7 +7,6 @@ landmarks that still lie on the same face. Crops are never imported: they are cu
 import hashlib
 import json
 import os
-import stat
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,8 +20,9 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 from pydantic import Field, TypeAdapter, ValidationError
 
-from countenance.errors import FaceError, UsageError
+from countenance.errors import FaceError, MediaError, UsageError
 from countenance.faces.store import StoredFace, read_crop, read_visible
+from countenance.media.files import open_regular
 from countenance.progress import Progress
 from countenance.project import Project, write_whole
 from countenance.review.query import NAME, faces_called, state_of
@@ -314,17 +314,14 @@ def _read_picture(path: Path, mode: Literal["RGB", "L"], sizes: Sequence[int]) -
 def _read_private(path: Path, limit: int) -> bytes:
     """An ordinary file of at most so many bytes; neither links nor pipes are followed."""
     try:
-        # Should a pipe or a link be there, opening neither waits nor follows it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open_regular(path, follow_links=False) as file:
+            content = file.read(limit + 1)
     except FileNotFoundError:
         raise UsageError(f"there is no {path}; export again") from None
+    except MediaError as error:
+        raise UsageError(f"{error}, or export again") from None
     except OSError as error:
         raise UsageError(f"{path} can't be read: {(error.strerror or str(error)).lower()}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"expected an ordinary file at {path}; export again")
-        content = file.read(limit + 1)
     if len(content) > limit:
         raise UsageError(f"expected at most {limit:,} bytes in {path}; export again, with fewer faces")
     return content

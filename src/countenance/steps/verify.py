@@ -5,6 +5,8 @@ from pathlib import Path
 
 from countenance import ledger
 from countenance.errors import MediaError, ProvenanceError
+from countenance.media.files import open_regular
+from countenance.media.probe import probe
 from countenance.project import Project
 from countenance.provenance.credentials import Credentials, Ingredient, read_credentials
 from countenance.provenance.keys import find_anchor
@@ -22,16 +24,24 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
     """
     sha256 = _sha256(path)
     credentials = read_credentials(path, find_anchor())
+    # A signature holds only what it covers; the file may be damaged elsewhere.
+    is_signed = credentials.state in {"trusted", "valid"}
+    why_unopened = _why_unopened(path) if is_signed else None
     return Report(
         path=path,
         sha256=sha256,
-        findings=(_credentials(credentials), _log(sha256, project, why_no_log), _edits(credentials), _watermark()),
+        findings=(
+            _credentials(credentials, why_unopened),
+            _log(sha256, project, why_no_log),
+            _edits(credentials),
+            _watermark(),
+        ),
     )
 
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         code = "media.missing" if isinstance(error, FileNotFoundError) else "media.unreadable"
@@ -40,7 +50,15 @@ def _sha256(path: Path) -> str:
         ) from error
 
 
-def _credentials(credentials: Credentials) -> Finding:
+def _why_unopened(path: Path) -> str | None:
+    try:
+        probe(path)
+    except MediaError as error:
+        return str(error)
+    return None
+
+
+def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
     made_with = f" It was made with {credentials.generator}." if credentials.generator else ""
     summaries = {
         "trusted": f"Signed on this computer and unaltered since.{made_with} "
@@ -54,7 +72,10 @@ def _credentials(credentials: Credentials) -> Finding:
         about="credentials",
         state=credentials.state,
         summary=summaries[credentials.state],
-        reasons=() if credentials.state == "valid" else credentials.reasons,
+        reasons=(
+            *(() if credentials.state == "valid" else credentials.reasons),
+            *(() if why_unopened is None else (f"the signature holds, but the file can't be opened: {why_unopened}",)),
+        ),
     )
 
 
