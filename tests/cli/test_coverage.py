@@ -47,7 +47,7 @@ def test_what_cant_be_done_is_said_in_one_line(trained: Desk) -> None:
         (("../dana",), 3, "no release of ../dana"),
         (("dana", "--plate", plate, "--performer", "eve"), 3, "no release of eve"),
         (("dana", "--plate", "nothing.mp4", "--performer", "kim"), 4, "nothing.mp4"),
-        (("dana", "--plate", nobody, "--performer", "kim"), 4, "kim isn't in"),
+        (("dana", "--plate", nobody, "--performer", "kim"), 4, "no face was found in grey.mp4"),
     ]
     for words, code, line in wrong:
         ended = trained.run("coverage", *words)

@@ -117,7 +117,7 @@ def test_faces_are_kept_in_spite_of_the_reasons(desk: Desk) -> None:
         (("list", "dana", "--range", "yaw"), "expected --range MEASURE=LOW..HIGH"),
         (("list", "dana", "--clip", "x.mp4"), "there are dana.mp4"),
         (("show", "dana", "--output", "sheet.jpg"), "expected --output with a name that ends in .png"),
-        (("review", "dana", "--yes", "t1"), "no track that waits; those are none"),
+        (("review", "dana", "--yes", "t1"), "no track here; those are none"),
         (("import", "dana", "missing"), "expected a folder made by"),
         (("export", "dana", "."), "expected a new or empty folder"),
     ],

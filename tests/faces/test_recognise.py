@@ -4,9 +4,9 @@ from jaxtyping import Float32
 
 from countenance.consent.register import templates
 from countenance.faces.answers import answer
-from countenance.faces.config import PrepareConfig
-from countenance.faces.recognise import NOBODY_ELSE, recognise
-from countenance.faces.store import stored_faces
+from countenance.faces.config import PLATE_CONFIG, PrepareConfig
+from countenance.faces.recognise import NOBODY_ELSE, recognise, released_distances
+from countenance.faces.store import StoredFace, stored_faces
 from countenance.project import Project, now
 from tests.support.made_up import CLIP, add_track
 
@@ -39,6 +39,14 @@ def track(project: Project, embedding: Float32[np.ndarray, "128"], first: int = 
     return add_track(project, range(first, first + 3), x=x, embedding=embedding, sha256=sha256)[0].track
 
 
+def faces_of(project: Project, number: int) -> list[StoredFace]:
+    return [face for face in stored_faces(project, "dana") if face.track == number]
+
+
+def released(project: Project) -> dict[int, float]:
+    return released_distances(project, "dana", templates(project), CONFIG, CLIP, "prepare")
+
+
 def verdicts(project: Project, *sha256s: str) -> dict[int, str]:
     return dict(recognise(project, "dana", templates(project), CONFIG, sha256s or (CLIP,), "prepare"))
 
@@ -54,9 +62,28 @@ def test_alone_the_portrait_decides(production: Project, distance: float, verdic
     assert (face.distance, face.margin) == pytest.approx((known, NOBODY_ELSE - known))
 
 
-def test_whoever_is_in_the_same_frames_as_a_nearer_one_is_another(production: Project) -> None:
+def test_beyond_the_limit_beside_a_nearer_one_it_is_another(production: Project) -> None:
     own, stranger = track(production, at(0.22)), track(production, at(0, 0.38))
     assert verdicts(production) == {own: "person", stranger: "another"}
+
+
+def test_within_the_limit_beside_a_nearer_one_it_waits(production: Project) -> None:
+    own, second = track(production, at(0.1)), track(production, at(0, 0.3))
+    assert verdicts(production) == {own: "person", second: "unsure"}
+
+
+def test_images_of_one_face_in_the_same_frames_are_the_person(production: Project) -> None:
+    own, mirrored = track(production, at(0.25)), track(production, at(0.2, 0.15))
+    assert verdicts(production) == {own: "person", mirrored: "person"}
+    assert {face.is_decided for face in stored_faces(production, "dana")} == {False}
+
+
+def test_in_a_plate_a_tie_is_no_choice(production: Project) -> None:
+    one, other = track(production, at(0.25)), track(production, at(0, 0.26))
+    assert recognise(production, "dana", templates(production), PLATE_CONFIG, (CLIP,), "prepare") == {
+        one: "unsure",
+        other: "unsure",
+    }
 
 
 def test_in_other_frames_they_are_no_rivals(production: Project) -> None:
@@ -69,11 +96,36 @@ def test_two_who_are_as_near_wait_both(production: Project) -> None:
     assert verdicts(production) == {one: "unsure", other: "unsure"}
 
 
-def test_the_users_word_settles_it_for_both(production: Project) -> None:
+def test_a_confirmed_track_leaves_another_within_the_limit_undecided(production: Project) -> None:
     one, other = track(production, at(0.25)), track(production, at(0, 0.28))
     faces = stored_faces(production, "dana")
     answer(production, "dana", [face for face in faces if face.track == other], "yes")
-    assert verdicts(production) == {one: "another", other: "person"}
+    assert verdicts(production) == {one: "unsure", other: "person"}
+
+
+def test_a_confirmed_track_confirms_its_mirror_image(production: Project) -> None:
+    confirmed, image, rival = (track(production, each) for each in (at(0.25), at(0.25, 0.1), at(0, 0.28)))
+    assert set(verdicts(production).values()) == {"unsure"}
+    answer(production, "dana", faces_of(production, confirmed), "yes")
+    assert verdicts(production) == {confirmed: "person", image: "person", rival: "unsure"}
+    decided = {face.track for face in stored_faces(production, "dana") if face.is_decided}
+    assert decided == {confirmed, image}
+
+
+def test_a_yes_beyond_what_the_release_leaves_open_does_not_count(production: Project) -> None:
+    far = track(production, at(0.52))
+    answer(production, "dana", faces_of(production, far), "yes")
+    assert verdicts(production) == {far: "another"}
+
+
+def test_decisions_do_not_pull_each_other_away_from_the_release(production: Project) -> None:
+    near, far = track(production, at(0.49)), track(production, at(0.6), first=3)
+    for number in (near, far):
+        answer(production, "dana", faces_of(production, number), "yes")
+    # The mean with the confirmed one lies at .245, from where .6 would be near enough.
+    assert recognise(production, "dana", templates(production), CONFIG, (CLIP,), "prepare")[near] == "person"
+    (refused,) = (distance for track, distance in released(production).items() if track == far)
+    assert refused == pytest.approx(0.6)
 
 
 def test_whom_the_user_ruled_out_is_no_rival(production: Project) -> None:

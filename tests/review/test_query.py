@@ -147,5 +147,5 @@ def test_waiting_tracks_keep_their_names(project: Project, faces: list[StoredFac
 def test_a_wrong_track_names_those_that_wait(faces: list[StoredFace]) -> None:
     tracks = waiting_tracks(faces)
     for wrong in ("t", "", "5", "tx"):
-        with pytest.raises(UsageError, match=f"no track that waits; those are {tracks[0].name}$"):
+        with pytest.raises(UsageError, match=f"no track here; those are {tracks[0].name}$"):
             track_named(tracks, wrong)

@@ -46,7 +46,9 @@ def test_only_the_right_person_is_kept_out_of_mixed_footage(released: Production
 
 def test_wrong_person_only(released: Production) -> None:
     collect_frames(released, PERFORMER, "stranger.mp4", clip_of(STRANGER, 6))
-    with pytest.raises(FaceError, match="all 6 faces in the clips of kofi are other people's"):
+    with pytest.raises(
+        FaceError, match=r"6 faces were found in .*, and none is kofi's: the nearest lies at distance 0\.\d\d"
+    ):
         released.prepare(PERFORMER)
     assert middles(released, PERFORMER) == []
     with pytest.raises(FaceError, match="no face set of kofi"):
@@ -55,7 +57,7 @@ def test_wrong_person_only(released: Production) -> None:
 
 def test_the_other_person_of_the_project_is_the_wrong_person_too(released: Production) -> None:
     collect_frames(released, PERFORMER, "likeness.mp4", clip_of(LIKENESS, 6))
-    with pytest.raises(FaceError, match="other people's"):
+    with pytest.raises(FaceError, match="none is kofi's"):
         released.prepare(PERFORMER, PrepareConfig(max_distance=2.0, max_unsure_distance=2.0))
     assert middles(released, PERFORMER) == []
 
@@ -64,7 +66,7 @@ def test_release_with_another_person_s_picture_finds_nothing(released: Productio
     """The picture in the release is what finds a person: with a wrong one, the right footage is of no use."""
     released.add(released.sign(STRANGER, picture_of=LIKENESS))
     collect_frames(released, STRANGER, "stranger.mp4", clip_of(STRANGER, 6))
-    with pytest.raises(FaceError, match="have a release with a better picture signed"):
+    with pytest.raises(FaceError, match="have a release with a better reference picture signed"):
         released.prepare(STRANGER)
 
 
@@ -124,7 +126,7 @@ def test_the_last_word_counts(released: Production) -> None:
 
 def test_no_faces(released: Production) -> None:
     collect_frames(released, PERFORMER, "grey.mp4", [GREY] * 6)
-    with pytest.raises(FaceError, match="no face in any of the 1 clips of kofi"):
+    with pytest.raises(FaceError, match="no face was found in "):
         released.prepare(PERFORMER)
 
 

@@ -12,11 +12,14 @@ from countenance.cli.tables import print_table
 from countenance.errors import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from countenance.faces.answers import Word
     from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace
+    from countenance.footage import Clip
     from countenance.review.query import WaitingTrack
-    from countenance.steps.review import Found, Sheets
+    from countenance.steps.review import Sheets
 
 MAX_DECISIONS_BYTES = 10_000_000
 
@@ -78,30 +81,44 @@ def review(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files if they exist.")] = False,
+    plate: Annotated[
+        Path | None,
+        typer.Option("--plate", metavar="FILE", help="Decide on the tracks of this plate instead.", show_default=False),
+    ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="With --plate: withdraw earlier decisions on it and scan it again.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Confirm or reject tracks whose identity is uncertain. Without a decision, list the undecided ones.
+    """Confirm or reject tracks whose identity is uncertain. Without a decision, list the undecided ones, or all of a
+    plate.
 
-    A track is a face followed through a shot. When a track is rejected, all its faces are deleted at once.
+    A track is a face followed through a shot. When a track is rejected, all its faces are deleted at once. A track that
+    the release rules out can't be confirmed. Every decision is logged.
 
     Example: countenance faces review dana --output review.png
 
     Example: countenance faces review dana --yes t418 --no t702
+
+    Example: countenance faces review dana --plate plate.mp4 --yes t418
     """
     from countenance.cli.display import Bars
     from countenance.consent.permit import grant_prepare
-    from countenance.review.query import track_named, waiting_tracks
+    from countenance.review.query import one_decision_each, track_named, waiting_tracks
     from countenance.steps.documents import reviewed_document
     from countenance.steps.review import found_faces, say, show_waiting
 
     named = _track_decisions(yes or [], no or [], from_)
+    if plate is not None:
+        _review_plate(person, plate, named, forget=forget, output=output, json=json)
+        return
     prepared, sheets = None, None
     faces: dict[Word, list[StoredFace]] = {"yes": [], "no": []}
     with here(writing=bool(named)) as project, Bars() as progress:
         permit = grant_prepare(project, person)
         tracks = waiting_tracks(found_faces(project, person, permit).faces)
         if named:
-            for track, word in _one_each([(track_named(tracks, name), word) for name, word in named]):
+            for track, word in one_decision_each([(track_named(tracks, name), word) for name, word in named]):
                 faces[word].append(track.faces[0])
             prepared = say(project, person, permit, faces, progress=progress)
             decided = [
@@ -115,11 +132,35 @@ def review(
         if output is not None and tracks:
             sheets = show_waiting(project, person, permit, output, overwrite=overwrite, progress=progress)
     if not named and output is None and not json:
-        _print_tracks(tracks, found)
+        _print_tracks(tracks, found.clips)
     _print_waiting(person, tracks, sheets)
     if json:
         numbers: dict[Word, int] = {word: len(about) for word, about in faces.items()}
         print_json(reviewed_document(person, tracks, found.clips, decided=numbers, prepared=prepared, sheets=sheets))
+
+
+def _review_plate(
+    person: str, plate: Path, named: "list[tuple[str, Word]]", *, forget: bool, output: Path | None, json: bool
+) -> None:
+    from countenance.cli.display import Bars
+    from countenance.consent.permit import grant_prepare
+    from countenance.errors import UsageError
+    from countenance.steps.documents import plate_document
+    from countenance.steps.review_plate import review_plate
+
+    if output is not None:
+        raise UsageError("no images of a plate are stored, so no sheet can be drawn; leave out --output")
+    with here(writing=True) as project, Bars() as progress:
+        permit = grant_prepare(project, person)
+        done = review_plate(project, person, permit, plate, named, forget=forget, progress=progress)
+    if json:
+        print_json(plate_document(person, done.tracks, done.clip))
+        return
+    _print_tracks(done.tracks, {done.clip.sha256: done.clip}, with_state=True)
+    num_unsure = sum(track.state == "unsure" for track in done.tracks)
+    name = one_line(plate.name)
+    summary = f"{count(len(done.tracks), 'track')} in {name}, {num_unsure} of them unsure."
+    console.print(summary if done.tracks else f"No track in {name} can be {person}.", markup=False)
 
 
 def _decide(person: str, word: Literal["keep", "drop"], names: list[str] | None, from_: str | None, json: bool) -> None:
@@ -156,17 +197,6 @@ def _track_decisions(yes: list[str], no: list[str], from_: str | None) -> "list[
     return decisions
 
 
-def _one_each(decisions: "list[tuple[WaitingTrack, Word]]") -> "list[tuple[WaitingTrack, Word]]":
-    """One decision for each track, also where it was named twice."""
-    from countenance.errors import UsageError
-
-    decided: dict[str, tuple[WaitingTrack, Word]] = {}
-    for track, word in decisions:
-        if decided.setdefault(track.name, (track, word))[1] != word:
-            raise UsageError(f"{track.name} is both confirmed and rejected; choose one")
-    return list(decided.values())
-
-
 def _lines(name: str) -> list[str]:
     """The lines of a file; `-` is standard input. Empty lines and those that begin with `#` don't count."""
     from countenance.errors import UsageError
@@ -187,16 +217,18 @@ def _lines(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _print_tracks(tracks: "list[WaitingTrack]", found: "Found") -> None:
+def _print_tracks(tracks: "Sequence[WaitingTrack]", clips: "Mapping[str, Clip]", *, with_state: bool = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("track", "clip", "about", "faces", "distance", "margin", box=None)
+    state = ("state",) if with_state else ()
+    table = Table("track", "clip", "about", "faces", "distance", "margin", *state, box=None)
     for track in tracks:
-        clip = found.clips[track.faces[0].clip_sha256]
+        clip = clips[track.faces[0].clip_sha256]
         begin, end = (clip.about_s(face.frame) for face in (track.faces[0], track.faces[-1]))
-        cells = (track.name, one_line(clip.name), f"{begin:.1f} to {end:.1f} s", f"{len(track.faces):,}")
-        table.add_row(*map(Text, cells), f"{track.distance:.3f}", f"{track.margin:.3f}")
+        cells = [track.name, one_line(clip.name), f"{begin:.1f} to {end:.1f} s", f"{len(track.faces):,}"]
+        cells += [f"{track.distance:.3f}", f"{track.margin:.3f}", *([track.state] if with_state else [])]
+        table.add_row(*map(Text, cells))
     if tracks:
         print_table(table)
 

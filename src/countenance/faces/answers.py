@@ -1,4 +1,4 @@
-"""What the user said of faces, in the project's database; it holds however often faces are looked for."""
+"""The user's decisions on faces, in the project's database; they hold however often clips are scanned."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from countenance.geometry import box_around
 from countenance.project import Project, now
 
 Word = Literal["yes", "no", "keep", "drop"]
-"""What a user may say: `yes` and `no` of a whole track, whether it is the person; `keep` and `drop` of one face."""
+"""What a user may decide: `yes` and `no` of a whole track, whether it is the person; `keep` and `drop` of one face."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Answer:
-    """What the user said of a face in a frame of a clip."""
+    """The user's decision on a face in a frame of a clip."""
 
     frame: int
     x: float
@@ -23,18 +23,24 @@ class Answer:
 
 
 def answer(project: Project, person: str, faces: Iterable[StoredFace], word: Word) -> None:
-    """Remember what the user said of faces; it counts when faces are chosen the next time, and ever after."""
-    with project.transaction() as database:
-        for face in faces:
-            x, y = middle_xy(face.landmarks_xyz)
-            database.execute(
-                "INSERT INTO answers (person, sha256, frame, x, y, word, said_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (person, face.clip_sha256, face.frame, x, y, word, now()),
-            )
+    """Store the user's decision on faces; it counts when faces are chosen the next time, and ever after."""
+    for face in faces:
+        x, y = middle_xy(face.landmarks_xyz)
+        project.database.execute(
+            "INSERT INTO answers (person, sha256, frame, x, y, word, said_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (person, face.clip_sha256, face.frame, x, y, word, now()),
+        )
+
+
+def forget_answers(project: Project, person: str, sha256: str) -> None:
+    """Withdraw the user's decisions on whose faces those in a file are."""
+    project.database.execute(
+        "DELETE FROM answers WHERE person = ? AND sha256 = ? AND word IN ('yes', 'no')", (person, sha256)
+    )
 
 
 def answers(project: Project, person: str, sha256: str) -> list[Answer]:
-    """What the user said of a person's faces in a clip, in the order in which it was said."""
+    """The user's decisions on a person's faces in a clip, in the order in which they were made."""
     rows = project.database.execute(
         "SELECT frame, x, y, word FROM answers WHERE person = ? AND sha256 = ? ORDER BY id", (person, sha256)
     )

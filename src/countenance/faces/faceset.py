@@ -17,6 +17,7 @@ from countenance.faces.recognise import recognise
 from countenance.faces.selection import judge, most_varied
 from countenance.faces.store import (
     KeptFace,
+    Others,
     Purpose,
     StoredFace,
     count_others,
@@ -25,6 +26,7 @@ from countenance.faces.store import (
     iterate_faces,
     kept_faces,
     landmarks_of,
+    nearest_track,
     store_rejections,
 )
 from countenance.progress import Progress
@@ -43,8 +45,9 @@ class ClipCounts:
     found: int
     """Of the person, or of somebody who may be."""
     kept: int
-    others: int
-    """Faces of other people, of which nothing is stored."""
+    others: Others
+    nearest: float | None
+    """Smallest distance of those found; None where there are none."""
     rejections: Counter[Rejection]
 
     def __add__(self, more: "ClipCounts") -> "ClipCounts":
@@ -52,11 +55,12 @@ class ClipCounts:
             found=self.found + more.found,
             kept=self.kept + more.kept,
             others=self.others + more.others,
+            nearest=min((each for each in (self.nearest, more.nearest) if each is not None), default=None),
             rejections=self.rejections + more.rejections,
         )
 
 
-NOTHING = ClipCounts(found=0, kept=0, others=0, rejections=Counter())
+NOTHING = ClipCounts(found=0, kept=0, others=Others(), nearest=None, rejections=Counter())
 
 
 def choose_faces(
@@ -102,6 +106,7 @@ def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) ->
         found=sum(count for _, count in counts),
         kept=sum(count for reasons, count in counts if not reasons),
         others=count_others(project, person, sha256, purpose),
+        nearest=nearest_track(project, person, sha256, purpose),
         rejections=rejections,
     )
 
@@ -205,7 +210,8 @@ def _reasons(
     if not face.has_crop:
         return ("alike", *unsure)
     if word is not None:
-        return () if word == "keep" else ("dropped",)
+        # To keep a face says nothing of whose it is.
+        return unsure if word == "keep" else ("dropped",)
     return (*unsure, *judge(face.quality, face.score, config))
 
 
@@ -302,35 +308,58 @@ def close_face_set(
         name = pictures[0].path.name if len(pictures) == 1 else f"{len(pictures)} pictures"
         progress.note(_summary(name, person, sum((counts[info] for info in pictures), NOTHING)))
     total = sum(counts.values(), NOTHING)
-    _check_kept(person, len(clips), total)
+    if total.kept == 0 and (total.found == 0 or total.rejections["unsure who"]):
+        where = clips[0].path.name if len(clips) == 1 else f"the {len(clips)} clips of {person}"
+        raise not_found(person, where, total, config, f"countenance faces review {person}")
     face_set = make_face_set(project, person, permit, config, check_leave)
     return Prepared(
         face_set=face_set,
         num_clips=len(clips),
         num_found=total.found,
-        num_others=total.others,
+        num_others=total.others.num_faces,
         rejections=total.rejections,
     )
 
 
-def _check_kept(person: str, num_clips: int, counts: ClipCounts) -> None:
-    if counts.found == 0 and counts.others == 0:
-        raise FaceError(f"no face in any of the {num_clips} clips of {person}; collect footage that shows them")
-    if counts.found == 0:
-        raise FaceError(
-            f"all {counts.others} faces in the clips of {person} are other people's, judged by the release's reference "
-            "picture; collect footage of the right person, or have a release with a better picture signed"
+def not_found(person: str, where: str, counts: ClipCounts, config: PrepareConfig, review: str) -> FaceError:
+    """Why none of the faces in some footage is the person's; `review` is the command that decides on unsure ones."""
+    squeezed = "footage that looks squeezed or stretched must be brought to its true proportions first"
+    others, limit = counts.others, config.max_unsure_distance
+    facts = {"person": person, "num_faces": counts.found + others.num_faces, "limit": limit}
+    if counts.found:
+        return FaceError(
+            f"{counts.found} faces in {where} may be {person}'s or not: the nearest lies at distance "
+            f"{counts.nearest or 0.0:.2f} from what is known of them, and up to {limit:g} nobody is ruled out; "
+            f"decide with `{review}`",
+            code="face.unsure",
+            nearest=counts.nearest,
+            **facts,
         )
-    if counts.kept == 0 and counts.rejections["unsure who"]:
-        raise FaceError(
-            f"none of the {counts.found} faces in the clips of {person} could be identified with confidence; "
-            f"confirm tracks with `countenance faces review {person}`"
+    if not others.num_faces:
+        return FaceError(
+            f"no face was found in {where}; choose footage in which {person}'s face is visible ({squeezed})",
+            code="face.not_found",
+            **facts,
         )
+    how_far = (
+        ""
+        if others.nearest is None
+        else f": the nearest lies at distance {others.nearest:.2f} from what is known of them, the limit is {limit:g}"
+        if others.nearest > limit
+        else f": the nearest, at distance {others.nearest:.2f}, is nearer to somebody else or was ruled out by you"
+    )
+    return FaceError(
+        f"{others.num_faces} faces were found in {where}, and none is {person}'s{how_far}; choose other footage, or "
+        f"have a release with a better reference picture signed ({squeezed})",
+        code="face.not_found",
+        nearest=others.nearest,
+        **facts,
+    )
 
 
 def _summary(clip: str, person: str, counts: ClipCounts) -> str:
     left_out = [f"{count} {reason}" for reason, count in counts.rejections.most_common()]
-    if counts.others:
-        left_out.append(f"{counts.others} of other people")
+    if counts.others.num_faces:
+        left_out.append(f"{counts.others.num_faces} of other people")
     why = f" (left out: {', '.join(left_out)})" if left_out else ""
     return f"{clip}: {counts.kept} of {counts.found} faces kept for {person}{why}"

@@ -1,6 +1,6 @@
 """Look at a stretch of a clip: follow its faces, tell the person's from others', and describe what is worth storing.
 
-Of other people nothing leaves this module but their number.
+Of other people nothing leaves this module but how many faces they have, and the smallest distance.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.faces.config import PrepareConfig
-from countenance.faces.store import FaceRow, FoundTrack
+from countenance.faces.store import FaceRow, FoundTrack, Others
 from countenance.types import DetectedFace, FaceQuality, Frame
 from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
 from countenance.vision.crops import CROP_SIZE, CROP_SIZES, CropSize, encode_crop, encode_mask, fitting_size
@@ -91,20 +91,21 @@ class Looker:
         shots: Sequence[int],
         template: Embedding,
         config: PrepareConfig,
-    ) -> tuple[tuple[FoundTrack, ...], int]:
+    ) -> tuple[tuple[FoundTrack, ...], Others]:
         """The tracks that are or may be the person's, and how many faces of others there were."""
         tracks = self._grow(frames, shots, config)
-        found, num_others = [], 0
+        found, others = [], Others()
         for track in tracks:
             chips = [chip for _, _, chip in track.best]
             embedding = np.asarray(embed(self._recogniser, with_mirrored(chips)).mean(axis=0))
             is_telling = min(abs(yaw) for _, yaw, _ in track.best) < TELLING_YAW_DEG
-            if is_telling and float(np.linalg.norm(embedding - template)) > config.max_unsure_distance:
-                num_others += len(track.seen)
+            distance = float(np.linalg.norm(embedding - template))
+            if is_telling and distance > config.max_unsure_distance:
+                others += Others(num_faces=len(track.seen), nearest=distance)
                 continue
             rows = self._rows(track)
             found.append(FoundTrack(shot=track.shot, embedding=embedding, num_embedded=len(chips), faces=tuple(rows)))
-        return tuple(found), num_others
+        return tuple(found), others
 
     def _grow(self, frames: Iterable[Frame], shots: Sequence[int], config: PrepareConfig) -> list[_Growing]:
         tracks: dict[int, _Growing] = {}

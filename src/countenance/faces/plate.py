@@ -1,9 +1,11 @@
 """The performer's faces in a plate."""
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from countenance.faces.config import PLATE_CONFIG
-from countenance.faces.faceset import choose_faces, count_faces
+from countenance.faces.faceset import choose_faces, count_faces, not_found
 from countenance.faces.scan import Nets, num_threads, scan_clip
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import timeline_of
@@ -22,7 +24,63 @@ def find_performer(
     *,
     check_leave: Callable[[], None],
 ) -> list[StoredFace]:
-    """Look at every frame of a plate, and give the faces in it that are the performer's, in the order of frames."""
+    """Scan every frame of a plate for the performer's faces, and return them in the order of frames."""
+    scan_plate(project, performer, templates, info, progress, check_leave=check_leave)
+    found = stored_faces(project, performer, purpose="generate", sha256=info.sha256)
+    faces = [face for face in found if not face.rejections]
+    unsure = [face for face in found if face.rejections]
+    in_frame, review = Counter(face.frame for face in found), review_command(performer, info)
+    if unsure:
+        num_second = sum(in_frame[face.frame] > 1 for face in unsure)
+        second = (
+            f" ({num_second} of them are a second face beside {performer}'s, as in a mirror, a split screen, a photo, "
+            "or of somebody who looks like them)"
+            if num_second
+            else ""
+        )
+        progress.note(
+            f"{len(unsure)} faces in {info.path.name} may be {performer}'s or not, and stay as they are{second}; "
+            f"decide with `{review}`"
+        )
+    if num_twice := sum(count > 1 for count in Counter(face.frame for face in faces).values()):
+        progress.note(
+            f"in {num_twice} frames of {info.path.name} more than one face is {performer}'s, as in a mirror or a split "
+            f"screen, and all of them are replaced; if one is somebody else's, reject it with `{review} --no TRACK`"
+        )
+    return faces
+
+
+def require_performer(
+    project: Project,
+    performer: str,
+    templates: Mapping[str, Embedding],
+    info: MediaInfo,
+    progress: Progress,
+    *,
+    check_leave: Callable[[], None],
+) -> list[StoredFace]:
+    """The same, where there has to be at least one.
+
+    Raises:
+        FaceError: there is none; says what was found instead.
+    """
+    faces = find_performer(project, performer, templates, info, progress, check_leave=check_leave)
+    if not faces:
+        counts = count_faces(project, performer, info.sha256, "generate")
+        raise not_found(performer, info.path.name, counts, PLATE_CONFIG, review_command(performer, info))
+    return faces
+
+
+def scan_plate(
+    project: Project,
+    performer: str,
+    templates: Mapping[str, Embedding],
+    info: MediaInfo,
+    progress: Progress,
+    *,
+    check_leave: Callable[[], None],
+) -> None:
+    """Scan every frame of a plate for the performer's faces, as far as that wasn't done yet, and decide on them."""
     scan_clip(
         project,
         performer,
@@ -37,9 +95,8 @@ def find_performer(
         progress=progress,
     )
     choose_faces(project, performer, templates, PLATE_CONFIG, [info.sha256], "generate")
-    if num_unsure := count_faces(project, performer, info.sha256, "generate").rejections["unsure who"]:
-        progress.note(
-            f"{num_unsure} faces in {info.path.name} may be {performer} or not, and stay as they are; to settle it, "
-            f"collect the plate as footage of {performer}, prepare, and answer `countenance faces review {performer}`"
-        )
-    return stored_faces(project, performer, purpose="generate", sha256=info.sha256, kept_only=True)
+
+
+def review_command(performer: str, info: MediaInfo) -> str:
+    """What a user types to decide on the faces of a plate."""
+    return f"countenance faces review {performer} --plate {shlex.quote(str(info.path))}"

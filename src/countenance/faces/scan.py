@@ -23,6 +23,7 @@ from countenance.faces.config import PrepareConfig
 from countenance.faces.look import Looker, largest_crop
 from countenance.faces.store import (
     FoundTrack,
+    Others,
     Purpose,
     Scan,
     close_scan,
@@ -60,7 +61,7 @@ class _Stretch:
 class _Looked:
     stretch: _Stretch
     tracks: tuple[FoundTrack, ...]
-    num_others: int
+    others: Others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -221,8 +222,8 @@ def _look_at_part(task: _Task, stretches: Sequence[_Stretch], looker: Looker) ->
         if stretch.first != at:
             frames = _frames_from(task, stretch.first)
         num_frames = stretch.end - stretch.first
-        tracks, num_others = looker(islice(frames, num_frames), task.timeline.shots, task.template, task.config)
-        yield _Looked(stretch=stretch, tracks=tracks, num_others=num_others)
+        tracks, others = looker(islice(frames, num_frames), task.timeline.shots, task.template, task.config)
+        yield _Looked(stretch=stretch, tracks=tracks, others=others)
         at = stretch.end
 
 
@@ -238,7 +239,7 @@ def _frames_from(task: _Task, first: int) -> Iterator[Frame]:
 def _stored(project: Project, scan: Scan, looked: Iterable[_Looked], check_leave: Callable[[], None]) -> Iterator[int]:
     """Store each stretch whole, then tell its frames."""
     for each in looked:
-        store_stretch(project, scan, each.stretch.first, each.tracks, each.num_others, check_leave)
+        store_stretch(project, scan, each.stretch.first, each.tracks, each.others, check_leave)
         yield from range(each.stretch.first, each.stretch.end)
 
 

@@ -54,6 +54,19 @@ class FoundTrack:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Others:
+    """Faces of other people, of which nothing else is stored."""
+
+    num_faces: int = 0
+    nearest: float | None = None
+    """Smallest distance to what is known of the person; None where there are none, or an older version scanned."""
+
+    def __add__(self, more: "Others") -> "Others":
+        known = [each.nearest for each in (self, more) if each.nearest is not None]
+        return Others(num_faces=self.num_faces + more.num_faces, nearest=min(known, default=None))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrackPlace:
     """Where a track is seen."""
 
@@ -99,6 +112,8 @@ class StoredFace:
     has_crop: bool
     rejections: tuple[Rejection, ...]
     """Why it isn't kept; none for a kept face."""
+    is_decided: bool = False
+    """Whether its track is the person's by a user's decision: about it, or about another that it resembles."""
 
     @property
     def name(self) -> str:
@@ -131,6 +146,13 @@ def close_scan(project: Project, scan: Scan) -> None:
     project.database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
 
 
+def drop_scan(project: Project, person: str, sha256: str, purpose: Purpose) -> None:
+    """Forget what was found in a clip, within the caller's transaction, so that it is scanned again."""
+    project.database.execute(
+        "DELETE FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", (person, sha256, purpose)
+    )
+
+
 def scanned_clips(project: Project, person: str) -> list[str]:
     """Digests of the person's collected clips in which their faces were looked for, in a fixed order."""
     rows = project.database.execute(
@@ -150,7 +172,7 @@ def store_stretch(
     scan: Scan,
     first: int,
     tracks: Iterable[FoundTrack],
-    num_others: int,
+    others: Others,
     check_leave: Callable[[], None],
 ) -> None:
     """Store a stretch whole: its tracks, their faces, and how many faces of other people it has.
@@ -184,7 +206,8 @@ def store_stretch(
                 ],
             )
         database.execute(
-            "INSERT INTO stretches (scan, first, num_others) VALUES (?, ?, ?)", (scan.id, first, num_others)
+            "INSERT INTO stretches (scan, first, num_others, nearest_other) VALUES (?, ?, ?, ?)",
+            (scan.id, first, others.num_faces, others.nearest),
         )
 
 
@@ -241,21 +264,35 @@ def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose
     )
 
 
-def store_distance(project: Project, track: int, distance: float, margin: float) -> None:
-    """How far a track is from the person, and how much further away the nearest other is."""
-    project.database.execute("UPDATE tracks SET distance = ?, margin = ? WHERE id = ?", (distance, margin, track))
+def nearest_track(project: Project, person: str, sha256: str, purpose: Purpose) -> float | None:
+    """Distance of the nearest track of a scan, None where it has none."""
+    (distance,) = project.database.execute(
+        "SELECT min(distance) FROM tracks JOIN scans ON scans.id = tracks.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = ?",
+        (person, sha256, purpose),
+    ).fetchone()
+    return None if distance is None else float(distance)
+
+
+def store_distance(project: Project, track: int, distance: float, margin: float, *, is_decided: bool) -> None:
+    """How far a track is from the person, how much further away the nearest other is, and what that rests on."""
+    project.database.execute(
+        "UPDATE tracks SET distance = ?, margin = ?, is_decided = ? WHERE id = ?", (distance, margin, is_decided, track)
+    )
 
 
 def delete_track(project: Project, track: int) -> None:
     """Delete what turned out to be another's; its faces are counted as theirs."""
     database = project.database
-    scan, count, frame = database.execute(
-        "SELECT scan, count(*), min(frame) FROM faces WHERE track = ? GROUP BY scan", (track,)
+    scan, distance, count, frame = database.execute(
+        "SELECT faces.scan, distance, count(*), min(frame) FROM faces JOIN tracks ON tracks.id = faces.track"
+        " WHERE track = ?",
+        (track,),
     ).fetchone()
     database.execute(
-        "UPDATE stretches SET num_others = num_others + ?1 WHERE scan = ?2"
-        " AND first = (SELECT max(first) FROM stretches WHERE scan = ?2 AND first <= ?3)",
-        (count, scan, frame),
+        "UPDATE stretches SET num_others = num_others + ?1, nearest_other = min(coalesce(nearest_other, ?4), ?4)"
+        " WHERE scan = ?2 AND first = (SELECT max(first) FROM stretches WHERE scan = ?2 AND first <= ?3)",
+        (count, scan, frame, distance),
     )
     database.execute("DELETE FROM tracks WHERE id = ?", (track,))
 
@@ -282,14 +319,14 @@ def count_rejections(
     return [(tuple(json.loads(reasons)), count) for reasons, count in rows]
 
 
-def count_others(project: Project, person: str, sha256: str, purpose: Purpose) -> int:
-    """Faces of other people in a scan, of which nothing is stored."""
-    (count,) = project.database.execute(
-        "SELECT coalesce(sum(num_others), 0) FROM stretches JOIN scans ON scans.id = stretches.scan"
+def count_others(project: Project, person: str, sha256: str, purpose: Purpose) -> Others:
+    """Faces of other people in a scan."""
+    count, nearest = project.database.execute(
+        "SELECT coalesce(sum(num_others), 0), min(nearest_other) FROM stretches JOIN scans ON scans.id = stretches.scan"
         " WHERE person = ? AND sha256 = ? AND purpose = ?",
         (person, sha256, purpose),
     ).fetchone()
-    return int(count)
+    return Others(num_faces=count, nearest=nearest)
 
 
 def count_undecided(project: Project, person: str) -> int:
@@ -335,7 +372,7 @@ def iterate_faces(
     rows = project.database.execute(
         """
         SELECT faces.id, scans.sha256, frame, track, tracks.shot, landmarks, score, quality, distance, margin,
-            mask_origin, crop IS NOT NULL, rejections
+            mask_origin, crop IS NOT NULL, rejections, is_decided
         FROM faces JOIN scans ON scans.id = faces.scan JOIN tracks ON tracks.id = faces.track
         WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
         AND (NOT ? OR rejections = '[]')
@@ -357,6 +394,7 @@ def iterate_faces(
         origin,
         has_crop,
         rejections,
+        is_decided,
     ) in rows:
         yield StoredFace(
             id=number,
@@ -372,6 +410,7 @@ def iterate_faces(
             mask_origin=origin,
             has_crop=bool(has_crop),
             rejections=tuple(json.loads(rejections or "[]")),
+            is_decided=bool(is_decided),
         )
 
 

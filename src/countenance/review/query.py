@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Literal, get_args
 
 from countenance.errors import UsageError
+from countenance.faces.answers import Word
 from countenance.faces.store import StoredFace, middle_xy
 from countenance.footage import Clip
 from countenance.geometry import box_around
@@ -89,6 +90,11 @@ class WaitingTrack:
     def distance(self) -> float:
         """Of the mean embedding to the person's template."""
         return self.faces[0].distance
+
+    @property
+    def state(self) -> Literal["person", "unsure"]:
+        """Whether it is the person's by now."""
+        return "unsure" if "unsure who" in self.faces[0].rejections else "person"
 
     @property
     def margin(self) -> float:
@@ -199,9 +205,14 @@ def faces_named(faces: Sequence[StoredFace], names: Sequence[str]) -> list[Store
 
 
 def waiting_tracks(faces: Sequence[StoredFace]) -> list[WaitingTrack]:
-    """The tracks of which nobody has said yet whose they are, the likeliest first."""
-    unsure = sorted((face for face in faces if state_of(face) == "unsure"), key=attrgetter("track", "frame"))
-    tracks = [tuple(track) for _, track in groupby(unsure, key=attrgetter("track"))]
+    """The tracks that wait for a decision on whose they are, the likeliest first."""
+    return named_tracks([face for face in faces if state_of(face) == "unsure"])
+
+
+def named_tracks(faces: Sequence[StoredFace]) -> list[WaitingTrack]:
+    """All tracks of some faces, the likeliest first."""
+    in_order = sorted(faces, key=attrgetter("track", "frame"))
+    tracks = [tuple(track) for _, track in groupby(in_order, key=attrgetter("track"))]
     tokens = [_token(track[0].name) for track in tracks]
     length = MIN_TRACK_NAME
     while len({token[:length] for token in tokens}) < len(tokens):
@@ -219,10 +230,23 @@ def track_named(tracks: Sequence[WaitingTrack], name: str) -> WaitingTrack:
     full = {f"t{_token(track.faces[0].name)}": track for track in tracks}
     matches = [track for token, track in full.items() if len(name) > 1 and token.startswith(name)]
     if len(matches) != 1:
-        which = "no track that waits" if not matches else f"{len(matches)} tracks that wait"
+        which = "no track here" if not matches else f"{len(matches)} tracks"
         known = ", ".join(track.name for track in tracks[:8]) or "none"
         raise UsageError(f"{name!r} is the name of {which}; those are {known}{' …' if len(tracks) > 8 else ''}")
     return matches[0]
+
+
+def one_decision_each(decisions: Sequence[tuple[WaitingTrack, Word]]) -> list[tuple[WaitingTrack, Word]]:
+    """One decision for each track, also where it was named twice.
+
+    Raises:
+        UsageError: both yes and no.
+    """
+    decided: dict[str, tuple[WaitingTrack, Word]] = {}
+    for track, word in decisions:
+        if decided.setdefault(track.name, (track, word))[1] != word:
+            raise UsageError(f"expected one decision for {track.name}, got both yes and no; choose one")
+    return list(decided.values())
 
 
 def _is_left_out(face: StoredFace, query: FaceQuery) -> bool:

@@ -14,7 +14,7 @@ from countenance.coverage.aspects import CoverageConfig, usual_eyes
 from countenance.coverage.measure import Coverage, PlateFaces, coverage_document, measure_coverage
 from countenance.coverage.page import coverage_page
 from countenance.errors import FaceError, UsageError
-from countenance.faces.plate import find_performer
+from countenance.faces.plate import require_performer
 from countenance.faces.store import read_crop, stored_faces
 from countenance.footage import known_clips, timeline_of
 from countenance.media.probe import probe
@@ -109,15 +109,7 @@ def _measure(project: Project, face_set: FaceSet, config: CoverageConfig, plate:
 
 def _plate_faces(guard: Guard, plate: Plate, info: MediaInfo, progress: Progress) -> PlateFaces:
     project = guard.project
-    faces = find_performer(project, plate.performer, templates(project), info, progress, check_leave=guard.check)
-    if not faces:
-        raise FaceError(
-            f"{plate.performer} isn't in {plate.path}: no face in it matches the release's reference picture; "
-            "choose another plate, or check --performer",
-            code="face.not_found",
-            person=plate.performer,
-            path=plate.path,
-        )
+    faces = require_performer(project, plate.performer, templates(project), info, progress, check_leave=guard.check)
     times = [float(pts * info.time_base) for pts in timeline_of(project, info, progress).frame_pts.tolist()]
     # A whole face set tells better than one plate how far somebody's eyes are usually open.
     own = stored_faces(project, plate.performer, kept_only=True)

@@ -42,6 +42,7 @@ __all__ = [
     "generated_document",
     "imported_document",
     "log_document",
+    "plate_document",
     "prepared_document",
     "release_document",
     "releases_document",
@@ -247,6 +248,12 @@ def _face(face: "StoredFace", clip: "Clip") -> Document:
         "mask_origin": face.mask_origin,
         "quality": asdict(face.quality),
     }
+
+
+def plate_document(person: str, tracks: Sequence["WaitingTrack"], clip: "Clip") -> Document:
+    """`faces review --plate`."""
+    listed = [{**_track(track, clip), "state": track.state} for track in tracks]
+    return _ready({"person": person, "plate": clip.name, "tracks": listed})
 
 
 def _track(track: "WaitingTrack", clip: "Clip") -> Document:

@@ -16,7 +16,7 @@ from countenance.config import section
 from countenance.consent.register import templates
 from countenance.drawing import NO_REFERENCES
 from countenance.errors import FaceError, ModelError, UsageError
-from countenance.faces.plate import find_performer
+from countenance.faces.plate import require_performer
 from countenance.footage import is_collected, timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
@@ -107,7 +107,7 @@ def generate(
         progress.note(note)
 
     timeline = timeline_of(project, info, progress)
-    found = find_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
+    found = require_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
     checked = check_faces(info, timeline, found, Segmenter())
     if checked.frames_beside:
         progress.note(
@@ -117,8 +117,8 @@ def generate(
     faces_at = placed_faces(checked.faces)
     if not faces_at:
         raise FaceError(
-            f"{performer} isn't in {plate}: no face in it matches the release's reference picture; "
-            "choose another plate, or check --performer",
+            f"what was taken for {performer}'s face in {info.path.name} covers no face in any frame; choose another "
+            "plate, or check --performer",
             code="face.not_found",
             person=performer,
             path=plate,

@@ -9,8 +9,9 @@ from countenance import ledger
 from countenance.config import stored_config
 from countenance.consent.register import templates
 from countenance.errors import ConsentError, CountenanceError, FaceError, UsageError
-from countenance.faces.answers import Word, answer
+from countenance.faces.answers import Word
 from countenance.faces.config import PrepareConfig
+from countenance.faces.decisions import decide
 from countenance.faces.faceset import Prepared, close_face_set
 from countenance.faces.look import Description, describe_face, largest_crop
 from countenance.faces.selection import most_varied
@@ -175,19 +176,20 @@ def say(
     *,
     progress: Progress,
 ) -> Prepared:
-    """Remember what the user says of some faces, and make the face set anew.
+    """Store the user's decisions on some faces, and make the face set again.
 
     Raises:
         ConsentError: the permit doesn't hold.
-        UsageError: a face is to be kept of which no picture is stored; nothing is changed then.
-        CountenanceError: the face set can't be made, as where no face is left; what was said holds all the same.
+        UsageError: a face is to be kept of which no image is stored, or whose track is undecided; nothing is changed.
+        FaceError: a track is to be the person's that the release rules out; nothing is changed then.
+        CountenanceError: the face set can't be made, as where no face is left; the decisions hold all the same.
     """
     Guard(project, permit, "prepare", people=(person,))
     _check_keepable(words.get("keep", ()))
-    for word, faces in words.items():
-        answer(project, person, faces, word)
+    config = _last_config(project, person)
+    decide(project, person, templates(project), words, config, "prepare", permit)
     try:
-        return choose_again(project, person, permit, _last_config(project, person), progress=progress)
+        return choose_again(project, person, permit, config, progress=progress)
     except CountenanceError as error:
         raise error.rephrased(f"{error} (your decisions were saved and will be applied next time)") from error
 
@@ -348,6 +350,11 @@ def _check_keepable(faces: Sequence[StoredFace]) -> None:
             raise UsageError(
                 f"{face.name} can't be kept: it is a near duplicate of a better one, and its picture isn't stored; "
                 "leave it out of the names"
+            )
+        if "unsure who" in face.rejections:
+            raise UsageError(
+                f"{face.name} can't be kept: it isn't decided yet whose face it is; decide on its track with "
+                f"`countenance faces review`, or leave it out of the names"
             )
 
 
