@@ -50,6 +50,13 @@ def test_broken_settings_are_told(project: Project, content: str, words: str) ->
         pass
 
 
+def test_a_mistyped_section_is_reported(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    path = project.folder / "countenance.toml"
+    path.write_text(path.read_text() + "\n[trian]\nwidth = 8\n")
+    with opened(project.folder):
+        assert "holds 'trian', which no command reads" in caplog.text
+
+
 def test_database_is_private_strict_and_in_wal(project: Project) -> None:
     assert project.database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert project.database.execute("PRAGMA user_version").fetchone() == (4,)

@@ -23,6 +23,9 @@ from countenance.errors import UsageError
 _log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
+SETTINGS = ("schema", "id", "use", "title")
+SECTIONS = ("prepare", "coverage", "train", "generate")
+"""What `countenance.toml` may hold: facts of the project, and the settings of the steps."""
 PRIVATE, SHARED = 0o600, 0o644
 """Modes of files: of private ones, whatever the user's umask, and of those to hand out, less what the umask takes."""
 
@@ -258,4 +261,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} lacks {', '.join(sorted(missing))}; restore it from a copy")
     if settings["schema"] != 1:
         raise UsageError(f"{path} has schema {settings['schema']}, this version reads 1; use a newer countenance")
+    for name in sorted(settings.keys() - {*SETTINGS, *SECTIONS}):
+        _log.warning(
+            "%s holds %r, which no command reads; expected one of %s", path, name, ", ".join((*SETTINGS, *SECTIONS))
+        )
     return settings

@@ -1,5 +1,6 @@
 import pytest
 
+from countenance import project
 from countenance.errors import UsageError
 from countenance.steps.settings import SECTIONS, list_settings
 from tools.write_settings_page import PAGE, settings_page
@@ -19,3 +20,7 @@ def test_an_unknown_section_is_refused_with_those_there_are() -> None:
 
 def test_the_page_in_the_docs_is_that_of_the_types() -> None:
     assert PAGE.read_text() == settings_page(), "run tools/write_settings_page.py"
+
+
+def test_the_project_file_may_hold_exactly_these_sections() -> None:
+    assert set(project.SECTIONS) == set(SECTIONS)
