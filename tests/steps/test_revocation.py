@@ -95,7 +95,7 @@ def by_another_process(production: Production, person: str) -> Callable[[], None
         command = (sys.executable, "-m", "countenance", "release", "add", str(written))
         ended = subprocess.run(command, cwd=production.project.folder, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
-        assert "Revoked: nothing more is made with the face" in ended.stderr
+        assert ended.stderr.startswith("Revoked: ")
 
     return revoke
 
