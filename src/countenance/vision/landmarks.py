@@ -104,8 +104,10 @@ def new_faces(
         ]
 
     found = settled(each for each in detector(rgb) if not _is_known(each, known))
-    for search in (detector.large, detector.turned, detector.small):
-        if known or any(fit <= SURE_MISFIT for _, fit, _ in found):
+    if not known and not any(fit <= SURE_MISFIT for _, fit, _ in found):
+        found += settled(detector.turned(rgb))
+    for search in (detector.large, detector.small):
+        if known or found:
             break
         found += settled(search(rgb))
     faces: list[DetectedFace] = []
