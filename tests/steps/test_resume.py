@@ -205,7 +205,7 @@ def test_train(untrained_folder: Path, longer_folder: Path, tmp_path: Path, reac
         assert reached <= before < SMALL_STEPS.images
         # What a kill in the middle of a write leaves behind.
         folder = model_folder(cut.project, LIKENESS, PERFORMER)
-        (folder / ".checkpoint.json.k1ll3d").write_text("{")
+        (folder / ".checkpoint.json.0dd5ee1f").write_text("{")
         progress = Recorder()
         checkpoint = run_training(cut, progress)
         assert (progress.done_before[TRAINING_WHAT], progress.done_now[TRAINING_WHAT]) == (
