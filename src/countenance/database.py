@@ -135,11 +135,11 @@ def _in_journal_mode(path: Path) -> sqlite3.Connection:
         return database
     database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     try:
-        # Whoever has it all to themselves needs no shared memory, not even to leave the write-ahead log.
+        # With exclusive access SQLite needs no shared memory, even to leave the write-ahead log.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = DELETE")
         database.execute("PRAGMA locking_mode = NORMAL")
-        # The lock is let go of with the next access.
+        # The lock is released with the next access.
         database.execute("SELECT count(*) FROM sqlite_master")
     except BaseException:
         database.close()
@@ -246,7 +246,7 @@ def _back_up(database: sqlite3.Connection, copy: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Report a file that is no database as that."""
+    """Report a file that is no database as a user error."""
     try:
         yield
     except sqlite3.OperationalError:

@@ -69,7 +69,7 @@ class CountenanceError(Exception):
             self.code = code
 
     def specify(self, code: str, **facts: object) -> None:
-        """Add a more exact code and facts, where whoever raised it had none."""
+        """Add a more exact code and facts, where the code that raised it gave none."""
         if self.code == type(self).code:
             self.code = code
         self.facts = {**facts, **self.facts}
@@ -114,5 +114,5 @@ class ActorError(CountenanceError):
 
 
 def one_line(text: str) -> str:
-    """Text that can be shown: file names come from others, and none may steer a terminal or make it two lines."""
+    """Text that can be shown: file names come from others, and must not control the terminal or add a line."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -26,12 +26,12 @@ class Clip:
     duration_s: float
 
     def about_s(self, frame: int) -> float:
-        """Where to look for a frame in a player; exact only where the frame rate is constant."""
+        """A frame's time in a player; exact only where the frame rate is constant."""
         return frame / max(self.num_frames, 1) * self.duration_s
 
 
 def collected_clips(project: Project, person: str) -> list[MediaInfo]:
-    """A person's clips, probed anew.
+    """A person's clips, probed again.
 
     Raises:
         MediaError: there are none, or one was moved or changed since.
@@ -124,7 +124,7 @@ def is_collected(project: Project, path: Path) -> bool:
 
 
 def known_clips(project: Project, person: str) -> dict[str, Clip]:
-    """A person's clips by their digest, in the order in which they were collected; no file is looked at."""
+    """A person's clips by their digest, in the order in which they were collected; no file is read."""
     rows = project.database.execute(
         "SELECT sha256, path, num_frames, description FROM clips WHERE person = ? ORDER BY id", (person,)
     )

@@ -1,7 +1,7 @@
 """The project's log: an append-only chain in which each entry holds the digest of the one before.
 
 A chain alone can't show that its end was cut off. So after each append this computer remembers the log's head
-outside of the project, and `check` compares. Whoever can write to both the project and the user's config folder can
+outside of the project, and `check` compares. Anyone who can write to both the project and the user's config folder can
 still rewrite all of it, and a computer that never wrote to this log can't tell whether its end is missing.
 """
 
@@ -47,7 +47,7 @@ class LogEntry:
         """One of the facts, as `append` was given it.
 
         Raises:
-            ProvenanceError: it is missing or of another type, as where somebody else wrote the entry.
+            ProvenanceError: it is missing or of another type, for example because another program wrote the entry.
         """
         value = self.facts.get(name)
         if not isinstance(value, kind):
@@ -67,7 +67,7 @@ class Head:
 
 
 def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
-    """Add an entry within the caller's transaction, together with what it tells of, or not at all.
+    """Add an entry within the caller's transaction, together with the change that it records, or not at all.
 
     >>> with project.transaction():
     ...     append(project, "prepared", {"face_set": digest})
@@ -91,7 +91,7 @@ def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
 
 
 def entries(project: Project) -> Iterator[LogEntry]:
-    """All entries in order, as they are stored; `check` tells whether they can be believed.
+    """All entries in order, as they are stored; `check` verifies them.
 
     Raises:
         ProvenanceError: an entry can't be read.
@@ -114,7 +114,7 @@ def check(project: Project) -> int:
         ProvenanceError: names the first entry that is altered, missing or out of order, or says that the end is cut.
     """
     # Before the first entry is read: another process that adds one remembers the head after its commit, so that what is
-    # remembered now is surely among what is read then.
+    # remembered now is always among what is read then.
     head = remembered_head(project)
     count, previous = 0, START
     for number, content, digest in _rows(project):
@@ -173,7 +173,7 @@ def remembered_head(project: Project) -> Head | None:
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one way to write a value down before it is hashed or signed: sorted keys, no spaces, UTF-8."""
+    """The one serialisation of values to be hashed or signed: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -221,7 +221,7 @@ def _remember(project: Project, head: Head) -> None:
 
 def _head_path(project: Project) -> Path:
     try:
-        # The id comes from a file that anybody can write, and must not lead to another place.
+        # The id comes from a file that anybody can write, and must not lead to another folder.
         name = uuid.UUID(project.id)
     except ValueError:
         raise UsageError(

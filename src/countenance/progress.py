@@ -1,4 +1,4 @@
-"""How long work tells how far it is; who shows it is decided elsewhere."""
+"""How long-running work reports progress; the caller decides how it is shown."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar, runtime_checkable
@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Say one thing that a user should know."""
+        """Show a note to the user."""
         ...
 
 
@@ -41,5 +41,5 @@ class Silent:
 
 
 def if_many(progress: Progress, total: int) -> Progress:
-    """The same, or nothing shown where there is but one thing to do: two hundred pictures need no bar each."""
+    """The same, or nothing shown where there is only one item: two hundred images need no bar each."""
     return progress if total > 1 else Silent()

@@ -1,4 +1,4 @@
-"""The project folder: `countenance.toml` for what a user sets, one SQLite database for what is known."""
+"""The project folder: `countenance.toml` for what a user sets, one SQLite database for its records."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ class Project:
     settings: dict[str, Any]
     database: sqlite3.Connection
     after_commit: list[Callable[[], None]] = field(default_factory=list, repr=False)
-    """What the open transaction asks to be done once it lasts."""
+    """What to call once the open transaction is committed."""
 
     @property
     def id(self) -> str:
@@ -53,7 +53,7 @@ class Project:
         """A private folder of the project, made if need be.
 
         Raises:
-            UsageError: a link is there.
+            UsageError: the path is a link.
         """
         path = refuse_link(self.folder / name)
         path.mkdir(mode=0o700, exist_ok=True)
@@ -61,7 +61,7 @@ class Project:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the statements inside, or none; what `after_commit` holds is then called once."""
+        """Commit all statements inside, or none; after the commit, what `after_commit` holds is called once."""
         self.database.execute("BEGIN IMMEDIATE")
         try:
             yield self.database
@@ -77,7 +77,7 @@ class Project:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All that is read inside is of one moment, whatever another process commits meanwhile.
+        """Reads inside see one snapshot, whatever another process commits meanwhile.
 
         The moment is that of the first read, or of the transaction that is open already.
         """
@@ -92,7 +92,7 @@ class Project:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the project's lock, so that two writers don't mix; the system lets go of it if we die.
+        """Hold the project's lock, so that there is one writer at a time; the system releases it if this process dies.
 
         Raises:
             UsageError: another command holds it.
@@ -116,7 +116,7 @@ def create(folder: Path, *, use: str, title: str | None) -> Path:
     """Make a new project folder, private to the user, and return the path of its settings.
 
     Raises:
-        UsageError: something is there already.
+        UsageError: the folder exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"expected a new or empty folder, but {folder} holds something; choose another name")
@@ -255,7 +255,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid TOML ({error}); mend it or restore it from a copy") from None
+        raise UsageError(f"{path} is not valid TOML ({error}); correct it or restore it from a copy") from None
     missing = {"schema", "id", "use"} - settings.keys()
     if missing:
         raise UsageError(f"{path} lacks {', '.join(sorted(missing))}; restore it from a copy")

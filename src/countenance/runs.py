@@ -1,4 +1,4 @@
-"""What each run was made with, so that it can be made again: config, seed, versions, digests of what went in."""
+"""What each run used, so that it can be reproduced: config, seed, versions, digests of what went in."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ VERSIONED = ("countenance", "torch", "numpy", "av", "opencv-python-headless", "a
 
 @contextmanager
 def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping[str, object]) -> Iterator[None]:
-    """Record a run and how it ended; one that was killed keeps no end."""
+    """Record a run and how it ended; a killed run has no recorded end."""
     run = str(uuid.uuid4())
     versions = {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
     project.database.execute(

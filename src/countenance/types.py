@@ -1,4 +1,4 @@
-"""The nouns that rooms hand to each other.
+"""The data types that packages pass to each other.
 
 Pictures are RGB. Points are `(x, y)` in pixels with the origin in the centre of the top-left pixel;
 boxes are half-open `xyxy`. Arrays are never changed in place.
@@ -39,11 +39,11 @@ Rejection = Literal[
 duplicate of a kept one. `spare`: beyond the number of faces asked for. `dropped`: by the user.
 """
 Transfer = Literal["sdr", "pq", "hlg"]
-"""How light becomes numbers in a video: as ever, or in one of the two ways of HDR."""
+"""Transfer function of a video: SDR, or one of the two of HDR."""
 MaskOrigin = Literal["segmenter", "hull", "hand"]
 """What made a face's mask: the net, the mesh's hull where the net is unsure, or the user."""
 Verdict = Literal["person", "unsure", "another"]
-"""Whose face a track is, by the release's reference picture or by the user's word."""
+"""Whose face a track is, by the release's reference picture or by the user's decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,7 @@ class MediaInfo:
     members: tuple[Path, ...] = ()
     """The files of a sequence, in order; `path` is their first."""
     notes: tuple[str, ...] = ()
-    """What a user should know of how it is read, a line each."""
+    """Notes for the user on how it is read, a line each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +105,7 @@ class Frame:
 
     @property
     def rgb(self) -> UInt8[np.ndarray, "H W 3"]:
-        """The pixels as every net sees them: 8 bits. No copy where they are stored so."""
+        """The pixels as every net gets them: 8 bits. No copy where they are stored as 8 bits."""
         return to_8_bit(self.pixels)
 
     @property
@@ -150,22 +150,22 @@ class FaceQuality:
     brightness: float
     """0–255, mean luma inside the face."""
     clipped_fraction: float
-    """Part of the face that is burnt out."""
+    """Fraction of the face that is overexposed."""
     light_xy: tuple[float, float]
     """−1–1: how much brighter the face is at the right of the picture than at the left, and below than above."""
     yaw_pitch_roll_deg: tuple[float, float, float]
     """Yaw > 0 turns to the right of the picture, pitch > 0 looks down, roll > 0 tilts counter-clockwise."""
     visible_fraction: float
-    """Part of the face's mesh that lies inside the frame."""
+    """Fraction of the face's mesh that lies inside the frame."""
     occluded_fraction: float
-    """Part of the face that something in front hides; glasses don't count."""
+    """Fraction of the face that something in front hides; glasses don't count."""
     mouth_open: float
-    """Height of the gap between the lips in parts of the distance between the eyes' outer corners."""
+    """Height of the gap between the lips as a fraction of the distance between the eyes' outer corners."""
     eyes_open: float
-    """Height of the gap between the lids in parts of its width, mean of both eyes."""
+    """Height of the gap between the lids as a fraction of its width, mean of both eyes."""
     gaze_deg: tuple[float, float] | None = None
     """By how much the eyes look to the right of the picture and down, from straight out of the head; None where they
-    are closed, hidden, or weren't looked at, as of a face without a picture."""
+    are closed, hidden, or weren't measured, as for a face without an image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +185,7 @@ class FaceSet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permit:
-    """What code must hold to touch a face. Only `consent.permit` makes one, and every door checks it again."""
+    """What code must hold to touch a face. Only `consent.permit` makes one, and every guard checks it again."""
 
     action: Action
     likeness: str | None
@@ -206,7 +206,7 @@ class Render:
 
     plate: MediaInfo
     frames_from: Callable[[int], Iterator[Frame]]
-    """All frames from an index on, the same whatever the index is at which one starts."""
+    """All frames from an index on; a frame is the same whatever index one starts at."""
     altered: tuple[bool, ...]
     """For each frame of the plate, whether a face in it is replaced."""
     work_folder: Path
@@ -217,7 +217,7 @@ class Render:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """A file that a user can take away, and what is known of it."""
+    """A published file, and the facts about it."""
 
     path: Path
     sha256: str

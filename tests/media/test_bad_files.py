@@ -688,7 +688,7 @@ BAD_FILES = (
         kind="folder named like a video",
         name="a.mp4",
         make=lambda path, _: path.mkdir(),
-        says="expected a video or picture, but FILE is an empty folder; copy it anew",
+        says="expected a video or picture, but FILE is an empty folder; copy it again",
     ),
     BadFile(
         kind="name that is no text",

@@ -148,7 +148,7 @@ def test_nudged_landmarks_come_back(project: Project, faces: list[StoredFace], f
     assert changed(project, folder) == []
     # Only a mask painted over the old crop would be wrong now.
     paint(folder / f"{faces[0].name}.mask.png", "L")
-    with pytest.raises(CountenanceError, match=r"was cut anew since .* export again, then paint"):
+    with pytest.raises(CountenanceError, match=r"was cut again since .* export again, then paint"):
         changed(project, folder)
 
 
@@ -162,7 +162,7 @@ def test_a_face_that_is_a_near_duplicate_now_cannot_be_mended(
         changed(project, folder)
     nudge(folder, 0, -4)
     paint(folder / f"{faces[0].name}.mask.png", "L")
-    with pytest.raises(CountenanceError, match="was cut anew"):
+    with pytest.raises(CountenanceError, match="was cut again"):
         changed(project, folder)
 
 

@@ -22,13 +22,13 @@ class Patch:
     rgb: Float32[np.ndarray, "S S 3"]
     """0–1, in the plate's light."""
     alpha: Float32[np.ndarray, "M M"]
-    """0–1; its own size, since it holds nothing fine."""
+    """0–1; its own size, since it holds no fine detail."""
     pose: HeadPose
     """Where the crop of both lies in the frame."""
 
 
 def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
-    """Shrink a mask and soften its border; it reaches zero at the crop's border, where there is nothing to paste."""
+    """Shrink a mask and soften its border; it reaches zero at the crop's border, where the drawn face ends."""
     size = mask.shape[0]
     sigma = FEATHER * size
     width = 2 * round(sigma) + 1
@@ -40,7 +40,7 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
 
 
 def paste(pixels: Pixels, patch: Patch) -> Pixels:
-    """The frame with the face in it, sampled once at the frame's own resolution; nothing else is touched."""
+    """The frame with the face in it, sampled once at the frame's own resolution; other pixels are unchanged."""
     height, width = pixels.shape[:2]
     alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
     placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
@@ -60,7 +60,7 @@ def paste(pixels: Pixels, patch: Patch) -> Pixels:
 
 
 def _corners_of_content(alpha: Float32[np.ndarray, "M M"]) -> Float32[np.ndarray, "4 2"]:
-    """Around all that isn't zero, a pixel wider; all of it in one corner where there is nothing."""
+    """Bounds of the non-zero pixels, one pixel wider; empty, in one corner, where all are zero."""
     left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
     if not width:
         return np.full((4, 2), -np.inf, np.float32)

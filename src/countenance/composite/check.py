@@ -1,8 +1,8 @@
 """Check that meshes lie on faces, before a face is put there.
 
-A mesh that is carried from frame to frame can stay behind when a face starts, stops or leaves quickly, and its net is
-then as sure of itself as ever. But laid again from where it is, it slides onto the face, if there is one. This is done
-where a track moves suddenly, begins or ends; elsewhere nothing is read.
+A mesh that is carried from frame to frame can stay behind when a face starts, stops or leaves quickly, and the
+net's confidence doesn't drop then. Fitted again from where it is, the mesh slides onto the face, if there is one. This
+is done where a track moves suddenly, begins or ends; elsewhere no frame is read.
 """
 
 from collections import Counter, defaultdict
@@ -27,16 +27,16 @@ from countenance.vision.segment import Segmenter
 from countenance.vision.track import MIN_FOLLOWED_SCORE
 
 SUDDEN = 0.1
-"""In units of the head: ten times the mesh's own jitter. By so much a face is off the middle of its neighbours where
+"""In units of the head: ten times the mesh's own jitter. A face is this far off the mean of its neighbours where
 its motion changes."""
 MAX_LOOKS, SETTLED = 6, 0.02
-"""The mesh is laid again until it moves by less than this, in units of the head."""
+"""The mesh is fitted again until it moves by less than this, in units of the head."""
 MAX_BESIDE = 0.5
 """Fraction of a mesh that may show neither a face nor anything in front of one; a profile's has 0.1."""
 SAME_FACE = 0.5
 """Overlap of the boxes of two meshes that settled on one face."""
 BRIDGED_FRAMES = 24
-"""Through shorter gaps reading on is quicker than seeking."""
+"""In frames; over shorter gaps, decoding on is faster than seeking."""
 BESIDE = (Part.BACKGROUND, Part.EAR, Part.NECK, Part.CLOTH)
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from countenance.vision.light import MEAN_LAB, Light, lab_statistics
 
 MAX_GAIN = 1.6
-"""A face that would need more contrast than this was drawn wrongly; more would only show its noise."""
+"""Maximum gain. A face that would need more contrast was drawn wrongly; more gain would only amplify its noise."""
 MAP_SIZE = 32
 TINT_REACH = 0.08
 """Standard deviation, as a fraction of the crop, of the window in which tint is compared: wider than lips and brows,
@@ -38,13 +38,13 @@ class ColourShift:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ColourMatch:
-    """How a drawn face becomes as the plate's, both in even light."""
+    """The match from the drawn face to the plate's, both in even light."""
 
     shift: ColourShift
     plate_lab: Float32[np.ndarray, "32 32 3"]
     """The plate's local mean: how the light plays over the face."""
     weight: Float32[np.ndarray, "32 32"]
-    """0–1, how much of the face is seen in each place."""
+    """0–1, how much of the face is visible at each position."""
 
 
 def match_colour(
@@ -106,9 +106,9 @@ def _apart(one: ColourMatch, other: ColourMatch) -> float:
 def _local_mean(
     rgb: Float32[np.ndarray, "S S 3"], weight: Float32[np.ndarray, "32 32"]
 ) -> Float32[np.ndarray, "32 32 3"]:
-    """Mean CIELAB around each place, of what has weight."""
+    """Weighted mean of CIELAB around each position."""
     lab = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA)
-    # A touch of weight everywhere, so that far from the face there is a value too.
+    # A small weight everywhere, so that there is a value far from the face too.
     everywhere = weight[..., None] + np.float32(1e-3)
     sigma = TINT_REACH * MAP_SIZE
     total = cv2.GaussianBlur(lab * everywhere, (0, 0), sigma)

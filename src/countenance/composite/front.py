@@ -1,4 +1,4 @@
-"""What is in front of a face: a microphone, a hand, a strand of hair. It stays in front of the drawn face too."""
+"""Occluders in front of a face (microphone, hand, hair), which stay in front of the drawn face."""
 
 from collections.abc import Sequence
 
@@ -20,14 +20,14 @@ def in_front(
 ) -> list[Float32[np.ndarray, "S S"]]:
     """0–1 for each crop: how much of a pixel shows something in front of the face.
 
-    Glasses don't count, they are worn; hair counts inside the mesh's outline only. Where the network is unsure, nothing
-    is in front.
+    Glasses don't count, they are worn; hair counts inside the mesh's outline only. Where the network is unsure,
+    nothing counts as in front.
     """
     return [_hidden(segments, outline) for segments, outline in zip(segmenter(crops, outlines), outlines, strict=True)]
 
 
 def hidden_fraction(hidden: Float32[np.ndarray, "S S"], outline: Float32[np.ndarray, "S S"]) -> float:
-    """Fraction of the face that can't be seen."""
+    """Fraction of the face that is hidden."""
     return float((hidden * outline).sum() / max(float(outline.sum()), 1e-6))
 
 

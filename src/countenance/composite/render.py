@@ -1,4 +1,4 @@
-"""The one maker of renders: frames that aren't published yet, under a name that changes with all that changes them."""
+"""Makes renders: frames that aren't published yet, under a name that changes with anything that changes them."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
 VERSION = 3
-"""Raised when the same faces are put into frames in another way: fragments from before are rendered again."""
+"""Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
 
@@ -40,7 +40,7 @@ class HiddenFaces:
             self.fraction_at = dict(json.loads(line) for line in lines)
 
     def __call__(self, index: int, fraction: float) -> None:
-        """Remember it of one frame."""
+        """Record it for one frame."""
         if index in self.fraction_at:
             return
         self.fraction_at[index] = fraction
@@ -76,7 +76,7 @@ def swap_render(
     segmenter = Segmenter()
 
     def frames_from(first: int) -> Iterator[Frame]:
-        # What a frame's colours and its batch depend on is made again.
+        # The frames on which a frame's colours and its batch depend are computed again.
         begin = first_needed(first, drawer.batch)
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}

@@ -27,7 +27,7 @@ def smooth_track(
     at_frame = dict(zip(frames, landmarks_xyz, strict=True))
     smoothed = []
     for frame in frames:
-        # Only as far as both sides are there: a one-sided mean would drag the face behind its motion.
+        # Only as far as both sides exist: a one-sided mean would drag the face behind its motion.
         reach = next(
             (r - 1 for r in range(1, radius + 1) if frame - r not in at_frame or frame + r not in at_frame), radius
         )
@@ -41,7 +41,7 @@ def smooth_track(
 
 
 def unbroken(at_frame: Mapping[int, Item], frame: int) -> list[Item]:
-    """The items of the frames around one, to both sides as far as none is missing; its own is among them."""
+    """The items of the frames around one and its own, to both sides up to the first missing frame."""
     first = last = frame
     while first - 1 in at_frame:
         first -= 1
@@ -59,7 +59,7 @@ def centred_windows(items: Iterable[Item], radius: int) -> Iterator[tuple[Item, 
         ahead += 1
         if ahead > radius:
             yield window[-1 - radius], list(window)
-    # Towards the end fewer lie ahead; near the start of a short clip, everything is still waiting.
+    # Towards the end fewer items lie ahead; near the start of a short clip, all are still pending.
     waiting = min(ahead, radius)
     for place in range(waiting):
         centre = len(window) - waiting + place

@@ -1,7 +1,7 @@
 """From a plate's frames and the performer's faces in them to frames with the likeness.
 
-What is fine, the face's pixels, is cut from the frame once, at the drawer's size, and put back once, at the frame's own
-resolution. What is coarse, mask and light, is handled at fixed sizes, whatever the drawer's.
+The face's pixels are cut from the frame once, at the drawer's size, and pasted once, at the frame's own resolution.
+Mask and light are coarse and handled at fixed sizes, independent of the drawer's.
 """
 
 from collections import defaultdict
@@ -37,11 +37,11 @@ SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
 NO_TINT = np.zeros(3, np.float32)
 COARSE_SIZE = 128
-"""Side in pixels of masks, and of the crops in which light is measured and things in front of the face are looked for:
+"""Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
 
 HiddenAt = Callable[[int, float], None]
-"""Is told a frame's index and the largest fraction of a replaced face in it that something in front hides."""
+"""Called with a frame's index and the largest fraction of a replaced face in it that something in front hides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class _Cut:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Shown:
-    """One face of one frame as the drawer is shown it."""
+    """One face of one frame, as given to the drawer."""
 
     cut: _Cut
     hidden: Float32[np.ndarray, "L L"]
@@ -86,7 +86,7 @@ def swap_faces(
     tint: Float32[np.ndarray, "3"] = NO_TINT,
     report_hidden: HiddenAt | None = None,
 ) -> Iterator[Frame]:
-    """Replace the given faces, by frame index; a frame without one passes as it is.
+    """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tint` is added to them, CIELAB. What `segmenter` finds in front of a face stays.
     """
@@ -105,7 +105,7 @@ def swap_faces(
 
 
 def first_needed(first: int, batch: int) -> int:
-    """From which frame on to read, so that those from `first` on come out the same wherever one begins.
+    """Index of the frame to start reading at, so that frames from `first` on are the same wherever a render starts.
 
     Colours are averaged over neighbours, and faces are drawn in batches that begin at multiples of the batch's size.
     """

@@ -13,11 +13,11 @@ from countenance.project import write_whole
 
 
 def read_document(path: Path) -> Document:
-    """Read a release or a revocation; nothing is said yet of its signature.
+    """Read a release or a revocation; its signature is not checked yet.
 
     Raises:
-        UsageError: there is no such file.
-        ConsentError: it is no such document.
+        UsageError: the file does not exist.
+        ConsentError: it is neither a valid release nor a valid revocation.
     """
     try:
         with open_regular(path) as file:
@@ -30,11 +30,11 @@ def read_document(path: Path) -> Document:
 
 
 def read_release(path: Path) -> Release:
-    """Read a release; nothing is said yet of its signature.
+    """Read a release; its signature is not checked yet.
 
     Raises:
-        UsageError: there is no such file.
-        ConsentError: it is no release.
+        UsageError: the file does not exist.
+        ConsentError: it is not a valid release.
     """
     document = read_document(path)
     if not isinstance(document, Release):
@@ -43,10 +43,10 @@ def read_release(path: Path) -> Release:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Read a release or a revocation from its TOML; `name` tells the user which one it was.
+    """Read a release or a revocation from its TOML; `name` identifies it in error messages.
 
     Raises:
-        ConsentError: it is no such document.
+        ConsentError: it is neither a valid release nor a valid revocation.
     """
     try:
         fields = tomllib.loads(text)
@@ -69,7 +69,7 @@ def write_document(path: Path, document: Document, *, overwrite: bool) -> None:
     """Write a document as TOML.
 
     Raises:
-        UsageError: something has that name, and `overwrite` isn't set.
+        UsageError: the path exists already, and `overwrite` isn't set.
     """
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise UsageError(

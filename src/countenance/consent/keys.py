@@ -12,10 +12,10 @@ from countenance.errors import ConsentError, UsageError
 
 
 def make_key(path: Path) -> None:
-    """Make a private key that only this user can read; nothing is ever written over.
+    """Make a private key that only this user can read; an existing file is never overwritten.
 
     Raises:
-        UsageError: something has that name.
+        UsageError: the path exists already.
     """
     content = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -40,8 +40,8 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key that `make_key` made.
 
     Raises:
-        UsageError: there is none.
-        ConsentError: others can read it, or it is no such key.
+        UsageError: the file does not exist.
+        ConsentError: others can read it, or it is not an Ed25519 private key.
     """
     try:
         # Windows has no such modes; there the user's own folder is closed to others.

@@ -1,4 +1,4 @@
-"""Consent that can be asked again while work under it goes on, as its end may come from another process."""
+"""Consent that is checked repeatedly while work runs, since another process may add a revocation meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,24 +18,24 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leave:
-    """A permit for work that has begun. Only `grant_leave` makes one; `check` is what the work is handed."""
+    """A permit for work that has begun. Only `grant_leave` makes one; the work is given its `check`."""
 
     project: Project
     permit: Permit
     release_digests: tuple[str, ...]
-    """All that must not be revoked: the permit's releases, and those under which what the work uses was made."""
+    """The releases that must not be revoked: the permit's, and those under which the work's inputs were made."""
     clock: Clock
     verified: list[object] = field(repr=False)
-    """The one thing on which the last full check was founded."""
+    """The state of the project at the last full check."""
 
     def check(self) -> None:
-        """Return where the work may go on, as of now; cheap enough to be called several times a second.
+        """Return if the work may continue as of now; cheap enough to be called several times a second.
 
         Inside a transaction of the project nothing can come between this and the commit.
 
         Raises:
             ConsentError: a release was revoked, or the term of one that the permit names has ended.
-            ProvenanceError: the log was changed, so that it can't be asked.
+            ProvenanceError: the log was changed and can't be trusted.
         """
         with _as_committed(self.project) as project:
             at, foundation = self.clock(), _foundation(project)
@@ -44,9 +44,9 @@ class Leave:
                 self.verified[:] = [foundation]
 
     def covering(self, release_digests: Sequence[str], *, what: str, again: str) -> "Leave":
-        """The same leave, with more releases that must not be revoked: those under which was made what the work uses.
+        """The same leave with more releases that must not be revoked: those under which an input of the work was made.
 
-        `what` names that, and `again` the command that makes it again.
+        `what` names the input, and `again` the command that makes it again.
 
         Raises:
             ConsentError: one was revoked, the project doesn't know it, or none is named.
@@ -57,7 +57,7 @@ class Leave:
 
     def _verify(self, project: Project, at: datetime) -> None:
         require_unrevoked(project, self.release_digests, what="what is used here", again="make it again")
-        # A person's newer release gives another permit, so each of the permit's own is looked at first.
+        # A person's newer release gives another permit, so each of the permit's own is checked first.
         for known in known_releases(project):
             if known.digest in self.permit.release_digests:
                 check_term(known.release, at)
@@ -72,7 +72,7 @@ def utc_now() -> datetime:
 def grant_leave(
     project: Project, permit: Permit, action: Action, *, people: tuple[str, ...], clock: Clock = utc_now
 ) -> Leave:
-    """Check a permit as `require` does, and keep it at hand to be asked again.
+    """Check a permit as `require` does, and make a leave that can check it again.
 
     Raises:
         ConsentError: the permit doesn't hold.
@@ -98,5 +98,5 @@ def _as_committed(project: Project) -> Iterator[Project]:
 
 
 def _foundation(project: Project) -> object:
-    """All that consent rests on but for the middle of the log: while it stays the same, so does a permit's validity."""
+    """Everything that decides consent but the middle of the log: while it is unchanged, so is a permit's validity."""
     return stored_releases(project), ledger.stored_head(project)

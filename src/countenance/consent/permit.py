@@ -1,4 +1,4 @@
-"""The only place that makes a permit, and the check at every door that asks for one."""
+"""The only place that makes a permit, and the check that every guard calls."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def grant(
     signatures checked again.
 
     Raises:
-        ConsentError: says which release is missing, or why it doesn't allow this.
+        ConsentError: a release is missing or doesn't allow this; the message says which and why.
     """
     people: list[tuple[Role, str]] = []
     if likeness is not None:
@@ -57,7 +57,7 @@ def grant(
 def permit_digest(
     action: Action, likeness: str | None, performer: str | None, *, use: str, release_digests: Sequence[str]
 ) -> str:
-    """The name of a permit: of all that it is for, and of the releases that give it, in order."""
+    """Digest of a permit: of its action and people, and of the releases that give it, in order."""
     facts = {
         "action": action,
         "likeness": likeness,
@@ -86,7 +86,7 @@ def grant_prepare(project: Project, person: str, *, at: datetime | None = None) 
 def require(
     project: Project, permit: Permit, action: Action, *, people: tuple[str, ...], at: datetime | None = None
 ) -> None:
-    """See at a door that a permit is for this action and these people, and that their releases still give it.
+    """Check that a permit is for this action and these people, and that their releases still give it.
 
     `people` is the likeness, then the performer; for preparing it is the one person. A permit that was made by hand,
     kept too long, or given under a release that was revoked since doesn't pass.
@@ -106,9 +106,9 @@ def require(
 
 
 def require_unrevoked(project: Project, release_digests: Sequence[str], *, what: str, again: str) -> None:
-    """See that what was made under certain releases may still be used.
+    """Check that something made under certain releases may still be used.
 
-    `what` names it, and `again` the command that makes it anew.
+    `what` names it, and `again` the command that makes it again.
 
     Raises:
         ConsentError: one was revoked, this project doesn't know it, or none is named.

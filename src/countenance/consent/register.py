@@ -1,4 +1,4 @@
-"""The releases that a project knows, and how they come in and end."""
+"""The releases of a project: adding, revoking and reading them."""
 
 import hashlib
 import sqlite3
@@ -31,13 +31,13 @@ from countenance.project import Project, now
 TemplateOf = Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]
 """Turns reference pictures into the mean embedding of the face in them."""
 PATIENCE_S = 60.0
-"""How long a revocation waits for the database; what other commands write at once takes seconds."""
+"""How long a revocation waits for the database; other commands' transactions take seconds."""
 ReleaseState = Literal["valid", "not valid yet", "expired", "revoked"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownRelease:
-    """A release in the project, and what ended it."""
+    """A release in the project, and its revocation if there is one."""
 
     release: Release
     digest: str
@@ -46,7 +46,7 @@ class KnownRelease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Added:
-    """What became of a document that was offered."""
+    """The result of adding a release or a revocation."""
 
     document: Release | Revocation
     digest: str
@@ -76,7 +76,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
     _check_same_key(release, known)
     pictures = check_references(release, path.parent)
     template = template_of(pictures)
-    # A picture may have been exchanged while it was looked at.
+    # An image may have been replaced while it was being analysed.
     check_references(release, path.parent)
     assert release.subject.public_key is not None
     stored = template.astype("<f4").tobytes()
@@ -105,9 +105,9 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
 
 
 def add_revocation(project: Project, path: Path) -> Added:
-    """End a release; it stays in the project, to say so.
+    """Revoke a release; it stays in the project, marked as revoked.
 
-    Needs no lock on the project: work under the release that goes on meanwhile learns of it from its `Leave`.
+    Needs no lock on the project: work that is running under the release finds the revocation through its `Leave`.
 
     Raises:
         ConsentError: the revocation isn't signed by the release's owner, or the project doesn't know the release.
@@ -139,7 +139,7 @@ def add_revocation(project: Project, path: Path) -> Added:
 
 @contextmanager
 def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
-    """A transaction that waits for the longest one of other commands, such as dropping an hour's faces."""
+    """A transaction that outwaits the longest transaction of other commands, such as dropping an hour's faces."""
     project.database.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S:.0f}")
     try:
         with project.transaction() as database:
@@ -156,11 +156,11 @@ def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
 
 
 def known_releases(project: Project) -> list[KnownRelease]:
-    """All releases in the order in which they were added; each is checked again, whatever was known of it before.
+    """All releases in the order in which they were added; each is checked again at every call.
 
     Raises:
         ConsentError: a document in the database is not what its owner signed, or not what the log says.
-        ProvenanceError: the log was changed, so that it can't be asked.
+        ProvenanceError: the log was changed and can't be trusted.
     """
     # A revocation that another process adds meanwhile is in the log and beside its release, or in neither.
     with project.snapshot():
@@ -192,10 +192,10 @@ def stored_releases(project: Project) -> list[tuple[str, str, str, str, str | No
 
 
 def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
-    """For everybody in the project the mean embedding of the reference pictures of their release.
+    """The mean embedding of the reference images for each person of the project.
 
     Raises:
-        ConsentError: one is not what was made from those pictures, as the log says.
+        ConsentError: one differs from the log's digest of what was computed from those images.
     """
     # A release that was added by an earlier version has no digest of its template in the log.
     logged = {
@@ -215,7 +215,7 @@ def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
 
 
 def state_of(known: KnownRelease, at: datetime) -> ReleaseState:
-    """Where a release stands at a moment, whatever it is for."""
+    """The state of a release at a moment, regardless of role and use."""
     if known.revocation is not None:
         return "revoked"
     if at < known.release.term.first_moment:
@@ -231,7 +231,7 @@ def project_title(project: Project, known: Sequence[KnownRelease]) -> str | None
 
 
 def check_title(release: Release, title: str | None) -> None:
-    """See that a release is for this production.
+    """Check that a release is for this production.
 
     Raises:
         ConsentError: it is for another one.

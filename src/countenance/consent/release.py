@@ -73,7 +73,7 @@ class Subject(_Fields):
     person: Person
     adult_attested: Literal[True]
     synthetic: StrictBool
-    """A rendered actor that exists nowhere else; whoever made it signs."""
+    """A rendered actor, no real person; signed by the person who made it."""
     public_key: Hex256 | None = None
     """Ed25519; set by signing."""
 
@@ -131,7 +131,7 @@ class DataUse(_Fields):
 
 
 class Disclosure(_Fields):
-    """How the audience learns of it."""
+    """How the audience is informed."""
 
     label: Literal["shown, or left out for a recorded reason"]
     credentials: Literal[True]
@@ -180,7 +180,7 @@ Document = Release | Revocation
 
 
 def check_person(name: str) -> None:
-    """See that a name can stand for a person.
+    """Check that a name is allowed for a person.
 
     Raises:
         UsageError: it can't.
@@ -193,7 +193,7 @@ def check_person(name: str) -> None:
 
 
 def check_use(use: str) -> None:
-    """See that a use is one that a release can name.
+    """Check that a release can name a use.
 
     Raises:
         UsageError: it isn't.
@@ -305,7 +305,7 @@ def sign(release: Release, key: Ed25519PrivateKey) -> Release:
 
 
 def check_signature(release: Release) -> None:
-    """See that a release is as its owner signed it.
+    """Check that a release is unaltered since its owner signed it.
 
     Raises:
         ConsentError: it is unsigned, or was altered since.
@@ -314,7 +314,7 @@ def check_signature(release: Release) -> None:
 
 
 def check_revocation(revocation: Revocation, release: Release) -> None:
-    """See that a revocation ends this release and comes from its owner.
+    """Check that a revocation is for this release and signed by its owner.
 
     Raises:
         ConsentError: it is for another release, unsigned, altered, or signed with another key.
@@ -325,7 +325,7 @@ def check_revocation(revocation: Revocation, release: Release) -> None:
 
 
 def check_term(release: Release, at: datetime) -> None:
-    """See that a moment lies within a release's term.
+    """Check that a moment lies within a release's term.
 
     Raises:
         ConsentError: it doesn't.
@@ -348,10 +348,10 @@ def check_term(release: Release, at: datetime) -> None:
 
 
 def check_references(release: Release, folder: Path) -> list[Path]:
-    """See that the reference pictures are those that the release names; returns where they are.
+    """Check that the reference images are those that the release names, and return their paths.
 
     Raises:
-        ConsentError: one is missing or another one.
+        ConsentError: one is missing, or its content differs.
     """
     paths = []
     for reference in release.references:
@@ -371,10 +371,10 @@ def check_references(release: Release, folder: Path) -> list[Path]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """What a user should mend first, in a few words."""
+    """The first problem that a user should correct, in a few words."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "the whole"
-    # The names of unknown fields come from whoever wrote the file, and must not steer the terminal.
+    # Names of unknown fields come from the file and may hold terminal control codes.
     where = where if where.isprintable() else repr(where)
     if first["type"] == "missing":
         return f"{where} is missing"

@@ -1,4 +1,4 @@
-"""Paired warps and colour: the input is bent, the target isn't, and both are moved and lit alike."""
+"""Paired augmentation: the input is warped, the target isn't; both get the same transform and light."""
 
 import torch
 import torch.nn.functional as F
@@ -7,10 +7,10 @@ from torch import Tensor
 MAX_TURN_DEG = 5.0
 MAX_ZOOM = 0.05
 MAX_SHIFT = 0.04
-"""In parts of the crop."""
+"""As a fraction of the crop."""
 BEND_GRID = 5
 MAX_BEND = 0.01
-"""Standard deviation of the bending field's nodes, in parts of the crop."""
+"""Standard deviation of the bending field's nodes, as a fraction of the crop."""
 MAX_GAIN = 0.06
 
 
@@ -47,7 +47,7 @@ def augment(faces_bchw: Tensor, resolution: int, rng: torch.Generator) -> tuple[
 
 
 def without_background(rgb_bchw: Tensor, mask_b1hw: Tensor) -> Tensor:
-    """Grey outside of the face: what stands behind it must not reach the code."""
+    """Grey outside of the face, so that the background does not reach the latent code."""
     return rgb_bchw * mask_b1hw
 
 

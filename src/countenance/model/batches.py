@@ -47,7 +47,7 @@ def stack_faces(faces: Iterable[AlignedFace], resolution: int, folder: Path) -> 
                 count += 1
             file.flush()
         except OSError as error:
-            # The error of a file without a name doesn't say where.
+            # The error of an unnamed file holds no path.
             error.filename = str(folder)
             raise
         # Private to this process, because torch asks for arrays that it may write to.

@@ -1,4 +1,4 @@
-"""What training has learned, on disk: weights as safetensors, facts as JSON; whole or not at all."""
+"""A checkpoint on disk, written atomically: weights as safetensors, facts as JSON."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @property
     def digest(self) -> str:
-        """Of all that decides whose model it is: the weights, the people, their face sets and releases."""
+        """Digest of the weights, the people, and their face sets and releases."""
         facts = {
             "weights": self.weights_sha256,
             "people": self.people,
@@ -64,8 +64,8 @@ def save_checkpoint(
 ) -> Checkpoint:
     """Write the weights under a new name, then the facts that point to them, then drop the old weights.
 
-    Whenever this is cut short, the folder still holds one whole checkpoint, the old or the new. `record` is called
-    before the facts are there, so that no checkpoint is without a record; what it raises leaves the old one.
+    If this is interrupted, the folder still holds one whole checkpoint, the old or the new. `record` is called
+    before the facts are there, so that every checkpoint has a record; if it raises, the old checkpoint stays.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
@@ -83,7 +83,7 @@ def save_checkpoint(
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Delete what a killed save left behind, and nothing that somebody else put there."""
+    """Delete files that a killed save left behind, and no others."""
     for path in folder.iterdir():
         if UNFINISHED_NAME.fullmatch(path.name):
             path.unlink()
@@ -150,7 +150,7 @@ def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def restore(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
-    """Give a network its weights.
+    """Load weights into a network.
 
     Raises:
         ModelError: they are of another network.
@@ -166,6 +166,6 @@ def model_folder(project: Project, likeness: str, performer: str) -> Path:
     """Where the face model of this pair is kept.
 
     Raises:
-        UsageError: a link is there.
+        UsageError: the path is a link.
     """
     return refuse_link(project.room("models") / f"{likeness}-onto-{performer}")

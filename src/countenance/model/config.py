@@ -33,9 +33,9 @@ class TrainConfig:
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = 6e-4
     """Of the generator; it falls to a tenth over the second half of the training."""
     realism_weight: Annotated[Number, Field(ge=0, le=10)] = 0.02
-    """Of the discriminator's loss against the reconstruction loss. It is reached late: early it only disturbs."""
+    """Weight of the discriminator's loss against the reconstruction loss. Reached late: early it only disturbs."""
     adversary_weight: Annotated[Number, Field(ge=0, le=10)] = 0.03
-    """How strongly the code is kept from revealing which person it is of."""
+    """Weight of the adversary's loss, which keeps the code from revealing whose face it is."""
     seed: Annotated[Integer, Field(ge=0, le=2**32 - 1)] = 1
     """Of the weights' initialisation and of the training's order."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

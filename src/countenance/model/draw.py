@@ -1,4 +1,4 @@
-"""From a checkpoint to what draws faces."""
+"""From a checkpoint to a face drawer."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from countenance.model.state import load_generator, trained_config
 
 
 def needs_references(config: TrainConfig) -> bool:
-    """Whether a drawer of a model with this config is to be given the likeness's faces."""
+    """Whether the drawer of a model with this config needs the likeness's faces as references."""
     return GENERATORS[config.generator].needs_references
 
 

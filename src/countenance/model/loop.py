@@ -21,12 +21,12 @@ from countenance.model.state import TrainingState, begin, trained_config
 from countenance.progress import Progress
 
 FIXED_SETTINGS = ("generator", "resolution", "width", "batch_size", "seed")
-"""What can't change while a training goes on."""
+"""Settings that can't change within one training."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingFacts:
-    """What the checkpoint keeps of where it came from."""
+    """Facts about a training's inputs that the checkpoint keeps."""
 
     people: tuple[str, ...]
     """The likeness first, then the performer."""
@@ -59,7 +59,7 @@ def train(
     use_threads(config)
     # As `use_deterministic_algorithms` does, but without loading torch's compiler for two seconds.
     torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
-    # Filling memory that is about to be written costs 3% and finds only faults of torch itself.
+    # Filling memory that is overwritten anyway costs 3% and finds only faults of torch itself.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the networks are taught by; plain functions of batches, each the mean over the batch."""
+"""Training losses: plain functions of batches, each the mean over the batch."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,9 +7,9 @@ from countenance.model.generators.base import Drawn
 
 SSIM_WINDOW = 8
 SSIM_STEP = 2
-"""Structure is compared at every second pixel: neighbouring windows say the same."""
+"""Structure is compared at every second pixel: neighbouring windows are nearly equal."""
 BORDER = 5
-"""Pixels around the face, odd, that count like the face: the border must fit what it is pasted onto."""
+"""Pixels around the face, odd, that count like the face: the border must match the plate around it."""
 
 
 def reconstruction_loss(drawn: Drawn, clean_bchw: Tensor, mask_b1hw: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What training shows while it goes on: metrics as JSON lines, and a preview picture."""
+"""What training records while it runs: metrics as JSON lines, and a preview image."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def append_metrics(folder: Path, images_seen: int, metrics: Mapping[str, float])
 
 
 def drop_metrics_after(folder: Path, images_seen: int) -> None:
-    """Forget what a killed run measured beyond the checkpoint: it will be measured again."""
+    """Drop metrics that a killed run logged after its checkpoint; they will be measured again."""
     path = folder / METRICS_NAME
     if path.exists():
         lines = [line for line in path.read_text().splitlines() if line.endswith("}")]

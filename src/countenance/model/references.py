@@ -11,7 +11,7 @@ from countenance.vision.align import frame_to_crop, head_pose, mesh_in_crop
 from countenance.vision.mask import hull_in_crop
 
 NUM_REFERENCES = 24
-"""From so many on, one more face of a set hardly shows a pose or expression that none of the others has."""
+"""Beyond this number, one more face of a set hardly adds a pose or expression that the others lack."""
 
 
 def choose_references(project: Project, face_set: FaceSet, num_wanted: int = NUM_REFERENCES) -> References:

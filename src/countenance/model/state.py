@@ -1,4 +1,4 @@
-"""All that a training carries from one step to the next: networks, optimizers, rng, and images seen."""
+"""The state that training carries from step to step: networks, optimizers, rng, and images seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

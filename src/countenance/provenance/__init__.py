@@ -1,1 +1,1 @@
-"""Label, sign, log: the one door through which a file leaves."""
+"""Label, sign and log: the only way to publish a file."""

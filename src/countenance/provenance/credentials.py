@@ -63,7 +63,7 @@ REASONS = {
     "signingCredential.invalid": "the signer's certificate is not fit for signing media",
     "signingCredential.untrusted": "the signer is unknown here",
 }
-"""C2PA's codes for what is wrong, in words."""
+"""C2PA's failure codes in words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +97,7 @@ class Ingredient:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """What was read, and how far it can be believed."""
+    """The credentials that were read, and how far they can be trusted."""
 
     state: Literal["trusted", "valid", "invalid", "missing"]
     """Trusted: signed by our authority. Valid: unaltered, but the signer is unknown here."""
@@ -112,12 +112,12 @@ class Credentials:
 
 
 def salted(digest: str, salt: bytes) -> str:
-    """What stands for a digest in public: whoever holds the salt can show that they belong together."""
+    """A salted digest for publication: anyone who holds the salt can show that it belongs to the digest."""
     return hashlib.sha256(salt + digest.encode()).hexdigest()
 
 
 def check_plate(plate: Path) -> None:
-    """See that a plate's own credentials, if it has some, can be carried along.
+    """Check that a plate's own credentials, if it has any, can be carried along.
 
     Raises:
         ProvenanceError: they are damaged beyond reading.
@@ -162,7 +162,7 @@ def _shared(path: str, flags: int) -> int:
 
 
 def _why_unsigned(error: Exception, media: Path, output: Path) -> str:
-    """The cause and what to do; c2pa reports a full disk only in its own terms."""
+    """The cause and the remedy; c2pa reports a full disk only in its own terms."""
     if shutil.disk_usage(output.parent).free < 2 * media.stat().st_size:
         return f"the disk that holds {output.parent} is full; free some space, then run this again"
     if "not valid at time of signing" in str(error):
@@ -249,7 +249,7 @@ def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, .
 
 
 def _ahead_of_the_clock(signed_at: str) -> tuple[str, ...]:
-    """What is wrong with a time of signing that has yet to come."""
+    """The problem with a time of signing that lies in the future."""
     try:
         moment, at = datetime.fromisoformat(signed_at), datetime.now(UTC)
     except ValueError:
@@ -273,7 +273,7 @@ def _reasons(results: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _plain(text: object) -> str:
-    """Anybody can write credentials, so what they hold must not steer a terminal or flood it."""
+    """Anybody can write credentials, so their text must not control a terminal or flood it."""
     return "".join(letter for letter in str(text) if letter.isprintable())[:200]
 
 
@@ -282,7 +282,7 @@ def _settings(anchor_pem: str | None) -> c2pa.Settings:
         # By default files of up to 512 MB are held in memory, twice.
         "core": {"backing_store_memory_threshold_in_mb": 32},
         "builder": {"thumbnail": {"enabled": False}},
-        # Nobody hears of it when a file is signed or checked here.
+        # Signing and checking a file here use no network.
         "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
     }
     if anchor_pem is not None:
@@ -341,7 +341,7 @@ def _holds_credentials(file: BinaryIO) -> bool:
 
 
 def _media_type(file: BinaryIO) -> str:
-    """By content, because under a wrong type a plate's credentials would be lost without a word."""
+    """By content, because under a wrong type a plate's credentials would be lost silently."""
     start = file.read(12)
     file.seek(0)
     if start.startswith(b"\xff\xd8\xff"):

@@ -1,4 +1,4 @@
-"""Who signs: an authority of this machine and the certificate it issued, both made on first use.
+"""The signing identity: an authority of this machine and the certificate it issued, both made on first use.
 
 `authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate. A
 self-made certificate proves that a file is unaltered and comes from here, never who signed it. Certificates carry
@@ -35,7 +35,7 @@ class SigningIdentity:
     certificate_pem: str
     anchor_pem: str
     notes: tuple[str, ...] = ()
-    """What a user should know of certificates that were renewed just now, a line each."""
+    """Notes for the user on certificates that were renewed just now, a line each."""
 
     @property
     def chain_pem(self) -> str:
@@ -109,7 +109,7 @@ def _is_in_term(credential: _Credential, at: datetime) -> bool:
 
 
 def _notes(authority: _Credential, signing: _Credential, at: datetime) -> tuple[str, ...]:
-    """What is surprising of a renewal; that a certificate comes to its end isn't."""
+    """Notes on an unexpected renewal; a certificate that simply ended is expected."""
     begin = max(each.certificate.not_valid_before_utc for each in (authority, signing))
     if begin > at:
         return (

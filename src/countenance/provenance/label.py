@@ -11,7 +11,7 @@ from countenance.pixels import Pixels, from_unit, white_of
 
 TEXT = "AI-altered"
 TEXT_HEIGHT = 0.032
-"""Of the picture's shorter side."""
+"""As a fraction of the image's shorter side."""
 MIN_TEXT_HEIGHT_PX = 11
 BACKGROUND_OPACITY = 0.62
 OVERSAMPLING = 4
@@ -19,7 +19,7 @@ OVERSAMPLING = 4
 
 
 def draw_label(pixels: Pixels, text: str = TEXT) -> Pixels:
-    """Say on the picture itself that it was altered.
+    """Draw the visible label onto an image.
 
     Raises:
         ProvenanceError: the picture is too small for words that can be read.

@@ -1,4 +1,4 @@
-"""The one door through which a file leaves: label, watermark, sign, log, then its name, or nothing at all."""
+"""The only way to publish a file: label, watermark, sign, log, then give it its name; all of it or nothing."""
 
 import errno
 import hashlib
@@ -36,13 +36,13 @@ SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
 
 
 MIN_REASON_WORDS, MIN_REASON_CHARACTERS = 3, 15
-"""Of the reason why a label is left off: a sentence that somebody else can understand."""
+"""Minimum for the reason why a label is left off: a sentence that somebody else can understand."""
 
 
 @section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishConfig:
-    """How a file leaves.
+    """How a file is published.
 
     Raises:
         ValueError: the label is off without a reason that says why.
@@ -153,7 +153,7 @@ def _remove_fragments(render: Render, progress: Progress) -> None:
 
 
 def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
-    """See before any work that the output can have its name.
+    """Check before any work that the output can be written under its name.
 
     Raises:
         UsageError: another suffix, no such folder, something is there already, or it is the plate.
@@ -184,7 +184,7 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
 
 
 def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> None:
-    """Try everything beside the frames before the first one is rendered, and report what the output can't keep.
+    """Test everything except the frames before the first one is rendered, and report what the output can't keep.
 
     Raises:
         MediaError: the plate's sound can't be put into such a file.
@@ -270,7 +270,7 @@ def _log_and_place(
     overwrite: bool,
     check_leave: Callable[[], None],
 ) -> ledger.LogEntry:
-    """Log first, so that no file is out of which the log doesn't know; without its name the entry is taken back."""
+    """Log first, so that every published file is in the log; if naming the file fails, the entry is withdrawn."""
     inode = signed.stat().st_ino
     entry: ledger.LogEntry | None = None
     try:
@@ -316,7 +316,7 @@ def _put_in_place(signed: Path, output: Path, *, overwrite: bool) -> None:
         _sync(output.parent)
     except OSError as error:
         raise ProvenanceError(
-            f"{output} can't be put in place ({error.strerror}); see that its folder can be written to, try again"
+            f"{output} can't be put in place ({error.strerror}); check its folder's permissions, then try again"
         ) from error
 
 

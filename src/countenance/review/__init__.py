@@ -1,1 +1,1 @@
-"""Looking at stored faces, choosing among them, and exchanging them with other tools."""
+"""Reviewing and selecting stored faces, and exchanging them with other tools."""

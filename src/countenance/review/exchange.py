@@ -34,13 +34,13 @@ SIDECAR_NAME = "faces.json"
 SCHEMA = 1
 MAX_FACES = 10_000
 MAX_SIDECAR_BYTES = 200_000_000
-"""About so much are that many faces."""
+"""Limit for the sidecar's size; roughly that of `MAX_FACES` faces."""
 MAX_PICTURE_BYTES = 8_000_000
 """More than the largest crop takes without any compression, with transparency."""
 MAX_NUDGE = 0.5
 """In widths of the face: a point that moves further leaves the face that was found, maybe for somebody else's."""
 PICTURE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, Image.DecompressionBombError)
-"""What Pillow raises for pictures that are damaged, or made to do damage."""
+"""What Pillow raises for damaged or malicious images."""
 
 Landmarks = Float32[np.ndarray, "468 3"]
 Crop = UInt8[np.ndarray, "S S 3"]
@@ -74,7 +74,7 @@ class _Digests:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Record:
-    """The fields of a face in the sidecar that are imported; the others are for people and programs that read it."""
+    """The fields of a face in the sidecar that are imported; the others are informative."""
 
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=80)]
     state: Literal["kept", "left-out", "unsure", "keep", "drop"]
@@ -175,8 +175,8 @@ def read_folder(
     """What was changed in an exported folder since, all of it checked; `faces` are those that the project has now.
 
     Raises:
-        UsageError: it is no such folder, or holds what can't be taken.
-        FaceError: a face in it isn't in the project any more, or was cut anew since.
+        UsageError: it is not an exported folder, or holds something that can't be imported.
+        FaceError: a face in it isn't in the project any more, or its crop was cut again since.
     """
     if not folder.is_dir():
         raise UsageError(f"expected a folder made by `countenance faces export`, but there is none at {folder}")
@@ -222,7 +222,7 @@ def _read_sidecar(path: Path) -> _Sidecar:
 
 
 def _check_strangers(folder: Path, sidecar: _Sidecar) -> None:
-    """A picture that was put there from outside would be a face without footage."""
+    """Reject an image that was added from outside: it would be a face without footage."""
     known = {f"{record.name}{ending}" for record in sidecar.faces for ending in (".png", ".mask.png")}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() == ".png" and path.name not in known:
@@ -285,7 +285,7 @@ def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, pa
     if _digest(grey) == record.exported.mask:
         return None
     if not face.has_crop or not np.array_equal(crop, read_crop(project, face.id)):
-        raise FaceError(f"{record.name} was cut anew since {path} was exported; export again, then paint")
+        raise FaceError(f"{record.name} was cut again since {path} was exported; export again, then paint")
     if grey.max() < 128:
         raise UsageError(f"{path} leaves nothing of the face; to leave the face out, delete its picture")
     mask = grey.astype(np.float32) / 255
@@ -294,7 +294,7 @@ def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, pa
 
 
 def _read_picture(path: Path, mode: Literal["RGB", "L"], sizes: Sequence[int]) -> np.ndarray:
-    """A square crop or mask from a PNG as paint programs save it; transparent parts of a mask are black."""
+    """A square crop or mask from a PNG as paint programs save it; transparent pixels of a mask are black."""
     content = _read_private(path, MAX_PICTURE_BYTES)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=("PNG",)) as picture:

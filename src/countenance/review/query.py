@@ -1,4 +1,4 @@
-"""Questions about a person's faces: which of them, in what order, and which one a name means."""
+"""Queries for a person's faces: selection, order, and the face that a name means."""
 
 import hashlib
 import math
@@ -58,7 +58,7 @@ MIN_TRACK_NAME = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Between which values a measure has to lie, both included."""
+    """The range in which a measure has to lie, both ends included."""
 
     measure: Measure
     low: float
@@ -106,7 +106,7 @@ def choose(faces: Sequence[StoredFace], clips: Mapping[str, Clip], query: FaceQu
     """The faces that a query asks for, in its order; those that are alike in it follow each other by clip and frame.
 
     Raises:
-        UsageError: no clip is called so.
+        UsageError: no clip has that name.
     """
     wanted = None if query.clip is None else _clips_called(query.clip, clips)
     chosen = [
@@ -142,7 +142,7 @@ def measured(face: StoredFace, measure: Measure) -> float:
 
 
 def measured_text(face: StoredFace, measure: Measure) -> str:
-    """The same for people to read, such as `yaw -23°`."""
+    """The same as text for display, such as `yaw -23°`."""
     of, text = _MEASURES[measure]
     return text.format(of(face))
 
@@ -186,8 +186,8 @@ def parse_range(text: str) -> Range:
 def faces_called(faces: Sequence[StoredFace], names: Sequence[str]) -> list[StoredFace | None]:
     """The face that each whole name means, or none.
 
-    A face that was found anew, or whose landmarks were nudged, may lie a few pixels elsewhere: a name also means the
-    face that now lies at its place.
+    A face that was detected again, or whose landmarks were nudged, may lie a few pixels elsewhere: a name also means
+    the face that now lies at its place.
     """
     by_name = {face.name: face for face in faces}
     return [by_name.get(name) or _at_place(faces, name) for name in names]
@@ -250,7 +250,7 @@ def one_decision_each(decisions: Sequence[tuple[WaitingTrack, Word]]) -> list[tu
 
 
 def _is_left_out(face: StoredFace, query: FaceQuery) -> bool:
-    """Whoever asks for what isn't kept wants to see the unsure ones as well."""
+    """A query for rejected faces includes the unsure ones."""
     return query.where == "left-out" and bool(face.rejections)
 
 
@@ -267,7 +267,7 @@ def _clips_called(text: str, clips: Mapping[str, Clip]) -> set[str]:
 
 
 def _at_place(faces: Sequence[StoredFace], name: str) -> StoredFace | None:
-    """The face whose box holds the place that a whole name tells, the nearest of several."""
+    """The face whose box holds the position in a whole name; the nearest of several."""
     told = NAME.fullmatch(name)
     if told is None:
         return None

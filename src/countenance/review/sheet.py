@@ -1,4 +1,4 @@
-"""Contact sheets: many faces on one picture, to look at and to answer."""
+"""Contact sheets: many faces on one image, for review."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Tile:
 
     name: str
     value: str
-    """Empty where faces aren't sorted by anything."""
+    """Empty where faces aren't sorted by a measure."""
     words: str
     """Its state, or the reasons against it."""
     state: State
@@ -95,9 +95,9 @@ def face_pages(title: str, tiles: Sequence[Tile], pictures_of: PicturesOf) -> It
 
 
 def review_pages(title: str, how: str, rows: Sequence[TrackRow], known: TrackRow | None) -> Iterator[Rgb]:
-    """Contact sheets of tracks, one a row, with the faces that are surely the person's above them on every page.
+    """Contact sheets of tracks, one a row, with the faces identified as the person's above them on every page.
 
-    `how` tells, at the top, how to answer.
+    `how` is shown at the top and explains how to decide.
     """
     width = GAP + LABEL_WIDTH + TRACK_PICTURES * (PICTURE_SIZE + GAP)
     for first in range(0, len(rows), TRACKS_PER_PAGE):
@@ -117,7 +117,7 @@ def review_pages(title: str, how: str, rows: Sequence[TrackRow], known: TrackRow
 
 
 def write_page(path: Path, page: Rgb) -> None:
-    """As PNG, whole, and for nobody else on the machine to read: it shows faces."""
+    """Write a PNG atomically, readable by its owner only, because it shows faces."""
     content = BytesIO()
     Image.fromarray(page).save(content, "PNG")
     write_whole(path, content.getvalue(), mode=0o600)

@@ -1,4 +1,4 @@
-"""Bring footage into a project: look at each file, remember it, leave it where it is."""
+"""Bring footage into a project: probe each file and register it; the file stays where it is."""
 
 import os
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ OTHER_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Collected:
-    """What became of the files that were offered."""
+    """The result of collecting files."""
 
     clips: tuple[MediaInfo, ...]
     """New in the project."""
     known: tuple[Path, ...]
-    """There already, by content."""
+    """In the project already, by content."""
     left_out: tuple[tuple[Path, str], ...]
-    """What is no usable footage, with the reason in one line; hidden files aren't even mentioned."""
+    """Files that can't be used, with the reason in one line; hidden files aren't listed."""
 
 
 def collect(project: Project, person: str, paths: Sequence[Path], *, progress: Progress) -> Collected:
@@ -70,14 +70,14 @@ def _check_there(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise MediaError(f"there is no file {path}; check its name", code="media.missing", path=path) from None
     except OSError:
-        # Told when the file is looked at.
+        # Reported when the file is probed.
         return
 
 
 def _files_of(path: Path, left_out: list[tuple[Path, str]]) -> list[Path]:
     """The file itself, or all that a folder holds, in order of their names; links are listed and never followed.
 
-    Folders that are no use are left out: those that can't be read, and empty ones with the name of a file.
+    Unusable folders are left out: those that can't be read, and empty ones with the name of a file.
     """
     if not _is_folder(path):
         return [path]
@@ -89,7 +89,7 @@ def _files_of(path: Path, left_out: list[tuple[Path, str]]) -> list[Path]:
     found: list[Path] = []
     for folder, folders, files in os.walk(path, onerror=leave_out):
         if Path(folder).suffix and not folders and not files:
-            line = f"expected a video or picture, but {folder} is an empty folder; copy it anew"
+            line = f"expected a video or picture, but {folder} is an empty folder; copy it again"
             left_out.append((Path(folder), one_line(line)))
         linked = [name for name in folders if Path(folder, name).is_symlink()]
         # Changed in place, `os.walk` doesn't enter what is hidden.
@@ -126,7 +126,7 @@ def _offers(files: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 
 def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progress: Progress) -> MediaInfo | None:
-    """A clip that is new in the project, or none where its content is known: that isn't looked at again."""
+    """A clip that is new in the project, or none where its content is known: such a file isn't probed again."""
     file = offer[0]
     found = probe_sequence(file, len(offer)) if len(offer) > 1 else take_fingerprint(file)
     place = str(file.resolve())

@@ -1,4 +1,4 @@
-"""Say what a face set covers and lacks, also for a plate, before anything is trained."""
+"""Report what a face set covers and lacks, in itself and for a plate, before anything is trained."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,12 +29,12 @@ PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plate:
-    """A plate to compare with, and the leave to look for a face in it."""
+    """A plate to compare with, and the permit to scan it for the performer."""
 
     path: Path
     performer: str
     permit: Permit
-    """To prepare the performer: a face is looked for only where its owner released it."""
+    """To prepare the performer: a plate is scanned for a face only where its owner released it."""
 
 
 def cover(
@@ -58,7 +58,7 @@ def cover(
 
 
 def write_report(project: Project, permit: Permit, coverage: Coverage, folder: Path, *, overwrite: bool) -> Path:
-    """Leave the report as a page and as JSON in a folder, for its owner's eyes only, and return the page's path.
+    """Write the report as a page and as JSON into a folder, readable by its owner only, and return the page's path.
 
     Raises:
         ConsentError: the permit doesn't hold.
@@ -86,7 +86,7 @@ def write_report(project: Project, permit: Permit, coverage: Coverage, folder: P
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """See that a report can be left here; only an earlier report is ever replaced.
+    """Check that a report can be written here; only an earlier report is ever replaced.
 
     Raises:
         UsageError: it can't.
@@ -111,7 +111,7 @@ def _plate_faces(guard: Guard, plate: Plate, info: MediaInfo, progress: Progress
     project = guard.project
     faces = require_performer(project, plate.performer, templates(project), info, progress, check_leave=guard.check)
     times = [float(pts * info.time_base) for pts in timeline_of(project, info, progress).frame_pts.tolist()]
-    # A whole face set tells better than one plate how far somebody's eyes are usually open.
+    # A whole face set shows better than one plate how far a person's eyes are usually open.
     own = stored_faces(project, plate.performer, kept_only=True)
     return PlateFaces(
         name=info.path.name,

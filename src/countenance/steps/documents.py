@@ -273,6 +273,6 @@ def _face_set(prepared: "Prepared") -> Document:
 
 
 def _ready(value: Document) -> Document:
-    """Paths and dates as text, tuples as lists, so that nothing is left to whoever prints it."""
+    """Paths and dates as text, tuples as lists, so that the result is ready for any JSON encoder."""
     document: Document = to_jsonable_python(value)
     return document

@@ -35,7 +35,7 @@ from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
 MUCH_HIDDEN = 0.2
-"""Fraction of a face, as of a microphone held to the mouth, from which on a note says so."""
+"""Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
 
 @section
@@ -69,7 +69,7 @@ def generate(
     overwrite: bool,
     progress: Progress,
 ) -> Generated:
-    """Replace the performer's face throughout a plate; a run that was cut short goes on where it was.
+    """Replace the performer's face throughout a plate; a run that was interrupted continues where it stopped.
 
     Raises:
         ConsentError: the permit doesn't hold, or the model was trained under a release revoked since, or one of them

@@ -1,4 +1,4 @@
-"""The guard that every step passes before it touches a face, a face set or a model, and asks again while it works."""
+"""The guard that every step passes before it touches a face, a face set or a model, and calls again while it works."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -16,7 +16,7 @@ from countenance.types import Action, AlignedFace, FaceSet, Permit
 
 
 class Guard:
-    """Consent for one piece of work: the only way to face sets and models, and what the work asks as it goes on.
+    """Consent for one piece of work: the only way to face sets and models, and the check for while it runs.
 
     Whatever is opened through it counts from then on: `check` also covers the releases under which that was made.
     """
@@ -36,7 +36,7 @@ class Guard:
         self._leave = grant_leave(project, permit, action, people=people, clock=clock)
 
     def check(self) -> None:
-        """Return where the work may go on as of now; cheap, to be handed down and called often.
+        """Return if the work may continue as of now; cheap, meant to be passed on and called often.
 
         Raises:
             ConsentError: a release to which the work owes anything was revoked, or its term has ended.
@@ -104,7 +104,7 @@ def trained_facts(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _check_logged(project: Project, folder: Path, checkpoint: Checkpoint, people: tuple[str, ...]) -> None:
-    """Believe what a file says of a model only where the log says the same.
+    """Trust a checkpoint's facts only where the log agrees.
 
     Raises:
         ModelError: the model is of other people, or was trained elsewhere, or its files were changed.

@@ -17,7 +17,7 @@ from countenance.vision.segment import Segmenter
 
 
 def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig, *, progress: Progress) -> Prepared:
-    """Make a person's face set from all of their clips; what was looked at isn't looked at again.
+    """Make a person's face set from all of their clips; frames that were scanned before aren't scanned again.
 
     Raises:
         ConsentError: the permit doesn't hold, or a release ends while this goes on; then no face set is made.

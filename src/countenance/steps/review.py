@@ -1,4 +1,4 @@
-"""What a user says of the faces that were found: look at them, answer, take them out, bring what was mended back in."""
+"""Review of the faces that were found: show them, decide on them, export them, and import corrections."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ def show_faces(
     Raises:
         ConsentError: the permit doesn't hold.
         FaceError: there are no such faces with pictures.
-        UsageError: no clip is called so, or a file is there already.
+        UsageError: no clip has that name, or a file is there already.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
     found = _found(guard, person)
@@ -136,11 +136,11 @@ def show_waiting(
     overwrite: bool,
     progress: Progress,
 ) -> Sheets:
-    """Write contact sheets of the tracks that wait for a word, one a row, below faces that are surely the person's.
+    """Write contact sheets of the undecided tracks, one a row, below faces identified as the person's.
 
     Raises:
         ConsentError: the permit doesn't hold.
-        FaceError: none waits.
+        FaceError: none is undecided.
         UsageError: a file is there already.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
@@ -156,7 +156,7 @@ def show_waiting(
         varied = [kept[position] for position in most_varied([face.quality for face in kept], TRACK_PICTURES)]
         lines = (f"kept already: {len(kept):,} faces,", "of which these differ most")
         pictures = tuple(read_crop(project, face.id) for face in varied)
-        known = TrackRow(name=f"surely {person}", lines=lines, pictures=pictures, state="kept")
+        known = TrackRow(name=f"identified as {person}", lines=lines, pictures=pictures, state="kept")
     pages = review_pages(
         f"Is this {person}?",
         f"countenance faces review {person} --yes {tracks[0].name}, or --no",
@@ -205,7 +205,7 @@ def export_faces(
         ConsentError: the permit doesn't hold.
         MediaError: a clip was moved or changed.
         FaceError: there are no such faces with pictures.
-        UsageError: the folder holds something, no clip is called so, or there are too many faces.
+        UsageError: the folder holds something, no clip has that name, or there are too many faces.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
     check_folder(folder)
@@ -238,11 +238,11 @@ def import_faces(
     drop_deleted: bool,
     progress: Progress,
 ) -> Imported:
-    """Take over what was changed in an exported folder: words, masks, landmarks; nothing, if any of it can't be taken.
+    """Import decisions, masks and landmarks changed in an exported folder; nothing, if any of it can't be imported.
 
     Raises:
         ConsentError: the permit doesn't hold.
-        UsageError: it is no such folder, or holds what can't be taken.
+        UsageError: it is not an exported folder, or holds something that can't be imported.
         MediaError: a clip was moved or changed, or no face is left.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
@@ -292,7 +292,7 @@ def import_faces(
 
 
 def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[StoredFace], int]:
-    """The faces that a query asks for, as far as their pictures are stored, and how many had to be passed over."""
+    """The faces that a query asks for, as far as their images are stored, and how many were left out."""
     chosen = choose(found.faces, found.clips, replace(query, limit=None))
     shown = [face for face in chosen if face.has_crop]
     if not shown:
@@ -315,7 +315,7 @@ def _while_permitted(guard: Guard, paths: Sequence[Path], pages: Iterable[Rgb]) 
 
 
 def _last_config(project: Project, person: str) -> PrepareConfig:
-    """With which the faces were chosen: a word about some faces mustn't change how the others are judged."""
+    """The config of the last prepare run: a decision on some faces must not change how the others are judged."""
     facts = last_facts(project, "prepare", person)
     assert facts is not None, "faces are only there after a run of prepare"
     return stored_config(
@@ -335,7 +335,7 @@ def _describe_anew(project: Project, person: str, nudged: Sequence[Change], prog
     clips = {info.sha256: info for info in collected_clips(project, person)}
     segmenter, find_eyes, largest = Segmenter(), EyeFinder(), largest_crop(_last_config(project, person))
     described = []
-    for change in progress.track(nudged, what="cutting faces anew", unit="faces", total=len(nudged)):
+    for change in progress.track(nudged, what="cutting faces again", unit="faces", total=len(nudged)):
         assert change.landmarks_xyz is not None
         info, frame = clips[change.face.clip_sha256], change.face.frame
         pts = int(timeline_of(project, info, progress).frame_pts[frame])
@@ -392,7 +392,7 @@ def _track_row(project: Project, track: WaitingTrack, clips: Mapping[str, Clip],
 def choose_again(
     project: Project, person: str, permit: Permit, config: PrepareConfig, *, progress: Progress
 ) -> Prepared:
-    """Make the face set anew from what was found before, as after the user's word about some faces.
+    """Make the face set again from the faces found before, as after a user's decision on some of them.
 
     Raises:
         ConsentError: the permit doesn't hold.

@@ -37,14 +37,14 @@ def review_plate(
     forget: bool,
     progress: Progress,
 ) -> PlateTracks:
-    """Scan a plate as far as that wasn't done, store decisions on its tracks by their names, and list what is left.
+    """Scan the frames of a plate not scanned yet, store decisions on its tracks by name, and list the remaining tracks.
 
     With `forget` all earlier decisions on the plate are withdrawn first, and it is scanned again.
 
     Raises:
         ConsentError: the permit doesn't hold, or ends meanwhile.
         MediaError: the plate can't be read.
-        UsageError: no track is called so.
+        UsageError: no track has that name.
         FaceError: a yes about a track that the release rules out; nothing is stored then.
     """
     guard = Guard(project, permit, "prepare", people=(person,))

@@ -22,7 +22,7 @@ def list_settings(section: str | None = None) -> tuple[Setting, ...]:
     """The settings of one section, or of all.
 
     Raises:
-        UsageError: there is no such section.
+        UsageError: the section does not exist.
     """
     if section is not None and section not in SECTIONS:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Teach a face model one likeness, for one performer."""
+"""Train a face model of one likeness for one performer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def train(
     progress: Progress,
     should_stop: Callable[[], bool],
 ) -> Checkpoint:
-    """Train until the budget is spent or `should_stop` says so; run again, it goes on.
+    """Train until the budget is spent or `should_stop` says so; running it again continues.
 
     Raises:
         ConsentError: the permit doesn't hold, or what was learned before was learned under a revoked release; or one of
@@ -44,7 +44,7 @@ def train(
     facts = TrainingFacts(
         people=(likeness, performer),
         face_set_digests=tuple(face_set.digest for face_set in face_sets),
-        # Whoever's release the weights owe anything to can take them out of use.
+        # Anyone whose release contributed to the weights can take them out of use.
         release_digests=tuple(sorted({*permit.release_digests, *(before.release_digests if before else ())})),
         permit_digest=permit.digest,
     )

@@ -1,4 +1,4 @@
-"""What can be known of a file: its credentials, this project's log, what was altered, the watermark."""
+"""Findings about a file: its credentials, this project's log, what was altered, the watermark."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ from countenance.types import Finding, Report
 
 
 def verify(path: Path, project: Project | None, *, why_no_log: str | None = None) -> Report:
-    """Check a file without changing anything; needs no network, and no project to say most of it.
+    """Check a file without changing anything; needs no network, and for most findings no project.
 
     `why_no_log` says why the log of the project here can't be read.
 
@@ -96,7 +96,7 @@ def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Findin
         return Finding(
             about="log",
             state="invalid",
-            summary="This project's log was changed, so it can't tell anything about the file.",
+            summary="This project's log was changed, so it proves nothing about the file.",
             reasons=(str(error),),
         )
     if sha256 in published:

@@ -1,4 +1,4 @@
-"""A generator that is told whose face to draw by scaling and shifting its decoder (FiLM)."""
+"""A generator in which the person is selected by scaling and shifting the decoder (FiLM)."""
 
 from collections.abc import Sequence
 from math import log2
