@@ -42,7 +42,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a database to write, or make an empty one; its schema may be an older one, see `migrate`.
 
     Raises:
-        UsageError: it is no database, or one of a newer version.
+        UsageError: it is not a database, or was written by a newer version.
     """
     # Made here, because SQLite would give it the user's usual mode first.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -246,7 +246,7 @@ def _back_up(database: sqlite3.Connection, copy: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Report a file that is no database as a user error."""
+    """Report a file that is not a database as a user error."""
     try:
         yield
     except sqlite3.OperationalError:

@@ -43,7 +43,7 @@ CODES: Mapping[str, str] = {
     "model.unknown": "The log knows no training that made this model for these people.",
     "provenance": "A file can't be signed or published, or a log doesn't hold.",
     "actors": "A synthetic actor can't be rendered.",
-    "system.file": "The operating system refused to read or write a file, as where the disk is full.",
+    "system.file": "The operating system refused to read or write a file, for example because the disk is full.",
     "system.database": "The project's database can't be used at the moment.",
     "stopped": "Stopped by Ctrl-C.",
     "bug": "A fault of Countenance itself; please report it.",

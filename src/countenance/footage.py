@@ -111,7 +111,7 @@ def remember_clip(project: Project, person: str, info: MediaInfo) -> None:
 
 
 def move_clip(project: Project, person: str, sha256: str, place: str) -> bool:
-    """Remember where a clip lies now; False where the person has no such clip."""
+    """Store a clip's current path; False where the person doesn't have this clip."""
     with project.transaction() as database:
         moved = database.execute("UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, sha256))
     return moved.rowcount > 0

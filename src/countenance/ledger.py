@@ -28,7 +28,7 @@ Fact = TypeVar("Fact")
 START = "0" * 64
 """What the first entry names as the digest before it."""
 LOCK_TIMEOUT_S = 10.0
-"""How long to wait for another process that is noting the head; it needs milliseconds."""
+"""How long to wait for another process that is recording the head, which takes milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -230,7 +230,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that a verifier looked for."""
+    """The result of one check by the verifier."""
 
     about: Literal["credentials", "log", "edits", "watermark"]
     state: Literal["trusted", "valid", "invalid", "missing", "unknown"]

@@ -691,10 +691,10 @@ BAD_FILES = (
         says="expected a video or picture, but FILE is an empty folder; copy it again",
     ),
     BadFile(
-        kind="name that is no text",
+        kind="name that is not UTF-8",
         name=os.fsdecode(b"a\xff.mp4"),
         make=video(),
-        says="the name of … is no text in UTF-8; rename it",
+        says="the name of … is not valid UTF-8; rename it",
     ),
 )
 

@@ -23,7 +23,7 @@ def read_document(path: Path) -> Document:
         with open_regular(path) as file:
             text = file.read().decode()
     except UnicodeDecodeError:
-        raise ConsentError(f"{path} is no release: expected text; choose a file such as dana.release.toml") from None
+        raise ConsentError(f"{path} is not a release: expected text; choose a file such as dana.release.toml") from None
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
     return parse_document(text, str(path))
@@ -55,7 +55,7 @@ def parse_document(text: str, name: str) -> Document:
     models: dict[object, type[Release] | type[Revocation]] = {"release": Release, "revocation": Revocation}
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in models:
-        raise ConsentError(f'{name} is no release: expected kind = "release" or "revocation", got {kind!r:.80}')
+        raise ConsentError(f'{name} is not a release: expected kind = "release" or "revocation", got {kind!r:.80}')
     try:
         return models[kind].model_validate(fields)
     except ValidationError as error:

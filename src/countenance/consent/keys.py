@@ -44,7 +44,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         ConsentError: others can read it, or it is not an Ed25519 private key.
     """
     try:
-        # Windows has no such modes; there the user's own folder is closed to others.
+        # Windows has no file modes; there the user's own folder is closed to others.
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise ConsentError(f"the key in {path} can be read by others; run `chmod 600 {path}`, then try again")
         content = path.read_bytes()

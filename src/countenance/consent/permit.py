@@ -145,7 +145,7 @@ def _valid_release(
             refusals.append((release.release.role == role, number, error))
         else:
             return release
-    # Of several that don't allow it, the newest one for this role tells most.
+    # Of several that don't allow it, the newest one for this role gives the most useful reason.
     raise max(refusals, key=lambda refusal: refusal[:2])[2]
 
 

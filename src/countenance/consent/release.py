@@ -278,7 +278,7 @@ def new_revocation(release: Release, key: Ed25519PrivateKey, *, reason: str | No
 
 
 def canonical_bytes(document: Document) -> bytes:
-    """What is signed: all fields that are set, except the signature."""
+    """The bytes that are signed: the canonical JSON of all fields that are set, except the signature."""
     return canonical_json(document.model_dump(mode="json", exclude={"signature"}, exclude_none=True))
 
 

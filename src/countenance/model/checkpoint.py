@@ -121,11 +121,13 @@ def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The weights, checked against their digest. Nothing but safetensors is ever opened.
 
     Raises:
-        ModelError: they are missing, were changed, or are no safetensors.
+        ModelError: they are missing, were changed, or are not safetensors.
     """
     path = folder / checkpoint.weights_name
     if path.parent != folder or path.suffix != ".safetensors":
-        raise ModelError(f"{folder / FACTS_NAME} names {checkpoint.weights_name!r}, which is no .safetensors beside it")
+        raise ModelError(
+            f"{folder / FACTS_NAME} names {checkpoint.weights_name!r}, which is not a .safetensors file beside it"
+        )
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -145,7 +147,9 @@ def read_weights(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
         return load(content)
     except SafetensorError as error:
         raise ModelError(
-            f"{path} is no safetensors file ({error}); remove {folder} and train again", code="model.corrupt", path=path
+            f"{path} is not a safetensors file ({error}); remove {folder} and train again",
+            code="model.corrupt",
+            path=path,
         ) from None
 
 

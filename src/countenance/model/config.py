@@ -63,7 +63,7 @@ def choose_device(config: TrainConfig) -> torch.device:
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("train.device is cuda, but torch finds no such device; use --set train.device=cpu")
+        raise ModelError("train.device is cuda, but torch finds no CUDA device; use --set train.device=cpu")
     return torch.device(config.device)
 
 

@@ -208,7 +208,7 @@ def _write(path: Path, credential: _Credential) -> None:
 
 
 def _read(path: Path) -> _Credential:
-    # Windows has no such modes; there the user's own folder is closed to others.
+    # Windows has no file modes; there the user's own folder is closed to others.
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise ProvenanceError(f"the key in {path} can be read by others; run `chmod 600 {path}`, then try again")
     try:

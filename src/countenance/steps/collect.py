@@ -133,7 +133,7 @@ def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progres
     try:
         place.encode()
     except UnicodeEncodeError:
-        raise MediaError(f"the name of {file} is no text in UTF-8; rename it") from None
+        raise MediaError(f"the name of {file} is not valid UTF-8; rename it") from None
     if move_clip(project, person, found.sha256, place):
         return None
     if isinstance(found, Fingerprint):

@@ -111,14 +111,14 @@ def generate(
     checked = check_faces(info, timeline, found, Segmenter())
     if checked.frames_beside:
         progress.note(
-            f"what was taken for {performer}'s face covers no face in "
+            f"the mesh tracked as {performer}'s face doesn't lie on a face in "
             f"{_frames(checked.frames_beside, info, timeline)}; nothing is replaced there"
         )
     faces_at = placed_faces(checked.faces)
     if not faces_at:
         raise FaceError(
-            f"what was taken for {performer}'s face in {info.path.name} covers no face in any frame; choose another "
-            "plate, or check --performer",
+            f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
+            "choose another plate, or check --performer",
             code="face.not_found",
             person=performer,
             path=plate,
@@ -162,7 +162,7 @@ def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
 
 
 def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
-    """How many, and from when to when, in words."""
+    """The number of frames and their time range, as text."""
     first_s, last_s = (float(timeline.frame_pts[index] * info.time_base) for index in (indices[0], indices[-1]))
     if len(indices) == 1:
         return f"the frame at {first_s:.2f} s"

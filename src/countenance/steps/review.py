@@ -216,14 +216,14 @@ def export_faces(
     times_s = _times_s(project, person, chosen, progress)
     with project.transaction():
         guard.check()
-        # Before the first picture is there, so that none is without an entry.
+        # Before the first image is written, so that every image has an entry.
         ledger.append(project, "faces.exported", {"num_faces": len(chosen), "permit": permit.digest})
     written = write_folder(project, person, chosen, times_s, folder)
     try:
         for _ in progress.track(written, what="exporting faces", unit="faces", total=len(chosen)):
             guard.check()
     except ConsentError:
-        # New or empty before, it holds nothing else.
+        # It was new or empty before, so it holds nothing else.
         shutil.rmtree(folder)
         raise
     return len(chosen)
