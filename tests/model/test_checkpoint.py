@@ -108,7 +108,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path, saved: Checkpoint) -> None:
     (tmp_path / "checkpoint.json").write_text(json.dumps(facts))
     checkpoint = read_checkpoint(tmp_path)
     assert checkpoint is not None
-    with pytest.raises(ModelError, match="no safetensors"):
+    with pytest.raises(ModelError, match="is not a safetensors file"):
         read_weights(tmp_path, checkpoint)
     assert not canary.exists()
 
