@@ -120,7 +120,7 @@ def test_only_safetensors_beside_the_facts_are_opened(tmp_path: Path, name: str)
     (tmp_path / "checkpoint.json").write_text(json.dumps(facts | {"weights_name": name}))
     checkpoint = read_checkpoint(tmp_path)
     assert checkpoint is not None
-    with pytest.raises(ModelError, match=r"no \.safetensors beside it"):
+    with pytest.raises(ModelError, match=r"not a \.safetensors file beside it"):
         read_weights(tmp_path, checkpoint)
 
 
