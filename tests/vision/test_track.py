@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from countenance.demo import data_folder
+from countenance.geometry import overlap
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import DetectedFace, Frame
 from countenance.vision.detect import FaceDetector
+from countenance.vision.landmarks import MAX_REFINEMENTS, FaceMesh
 from countenance.vision.track import GROUP_FRAMES, MAX_GAP_FRAMES, FaceFollower
 
 NUM_FRAMES = 2 * GROUP_FRAMES + 4
@@ -86,3 +88,37 @@ def test_the_whole_frame_is_searched_now_and_then_only(
     found = followed(faces["mira"])
     assert all(set(each) == {0} for each in found)
     assert searched == 1 + -(-NUM_FRAMES // GROUP_FRAMES)
+
+
+@pytest.mark.parametrize("step_px", [30, 60])
+def test_a_pan_that_starts_and_stops_at_once_is_one_track_on_its_face(
+    faces: dict[str, list[Rgb]], step_px: int
+) -> None:
+    places = [40] * 6 + [40 + step_px * step for step in range(1, 11)] + [40 + 10 * step_px] * 4
+    pictures, true = [], []
+    for rgb, x in zip(faces["kofi"], places, strict=False):
+        wide = np.full((256, 300 + places[-1], 3), 110, np.uint8)
+        wide[:, x : x + 256] = rgb
+        pictures.append(wide)
+        true.append(followed([rgb])[0][0].box_xyxy + np.array([x, 0, x, 0], np.float32))
+    found = followed(pictures)
+    for each, box_xyxy in zip(found, true, strict=True):
+        assert overlap(each[0].box_xyxy, box_xyxy) > 0.8
+    assert all(set(each) == {0} for each in found[1:])
+
+
+def test_a_mesh_is_fitted_once_a_frame_where_nothing_moves_suddenly(
+    faces: dict[str, list[Rgb]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = 0
+    fit: Callable[..., DetectedFace] = FaceMesh.follow
+
+    def counted(self: FaceMesh, rgb: Rgb, landmarks_xyz: np.ndarray) -> DetectedFace:
+        nonlocal fitted
+        fitted += 1
+        return fit(self, rgb, landmarks_xyz)
+
+    monkeypatch.setattr(FaceMesh, "follow", counted)
+    followed(faces["mira"])
+    # The first frame's search fits it once more, or a few times until it settles.
+    assert NUM_FRAMES - 1 <= fitted < NUM_FRAMES + MAX_REFINEMENTS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from countenance.geometry import overlap
+from countenance.geometry import box_around, overlap
 from countenance.types import DetectedFace, Frame
 from countenance.vision.align import misfit
 from countenance.vision.detect import FaceDetector
@@ -24,6 +24,13 @@ that are turned far."""
 MIN_CONTINUITY = 0.3
 """Overlap of a face's boxes from one frame to the next."""
 NO_SHIFT = np.zeros(2, np.float32)
+SUDDEN = 0.06
+"""Fraction of its box's longer side by which a mesh moves other than expected, and may have stayed behind its face. In
+ordinary clips it moves by up to 0.04."""
+MAX_FITS, SETTLED = 6, 0.02
+"""It is then fitted again until it moves by less than this, in the same unit."""
+MIN_SUDDEN_CONTINUITY = 0.1
+"""Overlap with the expected box after that: a face that moves suddenly may move by most of its width at once."""
 MAX_GAP_FRAMES = 6
 """Frames for which a face may be hidden and still be continued."""
 
@@ -90,17 +97,33 @@ class FaceFollower:
         """The faces of the frame before or after; each is looked for where its last motion would bring it."""
         seen: dict[int, DetectedFace] = {}
         candidates = [
-            (_continuity(before, face, shifts.get(number)), number, face)
+            (continuity, number, face)
             for number, before in faces.items()
-            if (face := self._mesh.follow(frame.rgb, _moved(before.landmarks_xyz, shifts.get(number)))).score
-            >= MIN_FOLLOWED_SCORE
-            and misfit(face.landmarks_xyz) <= MAX_MISFIT
+            for continuity, face in [self._laid(frame, _moved(before.landmarks_xyz, shifts.get(number)))]
+            if face.score >= MIN_FOLLOWED_SCORE and misfit(face.landmarks_xyz) <= MAX_MISFIT
         ]
         # Where two meshes end on one face, it belongs to the one that had to move less.
         for continuity, number, face in sorted(candidates, key=lambda each: -each[0]):
-            if continuity >= MIN_CONTINUITY and not is_among(face, seen.values()):
+            if continuity and not is_among(face, seen.values()):
                 seen[number] = face
         return seen
+
+    def _laid(self, frame: Frame, expected_xyz: Float32[np.ndarray, "468 3"]) -> tuple[float, DetectedFace]:
+        """The face at about the expected place, and its overlap with it, 0 where it is too small to go on.
+
+        A mesh that has to move far at once stops halfway, and its net is as confident as ever. Fitted again from there
+        it slides onto the face.
+        """
+        face = self._mesh.follow(frame.rgb, expected_xyz)
+        moved, least = _moved_by(expected_xyz, face), MIN_CONTINUITY
+        if moved >= SUDDEN:
+            least = MIN_SUDDEN_CONTINUITY
+            for _ in range(MAX_FITS):
+                before, face = face, self._mesh.follow(frame.rgb, face.landmarks_xyz)
+                if _moved_by(before.landmarks_xyz, face) < SETTLED:
+                    break
+        continuity = overlap(box_around(expected_xyz[:, :2]), face.box_xyxy)
+        return (continuity if continuity >= least else 0.0), face
 
     def _follow_back(self, group: Sequence[Frame], found: list[dict[int, DetectedFace]]) -> None:
         """Give faces that are new in a group the frames before the one in which they were found."""
@@ -167,6 +190,7 @@ def _moved(
     return landmarks_xyz if shift_xy is None else landmarks_xyz + np.append(shift_xy, np.float32(0))
 
 
-def _continuity(before: DetectedFace, after: DetectedFace, shift_xy: Float32[np.ndarray, "2"] | None) -> float:
-    expected = before.box_xyxy if shift_xy is None else before.box_xyxy + np.tile(shift_xy, 2)
-    return overlap(expected, after.box_xyxy)
+def _moved_by(before_xyz: Float32[np.ndarray, "468 3"], face: DetectedFace) -> float:
+    """How far a mesh lies from the one before, as a fraction of its box's longer side."""
+    shift_xy = (face.landmarks_xyz - before_xyz)[:, :2].mean(axis=0)
+    return float(np.linalg.norm(shift_xy) / max(float((face.box_xyxy[2:] - face.box_xyxy[:2]).max()), 1e-6))
