@@ -213,6 +213,8 @@ class Render:
     """Private place for fragments; its name changes with anything that changes the frames."""
     model_digest: str
     seed: int
+    num_decided_frames: int = 0
+    """Altered frames in which a replaced face is the performer's by a user's decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

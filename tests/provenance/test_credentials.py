@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -50,6 +50,19 @@ def test_signed_file_is_trusted_and_says_what_was_claimed(make_plate: MakePlate,
     assert read.actions == ("c2pa.opened", "c2pa.edited")
     assert read.generator == "Countenance/0.1.0"
     assert [(i.relationship, i.has_credentials) for i in read.ingredients] == [("parentOf", False)]
+
+
+def test_a_claim_from_before_decisions_were_counted_is_read(
+    make_plate: MakePlate, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_then(each: Claim) -> dict[str, Any]:
+        return {name: value for name, value in asdict(each).items() if name != "num_decided_frames"}
+
+    monkeypatch.setattr(credentials, "asdict", as_then)
+    read = read_credentials(signed_file(make_plate, claim), load_or_make_identity().anchor_pem)
+    assert read.state == "trusted"
+    assert read.claim == claim
+    assert claim.num_decided_frames == 0
 
 
 def test_manifest_states_what_the_safeguards_ask_for(make_plate: MakePlate, claim: Claim) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from countenance import ledger
 from countenance.errors import MediaError, ProvenanceError, UsageError
+from countenance.media import writer
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
@@ -463,6 +464,59 @@ def test_frames_that_end_in_an_error_leave_no_file(
         )
     assert list((tmp_path / "out").iterdir()) == []
     assert events(project) == []
+
+
+def test_a_plate_exchanged_between_two_fragments_is_not_published(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FRAGMENT_FRAMES", 3)
+    plate, other = make_plate("plate.mp4"), make_plate("other.mp4", shade=60)
+    render = render_of(plate, project.folder / "render")
+    fragments: list[int] = []
+
+    def exchange() -> None:
+        fragments.append(len(list(render.work_folder.rglob("*.nut"))))
+        if len(fragments) == 2:
+            other.replace(plate)
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(MediaError, match=r"plate\.mp4 changed while it was rendered; run this again"):
+        publish(
+            project,
+            permit,
+            render,
+            tmp_path / "out" / "x.mp4",
+            config=PublishConfig(),
+            overwrite=False,
+            check_leave=exchange,
+            progress=Silent(),
+        )
+    assert len(fragments) == 2
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not render.work_folder.exists()
+    assert events(project) == []
+
+
+def test_frames_that_rest_on_a_decision_are_counted_in_file_and_log(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    published = publish(
+        project,
+        permit,
+        replace(render_of(make_plate("plate.mp4"), project.folder / "render"), num_decided_frames=3),
+        tmp_path / "x.mp4",
+        config=PublishConfig(),
+        overwrite=False,
+        check_leave=never_ends,
+        progress=Silent(),
+    )
+    claim = read_credentials(published.path, find_anchor()).claim
+    assert claim is not None
+    assert claim.num_decided_frames == 3
+    (entry,) = ledger.entries(project)
+    assert entry.facts["num_decided_frames"] == 3
+    facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
+    assert facts["num_decided_frames"] == 3
 
 
 def test_stored_facts_can_be_read_back(do_publish: Callable[..., Published], project: Project) -> None:

@@ -106,6 +106,7 @@ def test_the_face_is_changed_and_nothing_else(trained: Production, tmp_path: Pat
     assert times(tmp_path / "shot.mp4") == times(plate)
     assert sound(tmp_path / "shot.mp4") == sound(plate)
     assert ledger.check(trained.project) == result.published.log_index
+    assert list(ledger.entries(trained.project))[-1].facts["num_decided_frames"] == 0
 
 
 def test_variable_frame_rate_begins_late_and_ends_without_the_performer(trained: Production, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from countenance.review.query import WaitingTrack
 from countenance.steps.collect import collect
 from countenance.steps.review import found_faces, say
 from countenance.steps.review_plate import review_plate
+from countenance.steps.verify import verify
 from tests.support.leave import never_ends
 from tests.support.production import PERFORMER, STRANGER, Production
 from tests.support.recorder import Recorder
@@ -96,6 +97,18 @@ def test_of_a_split_screen_no_face_is_lost(trained: Production, split_screen: Pa
     assert any("a second face beside kofi's" in note or "more than one face" in note for note in progress.notes)
     review(trained, split_screen, *((tracks[side], "yes") for side in (LEFT, RIGHT)))
     assert replaced(trained, split_screen) == everywhere(LEFT, RIGHT)
+
+
+def test_a_published_file_carries_how_many_frames_rest_on_a_decision(
+    trained: Production, split_screen: Path, tmp_path: Path
+) -> None:
+    tracks = review(trained, split_screen)
+    review(trained, split_screen, *((track, "yes") for track in tracks.values()))
+    trained.generate(split_screen, tmp_path / "shot.mp4")
+    published = [entry.facts for entry in ledger.entries(trained.project) if entry.event == "published"]
+    assert published[-1]["num_decided_frames"] == NUM_FRAMES
+    (edits,) = (each for each in verify(tmp_path / "shot.mp4", None).findings if each.about == "edits")
+    assert f"(in {NUM_FRAMES} of them a user confirmed whose face it is)" in edits.summary
 
 
 def test_a_stranger_beside_the_performer_stays_as_they_are(trained: Production, with_stranger: Path) -> None:

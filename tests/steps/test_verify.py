@@ -246,13 +246,21 @@ def test_the_command_s_module_imports_nothing_heavy() -> None:
 
 
 def test_report_says_so_for_a_video(published: Published, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = read_credentials
+    real, num_decided = read_credentials, 0
 
     def as_video(path: Path, anchor_pem: str | None) -> Credentials:
         credentials = real(path, anchor_pem)
         assert credentials.claim is not None
-        return replace(credentials, claim=replace(credentials.claim, num_frames=1200, num_altered_frames=93))
+        return replace(
+            credentials,
+            claim=replace(credentials.claim, num_frames=1200, num_altered_frames=93, num_decided_frames=num_decided),
+        )
 
     monkeypatch.setattr(step, "read_credentials", as_video)
     summary = findings(verify(published.path, project))["edits"].summary
     assert summary == "A face was replaced by a generated one in 93 of 1,200 frames."
+    num_decided = 12
+    assert findings(verify(published.path, project))["edits"].summary == (
+        "A face was replaced by a generated one in 93 of 1,200 frames "
+        "(in 12 of them a user confirmed whose face it is)."
+    )

@@ -134,6 +134,7 @@ def make_face_set(
         release_digests=permit.release_digests,
         crop_size=crop_size,
     )
+    num_decided = sum(face.is_decided for face in iterate_faces(project, person, kept_only=True))
     with project.transaction() as database:
         check_leave()
         database.execute(
@@ -142,7 +143,7 @@ def make_face_set(
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (person, digest, permit.digest, json.dumps(permit.release_digests), count, now(), crop_size),
         )
-        ledger.append(project, "prepared", _logged_facts(face_set))
+        ledger.append(project, "prepared", {**_logged_facts(face_set), "num_decided": num_decided})
     return face_set
 
 
@@ -175,8 +176,11 @@ def open_face_set(project: Project, person: str) -> FaceSet:
         release_digests=tuple(json.loads(release_digests)),
         crop_size=crop_size,
     )
+    expected = _logged_facts(face_set)
     prepared = [entry.facts for entry in ledger.entries(project) if entry.event == "prepared"]
-    if [facts for facts in prepared if facts.get("person") == person][-1:] != [_logged_facts(face_set)]:
+    # Older entries don't say how many faces rest on a decision.
+    logged = [{name: facts.get(name) for name in expected} for facts in prepared if facts.get("person") == person]
+    if logged[-1:] != [expected]:
         raise FaceError(
             f"the face set of {person} isn't the one that the log says was prepared last; "
             f"run `countenance prepare {person}` again"

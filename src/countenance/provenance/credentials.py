@@ -84,6 +84,8 @@ class Claim:
     trusted_timestamp: bool = False
     """Nobody else vouches for `signed_at`."""
     product: str = f"Countenance {__version__}"
+    num_decided_frames: int = 0
+    """Altered frames in which a user confirmed whose face it is; older files don't say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

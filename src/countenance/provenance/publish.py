@@ -18,6 +18,7 @@ from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
 from countenance.media.losses import losses
+from countenance.media.probe import take_fingerprint
 from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
@@ -87,7 +88,7 @@ def publish(
     Raises:
         ConsentError: from `check_leave`.
         UsageError: the output can't have that name.
-        MediaError: the frames can't be written.
+        MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
     """
     check_output(output, render.plate, overwrite=overwrite)
@@ -208,6 +209,7 @@ def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -
         salted_release_digests=tuple(salted(digest, salt) for digest in permit.release_digests),
         salted_permit_digest=salted(permit.digest, salt),
         signed_at=now(),
+        num_decided_frames=render.num_decided_frames,
     )
 
 
@@ -226,11 +228,20 @@ def _write_frames(
 
     if render.plate.kind == "picture":
         write_picture(next(frames_from(0)), render.plate, finished)
+        _check_plate_unchanged(render, progress)
     else:
         fragments = write_fragments(
             frames_from, render.plate, folder, quality=config.quality, check_leave=check_leave, progress=progress
         )
+        _check_plate_unchanged(render, progress)
         join_fragments(fragments, render.plate, finished)
+
+
+def _check_plate_unchanged(render: Render, progress: Progress) -> None:
+    """Check that the plate is still the one that was scanned; if not, remove what was rendered from either."""
+    if take_fingerprint(render.plate.path).sha256 != render.plate.sha256:
+        _remove_fragments(render, progress)
+        raise MediaError(f"{render.plate.path} changed while it was rendered; run this again to use it as it is now")
 
 
 def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None:
@@ -254,6 +265,7 @@ def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_
         "permit_digest": permit.digest,
         "num_frames": claim.num_frames,
         "num_altered_frames": claim.num_altered_frames,
+        "num_decided_frames": claim.num_decided_frames,
         "label": claim.label,
         "label_reason": claim.label_reason,
     }

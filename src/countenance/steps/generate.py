@@ -1,7 +1,7 @@
 """Put the likeness onto a plate and publish the result."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -124,6 +124,8 @@ def generate(
             path=plate,
         )
 
+    num_decided_frames = len({face.frame for face in checked.faces if face.is_decided})
+
     tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
 
     swap = swap_render(
@@ -134,7 +136,7 @@ def generate(
         published = publish(
             project,
             permit,
-            swap.render,
+            replace(swap.render, num_decided_frames=num_decided_frames),
             output,
             config=config,
             overwrite=overwrite,

@@ -8,7 +8,7 @@ from countenance.errors import MediaError, ProvenanceError
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
 from countenance.project import Project
-from countenance.provenance.credentials import Credentials, Ingredient, read_credentials
+from countenance.provenance.credentials import Claim, Credentials, Ingredient, read_credentials
 from countenance.provenance.keys import find_anchor
 from countenance.types import Finding, Report
 
@@ -150,7 +150,7 @@ def _edits(credentials: Credentials) -> Finding:
         if claim.num_frames == 1
         else f"in {claim.num_altered_frames:,} of {claim.num_frames:,} frames"
     )
-    replaced = f"face was replaced by a generated one {where}"
+    replaced = f"face was replaced by a generated one {where}{_decided(claim)}"
     label = (
         "the label in the picture says so"
         if claim.label == "shown"
@@ -169,6 +169,13 @@ def _edits(credentials: Credentials) -> Finding:
         summary=f"The credentials say that a {replaced}, but they don't hold: "
         "more, or something else, may have been altered.",
     )
+
+
+def _decided(claim: Claim) -> str:
+    if claim.num_decided_frames == 0:
+        return ""
+    of_them = "" if claim.num_frames == 1 else f"in {claim.num_decided_frames:,} of them "
+    return f" ({of_them}a user confirmed whose face it is)"
 
 
 def _parent(parent: Ingredient) -> str:
