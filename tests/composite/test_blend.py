@@ -25,6 +25,11 @@ def test_feather_reaches_zero_at_the_border_of_the_crop() -> None:
     assert border.max() < 0.05
 
 
+def test_a_mask_shrinks_by_the_same_fraction_of_the_crop_at_any_size() -> None:
+    fractions = [float(feathered(disc(size, 0.35 * size)).mean()) for size in (64, 128, 192, 256, 512)]
+    assert max(fractions) - min(fractions) < 0.004
+
+
 def pose_at(x: float, y: float, side: float) -> HeadPose:
     """Of a crop of that side, in pixels of the frame."""
     return HeadPose(

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,8 +13,9 @@ from countenance.drawing import ReferenceFace, references_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import Frame
-from countenance.vision.align import head_pose
+from countenance.vision.align import cut, head_pose
 from countenance.vision.landmarks import FaceFinder
+from countenance.vision.light import even_light
 from countenance.vision.mask import face_mask
 from countenance.vision.segment import Segmenter
 from tests.support.drawers import Guided, Negative, face_input
@@ -94,6 +96,26 @@ def test_a_drawer_is_shown_crop_mesh_pose_and_track_at_its_size(
     assert head_pose(shown.landmarks_xyz).crop_side_px == pytest.approx(96, rel=1e-3)
     outline = face_mask(shown.landmarks_xyz[:, :2], (96, 96))
     assert np.abs(outline - shown.mask).mean() < 0.02
+
+
+def test_an_enlarged_face_is_shown_as_face_sets_hold_it(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    mesh = faces[0][0].landmarks_xyz
+    drawer = Negative(size=384)
+    assert head_pose(mesh).crop_side_px < drawer.size
+    list(swap_faces(frames[:1], faces, drawer, SEGMENTER))
+    ((shown,),) = drawer.calls
+    held = even_light(cut(frames[0].rgb, head_pose(mesh), drawer.size), shown.mask)
+    fine, fine_held = (
+        (rgb - cv2.GaussianBlur(rgb, (0, 0), 2))[shown.mask == 1]
+        for rgb in (shown.rgb.astype(np.float32), held.astype(np.float32))
+    )
+    # But for a gain: light is measured at another size.
+    gain = (fine * fine_held).sum() / np.square(fine_held).sum()
+    left = float(np.linalg.norm(fine - gain * fine_held) / np.linalg.norm(fine))
+    assert left < 0.18
 
 
 def test_references_landmarks_pose_and_track_reach_the_frame(

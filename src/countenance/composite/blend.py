@@ -31,12 +31,21 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     """Shrink a mask and soften its border; it reaches zero at the crop's border, where the drawn face ends."""
     size = mask.shape[0]
     sigma = FEATHER * size
-    width = 2 * round(sigma) + 1
-    inner = cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    inner = _shrunk(mask, sigma)
     margin = round(2 * sigma)
     framed = np.zeros_like(inner)
     framed[margin:-margin, margin:-margin] = inner[margin:-margin, margin:-margin]
     return np.asarray(cv2.GaussianBlur(framed, (0, 0), sigma))
+
+
+def _shrunk(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.ndarray, "S S"]:
+    """Erode by a fraction of a pixel too, so that a mask shrinks by the same fraction of the crop at any size."""
+    whole, part = divmod(reach_px, 1)
+    less, more = (
+        cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
+        for radius in (int(whole), int(whole) + 1)
+    )
+    return np.asarray((1 - part) * less + part * more, np.float32)
 
 
 def paste(pixels: Pixels, patch: Patch) -> Pixels:

@@ -28,7 +28,7 @@ from countenance.drawing import Drawer, DrawnFace, FaceInput
 from countenance.geometry import resample
 from countenance.pixels import to_8_bit
 from countenance.types import Frame
-from countenance.vision.align import HeadPose, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.align import HeadPose, cut, frame_to_crop, head_pose, mesh_in_crop
 from countenance.vision.light import Light, measure_light, out_of_light
 from countenance.vision.mask import hull_in_crop
 from countenance.vision.segment import Segmenter
@@ -145,16 +145,20 @@ def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> list[DrawnFa
 
 def _cut(frame: Frame, face: PlacedFace, size: int) -> _Cut:
     pose = head_pose(face.landmarks_xyz)
-    to_small = frame_to_crop(pose, COARSE_SIZE)
-    small = to_8_bit(resample(frame.pixels, to_small, (COARSE_SIZE, COARSE_SIZE)))
+    small = to_8_bit(resample(frame.pixels, frame_to_crop(pose, COARSE_SIZE), (COARSE_SIZE, COARSE_SIZE)))
+    if size > pose.crop_side_px:
+        # As the crops of face sets are enlarged: from sharper ones a drawer would see another shape and expression.
+        crop = cut(frame.rgb, pose, size)
+    elif size == COARSE_SIZE:
+        crop = small
+    else:
+        crop = to_8_bit(resample(frame.pixels, frame_to_crop(pose, size), (size, size)))
     return _Cut(
         face=face,
         pose=pose,
-        crop=small
-        if size == COARSE_SIZE
-        else to_8_bit(resample(frame.pixels, frame_to_crop(pose, size), (size, size))),
+        crop=crop,
         small=small,
-        outline=hull_in_crop(face.landmarks_xyz, to_small, COARSE_SIZE),
+        outline=hull_in_crop(face.landmarks_xyz, frame_to_crop(pose, COARSE_SIZE), COARSE_SIZE),
     )
 
 
