@@ -39,7 +39,7 @@ from countenance.vision.track import GROUP_FRAMES
 from tests.support.leave import never_ends
 from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
 from tests.support.recorder import Recorder
-from tests.support.videos import Rgb, clip_of, frames_of, tone, write_video
+from tests.support.videos import Rgb, clip_of, dissolved, frames_of, tone, write_video
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
@@ -202,6 +202,24 @@ def test_of_two_people_only_the_performer_is_changed(trained: Production, tmp_pa
         change = difference(before, after)[:, :256]
         assert change.mean() < CODEC_NOISE
         assert change.max() < LARGEST_CODEC_NOISE
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_a_shot_that_dissolves_into_a_stranger_s_the_performer_s_frames_are_found(
+    trained: Production, tmp_path: Path, is_first: bool
+) -> None:
+    performer, stranger = frames_of("performance.mp4", 24), clip_of(STRANGER, 24)
+    shots = (performer, stranger) if is_first else (stranger, performer)
+    info = probe(write_video(tmp_path / "plate.mp4", dissolved(*shots, 12)))
+    found = find_performer(
+        trained.project, PERFORMER, templates(trained.project), info, Recorder(), check_leave=never_ends
+    )
+    frames = {face.frame for face in found}
+    own, other = (range(24), range(36, 60)) if is_first else (range(36, 60), range(24))
+    assert frames >= set(own)
+    assert frames.isdisjoint(other)
+    # Of the dissolve at most what shows more of the performer's face.
+    assert frames.isdisjoint(range(32, 36) if is_first else range(24, 28))
 
 
 def test_stranger_s_plate(trained: Production, tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ FRONTAL_FROM = {"zuri": 140, "kofi": 180, "mira": 100}
 """Frame of a demo actor's training clip from which they are seen from the front."""
 
 
+def dissolved(before: Sequence[Rgb], after: Sequence[Rgb], num_mixed: int) -> list[Rgb]:
+    """One shot, `num_mixed` frames in which its last frame is mixed into the other's first, and the other shot."""
+    fractions = np.arange(1, num_mixed + 1) / (num_mixed + 1)
+    mixed = [np.round(before[-1] * (1 - part) + after[0] * part).astype(np.uint8) for part in fractions]
+    return [*before, *mixed, *after]
+
+
 def write_video(
     path: Path,
     frames: Iterable[Rgb],

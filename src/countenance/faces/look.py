@@ -4,7 +4,8 @@ Of other people nothing leaves this module but how many faces they have, and the
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
@@ -17,6 +18,7 @@ from countenance.faces.store import FaceRow, FoundTrack, Others
 from countenance.types import DetectedFace, FaceQuality, Frame
 from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
 from countenance.vision.crops import CROP_SIZE, CROP_SIZES, CropSize, encode_crop, encode_mask, fitting_size
+from countenance.vision.dissolve import LOOKAHEAD, DissolveFinder
 from countenance.vision.gaze import EyeFinder, measure_gaze
 from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
 from countenance.vision.mask import hull_in_crop
@@ -34,6 +36,8 @@ KEPT_IN_VIEW = 12
 """With so many kept faces of its track a new one is compared."""
 NOTABLY_BETTER = 1.15
 FACES_PER_BATCH = 8
+MIXED_FRAMES = 4
+"""Of a dissolve, whose faces are judged together: there one face turns into another within a few frames."""
 
 Crop = UInt8[np.ndarray, "S S 3"]
 
@@ -108,14 +112,36 @@ class Looker:
         return tuple(found), others
 
     def _grow(self, frames: Iterable[Frame], shots: Sequence[int], config: PrepareConfig) -> list[_Growing]:
-        tracks: dict[int, _Growing] = {}
+        """The tracks; one that runs on through a dissolve is cut at both of its ends and within it, as it may become
+        somebody else's there.
+        """
+        tracks: dict[tuple[int, int], _Growing] = {}
         starts = np.asarray(shots)
-        for frame, faces in self._follow(frames, frozenset(shots)):
-            shot = int(starts[np.searchsorted(starts, frame.index, side="right") - 1])
+        first_of_part, was_mixed = 0, False
+        for index, faces, is_mixed in self._with_dissolves(frames, shots, config):
+            if is_mixed != was_mixed or (is_mixed and index - first_of_part == MIXED_FRAMES):
+                first_of_part, was_mixed = index, is_mixed
+            shot = max(int(starts[np.searchsorted(starts, index, side="right") - 1]), first_of_part)
             for number, face in faces.items():
-                track = tracks.setdefault(number, _Growing(shot=shot))
-                _add(track, _see(frame, face, largest_crop(config)), config.min_difference)
+                track = tracks.setdefault((number, first_of_part), _Growing(shot=shot))
+                _add(track, face, config.min_difference)
         return list(tracks.values())
+
+    def _with_dissolves(
+        self, frames: Iterable[Frame], shots: Sequence[int], config: PrepareConfig
+    ) -> Iterator[tuple[int, dict[int, _Seen], bool]]:
+        """Each frame's index, its faces by number of track, and whether it lies in a dissolve."""
+        dissolves = DissolveFinder()
+        waiting: deque[tuple[int, dict[int, _Seen]]] = deque()
+        for frame, faces in self._follow(frames, frozenset(shots)):
+            dissolves.add(frame.index, frame.rgb)
+            seen = {number: _see(frame, face, largest_crop(config)) for number, face in faces.items()}
+            waiting.append((frame.index, seen))
+            if len(waiting) > LOOKAHEAD:
+                index, seen = waiting.popleft()
+                yield index, seen, dissolves.is_mixed(index)
+        for index, seen in waiting:
+            yield index, seen, dissolves.is_mixed(index)
 
     def _rows(self, track: _Growing) -> list[FaceRow]:
         masks = {} if self._segmenter is None else _masks(self._segmenter, track.seen)
