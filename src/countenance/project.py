@@ -261,8 +261,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} lacks {', '.join(sorted(missing))}; restore it from a copy")
     if settings["schema"] != 1:
         raise UsageError(f"{path} has schema {settings['schema']}, this version reads 1; use a newer countenance")
-    for name in sorted(settings.keys() - {*SETTINGS, *SECTIONS}):
+    for key in sorted(settings.keys() - {*SETTINGS, *SECTIONS}):
         _log.warning(
-            "%s holds %r, which no command reads; expected one of %s", path, name, ", ".join((*SETTINGS, *SECTIONS))
+            "%s holds %r, which no command reads; expected one of %s", path, key, ", ".join((*SETTINGS, *SECTIONS))
         )
     return settings

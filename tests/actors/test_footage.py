@@ -140,7 +140,7 @@ def test_nothing_else_is_rendered_into_a_folder(tmp_path: Path) -> None:
         claim_folder(tmp_path / "take", {"actor": 4, "size": 64})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").touch()
-    with pytest.raises(UsageError, match="no rendering"):
+    with pytest.raises(UsageError, match="not a rendering"):
         claim_folder(tmp_path / "mine", {"actor": 3})
 
 

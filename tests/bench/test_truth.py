@@ -214,11 +214,11 @@ def test_shipped_cases_are_whole() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("nothing = 1", "no case file"),
-        ("[[case", "no case file"),
+        ("nothing = 1", "not a case file"),
+        ("[[case", "not a case file"),
         ("case = []", "a different name for each case"),
         ('[[case]]\nname = "a"\nlikeness = 1\n' * 2, "a different name for each case"),
-        ("case = 5", "no case file"),
+        ("case = 5", "not a case file"),
         ('[[case]]\nname = "demo"\nlikeness = 3', "has no settings"),
         ('[[case]]\nname = "a"', "expected two people"),
         ('[[case]]\nname = "a"\nlikeness = 3\nsize = 65', "an even size"),
@@ -245,7 +245,7 @@ def test_a_missing_case_file_is_named(tmp_path: Path) -> None:
 def test_methods_are_chosen_by_name() -> None:
     assert chosen_methods(None) == METHODS
     assert chosen_methods("ours, plate") == (PLATE, OURS)
-    with pytest.raises(UsageError, match="no method 'theirs'"):
+    with pytest.raises(UsageError, match="no method is called 'theirs'"):
         chosen_methods("ours,theirs")
 
 

@@ -20,7 +20,7 @@ def test_identity_is_made_once_and_found_again() -> None:
 
 def test_looking_for_the_anchor_makes_nothing(config_folder: Path) -> None:
     assert find_anchor() is None
-    assert not any(config_folder.iterdir())
+    assert not config_folder.exists()
 
 
 def test_only_the_user_can_read_keys(config_folder: Path) -> None:

@@ -232,9 +232,15 @@ def test_a_log_is_a_list_of_its_entries() -> None:
 def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
     tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
-    tested |= {"releases", "reviewed", "settings", "sheets", "trained", "verified", "checked_log", "log"}
+    tested |= {"releases", "reviewed", "settings", "sheets", "trained", "verified", "checked_log", "log", "plate"}
     # The coverage report has a test of its own beside its measures.
     assert {f"{name}_document" for name in (*tested, "coverage")} == set(documents.__all__)
+
+
+def test_a_plates_tracks_come_with_the_plates_name() -> None:
+    document = documents.plate_document("kim", [WaitingTrack(name="t418", faces=(FACE,))], CLIP)
+    assert document["person"] == "kim"
+    assert "t418" in json.dumps(document)
 
 
 def test_faces_and_tracks_carry_what_a_page_would_show() -> None:

@@ -52,6 +52,13 @@ class Running:
         """Ctrl-C; one that has ended by itself doesn't notice."""
         os.kill(self.process, signal.SIGINT)
 
+    def pause(self) -> None:
+        """Stop it where it is, with all that it holds."""
+        os.kill(self.process, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.process, signal.SIGCONT)
+
     def wait_for(self, is_there: Callable[[], bool]) -> None:
         """Wait until something has happened; a command that ends before it is a failed test."""
         until = time.monotonic() + 60
