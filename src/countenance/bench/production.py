@@ -6,7 +6,7 @@ Both people are synthetic, so the benchmark holds their keys; everything else is
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -18,7 +18,7 @@ import numpy as np
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.judge.measure import Judge, References
 from countenance.composite.check import check_faces
-from countenance.composite.place import placed_faces
+from countenance.composite.place import PlacedFace, placed_faces
 from countenance.composite.render import frames_render, swap_render
 from countenance.consent.document import write_document
 from countenance.consent.keys import load_key, make_key
@@ -33,6 +33,7 @@ from countenance.faces.portrait import template_of
 from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.media.timeline import Timeline
 from countenance.progress import Progress
 from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
@@ -40,7 +41,7 @@ from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
-from countenance.types import AlignedFace, Frame, Render, Role
+from countenance.types import AlignedFace, Frame, MediaInfo, Render, Role
 from countenance.vision.segment import Segmenter
 
 LIKENESS, PERFORMER = ROLES
@@ -117,9 +118,8 @@ def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, pr
     """`generate` with another drawer: same scan, smoothing, composite and publishing."""
     info = probe(plate)
     guard = _may_generate(project)
-    found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
     timeline = timeline_of(project, info, progress)
-    faces_at = placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
+    faces_at = _faces_at(guard, info, timeline, progress)
     swap = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
     _publish(guard, swap.render, output, progress)
 
@@ -128,9 +128,7 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
     """Other images in place of a plate's frames, published alike: what the best swap would look like."""
     info = probe(plate)
     guard = _may_generate(project)
-    found = find_performer(project, PERFORMER, templates(project), info, progress, check_leave=guard.check)
-    timeline = timeline_of(project, info, progress)
-    faces_at = placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
+    faces_at = _faces_at(guard, info, timeline_of(project, info, progress), progress)
     digest = hashlib.sha256()
     for rgb in pictures(shown):
         digest.update(rgb.tobytes())
@@ -144,6 +142,15 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
         info, frames_from, altered, renders=project.room("renders"), digest=digest.hexdigest(), seed=SEED
     )
     _publish(guard, render, output, progress)
+
+
+def _faces_at(
+    guard: Guard, info: MediaInfo, timeline: Timeline, progress: Progress
+) -> Mapping[int, Sequence[PlacedFace]]:
+    """Where `generate` would replace a face, by frame index."""
+    people = templates(guard.project)
+    found = find_performer(guard.project, PERFORMER, people, info, progress, check_leave=guard.check)
+    return placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
 
 
 def _may_generate(project: Project) -> Guard:
