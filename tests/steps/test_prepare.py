@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from countenance.consent.permit import grant_prepare
@@ -201,12 +202,20 @@ def test_what_the_user_keeps_is_never_spare(trained: Production) -> None:
 @pytest.mark.slow
 def test_the_result_is_the_same_on_any_number_of_threads(released: Production, tmp_path: Path) -> None:
     frames = [*clip_of(PERFORMER, 50), *clip_of(STRANGER, 30), *frames_of("performance.mp4", 90)] * 2
-    sets = []
-    for threads in (1, 3):
-        with copied(released.folder, tmp_path / f"on {threads}") as production:
-            collect_frames(production, PERFORMER, "long.mp4", frames)
-            sets.append(production.prepare(PERFORMER, PrepareConfig(threads=threads)).face_set)
+    sets, distances = [], []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            with copied(released.folder, tmp_path / f"on {threads}") as production:
+                collect_frames(production, PERFORMER, "long.mp4", frames)
+                sets.append(production.prepare(PERFORMER, PrepareConfig(threads=threads)).face_set)
+                assert torch.get_num_threads() == threads
+                query = "SELECT distance, margin FROM tracks ORDER BY id"
+                distances.append(production.project.database.execute(query).fetchall())
+    finally:
+        torch.set_num_threads(1)
     assert sets[0] == sets[1]
+    assert sorted(distances[0]) == sorted(distances[1])
 
 
 def test_new_clip_is_added(trained: Production) -> None:

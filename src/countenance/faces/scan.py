@@ -12,11 +12,12 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from countenance.faces.config import PrepareConfig
@@ -114,7 +115,7 @@ def scan_clip(
     _log.info("scanning %s: %d of %d stretches are done", info.path, len(done), len(stretches))
     missing = [stretch for stretch in stretches if stretch.first not in done]
     task = _Task(info=info, timeline=timeline, template=template, config=config)
-    with closing(_look_at_all(task, missing, nets, threads)) as looked:
+    with _one_thread_per_net(), closing(_look_at_all(task, missing, nets, threads)) as looked:
         frames = if_many(progress, len(timeline.frame_pts)).track(
             _stored(project, scan, looked, check_leave),
             what=f"looking for faces in {info.path.name}",
@@ -159,6 +160,17 @@ def _settings(template: Embedding, config: PrepareConfig) -> str:
 
 
 # Looking, on several threads.
+
+
+@contextmanager
+def _one_thread_per_net() -> Iterator[None]:
+    """PyTorch sums in another order on another number of threads; a face would be stored with other last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads: int) -> Generator[_Looked]:
