@@ -12,7 +12,8 @@ from PIL import Image
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.cycles import BlenderWorker, blender_python, install_blender
-from countenance.actors.figure import Figure, Mesh, Posed, build_figure, pose_figure
+from countenance.actors.figure import Figure, Posed, build_figure, pose_figure
+from countenance.actors.mesh import Mesh
 from countenance.actors.performance import still
 from countenance.actors.scene import Camera, Lamp, Light
 from countenance.errors import ActorError

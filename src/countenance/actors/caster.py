@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 
 from countenance.actors.figure import Figure, Posed
 from countenance.actors.head import RegionName, load_head, sample_map
+from countenance.actors.materials import Look, linear_picture, skin_uv
 from countenance.actors.rays import (
     Hits,
     Ribbons,
@@ -24,7 +25,7 @@ from countenance.actors.rays import (
     turned_back,
 )
 from countenance.actors.scene import Camera, Light
-from countenance.actors.shading import Look, lighting, linear_picture, shade, skin_uv, tone_mapped
+from countenance.actors.shading import lighting, shade, tone_mapped
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 

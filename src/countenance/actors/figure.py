@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from countenance.actors.actor import Actor, Glasses
-from countenance.actors.extra import spatial
+from countenance.actors.actor import Actor
+from countenance.actors.cloth import shirt_on
+from countenance.actors.eyes import eyeball
+from countenance.actors.glasses import glasses_on
 from countenance.actors.hair import grow_hair
 from countenance.actors.head import (
     BONES,
@@ -23,19 +24,17 @@ from countenance.actors.head import (
     transform,
 )
 from countenance.actors.landmarks import landmark_points
+from countenance.actors.mesh import Mesh, joined
 from countenance.actors.performance import Performance
 from countenance.actors.skin import SkinMaps, make_skin
 from countenance.actors.strands import Lashes, ShortHair, grow_beard, grow_brows, grow_lashes
-from countenance.actors.subdivide import subdivide
-from countenance.actors.surface import normals, unit
+from countenance.actors.surface import normals
 from countenance.actors.teeth import teeth_row
 
 Detail = Literal["fast", "full"]
 Tone = Literal["likeness", "performer"]
 """Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
-COLLAR_M, LOWEST_SHOWN_M = 0.58, 0.555
-CLOTH_OFF_M = 0.004
-EYE_RINGS, EYE_SIDES = 28, 36
+LOWEST_SHOWN_M = 0.555
 GUM_RGB, TONGUE_RGB, LASH_RGB = (0.66, 0.33, 0.32), (0.66, 0.34, 0.33), (0.05, 0.04, 0.035)
 """sRGB."""
 
@@ -57,14 +56,6 @@ DETAIL: Mapping[Detail, DetailSettings] = {
     "fast": DetailSettings(level=1, texture=512, hair_strands=9_000, hair_radius_m=0.00056, beard_strands=1_500),
     "full": DetailSettings(level=2, texture=1024, hair_strands=28_000, hair_radius_m=0.00013, beard_strands=4_500),
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Mesh:
-    """Points and quads of a part in neutral pose."""
-
-    points: Points
-    faces: Int[np.ndarray, "F 4"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -218,11 +209,11 @@ def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
         skin_faces=skin_faces,
         skin_uv=skin_uv,
         face_weight=np.clip(mesh.matrix @ head.face_weight, 0, 1),
-        eye=_eyeball(),
-        teeth=_joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
-        gum=_joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
-        cloth=_cloth(body_points, mesh.matrix @ body_points, mesh.faces),
-        glasses=_glasses(body.glasses, body_points),
+        eye=eyeball(),
+        teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
+        gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
+        cloth=shirt_on(body_points, mesh.matrix @ body_points, mesh.faces),
+        glasses=glasses_on(body.glasses, body_points),
         tongue_faces=head.tongue_faces - head.parts["tongue"][0],
         hair=grow_hair(body, mesh.matrix @ body_points, template, skin_faces, detail.hair_strands),
         brows=grow_brows(face, template, skin_faces),
@@ -277,119 +268,3 @@ def _affine(from_points: Points, to_points: Points) -> Matrix:
     matrix = np.eye(4)
     matrix[:3] = found.T
     return matrix
-
-
-@cache
-def _eyeball() -> Mesh:
-    """A ball with a cornea that stands out a little; finer towards the pupil."""
-    away = np.r_[np.linspace(0, 0.65, EYE_RINGS // 2), np.linspace(0.65, np.pi, EYE_RINGS // 2 + 1)[1:]]
-    around = np.linspace(0, 2 * np.pi, EYE_SIDES + 1)[:-1]
-    t, p = np.meshgrid(away, around, indexing="ij")
-    direction = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], axis=-1).reshape(-1, 3)
-    bulge = 1 + 0.05 * np.exp(-((t.ravel() / 0.38) ** 4))
-    i, j = np.meshgrid(np.arange(len(away) - 1), np.arange(EYE_SIDES), indexing="ij")
-    after = (j + 1) % EYE_SIDES
-    quads = [i * EYE_SIDES + j, (i + 1) * EYE_SIDES + j, (i + 1) * EYE_SIDES + after, i * EYE_SIDES + after]
-    return Mesh(points=direction * bulge[:, None], faces=np.stack(quads, axis=-1).reshape(-1, 4))
-
-
-def _joined(meshes: list[Mesh]) -> Mesh:
-    starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
-    return Mesh(
-        points=np.concatenate([mesh.points for mesh in meshes]),
-        faces=np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=False)]),
-    )
-
-
-def _cloth(points: Points, skin: Points, skin_faces: Int[np.ndarray, "F 4"]) -> Mesh:
-    """A shirt: what lies above the collar is drawn down to it, and all of it stays off the skin."""
-    head = load_head()
-    used, local = np.unique(head.cloth_faces, return_inverse=True)
-    local = local.reshape(head.cloth_faces.shape)
-    finer = subdivide(local, np.zeros((*local.shape, 2), np.float32), len(used))
-    shirt, level = finer.matrix @ points[used], (finer.matrix @ head.points[used])[:, 1]
-    faces = finer.faces[level[finer.faces].min(axis=1) < COLLAR_M]
-
-    corners, mates = np.repeat(faces, 4, axis=0).ravel(), np.tile(faces, (1, 4)).ravel()
-    order = np.lexsort((level[mates], corners))
-    corner, first = np.unique(corners[order], return_index=True)
-    lowest = mates[order][first]
-    rim = level[corner] > COLLAR_M
-    high, low = corner[rim], lowest[rim]
-    part = np.clip((COLLAR_M - level[low]) / np.maximum(level[high] - level[low], 1e-6), 0, 1)
-    shirt[high] = shirt[low] + (shirt[high] - shirt[low]) * part[:, None]
-    for _ in range(12):
-        shirt[high] = 0.5 * shirt[high] + 0.5 * _mean_along(shirt, faces, high)
-
-    lifted = shirt + CLOTH_OFF_M * normals(shirt, faces)
-    below = np.unique(skin_faces)
-    below = below[skin[below][:, 1] < COLLAR_M + 0.05]
-    outward = normals(skin, skin_faces)[below]
-    _, nearest = spatial().cKDTree(skin[below]).query(lifted)
-    height = ((lifted - skin[below][nearest]) * outward[nearest]).sum(axis=1)
-    return Mesh(points=lifted + np.clip(CLOTH_OFF_M - height, 0, 0.03)[:, None] * outward[nearest], faces=faces)
-
-
-def _mean_along(points: Points, faces: Int[np.ndarray, "F 4"], rim: Int[np.ndarray, " R"]) -> Points:
-    """For each point of a rim the mean of its neighbours on it."""
-    on_rim = np.zeros(len(points), bool)
-    on_rim[rim] = True
-    edges = np.concatenate([faces[:, [i, (i + 1) % 4]] for i in range(4)])
-    edges = edges[on_rim[edges].all(axis=1)]
-    edges = np.concatenate([edges, edges[:, ::-1]])
-    degree = np.bincount(edges[:, 0], minlength=len(points))[rim]
-    total = [
-        np.bincount(edges[:, 0], weights=points[edges[:, 1], axis], minlength=len(points))[rim] for axis in range(3)
-    ]
-    mean = np.stack(total, axis=1) / np.maximum(degree, 1)[:, None]
-    return np.asarray(np.where((degree > 1)[:, None], mean, points[rim]))
-
-
-def _glasses(glasses: Glasses | None, points: Points) -> Mesh:
-    """Two rims, a bridge and the sides, as tubes."""
-    if glasses is None:
-        return Mesh(points=np.zeros((0, 3)), faces=np.zeros((0, 4), np.int64))
-    head = load_head()
-    left, right = (points[head.parts[name]].mean(axis=0) for name in ("eye_left", "eye_right"))
-    front = max(points[head.parts["eye_left"]][:, 2].max(), points[head.parts["eye_right"]][:, 2].max()) + 0.011
-    middle = (left + right) / 2
-    radius = glasses.thickness_m / 2
-    turn = np.linspace(0, 2 * np.pi, 41)
-    exponent = 2 / (2 + 3 * (1 - glasses.roundness))
-    half_w, half_h = glasses.width_m / 2, glasses.height_m / 2
-    tubes = []
-    for side in (1, -1):
-        centre = np.array([side * (half_w + 0.009), middle[1] - 0.004, front])
-        centre[0] += middle[0]
-        x = centre[0] + half_w * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** exponent
-        y = centre[1] + half_h * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** exponent
-        z = front - 0.35 * (np.abs(x - middle[0])) ** 2 / 0.06
-        tubes.append(_tube(np.stack([x, y, z], axis=1), radius))
-        ear = points[np.unique(head.skin_faces)]
-        ear_x = side * (np.abs(ear[(np.abs(ear[:, 1] - middle[1]) < 0.01) & (ear[:, 2] < 0.03)][:, 0]).max() - 0.004)
-        hinge = np.array([middle[0] + side * (2 * half_w + 0.0095), centre[1] + 0.45 * half_h, front - 0.022])
-        ends = np.stack([hinge, np.array([ear_x * 0.98, hinge[1] + 0.002, 0.055]), np.array([ear_x, hinge[1], 0.0])])
-        tubes.append(_tube(ends, radius))
-    across = np.linspace(-0.0095, 0.0095, 8)
-    bridge = np.stack(
-        [
-            middle[0] + across,
-            np.full(8, middle[1] + 0.001) + 0.003 * np.cos(across / 0.0095 * np.pi / 2),
-            np.full(8, front),
-        ],
-        axis=1,
-    )
-    tubes.append(_tube(bridge, radius))
-    return _joined(tubes)
-
-
-def _tube(path: Points, radius: float) -> Mesh:
-    along = unit(np.gradient(path, axis=0))
-    first = unit(np.cross(along, np.array([0.13, 0.31, 0.94])))
-    second = np.cross(along, first)
-    turn = np.linspace(0, 2 * np.pi, 9)[:-1]
-    ring = np.cos(turn)[None, :, None] * first[:, None] + np.sin(turn)[None, :, None] * second[:, None]
-    i, j = np.meshgrid(np.arange(len(path) - 1), np.arange(8), indexing="ij")
-    after = (j + 1) % 8
-    faces = np.stack([i * 8 + j, i * 8 + after, (i + 1) * 8 + after, (i + 1) * 8 + j], axis=-1).reshape(-1, 4)
-    return Mesh(points=(path[:, None] + radius * ring).reshape(-1, 3), faces=faces)

@@ -1,0 +1,39 @@
+"""Parts of a figure as meshes of quads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from countenance.actors.head import Points
+from countenance.actors.surface import unit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Mesh:
+    """Points and quads of a part in neutral pose."""
+
+    points: Points
+    faces: Int[np.ndarray, "F 4"]
+
+
+def joined(meshes: list[Mesh]) -> Mesh:
+    """Several as one."""
+    starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
+    return Mesh(
+        points=np.concatenate([mesh.points for mesh in meshes]),
+        faces=np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=False)]),
+    )
+
+
+def tube(path: Points, radius: float) -> Mesh:
+    """Around a path, eight-sided."""
+    along = unit(np.gradient(path, axis=0))
+    first = unit(np.cross(along, np.array([0.13, 0.31, 0.94])))
+    second = np.cross(along, first)
+    turn = np.linspace(0, 2 * np.pi, 9)[:-1]
+    ring = np.cos(turn)[None, :, None] * first[:, None] + np.sin(turn)[None, :, None] * second[:, None]
+    i, j = np.meshgrid(np.arange(len(path) - 1), np.arange(8), indexing="ij")
+    after = (j + 1) % 8
+    faces = np.stack([i * 8 + j, i * 8 + after, (i + 1) * 8 + after, (i + 1) * 8 + j], axis=-1).reshape(-1, 4)
+    return Mesh(points=(path[:, None] + radius * ring).reshape(-1, 3), faces=faces)
