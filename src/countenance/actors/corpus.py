@@ -23,7 +23,7 @@ from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure
 from countenance.actors.footage import png
 from countenance.actors.performance import draw_performance
-from countenance.actors.render import DETAIL_OF, RENDERING, DrawFigure, RendererName, opened_renderer, render_loaded
+from countenance.actors.render import RENDERING, DrawFigure, RendererName, detail_of, opened_renderer, render_loaded
 from countenance.actors.staging import draw_scene
 from countenance.errors import ActorError, UsageError
 from countenance.progress import Progress
@@ -79,7 +79,7 @@ def make_corpus(folder: Path, spec: CorpusSpec, *, progress: Progress, should_st
             missing = [each for each in range(spec.performances) if each not in there]
             if not missing:
                 continue
-            caster = Caster(build_figure(draw_actor(FIRST_PERSON + number), DETAIL_OF[spec.renderer]))
+            caster = Caster(build_figure(draw_actor(FIRST_PERSON + number), detail_of(spec.renderer, spec.size)))
             renderer.load(caster.figure)
             for each in missing:
                 if should_stop():

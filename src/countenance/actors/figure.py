@@ -31,7 +31,8 @@ from countenance.actors.strands import Lashes, ShortHair, grow_beard, grow_brows
 from countenance.actors.surface import normals
 from countenance.actors.teeth import teeth_row
 
-Detail = Literal["fast", "full"]
+Detail = Literal["fast", "fine", "close", "full"]
+"""The first three for the caster, by the size of the image; the last for Cycles."""
 Tone = Literal["likeness", "performer"]
 """Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
 LOWEST_SHOWN_M = 0.555
@@ -54,6 +55,8 @@ class DetailSettings:
 
 DETAIL: Mapping[Detail, DetailSettings] = {
     "fast": DetailSettings(level=1, texture=512, hair_strands=9_000, hair_radius_m=0.00056, beard_strands=1_500),
+    "fine": DetailSettings(level=1, texture=1024, hair_strands=14_000, hair_radius_m=0.00040, beard_strands=2_500),
+    "close": DetailSettings(level=1, texture=2048, hair_strands=28_000, hair_radius_m=0.00024, beard_strands=5_000),
     "full": DetailSettings(level=2, texture=1024, hair_strands=28_000, hair_radius_m=0.00013, beard_strands=4_500),
 }
 

@@ -20,11 +20,11 @@ from countenance.actors.caster import Caster
 from countenance.actors.figure import Figure, build_figure, build_truth, pose_figure
 from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
 from countenance.actors.render import (
-    DETAIL_OF,
     RENDERING,
     ActorFrame,
     DrawFigure,
     RendererName,
+    detail_of,
     opened_renderer,
     render_figure,
 )
@@ -172,7 +172,7 @@ def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
             _render_training(case, role, actor, number, renderer, folder, progress)
         performance = draw_performance(case.performance, case.plate_frames)
         scene = draw_scene(case.scene, case.plate_frames)
-        detail = DETAIL_OF[case.renderer]
+        detail = detail_of(case.renderer, case.size)
         made: Sequence[tuple[str, Callable[[], Figure]]] = (
             ("plate", lambda: build_figure(performer, detail)),
             ("truth", lambda: build_truth(likeness, performer, "likeness", detail)),
@@ -215,7 +215,7 @@ def _render_training(
 
     def figure() -> Figure:
         if not built:
-            built.append(build_figure(actor, DETAIL_OF[case.renderer]))
+            built.append(build_figure(actor, detail_of(case.renderer, case.size)))
         return built[0]
 
     scene = Scene(seed=0, shots=(REFERENCE_SHOT,))

@@ -22,10 +22,11 @@ from countenance.errors import ActorError
 from countenance.vision.align import angles_of
 
 RendererName = Literal["caster", "cycles"]
-DETAIL_OF: dict[RendererName, Detail] = {"caster": "fast", "cycles": "full"}
+SIZE_OF_DETAIL: tuple[tuple[int, Detail], ...] = ((176, "fast"), (352, "fine"))
+"""Up to which size of image the caster needs no more; beyond, skin and hair would show how coarse they are."""
 FROM_IMAGE_AXES = np.diag([1.0, -1.0, -1.0])
 """A face's axes have y up and z towards the camera, a picture's y down and z away from it."""
-RENDERING = 3
+RENDERING = 4
 """Raised when the same seeds give other pixels, so that no folder mixes two renderings."""
 SAMPLES = 8
 """Of Cycles, a pixel, before its denoiser."""
@@ -115,11 +116,18 @@ def opened_renderer(name: RendererName, *, samples: int = SAMPLES) -> Iterator[D
         yield _WithCycles(worker, Path(folder), samples)
 
 
+def detail_of(renderer: RendererName, size: int) -> Detail:
+    """How finely a figure is built for images of a size."""
+    if renderer == "cycles":
+        return "full"
+    return next((detail for largest, detail in SIZE_OF_DETAIL if size <= largest), "close")
+
+
 def render(
     actor: Actor, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
 ) -> Iterator[ActorFrame]:
     """An actor's performance in a scene, the frames that are asked for."""
-    figure = build_figure(actor, DETAIL_OF[renderer.name])
+    figure = build_figure(actor, detail_of(renderer.name, size))
     return render_figure(figure, performance, scene, renderer, size=size, frames=frames)
 
 
@@ -135,7 +143,7 @@ def truth(
     frames: Iterable[int],
 ) -> Iterator[ActorFrame]:
     """The ground truth: what `render` gives for the performer, with the likeness's face; see `build_truth`."""
-    figure = build_truth(likeness, performer, tone, DETAIL_OF[renderer.name])
+    figure = build_truth(likeness, performer, tone, detail_of(renderer.name, size))
     return render_figure(figure, performance, scene, renderer, size=size, frames=frames)
 
 

@@ -64,11 +64,11 @@ def render(
     """
     from countenance.actors.actor import draw_actor
     from countenance.actors.figure import build_figure
-    from countenance.actors.render import DETAIL_OF
+    from countenance.actors.render import detail_of
 
     person = draw_actor(actor)
     _render(
-        {"": lambda: build_figure(person, DETAIL_OF[renderer])},
+        {"": lambda: build_figure(person, detail_of(renderer, size))},
         {"actor": actor},
         output,
         (performance, scene, shots, frames, size),
@@ -96,9 +96,9 @@ def truth(
     """
     from countenance.actors.actor import draw_actor
     from countenance.actors.figure import build_figure, build_truth
-    from countenance.actors.render import DETAIL_OF
+    from countenance.actors.render import detail_of
 
-    detail = DETAIL_OF[renderer]
+    detail = detail_of(renderer, size)
     face, body = draw_actor(likeness), draw_actor(performer)
     _render(
         {
