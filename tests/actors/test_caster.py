@@ -156,3 +156,14 @@ def test_the_same_seed_gives_the_same_pixels_in_two_processes() -> None:
     ]
     assert runs[0] == runs[1]
     assert len(set(runs[0].split())) == 10
+
+
+def test_looks_that_share_their_rays_are_drawn_as_if_alone(exact: Figure, toned: Figure) -> None:
+    posed = pose_figure(exact, still(20, units={"jawOpen": 0.4}), 0)
+    caster = Caster(exact)
+    own, other = caster.draw_as([caster.look, caster.look_of(toned)], posed, CAMERA, LIGHT, 96)
+    for picture, figure in ((own, exact), (other, toned)):
+        alone = Caster(figure).draw(posed, CAMERA, LIGHT, 96)
+        for name in ("rgb", "labels", "face_mask", "depth"):
+            assert np.array_equal(getattr(picture, name), getattr(alone, name))
+    assert np.abs(own.rgb.astype(int) - other.rgb).mean() > 1

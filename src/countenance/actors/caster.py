@@ -4,6 +4,7 @@ It also makes labels, mask and depth of every frame, whichever renderer made its
 through the middle of each pixel, so that no pixel is a mixture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,6 @@ from countenance.actors.head import RegionName, load_head, sample_map
 from countenance.actors.materials import Look, linear_picture, skin_uv
 from countenance.actors.rays import (
     Hits,
-    Ribbons,
     Triangles,
     Vectors,
     as_ribbons,
@@ -58,24 +58,34 @@ class Caster:
 
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
-        hair = as_ribbons(figure.hair, figure.detail.hair_radius_m, seed=figure.body.hair.seed)
-        self._hair = embree_scene(hair.points, hair.triangles)
-        self._look = self._make_look(figure, hair)
+        self._ribbons = as_ribbons(figure.hair, figure.detail.hair_radius_m, seed=figure.body.hair.seed)
+        self._hair = embree_scene(self._ribbons.points, self._ribbons.triangles)
+        self._openness = self._compute_openness(figure)
+        self.look = self.look_of(figure)
 
     def draw(self, posed: Posed, camera: Camera, light: Light, size: int, *, colour: bool = True) -> Picture:
         """One frame; without `colour` only what is known of it, and the picture is black."""
+        return self.draw_as([self.look] if colour else [], posed, camera, light, size)[0]
+
+    def draw_as(self, looks: Sequence[Look], posed: Posed, camera: Camera, light: Light, size: int) -> list[Picture]:
+        """One frame in each of several looks of the same geometry, which share rays, shadows and labels."""
         triangles, shot_light = gather(self.figure, posed), lighting(light)
         labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
-        weights, total = np.zeros(size * size, np.float32), np.zeros((size * size, 3), np.float32)
+        weights, totals = np.zeros(size * size, np.float32), np.zeros((max(len(looks), 1), size * size, 3), np.float32)
+        known: dict[tuple[bytes, bytes], Float32[np.ndarray, " N"]] = {}
 
         def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
-            rays = np.broadcast_to(direction, places.shape).astype(np.float32)
             places = places.astype(np.float32)
+            key = (direction.tobytes(), places.tobytes())
+            if len(looks) > 1 and key in known:
+                return known[key]
+            rays = np.broadcast_to(direction, places.shape).astype(np.float32)
             lit = np.asarray(triangles.solid.run(places, rays, output=1)["primID"] < 0, np.float32)
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
                 hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
                 lit[open_yet] = self._hair.run(*hair_rays, output=1)["primID"] < 0
+            known[key] = lit
             return lit
 
         for number, (dx, dy) in enumerate(SAMPLES):
@@ -86,15 +96,30 @@ class Caster:
                 labels = self._labels(triangles, hits)
                 along = rays @ camera.rotation[2].astype(np.float32)
                 depth = np.where(np.isfinite(hits.distance), hits.distance * along, 0).astype(np.float32)
-            if colour:
-                seen = shade(self._look, triangles, posed, hits, origin, rays, shot_light, shadow)
-                total += tone_mapped(seen)
-        rgb = np.round(np.clip(total / len(SAMPLES), 0, 1) * 255).astype(np.uint8)
-        return Picture(
-            rgb=rgb.reshape(size, size, 3),
-            labels=labels.reshape(size, size),
-            face_mask=(weights / len(SAMPLES)).reshape(size, size),
-            depth=depth.reshape(size, size),
+            known.clear()
+            for index, look in enumerate(looks):
+                totals[index] += tone_mapped(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow))
+        return [
+            Picture(
+                rgb=np.round(np.clip(total / len(SAMPLES), 0, 1) * 255).astype(np.uint8).reshape(size, size, 3),
+                labels=labels.reshape(size, size),
+                face_mask=(weights / len(SAMPLES)).reshape(size, size),
+                depth=depth.reshape(size, size),
+            )
+            for total in totals
+        ]
+
+    def look_of(self, figure: Figure) -> Look:
+        """What a figure of this very geometry looks like, perhaps in another skin."""
+        rng = np.random.default_rng([figure.body.hair.seed, 11])
+        return Look(
+            figure=figure,
+            texture=linear_picture(figure.skin.rgb),
+            roughness=figure.skin.roughness.astype(np.float32) / 255,
+            skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
+            openness=self._openness,
+            hair=self._ribbons,
+            strand_tint=(0.65 + 0.7 * rng.random(max(len(figure.hair), 1))).astype(np.float32),
         )
 
     def _labels(self, triangles: Triangles, hits: Hits) -> UInt8[np.ndarray, " N"]:
@@ -104,7 +129,7 @@ class Caster:
         skin = found[labels[found] == Part.SKIN]
         weight = spread(triangles.face_weight[:, None], triangles.triangles, hits, skin)[:, 0]
         labels[skin[weight < 0.5]] = Part.NECK
-        uv = skin_uv(self._look.skin_uv, hits, skin)
+        uv = skin_uv(self.look.skin_uv, hits, skin)
         for name, part in REGIONS:
             labels[skin[sample_map(load_head().maps[name], uv) > 0.5]] = part
         labels[hits.is_hair] = Part.HAIR
@@ -112,19 +137,7 @@ class Caster:
         labels[strands] = triangles.parts[hits.strand[strands]]
         return labels
 
-    def _make_look(self, figure: Figure, hair: Ribbons) -> Look:
-        rng = np.random.default_rng([figure.body.hair.seed, 11])
-        return Look(
-            figure=figure,
-            texture=linear_picture(figure.skin.rgb),
-            roughness=figure.skin.roughness.astype(np.float32) / 255,
-            skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
-            openness=self._openness(figure),
-            hair=hair,
-            strand_tint=(0.65 + 0.7 * rng.random(max(len(figure.hair), 1))).astype(np.float32),
-        )
-
-    def _openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:
+    def _compute_openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:
         """How much of the sky each of the skin's points sees, in neutral pose, hair included."""
         points = load_head().skin_levels[figure.detail.level].matrix @ figure.points
         outward = normals(points, figure.skin_faces)
