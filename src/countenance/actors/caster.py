@@ -25,8 +25,9 @@ from countenance.actors.rays import (
     turned_back,
 )
 from countenance.actors.scene import Camera, Light
-from countenance.actors.shading import lighting, shade, tone_mapped
+from countenance.actors.shading import lighting, shade
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
+from countenance.capture.tone import film_curve
 from countenance.vision.parts import Part
 
 SAMPLES = ((0.0, 0.0), (-0.33, -0.24), (0.37, -0.16), (-0.04, 0.4))
@@ -98,7 +99,7 @@ class Caster:
                 depth = np.where(np.isfinite(hits.distance), hits.distance * along, 0).astype(np.float32)
             known.clear()
             for index, look in enumerate(looks):
-                totals[index] += tone_mapped(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow))
+                totals[index] += film_curve(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow))
         return [
             Picture(
                 rgb=np.round(np.clip(total / len(SAMPLES), 0, 1) * 255).astype(np.uint8).reshape(size, size, 3),

@@ -70,16 +70,6 @@ def lit(surface: Surface, rays: Vectors, light: Lighting, shadow: Shadow) -> Col
     return np.asarray(surface.albedo * diffuse + specular, np.float32)
 
 
-def tone_mapped(light: Colours) -> Colours:
-    """As a camera would: highlights roll off, the middle keeps its contrast; sRGB 0–1.
-
-    The same curve as Cycles' frames have, Blender's "Filmic" with "Medium High Contrast", fitted to a ramp of greys: at
-    most 0.0063 off from 1/256 to 64.
-    """
-    stops = np.log2(np.clip(light, 2**-10, 2**6))
-    return np.asarray(1 / (1 + np.exp(-(1.6264 + stops * (0.7120 + stops * (0.02631 + stops * 0.002065))))), np.float32)
-
-
 def _surface(
     look: Look, triangles: Triangles, posed: Posed, hits: Hits, origin: Vectors, rays: Vectors, rows: Rows
 ) -> Surface:

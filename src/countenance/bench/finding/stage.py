@@ -21,8 +21,8 @@ from countenance.actors.light import look_up, surroundings
 from countenance.actors.performance import Performance
 from countenance.actors.render import FROM_IMAGE_AXES
 from countenance.actors.scene import Camera, Light, Shot
-from countenance.actors.shading import tone_mapped
 from countenance.bench.finding.script import FRAME_WH, LARGE_PX, ClipSpec, Plan, Script, Standing, Thing, Xy
+from countenance.capture.tone import film_curve
 from countenance.geometry import transform_points
 from countenance.vision.align import angles_of
 from countenance.vision.parts import FACE_PARTS, Part
@@ -133,7 +133,7 @@ def _background(shot: Shot, canvas_wh: tuple[int, int], rng: np.random.Generator
     x, y = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
     rays = np.stack([x / focal_px, y / focal_px, np.ones_like(x)], axis=-1).reshape(-1, 3) @ camera.rotation
     light: Light = shot.light
-    seen = tone_mapped(look_up(surroundings(light).softened, rays.astype(np.float32))).reshape(height, width, 3)
+    seen = film_curve(look_up(surroundings(light).softened, rays.astype(np.float32))).reshape(height, width, 3)
     texture = np.zeros((height, width), np.float32)
     for cells, strength in ((6, 0.08), (14, 0.06), (40, 0.03)):
         noise = rng.normal(0, strength, (cells, cells)).astype(np.float32)

@@ -1,0 +1,69 @@
+"""Filming: rendered frames in, the frames that somebody's camera recorded out.
+
+Order: lens, shutter, sensor (with white balance before colours are interpolated), tone curve, noise reduction,
+sharpening, codecs. Up to the tone curve everything works on scene-linear light.
+
+Before encoding, what a pixel becomes depends on a few pixels around it and on the capture, never on the frame as a
+whole: no automatic exposure, no automatic white balance. So two scenes that differ in a face, filmed with the same
+capture, are equal outside of that face and the few pixels that blur, motion and sharpening reach.
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import repeat
+
+import numpy as np
+from jaxtyping import UInt8
+
+from countenance.capture.codec import recorded
+from countenance.capture.lens import through_lens
+from countenance.capture.processing import Developer
+from countenance.capture.sensor import sensed
+from countenance.capture.settings import Capture
+from countenance.capture.shutter import Motion, exposed
+from countenance.capture.tone import scene_light
+
+Rgb = UInt8[np.ndarray, "H W 3"]
+_NOISE = 61
+
+
+def film_frames(
+    frames: Iterable[Rgb], capture: Capture, *, frame_rate: Fraction, motion: Iterable[Motion] | None = None
+) -> Iterator[Rgb]:
+    """A clip as filmed, one frame for each; without `motion` nothing is blurred by it or sheared.
+
+    Frames stream: only what encoders look ahead at is kept.
+    """
+    filmed = develop_frames(frames, capture, frame_rate=frame_rate, motion=motion)
+    for codec in capture.codecs:
+        filmed = recorded(filmed, codec, frame_rate)
+    return filmed
+
+
+def develop_frames(
+    frames: Iterable[Rgb], capture: Capture, *, frame_rate: Fraction, motion: Iterable[Motion] | None = None
+) -> Iterator[Rgb]:
+    """What the camera hands to its encoder."""
+    developer = Developer(processing=capture.processing)
+    motions = repeat(None) if motion is None else motion
+    for number, (rgb, moves) in enumerate(zip(frames, motions, strict=motion is not None)):
+        rng = np.random.default_rng([capture.seed, _NOISE, number])
+        yield developer.develop(_sensed(rgb, capture, float(frame_rate), moves, rng))
+
+
+def film_image(rgb: Rgb, capture: Capture) -> Rgb:
+    """A single frame as filmed: without motion, and each codec has the quantiser that its bit rate gives."""
+    rng = np.random.default_rng([capture.seed, _NOISE, 0])
+    filmed = Developer(processing=capture.processing).develop(_sensed(rgb, capture, 1.0, None, rng))
+    for codec in capture.codecs:
+        (filmed,) = recorded([filmed], codec, Fraction(25), is_still=True)
+    return filmed
+
+
+def _sensed(
+    rgb: Rgb, capture: Capture, frame_rate: float, motion: Motion | None, rng: np.random.Generator
+) -> np.ndarray:
+    light = through_lens(scene_light(rgb), capture.lens)
+    if motion is not None:
+        light = exposed(light, motion, capture.shutter, frame_rate)
+    return sensed(light, capture.sensor, capture.processing.white_balance_rgb, rng)
