@@ -8,6 +8,7 @@ SOURCE = Path(__file__).parents[1] / "src/countenance"
 ALLOWED = {
     "media/writer.py": "the one way out of a project, behind publish",
     "actors/footage.py": "clips of synthetic actors",
+    "actors/triples_files.py": "strips of synthetic actors, in memory",
     "actors/corpus.py": "packed crops of synthetic actors",
     "bench/finding/footage.py": "clips of synthetic actors",
     "bench/finding/sheet.py": "contact sheets of synthetic actors",

@@ -15,7 +15,15 @@ COMMANDS = (
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
-    *("actors setup", "actors render", "actors truth", "actors sheet", "actors corpus", "actors pack"),
+    *(
+        "actors setup",
+        "actors render",
+        "actors truth",
+        "actors sheet",
+        "actors triples",
+        "actors corpus",
+        "actors pack",
+    ),
     *("bench truth", "bench speed", "bench judge", "bench prepare"),
 )
 HEAVY = {

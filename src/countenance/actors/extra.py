@@ -20,6 +20,11 @@ def spatial() -> ModuleType:
     return _imported("scipy.spatial")
 
 
+def optimize() -> ModuleType:
+    """`scipy.optimize`; raises ActorError where the extra isn't installed."""
+    return _imported("scipy.optimize")
+
+
 @cache
 def embree() -> tuple[type, type, Any]:
     """Embree's scene and triangle mesh, and the device that scenes share: making one takes longer than most scenes.

@@ -7,6 +7,7 @@ import typer
 
 from countenance.cli.options import Json
 from countenance.cli.shell import console, count, print_json, stops_on_interrupt
+from countenance.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,6 +142,50 @@ def sheet(
 
 
 @app.command()
+def triples(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; by default one in the cache.", readable=False)
+    ] = None,
+    people: Annotated[int, typer.Option("--people", min=2, help="How many actors.")] = 300,
+    performances: Annotated[int, typer.Option("--performances", min=1, help="Short ones, eight frames each.")] = 3_000,
+    size: Size = 256,
+    share_512: Annotated[
+        float, typer.Option("--share-512", min=0, max=1, help="Fraction of the actors seen at 512 pixels.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option("--seed", min=1, max=900, help="Of the plan; another gives other people.")] = 1,
+    part: Annotated[
+        str, typer.Option("--part", help="`2/8`: the second of eight parts, for several machines.")
+    ] = "1/1",
+    processes: Annotated[int, typer.Option("--processes", min=1, help="How many at once.")] = 1,
+    json: Json = False,
+) -> None:
+    """Render plates, their ground truths in both skins, and other performances of each likeness, to train on.
+
+    Run again to resume. `--verbose` logs the time left.
+
+    Example: countenance actors triples --people 300 --performances 3000 --processes 4
+    """
+    from dataclasses import asdict
+
+    from countenance.actors.cache import cache_folder
+    from countenance.actors.triples import make_triples
+    from countenance.actors.triples_plan import TriplesSpec
+    from countenance.cli.display import Bars
+
+    spec = TriplesSpec(seed=seed, people=people, performances=performances, size=size, share_large=share_512)
+    folder = output or cache_folder() / "triples" / f"{people}x{performances}-{size}-{seed}"
+    with Bars() as progress, stops_on_interrupt() as should_stop:
+        state = make_triples(
+            folder, spec, part=_part(part), processes=processes, progress=progress, should_stop=should_stop
+        )
+    console.print(f"{state.takes_done:,} of {count(state.takes, 'take')} in {folder}")
+    if state.cpu_s_a_take:
+        console.print(f"{state.cpu_s_a_take:.1f} CPU-seconds a take")
+    if json:
+        print_json({**asdict(state), "folder": folder})
+
+
+@app.command()
 def corpus(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; by default one in the cache.", readable=False)
@@ -197,6 +242,13 @@ def pack(
     console.print(f"{count(performances, 'performance')} on {count(people, 'actor')} in {output}, {megabytes:.1f} MB")
     if json:
         print_json({"file": output, "performances": performances, "actors": people, "megabytes": round(megabytes, 1)})
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal()):
+        raise UsageError(f"expected a part such as 2/8, got {text!r}; the first number counts from 1")
+    return int(number), int(of)
 
 
 def _render(
