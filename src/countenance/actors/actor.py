@@ -3,16 +3,18 @@
 The draw is fair by design: skin tone runs evenly from lightest to darkest, age evenly from 20 to 75, half are female.
 Successive seeds step evenly through tone, age and sex (a low-discrepancy sequence), so that any range of seeds is a
 fair sample. Base heads, freckles, colours of hair and eyes, and curl lean with tone; grey, lines, brows and
-baldness with age; kinds of hair, beards, brows, build and lips with sex. Details of the face depend on none of them.
+baldness with age; kinds of hair, beards, brows, build and lips with sex. The face's main distances are those of people
+of the actor's sex (`proportions.py`); some details follow age and build; the others depend on nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from countenance.actors.head import load_head
+from countenance.actors.proportions import detail_targets, draw_measures, fitted_details
 
 HairKind = Literal["bald", "buzz", "crop", "curls", "parted", "swept", "bob", "tied"]
 Colour = tuple[float, float, float]
@@ -40,71 +42,154 @@ CLOTHS = np.array(
 )
 
 DETAILS: Mapping[str, float] = {
-    # How far each detail of the face usually lies from the mean: the standard deviation of its weight.
-    "head-scale-depth": 0.3,
-    "head-scale-horiz": 0.3,
-    "head-scale-vert": 0.3,
-    "head-fat": 0.3,
-    "head-angle": 0.3,
-    "forehead-nubian": 0.25,
-    "forehead-scale-vert": 0.35,
-    "forehead-temple": 0.4,
-    "forehead-trans": 0.3,
-    "eyebrows-angle": 0.4,
-    "eyebrows-trans": 0.35,
-    "eye-bag": 0.3,
-    "eye-corner1": 0.4,
-    "eye-corner2": 0.4,
-    "eye-epicanthus": 0.3,
-    "eye-eyefold": 0.35,
-    "eye-height2": 0.3,
-    "eye-push1": 0.25,
-    "eye-push2": 0.25,
-    "eye-scale": 0.35,
-    "eye-trans": 0.3,
-    "nose-base": 0.4,
-    "nose-curve": 0.4,
-    "nose-flaring": 0.4,
-    "nose-greek": 0.3,
-    "nose-hump": 0.4,
-    "nose-nostrils-width": 0.35,
-    "nose-point": 0.4,
-    "nose-point-width": 0.4,
-    "nose-scale-depth": 0.35,
-    "nose-scale-horiz": 0.4,
-    "nose-scale-vert": 0.4,
-    "nose-volume": 0.4,
-    "nose-width1": 0.4,
-    "nose-width2": 0.4,
-    "mouth-angles": 0.25,
-    "mouth-cupidsbow": 0.35,
-    "mouth-lowerlip-height": 0.35,
-    "mouth-lowerlip-volume": 0.45,
-    "mouth-philtrum-volume": 0.35,
-    "mouth-scale-horiz": 0.4,
-    "mouth-scale-vert": 0.3,
-    "mouth-trans": 0.3,
-    "mouth-upperlip-height": 0.35,
-    "mouth-upperlip-volume": 0.45,
-    "chin-bones": 0.35,
-    "chin-cleft": 0.25,
-    "chin-height": 0.4,
-    "chin-jaw-drop": 0.3,
-    "chin-prognathism": 0.25,
-    "chin-prominent": 0.35,
-    "chin-width": 0.45,
-    "cheek-bones": 0.45,
-    "cheek-inner": 0.3,
-    "cheek-trans": 0.3,
-    "cheek-volume": 0.35,
-    "ear-scale": 0.35,
-    "ear-wing": 0.3,
-    "ear-lobe": 0.4,
-    "neck-scale-horiz": 0.3,
+    # How far each detail of the face usually lies from its mean: the standard deviation of its weight.
+    "face-breadth-decr|incr": 0.8,
+    "skull-breadth-decr|incr": 0.6,
+    "jaw-breadth-decr|incr": 0.8,
+    "head-scale-depth-decr|incr": 0.3,
+    "head-scale-horiz-decr|incr": 0.12,
+    "head-scale-vert-decr|incr": 0.3,
+    "head-angle-in|out": 0.3,
+    "forehead-nubian-decr|incr": 0.25,
+    "forehead-scale-vert-decr|incr": 0.4,
+    "forehead-temple-decr|incr": 0.4,
+    "forehead-trans-backward|forward": 0.35,
+    "eyebrows-angle-down|up": 0.4,
+    "eyebrows-trans-down|up": 0.4,
+    "eyebrows-trans-backward|forward": 0.35,
+    "eye-bag-decr|incr": 0.35,
+    "eye-corner1-down|up": 0.45,
+    "eye-corner2-down|up": 0.45,
+    "eye-epicanthus-in|out": 0.3,
+    "eye-eyefold-down|up": 0.35,
+    "eye-eyefold-concave|convex": 0.35,
+    "eye-height1-decr|incr": 0.3,
+    "eye-height2-decr|incr": 0.35,
+    "eye-height3-decr|incr": 0.3,
+    "eye-push1-in|out": 0.3,
+    "eye-push2-in|out": 0.25,
+    "eye-scale-decr|incr": 0.3,
+    "eye-trans-down|up": 0.3,
+    "eye-trans-in|out": 0.3,
+    "nose-base-down|up": 0.4,
+    "nose-compression-compress|uncompress": 0.35,
+    "nose-curve-concave|convex": 0.45,
+    "nose-flaring-decr|incr": 0.4,
+    "nose-greek-decr|incr": 0.35,
+    "nose-hump-decr|incr": 0.4,
+    "nose-nostrils-angle-down|up": 0.35,
+    "nose-nostrils-width-decr|incr": 0.3,
+    "nose-point-down|up": 0.45,
+    "nose-point-width-decr|incr": 0.45,
+    "nose-scale-depth-decr|incr": 0.4,
+    "nose-scale-horiz-decr|incr": 0.4,
+    "nose-scale-vert-decr|incr": 0.4,
+    "nose-septumangle-decr|incr": 0.3,
+    "nose-trans-down|up": 0.25,
+    "nose-volume-decr|incr": 0.4,
+    "nose-width1-decr|incr": 0.45,
+    "nose-width2-decr|incr": 0.45,
+    "nose-width3-decr|incr": 0.3,
+    "mouth-angles-down|up": 0.3,
+    "mouth-cupidsbow-decr|incr": 0.4,
+    "mouth-cupidsbow-width-decr|incr": 0.35,
+    "mouth-lowerlip-height-decr|incr": 0.35,
+    "mouth-lowerlip-volume-decr|incr": 0.5,
+    "mouth-lowerlip-width-decr|incr": 0.3,
+    "mouth-philtrum-volume-decr|incr": 0.35,
+    "mouth-scale-horiz-decr|incr": 0.4,
+    "mouth-scale-vert-decr|incr": 0.35,
+    "mouth-trans-down|up": 0.35,
+    "mouth-trans-backward|forward": 0.3,
+    "mouth-upperlip-height-decr|incr": 0.35,
+    "mouth-upperlip-volume-decr|incr": 0.5,
+    "mouth-upperlip-width-decr|incr": 0.3,
+    "chin-bones-decr|incr": 0.4,
+    "chin-cleft-decr|incr": 0.3,
+    "chin-height-decr|incr": 0.4,
+    "chin-jaw-drop-decr|incr": 0.3,
+    "chin-prognathism-decr|incr": 0.3,
+    "chin-prominent-decr|incr": 0.4,
+    "chin-width-decr|incr": 0.5,
+    "cheek-bones-decr|incr": 0.5,
+    "cheek-inner-decr|incr": 0.35,
+    "cheek-trans-down|up": 0.35,
+    "cheek-volume-decr|incr": 0.4,
+    "ear-scale-decr|incr": 0.35,
+    "ear-wing-decr|incr": 0.35,
+    "ear-lobe-decr|incr": 0.4,
+    "ear-flap-decr|incr": 0.3,
+    "neck-scale-horiz-decr|incr": 0.3,
 }
 STRENGTH = 0.8
 """Limit over all details together; beyond it faces become caricatures."""
-OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex"}
+DISTINCT, DISTINCTNESS = 9, 1.9
+"""So many details are this many times further from the mean than the others, and make a face unmistakable."""
+TOGETHER: tuple[Mapping[str, float], ...] = (
+    {
+        "nose-scale-vert-decr|incr": 0.5,
+        "nose-scale-depth-decr|incr": 0.5,
+        "nose-hump-decr|incr": 0.5,
+        "nose-point-down|up": -0.4,
+    },
+    {
+        "nose-point-width-decr|incr": 0.5,
+        "nose-width2-decr|incr": 0.5,
+        "nose-volume-decr|incr": 0.5,
+        "nose-width1-decr|incr": 0.4,
+    },
+    {"mouth-lowerlip-volume-decr|incr": 0.5, "mouth-upperlip-volume-decr|incr": 0.5, "mouth-scale-vert-decr|incr": 0.4},
+    {
+        "eye-scale-decr|incr": 0.4,
+        "eye-height2-decr|incr": 0.5,
+        "eyebrows-trans-down|up": 0.5,
+        "eyebrows-trans-backward|forward": -0.4,
+    },
+    {"eye-corner1-down|up": -0.4, "eye-corner2-down|up": 0.6, "eyebrows-angle-down|up": 0.5},
+    {
+        "chin-prominent-decr|incr": 0.5,
+        "chin-bones-decr|incr": 0.5,
+        "chin-width-decr|incr": 0.4,
+        "cheek-bones-decr|incr": 0.4,
+    },
+    {"forehead-scale-vert-decr|incr": 0.5, "forehead-trans-backward|forward": 0.5, "forehead-temple-decr|incr": 0.3},
+)
+"""Details that go together in people: with what weight each follows a common cause, in its own spread."""
+LARGER_EYES = 0.2
+"""Of all; the base heads' eyes are small beside those of people."""
+FLESH: Mapping[str, float] = {
+    "cheek-volume-decr|incr": 0.35,
+    "cheek-bones-decr|incr": -0.25,
+    "cheek-inner-decr|incr": 0.2,
+    "neck-scale-horiz-decr|incr": 0.25,
+    "eye-bag-decr|incr": 0.1,
+}
+"""What a heavy build does to a face, and a lean one the other way round."""
+AGEING: Mapping[str, float] = {
+    "eye-bag-decr|incr": 0.35,
+    "eye-eyefold-down|up": -0.25,
+    "eyebrows-trans-down|up": -0.15,
+    "cheek-trans-down|up": -0.25,
+    "cheek-inner-decr|incr": -0.2,
+    "mouth-angles-down|up": -0.25,
+    "mouth-lowerlip-volume-decr|incr": -0.25,
+    "mouth-upperlip-volume-decr|incr": -0.3,
+    "nose-point-down|up": -0.25,
+    "ear-lobe-decr|incr": 0.35,
+    "ear-scale-decr|incr": 0.2,
+}
+"""What age does to details, from half this much less in the young to half this much more in the old."""
+ALONE: Mapping[str, float] = {"head-age-incr": 0.5, "mouth-laugh-lines-in": 0.6, "neck-double-incr": 0.5}
+"""Targets towards one side only: their weight in the very old or, the last, in the heaviest."""
+RESTING: tuple[tuple[str, str], ...] = (
+    ("mouthFrown", "mouthSmile"),
+    ("browDown", "browInnerUp"),
+    ("eyeSquint", "eyeWide"),
+    ("mouthPress", "mouthUpperUp"),
+    ("noseSneer", "cheekSquint"),
+)
+"""Face units that a face at rest keeps a little of: either one or the other, not quite alike on both sides."""
+RESTING_SPREAD = 0.1
 OUTLINES = ("oval", "round", "square", "rectangular", "triangular", "diamond", "invertedtriangular")
 
 
@@ -200,6 +285,20 @@ class Actor:
     glasses: Glasses | None
     cloth_rgb: Colour
 
+    @property
+    def macros(self) -> dict[str, float]:
+        """Weights of the targets for base heads, sex, age and build."""
+        weights: dict[str, float] = {}
+        for sex, sex_share in (("female", 1 - self.sex), ("male", self.sex)):
+            for age, age_share in (("young", 1 - self.age), ("old", self.age)):
+                for number, base_share in enumerate(self.base_weights):
+                    weights[f"base{number}-{sex}-{age}"] = sex_share * age_share * base_share
+                for muscle, muscle_share in _three(self.muscle, "muscle"):
+                    for build, build_share in _three(self.weight, "weight"):
+                        share = sex_share * age_share * muscle_share * build_share
+                        weights[f"build-{sex}-{age}-{muscle}-{build}"] = share
+        return weights
+
 
 def draw_actor(seed: int) -> Actor:
     """The actor of a seed; one seed always gives the same one."""
@@ -242,14 +341,14 @@ def draw_actor(seed: int) -> Actor:
             thickness_m=float(rng.uniform(0.0014, 0.0030)),
         )
     iris_place = float(np.clip(rng.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
-    return Actor(
+    actor = Actor(
         seed=seed,
         sex=sex,
         age=age,
         base_weights=(float(base[0]), float(base[1]), float(base[2])),
         muscle=float(np.clip(rng.normal(0.55 if male else 0.45, 0.22), 0, 1)),
         weight=float(np.clip(rng.normal(0.5, 0.22), 0.05, 1.0)),
-        shape=_draw_shape(rng),
+        shape={},
         skin=skin,
         iris_rgb=_along(IRISES, iris_place),
         teeth_rgb=_mix(
@@ -268,6 +367,7 @@ def draw_actor(seed: int) -> Actor:
         glasses=glasses,
         cloth_rgb=_rgb(CLOTHS[rng.integers(len(CLOTHS))]),
     )
+    return replace(actor, shape=_draw_shape(actor))
 
 
 def _even(seed: int) -> tuple[float, float, float]:
@@ -277,24 +377,47 @@ def _even(seed: int) -> tuple[float, float, float]:
     return places[0], places[1], places[2]
 
 
-def _draw_shape(rng: np.random.Generator) -> dict[str, float]:
-    """Details to both sides of the mean, one or two outlines, and the small differences between left and right."""
-    names = load_head().targets
-    shape: dict[str, float] = {}
-    for detail, usual in DETAILS.items():
-        spread = STRENGTH * usual
-        weight = float(np.clip(rng.normal(0, spread), -2.0 * spread, 2.0 * spread))
-        for low, high in OPPOSITES.items():
-            name = f"detail-{detail}-{high if weight > 0 else low}"
-            if name in names:
-                shape[name] = min(abs(weight), 0.9)
-                break
+def _draw_shape(actor: Actor) -> dict[str, float]:
+    """Details fitted to drawn distances, outlines, differences between left and right, the expression at rest."""
+    rng = np.random.default_rng([actor.seed, 51])
+    names = list(DETAILS)
+    drawn = rng.normal(size=len(names))
+    drawn[rng.choice(len(names), DISTINCT, replace=False)] *= DISTINCTNESS
+    common = dict.fromkeys(names, 0.0)
+    for group in TOGETHER:
+        cause = rng.normal()
+        for name, share in group.items():
+            common[name] += share * cause
+            drawn[names.index(name)] *= (1 - share**2) ** 0.5
+    spreads = {name: STRENGTH * usual for name, usual in DETAILS.items()}
+    details = {
+        name: spreads[name] * float(np.clip(own + common[name], -2.2, 2.2))
+        for name, own in zip(names, drawn, strict=True)
+    }
+    details["eye-scale-decr|incr"] += LARGER_EYES
+    heavy, old = 2 * actor.weight - 1, actor.age - 0.5
+    for name, share in FLESH.items():
+        details[name] += share * heavy
+    for name, share in AGEING.items():
+        details[name] += share * old
+    alone = {"head-age-incr": actor.age, "mouth-laugh-lines-in": actor.age, "neck-double-incr": max(heavy, 0.0)}
+    fixed = {f"detail-{name}": ALONE[name] * part for name, part in alone.items()}
     for outline in rng.choice(OUTLINES, 2, replace=False):
-        shape[f"detail-head-{outline}"] = float(rng.uniform(0.0, 0.45))
-    uneven = [name for name in sorted(names) if name.startswith("detail-asym-")]
-    for name in rng.choice(uneven, 6, replace=False):
-        shape[str(name)] = float(rng.uniform(0, 0.35))
-    return shape
+        fixed[f"detail-head-{outline}"] = float(rng.uniform(0.0, 0.45))
+    uneven = [name for name in sorted(load_head().targets) if name.startswith("detail-asym-")]
+    for name in rng.choice(uneven, 8, replace=False):
+        fixed[str(name)] = float(rng.uniform(0, 0.35))
+    for units in RESTING:
+        strength = rng.normal(0, RESTING_SPREAD)
+        for side in ("Left", "Right"):
+            name = f"unit-{units[int(strength > 0)]}"
+            fixed[name if name in load_head().targets else name + side] = abs(strength) * float(rng.uniform(0.6, 1.0))
+    wanted = draw_measures(rng, male=actor.sex > 0.5, base_weights=actor.base_weights)
+    fitted = fitted_details(details, spreads, {**actor.macros, **fixed}, wanted)
+    for name, weight in fitted.items():
+        low, high = detail_targets(name)
+        fixed[high if weight > 0 else low] = abs(weight)
+    return fixed
 
 
 def _draw_hair(rng: np.random.Generator, *, male: bool, age: float, tone: float, rgb: Colour) -> Hair:
@@ -344,6 +467,13 @@ def skin_tone(skin: Skin) -> Colour:
     """The skin's colour as a whole."""
     red, green, blue = _along(TONES, skin.tone)
     return red * (1 + 0.02 * skin.warmth), green, blue * (1 - 0.06 * skin.warmth)
+
+
+def _three(value: float, what: str) -> list[tuple[str, float]]:
+    """Weights of the lower extreme, the average and the upper extreme."""
+    if value < 0.5:
+        return [(f"min{what}", 1 - 2 * value), (f"average{what}", 2 * value)]
+    return [(f"average{what}", 2 - 2 * value), (f"max{what}", 2 * value - 1)]
 
 
 def _mix(one: Colour, other: np.ndarray, part: float) -> Colour:

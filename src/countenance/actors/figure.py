@@ -111,17 +111,7 @@ class Posed:
 def neutral_points(actor: Actor) -> Points:
     """The template's points in the shape of an actor."""
     targets = load_head().targets
-    weights: dict[str, float] = {}
-    sexes = {"female": 1 - actor.sex, "male": actor.sex}
-    ages = {"young": 1 - actor.age, "old": actor.age}
-    for sex, sex_part in sexes.items():
-        for age, age_part in ages.items():
-            for number, base_part in enumerate(actor.base_weights):
-                weights[f"base{number}-{sex}-{age}"] = sex_part * age_part * base_part
-            for muscle, muscle_part in _three(actor.muscle, "muscle"):
-                for build, build_part in _three(actor.weight, "weight"):
-                    weights[f"build-{sex}-{age}-{muscle}-{build}"] = sex_part * age_part * muscle_part * build_part
-    known = {name: weight for name, weight in {**weights, **actor.shape}.items() if name in targets and weight}
+    known = {name: weight for name, weight in {**actor.macros, **actor.shape}.items() if name in targets and weight}
     head = load_head()
     points = moved(head.points, known)
     # Tall and short look into the same camera.
@@ -241,13 +231,6 @@ def _fitted(face_points: Points, body_points: Points) -> Points:
 def _between_eyes(points: Points) -> Float[np.ndarray, "3"]:
     parts = load_head().parts
     return np.asarray((points[parts["eye_left"]].mean(axis=0) + points[parts["eye_right"]].mean(axis=0)) / 2)
-
-
-def _three(value: float, what: str) -> list[tuple[str, float]]:
-    """Weights of the lower extreme, the average and the upper extreme."""
-    if value < 0.5:
-        return [(f"min{what}", 1 - 2 * value), (f"average{what}", 2 * value)]
-    return [(f"average{what}", 2 - 2 * value), (f"max{what}", 2 * value - 1)]
 
 
 def _lid_units(gaze_yaw: float, gaze_pitch: float) -> dict[str, float]:

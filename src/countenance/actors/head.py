@@ -68,6 +68,7 @@ def load_head() -> Head:
     skin_faces = arrays["skin_faces"].astype(np.int64)
     skin_uv = arrays["skin_uv"]
     points = arrays["points"].astype(np.float64)
+    targets |= _side_targets(arrays["points"].astype(np.float64))
     maps = {name: arrays[f"map_{name}"] for name in ("face", "lips", "ears", "inside_mouth", "eyelids")}
     parts = {name.removeprefix("part_"): arrays[name].astype(np.int64) for name in arrays if name.startswith("part_")}
     once = subdivide(skin_faces, skin_uv, len(points))
@@ -155,6 +156,37 @@ def pose(points: Points, matrices: Mapping[str, Matrix]) -> Points:
     for weight, bone in zip(weights, BONES, strict=True):
         result += weight[:, None] * transform(matrices[bone], points)
     return np.asarray(result)
+
+
+def _side_targets(points: Points) -> dict[str, tuple[Int[np.ndarray, " K"], Float32[np.ndarray, "K 3"]]]:
+    """Breadth of the face beside the features, of the skull behind it and of the jaw's angle; weight one: 1 cm a side.
+
+    The data has no target for them: its own scale eyes, nose and mouth along with the head, or only push outwards.
+    """
+    x, y, z = points.T
+    side = np.sign(x) * _smooth((np.abs(x) - 0.036) / 0.030)
+    above_neck = _smooth((y - 0.610) / 0.05)
+    skull = _smooth((y - 0.735) / 0.05)
+    angle = np.sign(x) * _smooth((np.abs(x) - 0.012) / 0.03)
+    jaw = 0.01 * angle * _smooth((0.708 - y) / 0.042) * _smooth((y - 0.600) / 0.035) * _smooth((0.140 - z) / 0.045)
+    jaw *= _smooth((z - 0.020) / 0.040)
+    found = {}
+    for name, offset in (
+        ("face-breadth", 0.01 * side * above_neck * (1 - skull)),
+        ("skull-breadth", 0.01 * side * skull * _smooth((0.095 - z) / 0.06)),
+        ("jaw-breadth", jaw),
+    ):
+        rows = np.flatnonzero(np.abs(offset) > 1e-5)
+        outwards = np.zeros((len(rows), 3), np.float32)
+        outwards[:, 0] = offset[rows]
+        found[f"detail-{name}-decr"], found[f"detail-{name}-incr"] = (rows, -outwards), (rows, outwards)
+    return found
+
+
+def _smooth(place: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """From 0 to 1 with soft ends."""
+    at = np.clip(place, 0, 1)
+    return np.asarray(at * at * (3 - 2 * at))
 
 
 def _face_weight(
