@@ -13,6 +13,7 @@ from jaxtyping import Float32, UInt8
 from countenance.actors.figure import Figure, Posed
 from countenance.actors.head import RegionName, load_head, sample_map
 from countenance.actors.materials import Look, linear_picture, skin_uv
+from countenance.actors.motion import Around, hit_motion
 from countenance.actors.rays import (
     Hits,
     Triangles,
@@ -52,6 +53,8 @@ class Picture:
     """0–1: how much of a pixel shows the face that is replaced."""
     depth: Float32[np.ndarray, "S S"]
     """Metres along the view at each pixel's middle; 0 where nothing is."""
+    motion_xy: Float32[np.ndarray, "S S 2"] | None = None
+    """Pixels a frame of what is at each pixel's middle; where it was asked for."""
 
 
 class Caster:
@@ -64,15 +67,30 @@ class Caster:
         self._openness = self._compute_openness(figure)
         self.look = self.look_of(figure)
 
-    def draw(self, posed: Posed, camera: Camera, light: Light, size: int, *, colour: bool = True) -> Picture:
+    def draw(
+        self,
+        posed: Posed,
+        camera: Camera,
+        light: Light,
+        size: int,
+        *,
+        colour: bool = True,
+        around: Around | None = None,
+    ) -> Picture:
         """One frame; without `colour` only what is known of it, and the picture is black."""
-        return self.draw_as([self.look] if colour else [], posed, camera, light, size)[0]
+        return self.draw_as([self.look] if colour else [], posed, camera, light, size, around)[0]
 
-    def draw_as(self, looks: Sequence[Look], posed: Posed, camera: Camera, light: Light, size: int) -> list[Picture]:
-        """One frame in each of several looks of the same geometry, which share rays, shadows and labels."""
+    def draw_as(
+        self, looks: Sequence[Look], posed: Posed, camera: Camera, light: Light, size: int, around: Around | None = None
+    ) -> list[Picture]:
+        """One frame in each of several looks of the same geometry, which share rays, shadows and labels.
+
+        With the poses `around` it, the motion of each pixel too.
+        """
         triangles, shot_light = gather(self.figure, posed), lighting(light)
         labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
         weights, totals = np.zeros(size * size, np.float32), np.zeros((max(len(looks), 1), size * size, 3), np.float32)
+        motion: Float32[np.ndarray, "N 2"] | None = None
         known: dict[tuple[bytes, bytes], Float32[np.ndarray, " N"]] = {}
 
         def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
@@ -97,6 +115,8 @@ class Caster:
                 labels = self._labels(triangles, hits)
                 along = rays @ camera.rotation[2].astype(np.float32)
                 depth = np.where(np.isfinite(hits.distance), hits.distance * along, 0).astype(np.float32)
+                if around is not None:
+                    motion = hit_motion(self.figure, triangles, hits, posed, around, origin, rays, camera, size)
             known.clear()
             for index, look in enumerate(looks):
                 totals[index] += film_curve(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow))
@@ -106,6 +126,7 @@ class Caster:
                 labels=labels.reshape(size, size),
                 face_mask=(weights / len(SAMPLES)).reshape(size, size),
                 depth=depth.reshape(size, size),
+                motion_xy=None if motion is None else motion.reshape(size, size, 2),
             )
             for total in totals
         ]

@@ -76,11 +76,11 @@ def camera_rays(camera: Camera, size: int, dx: float, dy: float) -> tuple[Vector
     return np.broadcast_to(camera.position.astype(np.float32), rays.shape).copy(), rays
 
 
-def gather(figure: Figure, posed: Posed) -> Triangles:
-    """Everything of a frame that changes its shape, as triangles."""
+def _solids(figure: Figure, posed: Posed) -> list[tuple[Part, np.ndarray, np.ndarray, Colour, float]]:
+    """Part, points, quads, colour and face weight of each mesh; skin has weights of its own."""
     glasses = figure.body.glasses
     none = (0.0, 0.0, 0.0)
-    meshes: list[tuple[Part, np.ndarray, np.ndarray, Colour, float]] = [
+    return [
         (Part.SKIN, posed.skin, figure.skin_faces, none, 0.0),
         (Part.EYE, posed.eye_left, figure.eye.faces, none, 1.0),
         (Part.EYE, posed.eye_right, figure.eye.faces, none, 1.0),
@@ -90,6 +90,16 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         (Part.CLOTH, posed.cloth, figure.cloth.faces, figure.body.cloth_rgb, 0.0),
         (Part.GLASSES, posed.glasses, figure.glasses.faces, glasses.rgb if glasses else none, 0.0),
     ]
+
+
+def solid_points(figure: Figure, posed: Posed) -> Float32[np.ndarray, "Q 3"]:
+    """Where `gather` puts the points of solids, in its order."""
+    return np.concatenate([xyz for _, xyz, _, _, _ in _solids(figure, posed)]).astype(np.float32)
+
+
+def gather(figure: Figure, posed: Posed) -> Triangles:
+    """Everything of a frame that changes its shape, as triangles."""
+    meshes = _solids(figure, posed)
     points, point_normals, triangles, parts, weights, rgb, eyes = [], [], [], [], [], [], []
     start = 0
     for part, xyz, faces, colour, weight in meshes:
@@ -102,7 +112,7 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         eyes.append(unit(figure.eye.points) if part is Part.EYE else np.zeros((len(xyz), 3)))
         start += len(xyz)
     num_solid = sum(map(len, triangles))
-    beard_rgb = figure.face.beard.rgb if figure.face.beard else none
+    beard_rgb = figure.face.beard.rgb if figure.face.beard else (0.0, 0.0, 0.0)
     for part, strands, colour in (
         (Part.BROW, posed.brows, figure.face.brows.rgb),
         (Part.LASH, posed.lashes, LASH_RGB),

@@ -14,8 +14,9 @@ from jaxtyping import Float32, UInt8
 from countenance.actors.actor import Actor
 from countenance.actors.caster import Caster
 from countenance.actors.cycles import BlenderWorker
-from countenance.actors.figure import Detail, Figure, Posed, Tone, build_figure, build_truth, pose_figure
+from countenance.actors.figure import Detail, Figure, Posed, Tone, build_figure, build_truth
 from countenance.actors.landmarks import points_68
+from countenance.actors.motion import Poses, points_motion
 from countenance.actors.performance import Performance
 from countenance.actors.scene import Scene, Shot
 from countenance.errors import ActorError
@@ -50,6 +51,9 @@ class ActorFrame:
     """Of the head as the camera sees it, in `types.FaceQuality`'s sense."""
     gaze_deg: tuple[float, float]
     """Yaw and pitch relative to the head; yaw > 0 to the subject's left, pitch > 0 up."""
+    motion_xy: Float32[np.ndarray, "S S 2"] | None = None
+    """Pixels a frame of what each pixel shows, for `capture.shutter`; where it was asked for, as the next."""
+    landmarks_motion_xy: Float32[np.ndarray, "468 2"] | None = None
 
     @property
     def landmarks_68_xy(self) -> Float32[np.ndarray, "68 2"]:
@@ -148,22 +152,38 @@ def truth(
 
 
 def render_figure(
-    figure: Figure, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
+    figure: Figure,
+    performance: Performance,
+    scene: Scene,
+    renderer: DrawFigure,
+    *,
+    size: int,
+    frames: Iterable[int],
+    with_motion: bool = False,
 ) -> Iterator[ActorFrame]:
     """A figure that is built already."""
     renderer.load(figure)
-    return render_loaded(Caster(figure), performance, scene, renderer, size=size, frames=frames)
+    caster = Caster(figure)
+    return render_loaded(caster, performance, scene, renderer, size=size, frames=frames, with_motion=with_motion)
 
 
 def render_loaded(
-    caster: Caster, performance: Performance, scene: Scene, renderer: DrawFigure, *, size: int, frames: Iterable[int]
+    caster: Caster,
+    performance: Performance,
+    scene: Scene,
+    renderer: DrawFigure,
+    *,
+    size: int,
+    frames: Iterable[int],
+    with_motion: bool = False,
 ) -> Iterator[ActorFrame]:
     """The caster's figure, which the renderer has loaded already."""
+    poses = Poses(caster.figure, performance, scene)
     for index in frames:
-        shot = scene.shot_at(index)
-        posed = pose_figure(caster.figure, performance, index)
+        shot, posed = scene.shot_at(index), poses.at(index)
+        around = poses.around(index) if with_motion else None
         drawn = renderer.draw(posed, shot, size)
-        picture = caster.draw(posed, shot.camera, shot.light, size, colour=drawn is None)
+        picture = caster.draw(posed, shot.camera, shot.light, size, colour=drawn is None, around=around)
         yaw, pitch, roll = angles_of(shot.camera.rotation @ posed.head_matrix[:3, :3] @ FROM_IMAGE_AXES)
         gaze_yaw, gaze_pitch = performance.gaze_deg[index].tolist()
         yield ActorFrame(
@@ -175,4 +195,8 @@ def render_loaded(
             landmarks_xy=shot.camera.project(posed.landmarks, size)[0].astype(np.float32),
             yaw_pitch_roll_deg=(yaw, pitch, roll),
             gaze_deg=(gaze_yaw, gaze_pitch),
+            motion_xy=picture.motion_xy,
+            landmarks_motion_xy=None
+            if around is None
+            else points_motion(around.before.landmarks, around.after.landmarks, around.num_frames, shot.camera, size),
         )
