@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,8 @@ from countenance.actors.triples_files import (
     take_path,
 )
 from countenance.actors.triples_plan import FRAMES, NUM_REFERENCES, Plan, TriplesSpec, plan_triples
+from countenance.capture.presets import draw_capture
+from countenance.capture.settings import Lens
 from countenance.errors import ActorError, UsageError
 from countenance.progress import Silent
 from countenance.vision.parts import Part
@@ -107,6 +110,23 @@ def test_a_triple_is_read_as_it_was_rendered(corpus: Path) -> None:
     # Neighbours are more alike than frames that are far from each other.
     frames = triple.plate.rgb.astype(int)
     assert np.abs(frames[3] - frames[2]).mean() < np.abs(frames[4] - frames[0]).mean()
+
+
+def test_a_triple_can_be_filmed_as_it_is_read_with_the_same_noise_on_plate_and_truth(corpus: Path) -> None:
+    take = read_plan(corpus).takes[0]
+    clean, (filmed, _) = read_triple(corpus, take), read_triples(corpus, read_plan(corpus).takes, filmed=True)
+    assert np.abs(filmed.plate.rgb.astype(int) - clean.plate.rgb).mean() > 1
+    # The codec is told to keep nearly everything, so that what is left is the sensor's noise.
+    capture = replace(draw_capture(take.capture_seed, "cinema"), lens=Lens())
+    grainy = read_triple(corpus, take, capture=capture)
+    outside = (clean.plate.face_mask == 0) & (clean.plate.rgb == clean.truth.rgb).all(axis=-1)
+    noise = [
+        (mine.rgb.astype(int) - base.rgb)[outside]
+        for mine, base in ((grainy.plate, clean.plate), (grainy.truth, clean.truth))
+    ]
+    assert np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1] > 0.8
+    frames = [grainy.plate.rgb[number].astype(int) - clean.plate.rgb[number] for number in (2, 3)]
+    assert abs(np.corrcoef(frames[0][..., 1].ravel(), frames[1][..., 1].ravel())[0, 1]) < 0.8
 
 
 def test_points_pose_and_lens_agree(corpus: Path) -> None:

@@ -13,7 +13,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from countenance.actors.footage import png
-from countenance.actors.triples_plan import FRAMES, NUM_REFERENCES, Person, Plan, Take, TriplesSpec
+from countenance.actors.triples_plan import FRAMES, Person, Plan, Take, TriplesSpec
+from countenance.capture.film import film_image
+from countenance.capture.presets import draw_capture
+from countenance.capture.settings import Capture
 from countenance.errors import ActorError
 from countenance.project import write_whole
 
@@ -128,42 +131,40 @@ def rendered_takes(folder: Path, plan: Plan) -> list[Take]:
     return [take for take in plan.takes if take_path(folder, take.number).exists()]
 
 
-def read_triple(folder: Path, take: Take) -> Triple:
-    """A plate and its ground truths.
+def read_triple(folder: Path, take: Take, *, capture: Capture | None = None) -> Triple:
+    """A plate and its ground truths; with `capture`, all of them as that camera filmed them, but without motion blur.
 
     Raises:
         ActorError: it isn't rendered yet, or its file is damaged.
 
     >>> plan = read_plan(folder)
-    >>> triple = read_triple(folder, plan.takes[12])
+    >>> triple = read_triple(folder, plan.takes[12], capture=draw_capture(plan.takes[12].capture_seed))
     >>> references = read_references(folder, plan.people[triple.take.likeness])
     """
     members, known = _read(take_path(folder, take.number), f"take {take.number}")
     return Triple(
         take=take,
-        plate=_frames(members, known, "plate", len(FRAMES)),
-        truth=_frames(members, known, "truth", len(FRAMES)),
-        truth_toned_rgb=_split(members["truth_toned.webp"], len(FRAMES)),
+        plate=_frames(members, known, "plate", capture),
+        truth=_frames(members, known, "truth", capture),
+        truth_toned_rgb=_filmed(_split(members["truth_toned.webp"], len(known["focal"])), capture),
         motion=_motion(known),
     )
 
 
-def read_triples(folder: Path, takes: Iterable[Take]) -> Iterator[Triple]:
-    """One triple after another."""
+def read_triples(folder: Path, takes: Iterable[Take], *, filmed: bool = False) -> Iterator[Triple]:
+    """One triple after another; `filmed` by the camera that the plan drew for each."""
     for take in takes:
-        yield read_triple(folder, take)
+        yield read_triple(folder, take, capture=draw_capture(take.capture_seed) if filmed else None)
 
 
-def read_references(folder: Path, person: Person) -> References:
-    """A person's other performances.
+def read_references(folder: Path, person: Person, *, capture: Capture | None = None) -> References:
+    """A person's other performances; with `capture` as that camera filmed them.
 
     Raises:
         ActorError: they aren't rendered yet, or their file is damaged.
     """
     members, known = _read(person_path(folder, person.number), f"the references of person {person.number}")
-    return References(
-        person=person, frames=_frames(members, known, "references", NUM_REFERENCES), motion=_motion(known)
-    )
+    return References(person=person, frames=_frames(members, known, "references", capture), motion=_motion(known))
 
 
 def write_triple(folder: Path, triple: Triple) -> None:
@@ -216,9 +217,12 @@ def _known_motion(motion: Motion) -> dict[str, np.ndarray]:
     }
 
 
-def _frames(members: Mapping[str, bytes], known: Mapping[str, np.ndarray], name: str, number: int) -> Frames:
+def _frames(
+    members: Mapping[str, bytes], known: Mapping[str, np.ndarray], name: str, capture: Capture | None
+) -> Frames:
+    number = len(known["focal"])
     return Frames(
-        rgb=_split(members[f"{name}.webp"], number),
+        rgb=_filmed(_split(members[f"{name}.webp"], number), capture),
         labels=_split(members[f"{name}_labels.png"], number),
         face_mask=_split(members[f"{name}_mask.png"], number),
         landmarks_xy=known[f"{name}_landmarks_xy"],
@@ -226,6 +230,14 @@ def _frames(members: Mapping[str, bytes], known: Mapping[str, np.ndarray], name:
         head_to_camera=known[f"{name}_head_to_camera"],
         neutral_xyz_m=known[f"{name}_neutral_xyz_m"],
     )
+
+
+def _filmed(rgbs: Rgbs, capture: Capture | None) -> Rgbs:
+    if capture is None:
+        return rgbs
+    # Noise of its own for each frame, and the same for the same frame of plate and truth.
+    captures = [replace(capture, seed=capture.seed * len(rgbs) + number) for number in range(len(rgbs))]
+    return np.stack([film_image(rgb, each) for rgb, each in zip(rgbs, captures, strict=True)])
 
 
 def _motion(known: Mapping[str, np.ndarray]) -> Motion:
