@@ -1,4 +1,8 @@
-"""The skin's texture maps: colour, roughness and height for every texel, generated procedurally."""
+"""The skin's texture maps: colour, roughness and height of every texel.
+
+Tone and detail of several photographed people (`skin_material.py`) are mixed for each actor; redness, freckles, moles,
+lines, stubble and lips are drawn over them.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +15,27 @@ from countenance.actors.actor import Actor, Skin, skin_tone
 from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.head import RegionName, load_head
 from countenance.actors.noise import noise, spots
+from countenance.actors.skin_material import (
+    LAYOUT_WIDTH,
+    MIRROR_Y,
+    TONE_RANGE,
+    detail,
+    detail_names,
+    from_photograph,
+    tones,
+)
 from countenance.actors.surface import embree_scene
 
 MOUTH_INSIDE = np.array([0.36, 0.13, 0.12], np.float32)
 """sRGB."""
+RELIEF_M = 0.0012
+"""Height of the skin's relief between 0 and 255."""
+WARP_PX, WARP_WAVE = 7.0, 14
+"""How far detail is moved, in pixels of the photographs, and how many times the field bends along a map's side."""
+DOTS_FROM_SIZE = 1024
+"""Maps from this size on show single hairs of a shaven beard."""
 Values = Float32[np.ndarray, " N"]
+Rgb = Float32[np.ndarray, "N 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -26,6 +46,7 @@ class SkinMaps:
     """Albedo, sRGB."""
     roughness: UInt8[np.ndarray, "S S"]
     height: UInt8[np.ndarray, "S S"]
+    """0–255 are `RELIEF_M`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,45 +111,194 @@ def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
     """Linear albedo, roughness 0–1 and height 0–1 of every texel."""
     skin, points, regions = actor.skin, places.points, places.regions
     tone = to_light(np.array(skin_tone(skin), np.float32))
-    red = tone * np.array([1.12, 0.62, 0.58], np.float32)
-    shade = tone * np.array([0.55, 0.48, 0.48], np.float32)
+    lips, beard = regions["lips"], beard_places(points, regions["lips"])
+    material = _photographed(actor, places, beard)
+    grain = material.detail.mean(axis=1)
 
-    broad = noise(points, 22.0, skin.seed, 3)
-    middle = noise(points, 160.0, skin.seed + 1, 3)
-    fine = noise(points, 900.0, skin.seed + 2, 2)
-    colour = tone * (1 + 0.22 * (broad - 0.5) * 2)[:, None]
-    colour = _mix(colour, red, skin.redness * _red_places(points, regions) * (0.45 + 0.7 * middle))
-    colour = _mix(colour, red, np.clip((middle - 0.5) * 1.3, 0, 1) * skin.mottling)
-    dark = _dark_places(points) * (0.35 + 0.35 * actor.age)
-    colour = _mix(colour, shade * np.array([1.0, 0.92, 1.02], np.float32), dark)
+    broad = noise(points, 22.0, skin.seed, 2) - 0.5
+    middle = noise(points, 160.0, skin.seed + 1, 2)
+    # Blood shows less through darker skin.
+    blood = np.array([0.06, -0.34, -0.32], np.float32) * (1 - 0.55 * skin.tone)
+    flush = skin.redness * _red_places(points, regions) * (0.45 + 0.7 * middle)
+    flush = flush + np.clip((middle - 0.5) * 1.1, 0, 1) * skin.mottling
+    logs = material.tone + material.detail + flush[:, None] * blood + 0.22 * broad[:, None]
+    dark = _dark_places(points) * (0.3 + 0.35 * actor.age)
+    logs += dark[:, None] * np.log(np.array([0.62, 0.52, 0.56], np.float32))
+    # The whole face has the tone that was asked for.
+    plain = places.face_weight * (1 - np.clip(2 * lips, 0, 1)) * (1 - beard) * (1 - regions["inside_mouth"])
+    colour = np.asarray(np.exp(logs), np.float32)
+    colour = tone * colour / ((colour * plain[:, None]).sum(axis=0) / plain.sum())
+
     freckled = spots(points, 330.0, skin.seed + 3, min(0.6, 1.6 * skin.freckles)) * _cheeks_and_nose(points)
     moles = spots(points, 110.0, skin.seed + 4, 0.02 + 0.02 * actor.age)
     aged = spots(points, 45.0, skin.seed + 5, 0.25 * max(0.0, actor.age - 0.45)) * (1 - skin.tone)
     brown = tone * np.array([0.5, 0.36, 0.3], np.float32)
     colour = _mix(colour, brown, np.clip(0.4 * freckled + 0.7 * moles + 0.3 * aged, 0, 1))
     creases = _creases(points, skin, actor.age)
-    colour = colour * (1 - 0.3 * np.clip(creases, 0, 1))[:, None]
+    colour = colour * np.exp(-creases[:, None] * np.array([0.22, 0.34, 0.36], np.float32))
 
-    stubble = beard_places(points, regions["lips"]) * skin.stubble
-    if actor.beard is not None:
-        stubble = np.maximum(stubble, beard_places(points, regions["lips"]) * min(1.0, 0.9 * actor.beard.density))
-    hair_colour = to_light(np.array(actor.brows.rgb, np.float32))
-    colour = _mix(colour, 0.5 * hair_colour + 0.4 * shade, np.clip(stubble * (0.25 + 0.75 * fine), 0, 0.75))
-    lip = tone * (1 - 0.35 * skin.lip_depth) * np.array([0.95, 0.47, 0.48], np.float32)
-    lip = lip * (0.85 + 0.3 * middle)[:, None]
-    colour = _mix(colour, lip, np.clip(regions["lips"] * (0.45 + 0.5 * skin.lip_depth), 0, 1))
-    colour = _mix(
-        colour, to_light(np.array(actor.hair.rgb, np.float32)), 0.85 * scalp_places(points, actor) * _scalp_cover(actor)
-    )
+    colour = colour * _beard_shadow(actor, beard, points, places.size, grain)
+    colour = _mix(colour, _lip_colour(actor, points, tone) * np.exp(1.4 * material.detail), _lip_cover(skin, lips))
+    scalp = 0.85 * scalp_places(points, actor) * _scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
+    colour = _mix(colour, to_light(np.array(actor.hair.rgb, np.float32)), scalp)
     colour = _mix(colour, to_light(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
 
-    shiny = _blob(points, (0.0, 0.78, 0.14), (0.04, 0.025, 0.03)) + _blob(
-        points, (0.0, 0.70, 0.16), (0.012, 0.025, 0.03)
-    )
-    rough = 0.44 + 0.2 * (middle - 0.5) - 0.07 * shiny - 0.14 * regions["lips"] + 0.08 * actor.age
-    height = 0.5 + 0.16 * (middle - 0.5) + 0.18 * (fine - 0.5) * (1 + 0.6 * actor.age) - 0.42 * creases
-    height -= 0.15 * regions["lips"] * np.clip(np.sin(points[:, 0] * 2600 + 3 * middle) * 0.5 + 0.5, 0, 1) ** 3
+    oily = 0.4 + 0.8 * float(np.random.default_rng([actor.seed, 22]).random())
+    rough = 0.47 - 0.11 * oily * _oily_places(points) - 0.13 * lips - 1.1 * grain + 0.12 * (middle - 0.5)
+    rough = rough + 0.06 * actor.age
+    height = 0.5 + 1.1 * grain + 0.10 * (middle - 0.5) - 0.36 * creases
     return np.column_stack([colour, rough, height]).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Photographed:
+    """An actor's mixture of photographed skins at every texel; logarithms of ratios of linear light."""
+
+    tone: Rgb
+    detail: Rgb
+
+
+def _photographed(actor: Actor, places: Atlas, beard: Values) -> _Photographed:
+    rng = np.random.default_rng([actor.seed, 21])
+    size = places.size
+    chosen_tones = _draw_photographs(rng, actor, tones().names)
+    chosen_details = _draw_photographs(rng, actor, detail_names())
+    tone_part, mirrored = float(rng.uniform(0.2, 0.8)), rng.random(3) < 0.5
+    tone_strength = float(rng.uniform(0.7, 1.1))
+    contrast = float(rng.uniform(0.65, 1.1)) * (0.75 + 0.5 * actor.age)
+    at = _in_photograph(size)
+    anchored = _anchored(size)
+
+    low = tone_part * tones().coded[chosen_tones[0]].astype(np.float32)
+    low += (1 - tone_part) * tones().coded[chosen_tones[1]].astype(np.float32)
+    tone = _sampled_tone(low * np.float32(TONE_RANGE / 127), _turned(at, bool(mirrored[2])))
+
+    samples = []
+    for number, mirror in zip(chosen_details, mirrored, strict=False):
+        warp = WARP_PX * _field(rng, size, WARP_WAVE, 2) * (1 - anchored[..., None])
+        samples.append(_sampled_detail(number, size, _turned(at, bool(mirror)) + warp, rng.uniform(0, 256, 2)))
+    share = np.clip(0.5 + 0.9 * _field(rng, size, 5, 1)[..., 0].ravel()[places.texels], 0, 1)
+    if actor.sex < 0.5:
+        # The first is a woman's, without stubble.
+        share = np.maximum(share, np.clip(2 * beard, 0, 1))
+    first, second = (sample.reshape(-1, 3)[places.texels] for sample in samples)
+    even = np.sqrt(share**2 + (1 - share) ** 2)
+    mixed = (first * (share / even)[:, None] + second * ((1 - share) / even)[:, None]) * contrast
+    return _Photographed(
+        tone=(tone_strength * tone.reshape(-1, 3)[places.texels]).astype(np.float32), detail=mixed.astype(np.float32)
+    )
+
+
+def _draw_photographs(rng: np.random.Generator, actor: Actor, names: tuple[str, ...]) -> tuple[int, int]:
+    """Two photographs, most likely of people like the actor; the first one's sex is always the actor's."""
+    woman = actor.sex < 0.5
+    weights = np.zeros(len(names))
+    own_sex = np.array([("female" in name) == woman for name in names])
+    for number, name in enumerate(names):
+        age = {"young": 0.1, "middleage": 0.5, "old": 0.9}[name.split("_")[0]]
+        tone = 0.75 if "dark" in name else 0.25
+        weights[number] = np.exp(-6 * max(0.0, abs(tone - actor.skin.tone) - 0.2) - 2 * abs(age - actor.age))
+    first = int(rng.choice(len(names), p=weights * own_sex / (weights * own_sex).sum()))
+    weights[first] = 0
+    return first, int(rng.choice(len(names), p=weights / weights.sum()))
+
+
+@cache
+def _in_photograph(size: int) -> Float32[np.ndarray, "S S 2"]:
+    """Where each texel lies in the photographs, in their pixels."""
+    back = cv2.invertAffineTransform(from_photograph(size))
+    column, row = np.meshgrid(np.arange(size), np.arange(size))
+    x, y = back[0, 0] * column + back[0, 2], back[1, 1] * row + back[1, 2]
+    return np.asarray(np.stack([x, y], axis=-1), np.float32)
+
+
+@cache
+def _anchored(size: int) -> Float32[np.ndarray, "S S"]:
+    """0–1: where detail belongs to a feature, which it must not leave."""
+    maps = load_head().maps
+    features = np.maximum(np.maximum(maps["lips"], maps["ears"]), maps["eyelids"])
+    small = cv2.resize(features, (256, 256), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(cv2.dilate(small, np.ones((7, 7))).astype(np.float32) / 255, (0, 0), 4.0)
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _turned(at: Float32[np.ndarray, "S S 2"], mirror: bool) -> Float32[np.ndarray, "S S 2"]:
+    if not mirror:
+        return at
+    return np.asarray(np.stack([at[..., 0], np.float32(2 * MIRROR_Y) - at[..., 1]], axis=-1))
+
+
+def _field(rng: np.random.Generator, size: int, waves: int, channels: int) -> Float32[np.ndarray, "S S C"]:
+    """A smooth random field, standard deviation about 0.8."""
+    coarse = rng.normal(size=(waves, waves, channels)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), np.float32).reshape(
+        size, size, channels
+    )
+
+
+def _sampled_tone(low: Float32[np.ndarray, "h w 3"], at: Float32[np.ndarray, "S S 2"]) -> Float32[np.ndarray, "S S 3"]:
+    step = LAYOUT_WIDTH / low.shape[1]
+    x, y = ((at[..., i] + 0.5) / step - 0.5 for i in range(2))
+    return np.asarray(cv2.remap(low, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT), np.float32)
+
+
+def _sampled_detail(
+    number: int, size: int, at: Float32[np.ndarray, "S S 2"], tile_shift: Float[np.ndarray, "2"]
+) -> Float32[np.ndarray, "S S 3"]:
+    """Of one photograph; beside what it shows, its endless texture."""
+    source = detail(number, size)
+    scale = source.rgb.shape[1] / LAYOUT_WIDTH
+    x, y = ((at[..., i] + 0.5) * scale - 0.5 for i in range(2))
+    shown = cv2.remap(source.rgb, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+    usable = cv2.remap(source.usable, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    side = source.tile.shape[0]
+    tile_x, tile_y = ((axis + shift * scale) % side for axis, shift in zip((x, y), tile_shift, strict=True))
+    endless = cv2.remap(
+        source.tile, tile_x.astype(np.float32), tile_y.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP
+    )
+    return np.asarray(shown + np.sqrt(1 - usable**2)[..., None] * endless, np.float32)
+
+
+def _lip_colour(actor: Actor, points: Float[np.ndarray, "N 3"], tone: Float32[np.ndarray, " 3"]) -> Rgb:
+    """Linear; dark skin's lower lip is pinker than its upper one."""
+    skin = actor.skin
+    lip = tone * (1 - 0.35 * skin.lip_depth) * np.array([0.97, 0.50, 0.52], np.float32)
+    lower = np.clip((0.6585 - points[:, 1]) / 0.006, 0, 1) * _blob(points, (0, 0.653, 0.145), (0.016, 0.006, 0.03))
+    pink = np.array([1.55, 1.12, 1.22], np.float32) * tone
+    return _mix(np.broadcast_to(lip, (len(points), 3)).astype(np.float32), pink, 0.55 * skin.tone * lower)
+
+
+def _lip_cover(skin: Skin, lips: Values) -> Values:
+    return np.asarray(np.clip(lips * (0.4 + 0.45 * skin.lip_depth), 0, 1), np.float32)
+
+
+def _beard_shadow(actor: Actor, beard: Values, points: Float[np.ndarray, "N 3"], size: int, grain: Values) -> Rgb:
+    """What light is left where hair is cut short or grows beneath the skin: cooler, and dotted by the hairs."""
+    strength = actor.skin.stubble
+    if actor.beard is not None:
+        strength = max(strength, min(1.0, 0.9 * actor.beard.density))
+    if strength == 0:
+        return np.ones((len(points), 3), np.float32)
+    hair = to_light(np.array(actor.brows.rgb, np.float32)).mean()
+    darkness = 0.75 * strength * float(np.clip(1 - 1.6 * np.sqrt(hair), 0.15, 1))
+    cool = tones().beard_shadow - tones().beard_shadow.mean()
+    patchy = 0.75 + 0.5 * noise(points, 120.0, actor.skin.seed + 8)
+    under = beard * patchy * darkness
+    log_left = -under[:, None] * (0.45 - 5.0 * cool * (1 - actor.skin.tone))
+    if size >= DOTS_FROM_SIZE:
+        dots = spots(points, 620.0, actor.skin.seed + 9, 0.8)
+        log_left = log_left - (1.5 * beard * darkness * dots)[:, None]
+    else:
+        log_left = log_left * np.clip(1 - 5 * grain, 0.4, 1.8)[:, None]
+    return np.asarray(np.exp(log_left), np.float32)
+
+
+def _oily_places(points: Float[np.ndarray, "N 3"]) -> Values:
+    forehead = _blob(points, (0.0, 0.78, 0.14), (0.04, 0.025, 0.03))
+    nose = _blob(points, (0.0, 0.70, 0.16), (0.012, 0.025, 0.03))
+    chin = 0.6 * _blob(points, (0.0, 0.63, 0.14), (0.014, 0.01, 0.03))
+    cheekbones = 0.4 * _pair(points, (0.045, 0.71, 0.11), (0.014, 0.01, 0.03))
+    return np.asarray(np.clip(forehead + nose + chin + cheekbones, 0, 1), np.float32)
 
 
 def beard_places(points: Float[np.ndarray, "N 3"], lips: Values) -> Values:
