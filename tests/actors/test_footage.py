@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -14,11 +15,13 @@ from countenance.actors import footage
 from countenance.actors.actor import draw_actor
 from countenance.actors.corpus import CorpusSpec, corpus_state, make_corpus, pack_corpus, read_strip
 from countenance.actors.figure import build_figure
-from countenance.actors.footage import CaseSpec, claim_folder, pictures_in, render_case, render_folder
+from countenance.actors.filming import motions_in, pictures_in
+from countenance.actors.footage import CaseSpec, claim_folder, render_case, render_folder
 from countenance.actors.performance import draw_performance
 from countenance.actors.render import opened_renderer
 from countenance.actors.sheet import actors_sheet
 from countenance.actors.staging import draw_scene
+from countenance.capture.film import develop_frames, reach_px
 from countenance.errors import ActorError, UsageError
 from countenance.media.probe import probe
 from countenance.progress import Silent
@@ -90,6 +93,56 @@ def test_a_case_has_all_that_the_benchmark_asks_for(tmp_path: Path) -> None:
     known = json.loads((tmp_path / "landmarks.json").read_text())
     assert np.array(known["truth"]).shape == np.array(known["plate"]).shape == (3, 468, 2)
     assert np.array(known["yaw_pitch_roll_deg"]).shape == (3, 3)
+
+
+def test_plate_and_truth_are_filmed_by_the_same_camera_and_clips_by_others(tmp_path: Path) -> None:
+    case = CaseSpec(
+        name="tiny",
+        likeness=9,
+        performer=7,
+        performance=3,
+        scene=3,
+        size=96,
+        training_frames=3,
+        plate_frames=3,
+        capture="broadcast",
+    )
+    capture = case.plate_capture()
+    assert capture is not None
+    kinds = [each.kind for each in (case.training_capture(1), case.training_capture(2)) if each is not None]
+    assert len({capture.kind, *kinds}) == 3
+    render_case(case, tmp_path, Silent())
+    assert probe(tmp_path / "likeness_training.mp4").num_frames == 3
+    assert probe(tmp_path / "plate.mp4").num_frames == 3
+    frames = tmp_path / "frames"
+    rendered, filmed = (
+        [list(pictures_in(base / n)) for n in names]
+        for base, names in ((frames, ("plate/rgb", "truth/rgb")), (tmp_path, ("plate", "truth")))
+    )
+    for one, other in zip(rendered[0], filmed[0], strict=True):
+        assert 2 < np.abs(one.astype(int) - other).mean() < 60
+    # Before the encoder they are equal wherever the renders are, but for the few pixels that blur reaches.
+    developed = [
+        list(develop_frames(pictures, capture, frame_rate=Fraction(24), motion=motions_in(frames / name / "motion")))
+        for pictures, name in zip(rendered, ("plate", "truth"), strict=True)
+    ]
+    motions = [list(motions_in(frames / name / "motion")) for name in ("plate", "truth")]
+    side = 2 * (reach_px(capture) + 3) + 1
+    changed = np.zeros((96, 96), bool)
+    for index in range(3):
+        changed |= (rendered[0][index] != rendered[1][index]).any(axis=2)
+        changed |= (motions[0][index] != motions[1][index]).any(axis=2)
+        alike = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) == 0
+        assert alike.mean() > 0.05
+        assert np.array_equal(developed[0][index][alike], developed[1][index][alike])
+        assert not np.array_equal(developed[0][index], rendered[0][index])
+    known = json.loads((tmp_path / "landmarks.json").read_text())
+    facts = [json.loads((frames / f"plate/facts/{index:04}.json").read_text()) for index in range(3)]
+    moved = np.array(known["plate"]) - [each["landmarks_xy"] for each in facts]
+    assert 0.01 < np.abs(moved).max() < 2
+    masks = [mask[..., 0] for mask in pictures_in(tmp_path / "mask")]
+    sharp = [mask[..., 0] for mask in pictures_in(frames / "truth" / "mask")]
+    assert [abs(int(a.sum()) - int(b.sum())) < 0.02 * b.sum() for a, b in zip(masks, sharp, strict=True)] == [True] * 3
 
 
 def test_a_corpus_goes_on_where_it_was_and_can_be_packed(tmp_path: Path) -> None:

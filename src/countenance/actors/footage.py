@@ -5,7 +5,7 @@ A frame's picture is written last and whole, so that a rendering that was killed
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,13 @@ from jaxtyping import UInt8
 from countenance.actors.actor import Actor, draw_actor
 from countenance.actors.caster import Caster
 from countenance.actors.figure import Figure, build_figure, build_truth, pose_figure
+from countenance.actors.filming import (
+    filmed_landmarks,
+    filmed_masks,
+    filmed_pictures,
+    pictures_in,
+    write_motion,
+)
 from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
 from countenance.actors.render import (
     RENDERING,
@@ -30,7 +37,9 @@ from countenance.actors.render import (
 )
 from countenance.actors.scene import Camera, Lamp, Light, Scene, Shot
 from countenance.actors.staging import draw_scene
-from countenance.errors import ActorError, UsageError
+from countenance.capture.presets import draw_capture
+from countenance.capture.settings import KINDS, Capture, CaptureKind
+from countenance.errors import UsageError
 from countenance.progress import Progress
 from countenance.project import write_whole
 
@@ -63,6 +72,20 @@ class CaseSpec:
     size: int = 256
     training_frames: int = 240
     plate_frames: int = 48
+    capture: CaptureKind | None = None
+    """The camera of plate and ground truth, the same for both; training clips are then filmed with others. None leaves
+    everything as rendered."""
+
+    def plate_capture(self) -> Capture | None:
+        """The camera of plate and ground truth."""
+        return None if self.capture is None else draw_capture(self.scene, self.capture)
+
+    def training_capture(self, number: int) -> Capture | None:
+        """The camera of a person's training clip: of another kind than the plate's, and than the other person's."""
+        if self.capture is None:
+            return None
+        kind = KINDS[(KINDS.index(self.capture) + number) % len(KINDS)]
+        return draw_capture(1_000_000 + 10 * self.scene + number, kind)
 
 
 def draw_portrait(caster: Caster, size: int) -> Rgb:
@@ -100,14 +123,15 @@ def render_folder(
     num_frames: int,
     what: str,
     progress: Progress,
+    with_motion: bool = False,
 ) -> None:
-    """Frames, labels, masks, depth and facts into a folder; what is there is kept."""
-    for name in ("rgb", "labels", "mask", "depth", "facts"):
+    """Frames, labels, masks, depth and facts into a folder, and motion if asked for; what is there is kept."""
+    for name in ("rgb", "labels", "mask", "depth", "facts", *(("motion",) if with_motion else ())):
         (folder / name).mkdir(parents=True, exist_ok=True)
     missing = [index for index in range(num_frames) if not (folder / "rgb" / f"{index:04}.png").exists()]
     if not missing:
         return
-    frames = render_figure(figure(), performance, scene, renderer, size=size, frames=missing)
+    frames = render_figure(figure(), performance, scene, renderer, size=size, frames=missing, with_motion=with_motion)
     for frame in progress.track(frames, what=what, unit="frames", total=num_frames, done=num_frames - len(missing)):
         write_frame(folder, frame)
 
@@ -115,11 +139,14 @@ def render_folder(
 def write_frame(folder: Path, frame: ActorFrame) -> None:
     """One frame's files; the picture is the last."""
     name = f"{frame.index:04}"
-    facts = {
+    facts: dict[str, object] = {
         "landmarks_xy": np.round(frame.landmarks_xy, 2).tolist(),
         "yaw_pitch_roll_deg": [round(angle, 3) for angle in frame.yaw_pitch_roll_deg],
         "gaze_deg": [round(angle, 3) for angle in frame.gaze_deg],
     }
+    if frame.motion_xy is not None and frame.landmarks_motion_xy is not None:
+        facts["landmarks_motion_xy"] = np.round(frame.landmarks_motion_xy, 3).tolist()
+        write_motion(folder / "motion" / f"{name}.npz", frame.motion_xy)
     write_whole(folder / "facts" / f"{name}.json", json.dumps(facts).encode())
     write_whole(folder / "labels" / f"{name}.png", png(frame.labels))
     write_whole(folder / "mask" / f"{name}.png", png(np.round(frame.face_mask * 255).astype(np.uint8)))
@@ -135,13 +162,11 @@ def png(picture: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".png", picture)[1])
 
 
-def pictures_in(folder: Path) -> Iterator[Rgb]:
-    """The PNG files of a folder, in the order of their names."""
-    for path in sorted(folder.glob("*.png")):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ActorError(f"{path} can't be read; delete it and run the same command again")
-        yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+def write_pictures(folder: Path, pictures: Iterable[np.ndarray]) -> None:
+    """Pictures as numbered PNG files, each whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(pictures):
+        write_whole(folder / f"{number:04}.png", png(picture))
 
 
 def write_clip(path: Path, pictures: Iterable[Rgb], size: int) -> None:
@@ -189,18 +214,24 @@ def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
                 num_frames=case.plate_frames,
                 what=f"{case.name}: {name.replace('_', ' ')}",
                 progress=progress,
+                with_motion=case.capture is not None,
             )
-    frames = folder / "frames"
+    frames, capture = folder / "frames", case.plate_capture()
     for name, _ in made:
-        shutil.copytree(frames / name / "rgb", folder / name, dirs_exist_ok=True)
-    shutil.copytree(frames / "truth" / "mask", folder / "mask", dirs_exist_ok=True)
+        if capture is None:
+            shutil.copytree(frames / name / "rgb", folder / name, dirs_exist_ok=True)
+        else:
+            write_pictures(folder / name, filmed_pictures(frames / name, capture))
+    if capture is None:
+        shutil.copytree(frames / "truth" / "mask", folder / "mask", dirs_exist_ok=True)
+    else:
+        write_pictures(folder / "mask", filmed_masks(frames / "truth", capture))
     write_clip(folder / "plate.mp4", pictures_in(folder / "plate"), case.size)
-    facts = {name: _facts(frames / name / "facts") for name in ("plate", "truth")}
+    facts = _facts(frames / "plate" / "facts")
     known = {
-        "truth": [each["landmarks_xy"] for each in facts["truth"]],
-        "plate": [each["landmarks_xy"] for each in facts["plate"]],
-        "yaw_pitch_roll_deg": [each["yaw_pitch_roll_deg"] for each in facts["plate"]],
-        "gaze_deg": [each["gaze_deg"] for each in facts["plate"]],
+        **{name: _landmarks(frames / name, capture, case.size) for name in ("truth", "plate")},
+        "yaw_pitch_roll_deg": [each["yaw_pitch_roll_deg"] for each in facts],
+        "gaze_deg": [each["gaze_deg"] for each in facts],
     }
     write_whole(folder / "landmarks.json", json.dumps(known).encode())
 
@@ -234,9 +265,17 @@ def _render_training(
         num_frames=case.training_frames,
         what=f"{case.name}: training clip of the {role}",
         progress=progress,
+        with_motion=case.capture is not None,
     )
-    write_clip(clip, pictures_in(work / "rgb"), case.size)
+    capture = case.training_capture(number)
+    write_clip(clip, pictures_in(work / "rgb") if capture is None else filmed_pictures(work, capture), case.size)
     shutil.rmtree(work)
+
+
+def _landmarks(folder: Path, capture: Capture | None, size: int) -> list[object]:
+    if capture is None:
+        return [each["landmarks_xy"] for each in _facts(folder / "facts")]
+    return [np.round(points, 2).tolist() for points in filmed_landmarks(folder, capture, size)]
 
 
 def _facts(folder: Path) -> list[dict[str, object]]:

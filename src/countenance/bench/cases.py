@@ -12,6 +12,7 @@ from typing import Literal
 
 from countenance.actors.cache import cache_folder
 from countenance.actors.render import RENDERING
+from countenance.capture.settings import KINDS, CaptureKind
 from countenance.demo import data_folder
 from countenance.errors import UsageError
 from countenance.progress import Progress
@@ -43,6 +44,8 @@ class Case:
     training_frames: int = 120
     """Of each person."""
     plate_frames: int = 48
+    capture: CaptureKind | None = None
+    """Kind of camera that films plate and ground truth alike, and training clips with others; None: as rendered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +150,7 @@ def _case(entry: object, path: Path) -> Case:
         raise UsageError(
             f"expected a name of lower-case letters, digits and - for a case in {path}, got {entry['name']!r}"
         )
-    choices = {"tones": ("near", "far"), "renderer": ("caster", "cycles")}
+    choices = {"tones": ("near", "far"), "renderer": ("caster", "cycles"), "capture": KINDS}
     for name, value in entry.items():
         if name in choices and value not in choices[name]:
             raise UsageError(

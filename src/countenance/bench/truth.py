@@ -23,6 +23,7 @@ from countenance.project import write_whole
 NOT_DECIDING = (
     "cli",
     "actors",
+    "capture",
     "bench/truth.py",
     "bench/table.py",
     "bench/pictures.py",
@@ -32,7 +33,7 @@ NOT_DECIDING = (
     "coverage",
     "review",
 )
-"""Don't decide a result: of actors the cases count, as files; these of the benchmark only show what was measured."""
+"""Don't decide a result: actors and camera count by the files of a case; the rest only shows what was measured."""
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
 PLATE, UNTRAINED = "plate", ("plate", "truth", "classical")
 RESULT_NAME = "result.json"

@@ -17,8 +17,8 @@ from jaxtyping import UInt8
 
 from countenance.capture.codec import recorded
 from countenance.capture.lens import through_lens
-from countenance.capture.processing import Developer
-from countenance.capture.sensor import sensed
+from countenance.capture.processing import DENOISE_REACH_PX, Developer
+from countenance.capture.sensor import DEMOSAIC_REACH_PX, sensed
 from countenance.capture.settings import Capture
 from countenance.capture.shutter import Motion, exposed
 from countenance.capture.tone import scene_light
@@ -58,6 +58,18 @@ def film_image(rgb: Rgb, capture: Capture) -> Rgb:
     for codec in capture.codecs:
         (filmed,) = recorded([filmed], codec, Fraction(25), is_still=True)
     return filmed
+
+
+def reach_px(capture: Capture) -> int:
+    """How far from where two scenes differ the camera's frames may differ, before encoding and without motion."""
+    lens, processing = capture.lens, capture.processing
+    # OpenCV cuts a Gaussian at four standard deviations.
+    optics = 4 * lens.blur_px + (lens.defocus_px + 1 if lens.defocus_px else 0)
+    denoise = 2 * DENOISE_REACH_PX if processing.denoise else 0
+    luma = processing.sums_lines + denoise + (4 * processing.sharpen_px if processing.sharpen else 0)
+    sensor = DEMOSAIC_REACH_PX if capture.sensor.has_mosaic else 0
+    temporal = 1 if processing.temporal_denoise else 0
+    return int(np.ceil(optics + 1)) + sensor + temporal + int(np.ceil(max(luma, 4 * processing.chroma_blur_px) + 1))
 
 
 def _sensed(

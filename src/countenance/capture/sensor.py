@@ -6,6 +6,7 @@ from jaxtyping import Float32
 
 from countenance.capture.settings import Sensor
 
+DEMOSAIC_REACH_PX = 2
 _BLACK, _WHITE = 4096, 60_000
 """Of the raw image: noise below black is kept until colours are interpolated, or dark places would become lighter."""
 
