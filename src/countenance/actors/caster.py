@@ -26,7 +26,7 @@ from countenance.actors.rays import (
     turned_back,
 )
 from countenance.actors.scene import Camera, Light
-from countenance.actors.shading import lighting, shade
+from countenance.actors.shading import lighting, shade, spots
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
 from countenance.capture.tone import film_curve
 from countenance.vision.parts import Part
@@ -93,12 +93,11 @@ class Caster:
         motion: Float32[np.ndarray, "N 2"] | None = None
         known: dict[tuple[bytes, bytes], Float32[np.ndarray, " N"]] = {}
 
-        def shadow(places: Vectors, direction: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " N"]:
+        def shadow(places: Vectors, rays: Vectors) -> Float32[np.ndarray, " N"]:
             places = places.astype(np.float32)
-            key = (direction.tobytes(), places.tobytes())
+            key = (rays.tobytes(), places.tobytes())
             if len(looks) > 1 and key in known:
                 return known[key]
-            rays = np.broadcast_to(direction, places.shape).astype(np.float32)
             lit = np.asarray(triangles.solid.run(places, rays, output=1)["primID"] < 0, np.float32)
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
@@ -118,8 +117,9 @@ class Caster:
                 if around is not None:
                     motion = hit_motion(self.figure, triangles, hits, posed, around, origin, rays, camera, size)
             known.clear()
+            spot = spots(size, number, len(SAMPLES))
             for index, look in enumerate(looks):
-                totals[index] += film_curve(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow))
+                totals[index] += film_curve(shade(look, triangles, posed, hits, origin, rays, shot_light, shadow, spot))
         return [
             Picture(
                 rgb=np.round(np.clip(total / len(SAMPLES), 0, 1) * 255).astype(np.uint8).reshape(size, size, 3),

@@ -14,8 +14,8 @@ from countenance.actors.rays import Hits, Ribbons, Vectors
 Colours = Float32[np.ndarray, "N 3"]
 Values = Float32[np.ndarray, " N"]
 Rows = Int[np.ndarray, " K"]
-Shadow = Callable[[Vectors, Float32[np.ndarray, " 3"]], Values]
-"""1 where light from a direction reaches a place, 0 in shadow."""
+Shadow = Callable[[Vectors, Vectors], Values]
+"""1 where light from a direction reaches a place, 0 in shadow; a direction for each place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -25,6 +25,8 @@ class Lighting:
     around: Surroundings
     lamps: list[tuple[Float32[np.ndarray, " 3"], Float32[np.ndarray, " 3"]]]
     """Directions and irradiances of lamps and suns."""
+    radii: list[float]
+    """Half the width of each as the face sees it, in radians: how soft shadows end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
