@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from countenance.actors.actor import draw_actor
 from countenance.actors.colour import to_light
 from countenance.actors.head import load_head
-from countenance.actors.skin import atlas, beard_places, hairline_height
+from countenance.actors.scalp import hairline_height
+from countenance.actors.skin import atlas, beard_places
 from countenance.actors.skin_material import COMPANDING, MIRROR_Y, TONE_RANGE, from_photograph
 
 OUTPUT = Path(__file__).parents[1] / "src/countenance/actors/data/skin_material.npz"

@@ -16,7 +16,12 @@ import numpy as np
 from countenance.actors.head import load_head
 from countenance.actors.proportions import detail_targets, draw_measures, fitted_details
 
-HairKind = Literal["bald", "buzz", "crop", "curls", "parted", "swept", "bob", "tied"]
+HairKind = Literal[
+    "bald", "shaved", "buzz", "crop", "curls", "afro", "rows", "parted", "swept", "bob", "fringe", "long", "tied"
+]
+"""`rows` are braids along the head, `long` is loose over the shoulders."""
+BeardKind = Literal["stubble", "moustache", "goatee", "full"]
+FrameKind = Literal["wire", "plastic", "half", "sun"]
 Colour = tuple[float, float, float]
 """sRGB, 0–1."""
 
@@ -219,6 +224,11 @@ class Hair:
 
     kind: HairKind
     rgb: Colour
+    """Of all hairs together."""
+    natural_rgb: Colour
+    """Of hairs that aren't grey."""
+    grey: float
+    """Fraction of the hairs that are grey."""
     length_m: float
     curl: float
     """0 straight – 1 tight."""
@@ -227,6 +237,14 @@ class Hair:
     recession: float
     """How far it draws back at the temples, in metres."""
     seed: int
+    peak_m: float = 0.0
+    """How far it reaches down in the middle."""
+    sideburn_m: float = 0.0
+    """How far it reaches down before the ears."""
+    thinning: float = 0.0
+    """0 dense – 1 hardly any hair at the crown."""
+    part_x: float | None = None
+    """Where hair is parted: metres to the left of the middle of the head."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,9 +252,22 @@ class Brows:
     """Eyebrows."""
 
     rgb: Colour
+    """Of all hairs together."""
+    natural_rgb: Colour
+    """Of hairs that aren't grey."""
+    grey: float
+    """Fraction of the hairs that are grey."""
     density: float
     thickness_m: float
     arch_m: float
+    length_m: float = 0.0072
+    """Of a hair, on average."""
+    ragged: float = 0.5
+    """0 plucked to a clean line – 1 hairs far beside it."""
+    gaps: float = 0.3
+    """0 closed – 1 skin shows in many places."""
+    uneven: float = 0.0
+    """How far the left brow lies above the right one, and by how much it is thicker; −1 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,13 +275,21 @@ class Beard:
     """Hair of the face."""
 
     rgb: Colour
+    """Of all hairs together."""
+    natural_rgb: Colour
+    """Of hairs that aren't grey."""
+    grey: float
+    """Fraction of the hairs that are grey."""
     length_m: float
     density: float
+    kind: BeardKind = "full"
+    curl: float = 0.3
+    """0 straight – 1 tight."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Glasses:
-    """A frame without lenses: something in front of the face."""
+    """A frame and its lenses."""
 
     rgb: Colour
     width_m: float
@@ -259,6 +298,13 @@ class Glasses:
     roundness: float
     """0 a rectangle – 1 an ellipse."""
     thickness_m: float
+    kind: FrameKind = "wire"
+    lens_rgb: Colour = (1.0, 1.0, 1.0)
+    """Fraction of the light that passes at the lens's upper edge; linear."""
+    graded: float = 0.0
+    """How much lighter a tint is at the lower edge, 0–1."""
+    coating: float = 0.5
+    """0 plain lenses – 1 hardly any reflection."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -323,14 +369,18 @@ def draw_actor(seed: int) -> Actor:
     natural = _along(HAIRS, float(np.clip(rng.beta(1.0, 1.6) * (1.05 - 0.95 * tone), 0, 1)))
     hair_rgb = _mix(natural, GREY, greyness)
     hair = _draw_hair(rng, male=male, age=age, tone=tone, rgb=hair_rgb)
+    hair = _styled(hair, seed, male=male, age=age, tone=tone, natural=natural, grey=greyness)
     beard = None
     if male and rng.random() < 0.35:
-        beard_rgb = _mix(natural, GREY, min(1.0, greyness * 1.15))
+        beard_grey = min(1.0, greyness * 1.15)
         beard = Beard(
-            rgb=beard_rgb,
+            rgb=_mix(natural, GREY, beard_grey),
+            natural_rgb=natural,
+            grey=beard_grey,
             length_m=float(rng.choice([0.003, 0.006, 0.012], p=[0.45, 0.35, 0.2])),
             density=float(rng.uniform(0.6, 1.0)),
         )
+        beard = _trimmed(beard, seed, tone=tone)
     glasses = None
     if rng.random() < 0.15:
         glasses = Glasses(
@@ -340,6 +390,8 @@ def draw_actor(seed: int) -> Actor:
             roundness=float(rng.uniform(0.2, 1.0)),
             thickness_m=float(rng.uniform(0.0014, 0.0030)),
         )
+        glasses = _glazed(glasses, seed)
+    dark = _mix(natural, np.array([20, 15, 12]), 0.35)
     iris_place = float(np.clip(rng.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
     actor = Actor(
         seed=seed,
@@ -358,10 +410,13 @@ def draw_actor(seed: int) -> Actor:
         ),
         hair=hair,
         brows=Brows(
-            rgb=_mix(_mix(natural, np.array([20, 15, 12]), 0.35), GREY, 0.6 * greyness),
+            rgb=_mix(dark, GREY, 0.6 * greyness),
+            natural_rgb=dark,
+            grey=0.6 * greyness,
             density=float(np.clip(rng.normal(0.9 - 0.25 * age, 0.28), 0.3, 1.4)),
             thickness_m=float(np.clip(rng.normal(0.0056 if male else 0.0044, 0.0014), 0.0024, 0.0085)),
             arch_m=float(np.clip(rng.normal(0.006 if male else 0.009, 0.004), 0.0, 0.016)),
+            **_brow_habit(seed, male=male),
         ),
         beard=beard,
         glasses=glasses,
@@ -448,11 +503,104 @@ def _draw_hair(rng: np.random.Generator, *, male: bool, age: float, tone: float,
     return Hair(
         kind=kind,
         rgb=rgb,
+        natural_rgb=rgb,
+        grey=0.0,
         length_m=float(rng.uniform(*lengths[kind])),
         curl=float(max(curl, 0.9 if tone > 0.72 and kind in {"buzz", "crop"} else 0.0)),
         line=float(rng.normal(0, 0.004)),
         recession=float(max(0.0, rng.normal(0.002 + 0.011 * age, 0.004)) if male else 0.0),
         seed=int(rng.integers(1 << 30)),
+    )
+
+
+def _styled(hair: Hair, seed: int, *, male: bool, age: float, tone: float, natural: Colour, grey: float) -> Hair:
+    """What hairdressers and years make of hair: more kinds, partings, sideburns, thin places."""
+    rng = np.random.default_rng([seed, 31])
+    likely: Mapping[HairKind, Mapping[HairKind, float]] = {
+        "bald": {"bald": 0.6, "shaved": 0.4},
+        "buzz": {"buzz": 0.65, "shaved": 0.25, "rows": 0.1 if tone > 0.6 else 0.0},
+        "crop": {"crop": 0.9, "rows": 0.1 if tone > 0.6 else 0.0},
+        "curls": {"curls": 0.55, "afro": 0.45, "rows": 0.2} if tone > 0.6 else {"curls": 0.92, "afro": 0.08},
+        "parted": {"parted": 0.9, "long": 0.1} if male else {"parted": 0.35, "long": 0.4, "fringe": 0.25},
+        "bob": {"bob": 0.35, "long": 0.4, "fringe": 0.25},
+        "tied": {"tied": 0.7, "rows": 0.3} if tone > 0.6 else {"tied": 1.0},
+    }
+    weights = likely.get(hair.kind, {hair.kind: 1.0})
+    kind = tuple(weights)[int(rng.choice(len(weights), p=np.array(list(weights.values())) / sum(weights.values())))]
+    lengths: Mapping[HairKind, tuple[float, float]] = {
+        "shaved": (0.0008, 0.002),
+        "afro": (0.03, 0.08),
+        "rows": (0.02, 0.12),
+        "long": (0.24, 0.36),
+        "fringe": (0.13, 0.2),
+    }
+    length, curl = hair.length_m, hair.curl
+    if kind != hair.kind:
+        length, curl = float(rng.uniform(*lengths[kind])), float(rng.uniform(0, 0.5))
+    sides = {"parted": 0.024, "bob": 0.008, "long": 0.012, "fringe": 0.012}
+    part_x = float(rng.choice([-1, 1]) * sides[kind] * rng.uniform(0.3, 1.2)) if kind in sides else None
+    thin = float(np.clip(rng.normal(1.15 * age - 0.5, 0.3), 0, 0.95)) * (1.0 if male else 0.3)
+    return replace(
+        hair,
+        kind=kind,
+        length_m=length,
+        curl=curl,
+        natural_rgb=natural,
+        grey=grey,
+        peak_m=float(max(0.0, rng.normal(0.0, 0.004))),
+        sideburn_m=float(rng.uniform(0.0, 0.024)) if male else float(rng.uniform(0.0, 0.006)),
+        thinning=thin,
+        part_x=part_x,
+    )
+
+
+def _brow_habit(seed: int, *, male: bool) -> dict[str, float]:
+    """Brows left to grow, or plucked, and never quite alike on both sides."""
+    rng = np.random.default_rng([seed, 32])
+    return {
+        "length_m": float(np.clip(rng.normal(0.0078 if male else 0.0068, 0.0014), 0.004, 0.012)),
+        "ragged": float(np.clip(rng.normal(0.6 if male else 0.3, 0.25), 0, 1)),
+        "gaps": float(np.clip(rng.normal(0.3, 0.25), 0, 0.9)),
+        "uneven": float(np.clip(rng.normal(0, 0.45), -1, 1)),
+    }
+
+
+def _trimmed(beard: Beard, seed: int, *, tone: float) -> Beard:
+    """A kind of beard, and how its hair curls."""
+    rng = np.random.default_rng([seed, 33])
+    kinds: tuple[BeardKind, ...] = ("stubble", "moustache", "goatee", "full")
+    kind = kinds[int(rng.choice(4, p=[0.3, 0.12, 0.2, 0.38]))]
+    length = float(rng.uniform(0.0012, 0.003)) if kind == "stubble" else max(beard.length_m, 0.005)
+    curl = float(rng.uniform(0.1, 0.5) + (0.4 if tone > 0.7 else 0.0))
+    return replace(beard, kind=kind, length_m=length, curl=curl)
+
+
+def _glazed(glasses: Glasses, seed: int) -> Glasses:
+    """A kind of frame with its lenses."""
+    rng = np.random.default_rng([seed, 34])
+    kinds: tuple[FrameKind, ...] = ("wire", "plastic", "half", "sun")
+    kind = kinds[int(rng.choice(4, p=[0.35, 0.35, 0.18, 0.12]))]
+    thickness = {"wire": (0.0010, 0.0016), "half": (0.0014, 0.0024)}.get(kind, (0.0026, 0.0046))
+    rgb, lens_rgb, graded = glasses.rgb, (0.97, 0.98, 0.97), 0.0
+    metals = np.array([[178, 176, 172], [190, 156, 96], [66, 66, 70]])
+    plastics = np.array([[16, 16, 18], [70, 38, 22], [104, 64, 34], [36, 46, 74], [92, 26, 30]])
+    if kind in {"wire", "half"}:
+        rgb = _rgb(metals[rng.integers(len(metals))])
+    else:
+        rgb = _rgb(plastics[rng.integers(len(plastics))])
+    if kind == "sun":
+        shades = ((0.10, 0.085, 0.07), (0.075, 0.085, 0.075), (0.07, 0.07, 0.08))
+        lens_rgb, graded = shades[rng.integers(len(shades))], float(rng.choice([0.0, rng.uniform(0.3, 1.0)]))
+    elif rng.random() < 0.12:
+        lens_rgb = (0.88, 0.82, 0.74)
+    return replace(
+        glasses,
+        kind=kind,
+        rgb=rgb,
+        thickness_m=float(rng.uniform(*thickness)),
+        lens_rgb=lens_rgb,
+        graded=graded,
+        coating=float(rng.uniform(0.0, 0.85)),
     )
 
 

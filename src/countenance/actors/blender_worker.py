@@ -50,6 +50,8 @@ FINE_SIZE = 384
 YARNS_PER_M = 420.0
 RELIEF_M = 0.0012
 """Height of the skin's relief between 0 and 255."""
+FIBRES: dict[str, tuple[Any, Any]] = {}
+"""Radii and colours of each kind of hair of the figure."""
 BODY = {
     "skin": "skin_xyz",
     "eye_left": "eye_left_xyz",
@@ -212,10 +214,10 @@ def build(figure: Arrays) -> None:
         faces = figure[f"{name}_faces"]
         add_mesh(name, faces, int(faces.max()) + 1 if len(faces) else 0, material)
 
-    roughness = float(figure["hair_roughness"])
-    add_strands("hair", figure["hair_strands"], float(figure["hair_radius"]), figure["hair_rgb"], roughness)
+    add_strands("hair", figure["hair_strands"], figure["hair_radius"], figure["hair_rgb"])
     for name in ("brow", "lash", "beard"):
-        add_strands(name, np.zeros((0, 5, 3), np.float32), float(figure[f"{name}_radius"]), figure[f"{name}_rgb"], 0.45)
+        none = np.zeros((0, 5, 3), np.float32)
+        add_strands(name, none, figure[f"{name}_radius"], figure[f"{name}_rgb"])
 
 
 def add_picture(name: str, pixels: Any, colour_space: str) -> None:
@@ -255,24 +257,34 @@ def set_vectors(mesh: Any, name: str, values: Any) -> None:
     attribute.data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())
 
 
-def add_strands(name: str, strands: Any, radius_m: float, rgb: Any, roughness: float) -> None:
-    """Hair of one kind, an object even where there is none of it yet; radii are those at the root."""
+def add_strands(name: str, strands: Any, radius_m: Any, rgb: Any) -> None:
+    """Hair of one kind, an object even where there is none of it yet.
+
+    Radii are those of all points [N, K], or those at the roots, of each strand [N] or of all of them [1]; so are the
+    linear colours, [N, 3] or [1, 3].
+    """
     curves = bpy.data.hair_curves.new(name)
-    curves.materials.append(hair_material(name, rgb, roughness))
-    curves["root_m"], curves["tip_m"] = radius_m, radius_m * (0.5 if name == "hair" else 0.15)
+    curves.materials.append(hair_material(name))
+    FIBRES[name] = np.array(radius_m, np.float32), np.array(rgb, np.float32)
     add_object(name, curves)
     set_strands(curves, strands)
 
 
 def set_strands(curves: Any, strands: Any) -> None:
-    """Points of all strands [N, K, 3], and how thick they are."""
+    """Points of all strands [N, K, 3]; how thick they are and their colour, where there were others before."""
     num_strands, num_points = strands.shape[:2]
     if len(curves.curves) != num_strands:
         curves.remove_curves()
         curves.add_curves([num_points] * num_strands)
-        radius = np.tile(np.linspace(curves["root_m"], curves["tip_m"], num_points), num_strands)
+        radius, rgb = FIBRES[curves.name]
+        if radius.ndim == 1:
+            radius = radius[:, None] * np.linspace(1.0, 0.25, num_points)
+        widths = np.broadcast_to(radius, (num_strands, num_points))
         attribute = curves.attributes.get("radius") or curves.attributes.new("radius", "FLOAT", "POINT")
-        attribute.data.foreach_set("value", radius.astype(np.float32))
+        attribute.data.foreach_set("value", np.ascontiguousarray(widths, np.float32).ravel())
+        attribute = curves.attributes.get("fibre_rgb") or curves.attributes.new("fibre_rgb", "FLOAT_VECTOR", "CURVE")
+        colours = np.broadcast_to(rgb, (num_strands, 3))
+        attribute.data.foreach_set("vector", np.ascontiguousarray(colours, np.float32).ravel())
     curves.points.foreach_set("position", np.ascontiguousarray(strands, np.float32).ravel())
     curves.update_tag()
 
@@ -529,16 +541,19 @@ def glasses_material(rgb: Any) -> Any:
     return material
 
 
-def hair_material(name: str, rgb: Any, roughness: float) -> Any:
-    """Fibres of slightly different colours, darker at their roots, where little light comes."""
+def hair_material(name: str) -> Any:
+    """Fibres with a white and a coloured highlight, through which light shines; darker at their roots."""
     material = bpy.data.materials.new(name)
     shader = Shader(material)
+    own = shader.attribute("fibre_rgb", "Color")
     info = shader.add("HairInfo").outputs
-    base = shader.mix(info["Random"], colour(rgb, 0.65), colour(rgb, 1.45))
-    depth = shader.math("SUBTRACT", 1.0, shader.between(info["Intercept"], 0.0, 0.6))
-    base = shader.mix(shader.math("MULTIPLY", depth, 0.5), base, (0, 0, 0, 1))
-    tint = tuple(min(1.0, 0.35 + 3 * value) for value in colour(rgb)[:3])
-    shader.surface(base_color=base, roughness=roughness, specular_ior_level=0.55, specular_tint=(*tint, 1.0))
+    lighter = shader.math("MULTIPLY_ADD", info["Intercept"], 0.6, 0.7)
+    base = shader.mix(1.0, own, shader.add("CombineColor", {0: lighter, 1: lighter, 2: lighter}).outputs[0], "MULTIPLY")
+    inputs = {"Color": base, "Roughness": 0.3, "Radial Roughness": 0.35, "Random Roughness": 0.2}
+    fibre = shader.add("BsdfHairPrincipled", inputs, model="CHIANG", parametrization="COLOR")
+    # With few bounces light would be lost between fibres that pass it on from one to the next.
+    matt = shader.add("BsdfDiffuse", {"Color": base}).outputs[0]
+    shader.finish(shader.add("MixShader", {0: 0.4, 1: fibre.outputs[0], 2: matt}).outputs[0])
     return material
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.actors.figure import Figure, Posed
+from countenance.actors.hair_shading import hair_openness
 from countenance.actors.head import RegionName, load_head, sample_map
 from countenance.actors.materials import Look, linear_picture, skin_uv
 from countenance.actors.motion import Around, hit_motion
@@ -18,10 +19,10 @@ from countenance.actors.rays import (
     Hits,
     Triangles,
     Vectors,
-    as_ribbons,
     camera_rays,
     cast,
     gather,
+    hair_scene,
     spread,
     turned_back,
 )
@@ -62,8 +63,8 @@ class Caster:
 
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
-        self._ribbons = as_ribbons(figure.hair, figure.detail.hair_radius_m, seed=figure.body.hair.seed)
-        self._hair = embree_scene(self._ribbons.points, self._ribbons.triangles)
+        self._hair = hair_scene(figure.hair, seed=figure.body.hair.seed)
+        self._hair_open = hair_openness(figure.hair)
         self._openness = self._compute_openness(figure)
         self.look = self.look_of(figure)
 
@@ -102,18 +103,23 @@ class Caster:
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
                 hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
-                lit[open_yet] = self._hair.run(*hair_rays, output=1)["primID"] < 0
+                lit[open_yet] = self._hair.scene.run(*hair_rays, output=1)["primID"] < 0
             known[key] = lit
             return lit
 
         for number, (dx, dy) in enumerate(SAMPLES):
             origin, rays = camera_rays(camera, size, dx, dy)
             hits = cast(triangles, self._hair, posed.head_matrix, origin, rays)
-            weights += _face_weight(triangles, hits)
+            weight = _face_weight(triangles, hits)
+            weight[hits.veil.rows] *= 1 - hits.veil.cover
+            weights += weight
             if number == 0:
                 labels = self._labels(triangles, hits)
                 along = rays @ camera.rotation[2].astype(np.float32)
-                depth = np.where(np.isfinite(hits.distance), hits.distance * along, 0).astype(np.float32)
+                distance = hits.distance.copy()
+                covered = hits.veil.cover >= 0.5
+                distance[hits.veil.rows[covered]] = hits.veil.distance[covered]
+                depth = np.where(np.isfinite(distance), distance * along, 0).astype(np.float32)
                 if around is not None:
                     motion = hit_motion(self.figure, triangles, hits, posed, around, origin, rays, camera, size)
             known.clear()
@@ -133,15 +139,14 @@ class Caster:
 
     def look_of(self, figure: Figure) -> Look:
         """What a figure of this very geometry looks like, perhaps in another skin."""
-        rng = np.random.default_rng([figure.body.hair.seed, 11])
         return Look(
             figure=figure,
             texture=linear_picture(figure.skin.rgb),
             roughness=figure.skin.roughness.astype(np.float32) / 255,
             skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
             openness=self._openness,
-            hair=self._ribbons,
-            strand_tint=(0.65 + 0.7 * rng.random(max(len(figure.hair), 1))).astype(np.float32),
+            hair=self._hair.ribbons,
+            hair_open=self._hair_open,
         )
 
     def _labels(self, triangles: Triangles, hits: Hits) -> UInt8[np.ndarray, " N"]:
@@ -157,6 +162,7 @@ class Caster:
         labels[hits.is_hair] = Part.HAIR
         strands = np.flatnonzero(hits.strand >= 0)
         labels[strands] = triangles.parts[hits.strand[strands]]
+        labels[hits.veil.rows[hits.veil.cover >= 0.5]] = Part.HAIR
         return labels
 
     def _compute_openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:
@@ -168,7 +174,7 @@ class Caster:
         seen = np.zeros(len(points))
         for direction in unit(np.random.default_rng(12).normal(size=(NUM_OCCLUSION_RAYS, 3))):
             rays = unit(outward + 0.98 * direction).astype(np.float32)
-            skin, hair = scene.run(start, rays, output=1), self._hair.run(start, rays, output=1)
+            skin, hair = scene.run(start, rays, output=1), self._hair.scene.run(start, rays, output=1)
             hidden = (skin["primID"] >= 0) & (skin["tfar"] < OCCLUSION_REACH_M)
             hidden |= (hair["primID"] >= 0) & (hair["tfar"] < HAIR_REACH_M)
             seen += ~hidden

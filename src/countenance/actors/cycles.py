@@ -27,6 +27,7 @@ from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.head import load_head
 from countenance.actors.scene import Camera, Light
+from countenance.actors.strands import ShortHair
 from countenance.actors.surface import unit
 from countenance.errors import ActorError
 from countenance.progress import Progress
@@ -36,9 +37,9 @@ PYTHON_VERSION = "3.11"
 """The one that this `bpy` is built for."""
 SEED = 7
 """The same in all frames of a clip: what is left of the noise then stands still."""
-BROW_RADIUS_M, LASH_RADIUS_M, BEARD_RADIUS_M = 0.00012, 0.00008, 0.0001
-
-HAIR_ROUGHNESS = 0.38
+LASH_RADIUS_M = 0.00008
+FINEST = 0.6
+"""Of a caster's strand that hides little, Cycles' is so much narrower."""
 NUM_LAST_LINES = 60
 END_TIMEOUT_S = 10
 HINT = "Blender is not set up; run `countenance actors setup` (about 800 MB), or use the renderer `caster`"
@@ -216,7 +217,6 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
     """What stays the same from frame to frame, as the worker reads it."""
     face, body = figure.face, figure.body
     glasses_rgb = (0.0, 0.0, 0.0) if body.glasses is None else body.glasses.rgb
-    beard_rgb = (0.0, 0.0, 0.0) if face.beard is None else face.beard.rgb
     floats = {
         "skin_uv": figure.skin_uv,
         "skin_rest": _skin_rest(figure),
@@ -227,16 +227,13 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "tongue_rgb": _linear(TONGUE_RGB),
         "cloth_rgb": _linear(body.cloth_rgb),
         "glasses_rgb": _linear(glasses_rgb),
-        "hair_strands": figure.hair,
-        "hair_radius": figure.detail.hair_radius_m,
-        "hair_rgb": _linear(body.hair.rgb),
-        "hair_roughness": HAIR_ROUGHNESS,
-        "brow_rgb": _linear(face.brows.rgb),
-        "brow_radius": BROW_RADIUS_M,
-        "lash_rgb": _linear(LASH_RGB),
-        "lash_radius": LASH_RADIUS_M,
-        "beard_rgb": _linear(beard_rgb),
-        "beard_radius": BEARD_RADIUS_M,
+        "hair_strands": figure.hair.points,
+        "hair_radius": figure.hair.radius_m * (FINEST + (1 - FINEST) * figure.hair.cover),
+        "hair_rgb": figure.hair.rgb,
+        "lash_radius": np.full(1, LASH_RADIUS_M),
+        "lash_rgb": _linear(LASH_RGB)[None],
+        **_short_hair("brow", figure.brows),
+        **_short_hair("beard", figure.beard),
     }
     faces = {
         "skin_faces": figure.skin_faces,
@@ -304,6 +301,13 @@ def _skin_rest(figure: Figure) -> Float[np.ndarray, "V 3"]:
     """The template's skin, so that fine detail sits at the same places on everybody."""
     head = load_head()
     return np.asarray(head.skin_levels[figure.detail.level].matrix @ head.points)
+
+
+def _short_hair(name: str, hair: ShortHair | None) -> dict[str, Any]:
+    """Widths and colours of strands; those of one hair that is never drawn where there is none."""
+    if hair is None:
+        return {f"{name}_radius": np.zeros(1), f"{name}_rgb": np.zeros((1, 3))}
+    return {f"{name}_radius": FINEST * hair.radius_m, f"{name}_rgb": hair.rgb}
 
 
 def _linear(srgb: Colour) -> Float[np.ndarray, " 3"]:

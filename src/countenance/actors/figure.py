@@ -27,7 +27,7 @@ from countenance.actors.landmarks import landmark_points
 from countenance.actors.mesh import Mesh, joined
 from countenance.actors.performance import Performance
 from countenance.actors.skin import SkinMaps, make_skin
-from countenance.actors.strands import Lashes, ShortHair, grow_beard, grow_brows, grow_lashes
+from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
 from countenance.actors.surface import normals
 from countenance.actors.teeth import teeth_row
 
@@ -51,13 +51,45 @@ class DetailSettings:
     hair_radius_m: float
     """At the root; strands stand for more hair where there are fewer."""
     beard_strands: int
+    beard_radius_m: float = 0.0003
+    beard_points: int = 4
+    """Of a strand."""
+    brow_fineness: float = 1.0
+    """Multiplies the number of a brow's hairs, which get thinner in return."""
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
-    "fast": DetailSettings(level=1, texture=512, hair_strands=9_000, hair_radius_m=0.00056, beard_strands=1_500),
-    "fine": DetailSettings(level=1, texture=1024, hair_strands=14_000, hair_radius_m=0.00040, beard_strands=2_500),
-    "close": DetailSettings(level=1, texture=2048, hair_strands=28_000, hair_radius_m=0.00024, beard_strands=5_000),
-    "full": DetailSettings(level=2, texture=1024, hair_strands=28_000, hair_radius_m=0.00013, beard_strands=4_500),
+    "fast": DetailSettings(level=1, texture=512, hair_strands=8_000, hair_radius_m=0.00058, beard_strands=1_500),
+    "fine": DetailSettings(
+        level=1,
+        texture=1024,
+        hair_strands=15_000,
+        hair_radius_m=0.00040,
+        beard_strands=3_000,
+        beard_radius_m=0.0002,
+        beard_points=5,
+        brow_fineness=1.4,
+    ),
+    "close": DetailSettings(
+        level=1,
+        texture=2048,
+        hair_strands=36_000,
+        hair_radius_m=0.00021,
+        beard_strands=9_000,
+        beard_radius_m=0.00014,
+        beard_points=7,
+        brow_fineness=2.4,
+    ),
+    "full": DetailSettings(
+        level=2,
+        texture=1024,
+        hair_strands=36_000,
+        hair_radius_m=0.00013,
+        beard_strands=9_000,
+        beard_radius_m=0.00008,
+        beard_points=7,
+        brow_fineness=2.4,
+    ),
 }
 
 
@@ -82,7 +114,7 @@ class Figure:
     cloth: Mesh
     glasses: Mesh
     tongue_faces: Int[np.ndarray, "T 4"]
-    hair: Float32[np.ndarray, "S K 3"]
+    hair: Strands
     brows: ShortHair
     lashes: Lashes
     beard: ShortHair | None
@@ -100,9 +132,9 @@ class Posed:
     tongue: Points
     cloth: Points
     glasses: Points
-    brows: Float[np.ndarray, "B 4 3"]
+    brows: Float[np.ndarray, "B K 3"]
     lashes: Float[np.ndarray, "L 4 3"]
-    beard: Float[np.ndarray, "R 4 3"]
+    beard: Float[np.ndarray, "R K 3"]
     head_matrix: Matrix
     """From the neutral pose; hair and glasses ride on it."""
     landmarks: Float[np.ndarray, "468 3"]
@@ -208,10 +240,12 @@ def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
         cloth=shirt_on(body_points, mesh.matrix @ body_points, mesh.faces),
         glasses=glasses_on(body.glasses, body_points),
         tongue_faces=head.tongue_faces - head.parts["tongue"][0],
-        hair=grow_hair(body, mesh.matrix @ body_points, template, skin_faces, detail.hair_strands),
-        brows=grow_brows(face, template, skin_faces),
+        hair=grow_hair(
+            body, mesh.matrix @ body_points, template, skin_faces, detail.hair_strands, detail.hair_radius_m
+        ),
+        brows=grow_brows(face, template, skin_faces, detail.brow_fineness),
         lashes=grow_lashes(face),
-        beard=grow_beard(face, template, skin_faces, detail.beard_strands),
+        beard=grow_beard(face, template, skin_faces, detail.beard_strands, detail.beard_radius_m, detail.beard_points),
     )
 
 

@@ -42,8 +42,8 @@ class Look:
     openness: Float32[np.ndarray, " V"]
     """0–1 for each of the skin's points: how much of the sky it sees."""
     hair: Ribbons
-    strand_tint: Float32[np.ndarray, " R"]
-    """Strands differ a little in brightness."""
+    hair_open: Float32[np.ndarray, "H K D"]
+    """How much light reaches each point of the hair's strands, from `hair_shading.DIRECTIONS`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -72,8 +72,10 @@ def hit_motion(
         spread(solid_points(figure, each), triangles.triangles, hits, found) for each in (around.before, around.after)
     )
     motion[found] = points_motion(was, will_be, around.num_frames, camera, size)
-    hair = np.flatnonzero(hits.is_hair)
-    places = origin[hair] + hits.distance[hair, None] * rays[hair]
+    fine = hits.veil.cover >= 0.5
+    hair = np.concatenate([np.flatnonzero(hits.is_hair), hits.veil.rows[fine]])
+    distance = np.concatenate([hits.distance[hits.is_hair], hits.veil.distance[fine]])
+    places = origin[hair] + distance[:, None] * rays[hair]
     # Hair moves with the head and keeps its shape.
     on_head = (places - posed.head_matrix[:3, 3]) @ posed.head_matrix[:3, :3]
     was, will_be = (

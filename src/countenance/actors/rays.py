@@ -10,23 +10,37 @@ from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.scene import Camera
+from countenance.actors.strands import Strands
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 
-COVER = {Part.BROW: (0.00030, 0.7), Part.LASH: (0.00022, 0.35), Part.BEARD: (0.00030, 0.45)}
+TURNED = 0.7
+"""How far a band may be turned away from where it faces."""
+LASH_RADIUS_M, LASH_COVER = 0.00022, 0.35
 """Half the width in metres, and opacity: fine hair is drawn wider and fainter, or rays would miss it."""
+HEAD_CENTRE = np.array([0.0, 0.755, 0.02])
+OPAQUE = 0.97
+"""Hair that hides more than this hides everything."""
 Vectors = Float32[np.ndarray, "N 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Ribbons:
-    """Strands as flat bands, each turned its own way, half as wide at the tip."""
+    """Strands as flat bands, each turned its own way."""
 
     points: Float32[np.ndarray, "P 3"]
     triangles: Int[np.ndarray, "T 3"]
     along: Float32[np.ndarray, "P 3"]
     """Unit tangents."""
     points_a_strand: int
+
+    def along_strands(
+        self, triangle: Int[np.ndarray, " K"], u: Float32[np.ndarray, " K"], v: Float32[np.ndarray, " K"]
+    ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"], Float32[np.ndarray, " K"]]:
+        """The strand that rays met, its point before the place, and how far towards the next one the place lies."""
+        num_bands = len(self.triangles) // 2
+        strand, before = np.divmod(triangle % num_bands, self.points_a_strand // 2 - 1)
+        return strand, before, np.where(triangle < num_bands, v, u + v)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -45,6 +59,10 @@ class Triangles:
     """Linear albedo; skin and eyes have pictures of their own instead."""
     eye_directions: Float32[np.ndarray, "Q 3"]
     """Of points of an eyeball, its pupil to +z; zero elsewhere."""
+    strand_cover: Float32[np.ndarray, " R"]
+    """0–1, of points of brows, lashes and beard, as the next one."""
+    strand_along: Float32[np.ndarray, "R 3"]
+    """Unit tangents, from root to tip."""
     num_solid: int
     """Triangles before those of brows, lashes and beard."""
     solid: Any
@@ -65,6 +83,42 @@ class Hits:
     is_hair: Bool[np.ndarray, " N"]
     strand: Int[np.ndarray, " N"]
     """Triangle of a brow, lash or beard in front of it, or −1."""
+    next_strand: Int[np.ndarray, " N"]
+    """The one behind that, or −1."""
+    veil: "Veil"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Veil:
+    """Hair of the head so fine that what lies behind it shows."""
+
+    rows: Int[np.ndarray, " K"]
+    """Among all rays."""
+    triangle: Int[np.ndarray, " K"]
+    u: Float32[np.ndarray, " K"]
+    v: Float32[np.ndarray, " K"]
+    distance: Float32[np.ndarray, " K"]
+    cover: Float32[np.ndarray, " K"]
+    """0–1: how much of what lies behind is hidden."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HairScene:
+    """Hair of the head in neutral pose, ready to be met by rays."""
+
+    ribbons: Ribbons
+    cover: Float32[np.ndarray, "S K"]
+    """Of each of the strands' points."""
+    scene: Any
+    """Embree's."""
+
+
+def hair_scene(strands: Strands, seed: int) -> HairScene:
+    """Hair, prepared once."""
+    ribbons = as_ribbons(strands.points, strands.radius_m, seed, unit(strands.points - HEAD_CENTRE))
+    return HairScene(
+        ribbons=ribbons, cover=strands.cover.astype(np.float32), scene=embree_scene(ribbons.points, ribbons.triangles)
+    )
 
 
 def camera_rays(camera: Camera, size: int, dx: float, dy: float) -> tuple[Vectors, Vectors]:
@@ -112,18 +166,24 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         eyes.append(unit(figure.eye.points) if part is Part.EYE else np.zeros((len(xyz), 3)))
         start += len(xyz)
     num_solid = sum(map(len, triangles))
-    beard_rgb = figure.face.beard.rgb if figure.face.beard else (0.0, 0.0, 0.0)
-    for part, strands, colour in (
-        (Part.BROW, posed.brows, figure.face.brows.rgb),
-        (Part.LASH, posed.lashes, LASH_RGB),
-        (Part.BEARD, posed.beard, beard_rgb),
+    covers, alongs = [], []
+    for part, strands, hair in (
+        (Part.BROW, posed.brows, figure.brows),
+        (Part.LASH, posed.lashes, None),
+        (Part.BEARD, posed.beard, figure.beard),
     ):
-        ribbons = as_ribbons(strands, COVER[part][0], seed=int(part))
+        half = LASH_RADIUS_M if hair is None else hair.radius_m[:, None] * np.linspace(1, 0.3, strands.shape[1])
+        facing = None if hair is None else hair.roots.on(point_normals[0])[:, None]
+        ribbons = as_ribbons(strands, half, int(part), facing)
+        num_points = len(ribbons.points)
+        each = num_points // max(len(strands), 1)
         points.append(ribbons.points)
         triangles.append(ribbons.triangles + start)
         parts.append(np.full(len(ribbons.triangles), part))
-        rgb.append(np.broadcast_to(linear(colour), ribbons.points.shape))
-        start += len(ribbons.points)
+        rgb.append(np.broadcast_to(linear(LASH_RGB), (num_points, 3)) if hair is None else np.repeat(hair.rgb, each, 0))
+        covers.append(np.full(num_points, LASH_COVER) if hair is None else np.repeat(hair.cover, each))
+        alongs.append(ribbons.along)
+        start += num_points
     num_solid_points = sum(map(len, points[: len(meshes)]))
     all_points = np.concatenate(points).astype(np.float32)
     all_triangles = np.concatenate(triangles).astype(np.int32)
@@ -135,6 +195,8 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         face_weight=np.concatenate(weights).astype(np.float32),
         rgb=np.concatenate(rgb).astype(np.float32),
         eye_directions=np.concatenate(eyes).astype(np.float32),
+        strand_cover=np.concatenate(covers).astype(np.float32),
+        strand_along=np.concatenate(alongs),
         num_solid=num_solid,
         solid=embree_scene(all_points[:num_solid_points], all_triangles[:num_solid]),
         strands=embree_scene(all_points[num_solid_points:], all_triangles[num_solid:] - num_solid_points),
@@ -142,26 +204,63 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
 
 
 def cast(
-    triangles: Triangles, hair: Any, head_matrix: Float[np.ndarray, "4 4"], origin: Vectors, rays: Vectors
+    triangles: Triangles, hair: HairScene, head_matrix: Float[np.ndarray, "4 4"], origin: Vectors, rays: Vectors
 ) -> Hits:
-    """What each ray meets; `hair` is the scene of the head's hair in neutral pose."""
+    """What each ray meets."""
     hit = triangles.solid.run(origin, rays, output=1)
-    distance = np.where(hit["primID"] >= 0, hit["tfar"], np.inf).astype(np.float32)
+    solid = np.where(hit["primID"] >= 0, hit["tfar"], np.inf).astype(np.float32)
     # Hair never changes its shape, so the rays are turned instead of the hair.
-    hair_hit = hair.run(*turned_back(head_matrix, origin, rays), output=1)
-    is_hair = (hair_hit["primID"] >= 0) & (hair_hit["tfar"] < distance)
-    distance = np.where(is_hair, hair_hit["tfar"], distance)
+    hair_origin, hair_rays = turned_back(head_matrix, origin, rays)
+    hair_hit = hair.scene.run(hair_origin, hair_rays, output=1)
+    first = np.flatnonzero((hair_hit["primID"] >= 0) & (hair_hit["tfar"] < solid))
+    found = {name: hair_hit[name][first] for name in ("primID", "u", "v", "tfar")}
+    strand, before, part = hair.ribbons.along_strands(found["primID"], found["u"], found["v"])
+    cover = hair.cover[strand, before] * (1 - part) + hair.cover[strand, before + 1] * part
+    fine = np.flatnonzero(cover < OPAQUE)
+    over = first[fine]
+    veil = Veil(
+        rows=over,
+        triangle=found["primID"][fine],
+        u=found["u"][fine],
+        v=found["v"][fine],
+        distance=found["tfar"][fine],
+        cover=cover[fine].astype(np.float32),
+    )
+    is_hair = np.zeros(len(rays), bool)
+    is_hair[first] = True
+    if len(over):
+        # What lies behind fine hair: the next hair, or none.
+        beyond = veil.distance + np.float32(1e-4)
+        behind = hair.scene.run(hair_origin[over] + beyond[:, None] * hair_rays[over], hair_rays[over].copy(), output=1)
+        for name in ("primID", "u", "v"):
+            hair_hit[name][over] = behind[name]
+        hair_hit["tfar"][over] = behind["tfar"] + beyond
+        is_hair[over] = (behind["primID"] >= 0) & (hair_hit["tfar"][over] < solid[over])
+    distance = np.where(is_hair, hair_hit["tfar"], solid)
     triangle = np.where(is_hair, hair_hit["primID"], hit["primID"])
     u, v = np.where(is_hair, hair_hit["u"], hit["u"]), np.where(is_hair, hair_hit["v"], hit["v"])
     # Brows, lashes and beards are seen against the face they grow on.
-    strand = np.full(len(rays), -1)
+    strand, next_strand = np.full(len(rays), -1), np.full(len(rays), -1)
     rows = np.flatnonzero((hit["primID"] >= 0) & ~is_hair)
     rows = rows[np.isin(triangles.parts[hit["primID"][rows]], (Part.SKIN, Part.EYE, Part.MOUTH))]
     if len(rows):
-        over = triangles.strands.run(origin[rows], rays[rows], output=1)
-        in_front = (over["primID"] >= 0) & (over["tfar"] < distance[rows])
-        strand[rows[in_front]] = over["primID"][in_front] + triangles.num_solid
-    return Hits(distance=distance, triangle=triangle, u=u, v=v, is_hair=is_hair, strand=strand)
+        short = triangles.strands.run(origin[rows], rays[rows], output=1)
+        in_front = (short["primID"] >= 0) & (short["tfar"] < distance[rows])
+        rows, near = rows[in_front], short["tfar"][in_front] + np.float32(3e-5)
+        strand[rows] = short["primID"][in_front] + triangles.num_solid
+        second = triangles.strands.run(origin[rows] + near[:, None] * rays[rows], rays[rows].copy(), output=1)
+        in_front = (second["primID"] >= 0) & (second["tfar"] + near < distance[rows])
+        next_strand[rows[in_front]] = second["primID"][in_front] + triangles.num_solid
+    return Hits(
+        distance=distance,
+        triangle=triangle,
+        u=u,
+        v=v,
+        is_hair=is_hair,
+        strand=strand,
+        next_strand=next_strand,
+        veil=veil,
+    )
 
 
 def turned_back(head_matrix: Float[np.ndarray, "4 4"], origin: Vectors, rays: Vectors) -> tuple[Vectors, Vectors]:
@@ -180,17 +279,28 @@ def spread(
     return np.asarray((1 - u - v) * first + u * second + v * third, np.float32)
 
 
-def as_ribbons(strands: Float[np.ndarray, "S K 3"], radius: float, seed: int) -> Ribbons:
-    """Bands along strands; `radius` is half their width at the root."""
+def as_ribbons(
+    strands: Float[np.ndarray, "S K 3"],
+    radius_m: float | Float[np.ndarray, "S K"],
+    seed: int,
+    facing: Float[np.ndarray, "S _ 3"] | None = None,
+) -> Ribbons:
+    """Bands along strands; the radius is half their width, and without one for each point, half of it at the tip.
+
+    They are turned to where they are `facing`, more or less, or each its own way.
+    """
     number, length = strands.shape[:2]
     if number == 0:
         none = np.zeros((0, 3), np.float32)
-        return Ribbons(points=none, triangles=np.zeros((0, 3), np.int32), along=none, points_a_strand=1)
+        return Ribbons(points=none, triangles=np.zeros((0, 3), np.int32), along=none, points_a_strand=4)
     along = unit(np.gradient(strands, axis=1))
     rng = np.random.default_rng([seed, 13])
-    side = unit(np.cross(along, unit(rng.normal(size=(number, 1, 3)))))
-    width = radius * np.linspace(1, 0.5, length)[None, :, None]
-    points = np.stack([strands + width * side, strands - width * side], axis=2).reshape(-1, 3)
+    turned = unit(rng.normal(size=(number, 1, 3)))
+    if facing is not None:
+        turned = facing + TURNED * turned
+    side = unit(np.cross(along, turned))
+    width = radius_m * np.linspace(1, 0.5, length)[None, :] if isinstance(radius_m, float) else radius_m
+    points = np.stack([strands + width[..., None] * side, strands - width[..., None] * side], axis=2).reshape(-1, 3)
     i, j = np.meshgrid(np.arange(number), np.arange(length - 1), indexing="ij")
     base = (i * length + j).ravel() * 2
     triangles = np.concatenate([np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)])

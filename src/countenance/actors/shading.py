@@ -59,12 +59,23 @@ def shade(
     seen = look_up(light.around.softened, rays)
     found = hits.triangle >= 0
     rows = np.flatnonzero(found & ~hits.is_hair)
-    seen[rows] = lit(_surface(look, triangles, posed, hits, origin, rays, rows), rays[rows], light, shadow, spot[rows])
+    surface = _surface(look, triangles, posed, hits, origin, rays, rows)
+    seen[rows] = lit(surface, rays[rows], light, shadow, spot[rows])
     hair = np.flatnonzero(found & hits.is_hair)
-    seen[hair] = hair_light(look, posed, hits, rays[hair], light, hair)
+    seen[hair] = hair_light(look, posed, hits.triangle[hair], hits.u[hair], hits.v[hair], rays[hair], light)
     strands = np.flatnonzero(hits.strand >= 0)
-    colour, cover = strand_light(triangles, hits, light, strands)
-    seen[strands] = (1 - cover) * seen[strands] + cover * colour
+    under = np.searchsorted(rows, strands)
+    arriving = np.minimum(seen[strands], 1.5 * surface.albedo[under] + 0.3) / np.maximum(surface.albedo[under], 0.03)
+    for each in (hits.next_strand, hits.strand):
+        there = np.flatnonzero(each[strands] >= 0)
+        at = strands[there]
+        colour, cover = strand_light(triangles, each[at], rays[at], arriving[there], light)
+        seen[at] = (1 - cover) * seen[at] + cover * colour
+    veil = hits.veil
+    if len(veil.rows):
+        hidden = veil.cover[:, None]
+        fine = hair_light(look, posed, veil.triangle, veil.u, veil.v, rays[veil.rows], light)
+        seen[veil.rows] = (1 - hidden) * seen[veil.rows] + hidden * fine
     return seen
 
 

@@ -15,6 +15,7 @@ from countenance.actors.actor import Actor, Skin, skin_tone
 from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.head import RegionName, load_head
 from countenance.actors.noise import noise, spots
+from countenance.actors.scalp import scalp_cover, scalp_places
 from countenance.actors.skin_material import (
     LAYOUT_WIDTH,
     MIRROR_Y,
@@ -139,7 +140,7 @@ def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
 
     colour = colour * _beard_shadow(actor, beard, points, places.size, grain)
     colour = _mix(colour, _lip_colour(actor, points, tone) * np.exp(1.4 * material.detail), _lip_cover(skin, lips))
-    scalp = 0.85 * scalp_places(points, actor) * _scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
+    scalp = 0.8 * scalp_places(points, actor) * scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
     colour = _mix(colour, to_light(np.array(actor.hair.rgb, np.float32)), scalp)
     colour = _mix(colour, to_light(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
 
@@ -311,36 +312,6 @@ def beard_places(points: Float[np.ndarray, "N 3"], lips: Values) -> Values:
     grown = np.clip(1.4 * (chin + jaw + upper_lip + 0.8 * sides + throat) - 0.15, 0, 1)
     low = np.clip((points[:, 1] - 0.598) / 0.014, 0, 1) * (points[:, 1] < 0.722)
     return np.asarray(grown * low * (1 - np.clip(lips * 2, 0, 1)), np.float32)
-
-
-def hairline_height(points: Float[np.ndarray, "N 3"], actor: Actor) -> Float[np.ndarray, " N"]:
-    """How far points of the template lie above the actor's hairline, in metres."""
-    turn = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - 0.035))
-    line = np.interp(
-        turn,
-        [0, 18, 30, 42, 55, 66, 76, 86, 100, 112, 125, 180],
-        [0.804, 0.806, 0.808, 0.800, 0.780, 0.757, 0.747, 0.750, 0.742, 0.710, 0.685, 0.672],
-    )
-    front = np.interp(turn, [0, 60, 90], [1, 1, 0])
-    temples = np.interp(turn, [8, 28, 45, 62], [0, 1, 1, 0])
-    waves = 0.0016 * np.sin(points[:, 0] * 310 + actor.hair.seed % 7) + 0.0012 * np.sin(points[:, 0] * 730 + 2)
-    return np.asarray(points[:, 1] - line - (actor.hair.line * front + actor.hair.recession * temples) - waves)
-
-
-def scalp_places(points: Float[np.ndarray, "N 3"], actor: Actor) -> Values:
-    """0–1: where hair grows, thinning towards the hairline."""
-    above = hairline_height(points, actor)
-    places = 1 / (1 + np.exp(-np.clip(above / 0.0035, -30, 30)))
-    beside_ear = (np.abs(points[:, 0]) > 0.074) & (points[:, 1] < 0.736)
-    places[beside_ear | (points[:, 1] < 0.668)] = 0
-    if actor.hair.kind == "bald":
-        # A wreath at most.
-        places = places * np.clip((0.79 - points[:, 1]) / 0.02, 0, 1) * (points[:, 2] < 0.06) * 0.6
-    return np.asarray(places, np.float32)
-
-
-def _scalp_cover(actor: Actor) -> float:
-    return {"bald": 0.3, "buzz": 0.8}.get(actor.hair.kind, 0.92)
 
 
 def _red_places(points: Float[np.ndarray, "N 3"], regions: dict[RegionName, Values]) -> Values:

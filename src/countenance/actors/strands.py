@@ -1,17 +1,58 @@
-"""Brows, lashes and beards: short hair that moves with the skin."""
+"""Strands of hair; brows, lashes and beards: short hair that moves with the skin."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
-from countenance.actors.actor import Actor
+from countenance.actors.actor import Actor, BeardKind, Colour
+from countenance.actors.colour import to_light
 from countenance.actors.head import load_head
+from countenance.actors.noise import noise
 from countenance.actors.skin import beard_places
 from countenance.actors.surface import Roots, scatter, seen_from_front, unit
 
 Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
+
+
+GREY_RGB = np.array([0.44, 0.43, 0.42], np.float32)
+"""Linear."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Strands:
+    """Strands from root to tip."""
+
+    points: Float[np.ndarray, "S K 3"]
+    radius_m: Float[np.ndarray, "S K"]
+    """Half of the width that is drawn; finer hair is drawn as wide as this and fainter."""
+    cover: Float[np.ndarray, "S K"]
+    """0–1: how much of what lies behind a strand it hides."""
+    rgb: Float32[np.ndarray, "S 3"]
+    """Linear, in the middle of a strand."""
+
+    @classmethod
+    def joined(cls, several: "list[Strands]") -> "Strands":
+        """Several as one."""
+        return cls(
+            points=np.concatenate([each.points for each in several]).astype(np.float32),
+            radius_m=np.concatenate([each.radius_m for each in several]).astype(np.float32),
+            cover=np.concatenate([each.cover for each in several]).astype(np.float32),
+            rgb=np.concatenate([each.rgb for each in several]),
+        )
+
+
+def strand_colours(
+    rng: np.random.Generator, natural_rgb: Colour, grey: float, number: int
+) -> Float32[np.ndarray, "S 3"]:
+    """Linear colours of single hairs, each grey or not, none quite like another."""
+    own = to_light(np.array(natural_rgb, np.float32)) * rng.uniform(0.6, 1.4, (number, 1)).astype(np.float32)
+    own = own * (1 + 0.06 * rng.normal(size=(number, 3))).clip(0.8, 1.2)
+    white = GREY_RGB * rng.uniform(0.65, 1.3, (number, 1))
+    # A strand that is drawn stands for a few hairs: none of them is of one kind alone.
+    share = np.where(rng.random((number, 1)) < grey, rng.uniform(0.55, 1.0, (number, 1)), 0.22 * grey)
+    return np.asarray(own + (white - own) * share, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,69 +63,143 @@ class ShortHair:
     direction: Float[np.ndarray, "R 3"]
     """In the neutral pose; laid onto the skin when posed."""
     length: Float[np.ndarray, " R"]
-    lift: float
-    """How far strands rise from the skin."""
+    lift: Float[np.ndarray, " R"]
+    """How far strands rise from the skin, as a fraction of their length."""
+    bend: Float[np.ndarray, " R"]
+    """How far the tip lies beside the direction of the root, along the skin, as a fraction of the length."""
+    wave: Float[np.ndarray, "R 2"]
+    """Width of a curl as a fraction of the length, and where it begins, in radians."""
+    radius_m: Float[np.ndarray, " R"]
+    """Half of the width that is drawn at the root."""
+    cover: Float[np.ndarray, " R"]
+    """0–1: how much of what lies behind a strand it hides."""
+    rgb: Float32[np.ndarray, "R 3"]
+    """Linear."""
+    num_points: int
+    """Of a strand."""
 
     def posed(
         self, points: Points, point_normals: Points, turn: Float[np.ndarray, "3 3"]
-    ) -> Float[np.ndarray, "R 4 3"]:
+    ) -> Float[np.ndarray, "R K 3"]:
         """Strands on a skin as it is now; `turn` is the head's."""
         root, out = self.roots.on(points), unit(self.roots.on(point_normals))
         along = self.direction @ turn.T
         along = unit(along - (along * out).sum(axis=1, keepdims=True) * out)
-        t = np.linspace(0, 1, 4)[None, :, None]
-        rise = self.lift * (t - 0.45 * t**2)
-        return np.asarray(
-            root[:, None]
-            - 0.0003 * out[:, None]
-            + self.length[:, None, None] * (t * along[:, None] + rise * out[:, None])
-        )
+        across = np.cross(out, along)
+        t = np.linspace(0, 1, self.num_points)[None, :]
+        curl = self.wave[:, :1] * np.sin(self.wave[:, 1:] + 2 * np.pi * t) * t
+        rise = self.lift[:, None] * (t - 0.45 * t**2) + 0.7 * np.abs(curl)
+        aside = self.bend[:, None] * t**2 + curl
+        ahead = t - 0.5 * np.abs(self.bend[:, None]) * t**2
+        course = sum(part[..., None] * way[:, None] for part, way in ((ahead, along), (aside, across), (rise, out)))
+        return np.asarray(root[:, None] - 0.0003 * out[:, None] + self.length[:, None, None] * course)
 
 
-def grow_brows(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"]) -> ShortHair:
-    """Both brows: upright at the nose, lying outwards along the arch, thinning to the end."""
+def grow_brows(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], fineness: float) -> ShortHair:
+    """Both brows: upright at the nose, lying outwards along the arch from above and below, thinning to the end.
+
+    `fineness` multiplies the number of hairs; they get thinner in return.
+    """
     brows, rng = actor.brows, np.random.default_rng([actor.seed, 7])
-    number = round(650 * brows.density)
-    place = rng.random((2, number)) ** 0.85
-    middle = 0.0105 + 0.047 * place
+    number = round(700 * brows.density * fineness)
+    place = rng.random((2, number)) ** 0.9
+    thick = 1 + 0.12 * brows.uneven * np.array([[1.0], [-1.0]])
+    raised = 0.0012 * brows.uneven * np.array([[1.0], [-1.0]])
+    # Dense in the middle of the stripe; a plucked brow has an edge, another one loses itself in the skin.
+    clean, loose = rng.uniform(-1, 1, (2, number)), 0.62 * rng.normal(size=(2, number))
+    off = clean + (loose - clean) * (rng.random((2, number)) < 0.25 + 0.75 * brows.ragged)
+    middle = 0.0105 + 0.0475 * place + 0.0012 * rng.normal(size=(2, number))
     arch = brows.arch_m * np.sin(np.pi * np.clip(0.75 * place + 0.02, 0, 1))
-    half = 0.9 * brows.thickness_m * (1 - 0.72 * place**1.5)
-    off = rng.uniform(-1, 1, (2, number))
-    height = 0.7435 + arch - 0.003 * place + half * off
+    half = 0.8 * brows.thickness_m * thick * (1 - 0.75 * place**1.6) * (0.75 + 0.25 * np.clip(place / 0.15, 0, 1))
+    height = 0.7435 + arch + raised - 0.003 * place + half * off
     sides = np.array([[1.0], [-1.0]])
-    roots = seen_from_front(template, faces, (sides * middle).ravel(), height.ravel())
-    if len(roots) != 2 * number:
+    across, upwards = (sides * middle).ravel(), height.ravel()
+    at = np.stack([across, upwards, np.zeros_like(across)], axis=1)
+    open_skin = brows.gaps * np.clip(2.2 * noise(at, 260.0, actor.seed + 3, 2) - 0.55, 0, 1)
+    thin_start = 0.65 * np.exp(-place.ravel() / 0.07)
+    kept = rng.random(2 * number) > np.clip(open_skin + thin_start, 0, 0.95)
+    roots = seen_from_front(template, faces, across[kept], upwards[kept])
+    if len(roots) != kept.sum():
         raise AssertionError("a brow's root lies beside the face")
-    angle = np.interp(place, [0, 0.2, 0.6, 1], [78, 45, 12, -24]) - off * np.interp(place, [0, 0.3, 1], [10, 28, 12])
-    angle = np.radians(angle + 8 * rng.normal(size=angle.shape))
+    angle = np.interp(place, [0, 0.12, 0.3, 0.65, 1], [86, 66, 34, 8, -24])
+    angle = angle - off * np.interp(place, [0, 0.2, 0.5, 1], [4, 26, 30, 12])
+    angle = np.radians(angle + (5 + 9 * brows.ragged) * rng.normal(size=angle.shape))
     direction = np.stack([sides * np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1).reshape(-1, 3)
+    count = int(kept.sum())
+    length = brows.length_m * np.interp(place, [0, 0.15, 0.6, 1], [0.8, 1.05, 1.0, 0.75]).ravel()[kept]
     return ShortHair(
         roots=roots,
-        direction=direction,
-        length=0.0072 * (1 + 0.3 * rng.normal(size=2 * number)).clip(0.5, 1.6),
-        lift=0.3,
+        direction=direction[kept],
+        length=length * (1 + 0.25 * rng.normal(size=count)).clip(0.4, 1.5),
+        lift=rng.uniform(0.08, 0.24, count),
+        # Tips turn outwards and down.
+        bend=(sides * rng.uniform(-0.28, 0.0, (2, number))).ravel()[kept],
+        wave=np.zeros((count, 2)),
+        radius_m=0.00030 / fineness**0.5 * rng.uniform(0.7, 1.2, count),
+        cover=rng.uniform(0.3, 0.7, count),
+        rgb=strand_colours(rng, brows.natural_rgb, brows.grey, count),
+        num_points=4,
     )
 
 
-def grow_beard(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], num_strands: int) -> ShortHair | None:
+def grow_beard(
+    actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], num_strands: int, radius_m: float, num_points: int
+) -> ShortHair | None:
     """A beard's strands, or nothing."""
-    if actor.beard is None:
+    beard = actor.beard
+    if beard is None:
         return None
     rng = np.random.default_rng([actor.seed, 8])
-    centres = template[faces].mean(axis=1)
-    lips = np.zeros(len(centres), np.float32)
-    density = np.clip(beard_places(centres, lips) - 0.2, 0, 1).astype(np.float64)
-    # Between the lips and beside them nothing grows.
-    mouth = (np.abs(centres[:, 0]) < 0.024) & (np.abs(centres[:, 1] - 0.6585) < 0.0095) & (centres[:, 2] > 0.1)
-    density[mouth | (centres[:, 2] < 0.02)] = 0
-    number = round(num_strands * actor.beard.density)
-    roots = scatter(rng, template, faces, density, number)
+    middle = template[faces].mean(axis=1)
+    wide = np.clip(beard_density(middle, beard.kind) + 0.05, 0, 1)
+    number = round(num_strands * beard.density * {"moustache": 0.3, "goatee": 0.55, "stubble": 1.3}.get(beard.kind, 1))
+    tried = scatter(rng, template, faces, np.where(wide > 0.08, 1.0, 0.0) + 1e-9, 4 * number)
+    at = tried.on(template)
+    # Cheek and neck lines are never drawn with a ruler, and no beard is equally thick everywhere.
+    bent = at + 0.008 * (noise(at, 130.0, actor.seed + 5, 2) - 0.5)[:, None]
+    dense = beard_density(bent, beard.kind) * np.clip(0.3 + 1.2 * noise(at, 75.0, actor.seed + 6, 2), 0.2, 1.3)
+    chosen = rng.choice(4 * number, number, replace=False, p=(dense + 1e-9) / (dense + 1e-9).sum())
+    roots = Roots(corners=tried.corners[chosen], weights=tried.weights[chosen])
+    x, y, z = at[chosen].T
+    lip = np.exp(-(((y - 0.676) / 0.007) ** 2)) * (z > 0.1)
+    back = np.clip((0.10 - z) / 0.05, 0, 1)
+    combed = np.stack([np.sign(x) * (1.3 * lip + 0.1), -1.0 + 0.2 * lip, 0.2 - 0.7 * back], axis=1)
+    chin = np.exp(-((x / 0.03) ** 2)) * (y < 0.645)
+    length = beard.length_m * rng.uniform(0.45, 1.25, number) * (1 + 0.35 * chin - 0.3 * back)
+    stiff = {"stubble": 0.75}.get(beard.kind, 0.45)
     return ShortHair(
         roots=roots,
-        direction=unit(np.array([0, -1.0, 0.15]) + 0.4 * rng.normal(size=(number, 3))),
-        length=actor.beard.length_m * rng.uniform(0.5, 1.4, number),
-        lift=0.55,
+        direction=unit(unit(combed) + (0.25 + 0.35 * beard.curl) * rng.normal(size=(number, 3))),
+        length=length,
+        lift=stiff * rng.uniform(0.6, 1.3, number),
+        bend=0.35 * rng.normal(size=number),
+        wave=np.stack(
+            [
+                np.minimum(0.28, 0.0016 / length) * beard.curl * rng.uniform(0.3, 1.5, number),
+                rng.uniform(0, 2 * np.pi, number),
+            ],
+            axis=1,
+        ),
+        radius_m=radius_m * rng.uniform(0.7, 1.2, number),
+        cover=rng.uniform(0.4, 0.75, number),
+        rgb=strand_colours(rng, beard.natural_rgb, beard.grey, number),
+        num_points=num_points,
     )
+
+
+def beard_density(points: Points, kind: BeardKind) -> Float[np.ndarray, " N"]:
+    """0–1: where a beard of a kind is left to grow."""
+    x, y, z = points.T
+    grown = np.clip(1.25 * beard_places(points, np.zeros(len(points), np.float32)) - 0.2, 0, 1).astype(np.float64)
+    # Between the lips and beside them nothing grows.
+    grown[(np.abs(x) < 0.024) & (np.abs(y - 0.6585) < 0.0095) & (z > 0.1) | (z < 0.02)] = 0
+    lip = np.clip((0.034 - np.abs(x)) / 0.006, 0, 1) * np.clip((y - 0.664) / 0.003, 0, 1)
+    chin = np.clip((0.034 - np.abs(x)) / 0.008, 0, 1) * (y < 0.668) * np.clip((y - 0.612) / 0.008, 0, 1)
+    if kind == "moustache":
+        return np.asarray(grown * lip)
+    if kind == "goatee":
+        return np.asarray(grown * np.clip(lip + chin, 0, 1))
+    return np.asarray(grown)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
