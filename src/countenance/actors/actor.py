@@ -8,7 +8,7 @@ of the actor's sex (`proportions.py`); some details follow age and build; the ot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -320,8 +320,8 @@ class Actor:
     """Of the head data's three base heads; sum one."""
     muscle: float
     weight: float
-    shape: Mapping[str, float]
-    """Weights of the head's targets, by their names."""
+    shape: Mapping[str, float] = field(hash=False)
+    """Weights of the head's targets, by their names; what else differs is enough for a hash."""
     skin: Skin
     iris_rgb: Colour
     teeth_rgb: Colour

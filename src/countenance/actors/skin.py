@@ -5,7 +5,7 @@ lines, stubble and lips are drawn over them.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -97,15 +97,23 @@ def atlas(size: int) -> Atlas:
 def make_skin(face: Actor, body: Actor, size: int) -> SkinMaps:
     """A skin; where `face` is another than `body`, theirs inside the face, fading to the body's at its border."""
     places = atlas(size)
-    own = _paint(face, places)
+    own = _painted(face, size)
     if face is not body:
         weight = places.face_weight[:, None]
-        own = weight * own + (1 - weight) * _paint(body, places)
+        own = weight * own + (1 - weight) * _painted(body, size)
     return SkinMaps(
         rgb=_fill(to_srgb(own[:, :3]), places),
         roughness=_fill(own[:, 3:4], places)[..., 0],
         height=_fill(own[:, 4:5], places)[..., 0],
     )
+
+
+@lru_cache(maxsize=2)
+def _painted(actor: Actor, size: int) -> Float32[np.ndarray, "N 5"]:
+    """As `_paint`; kept for the ground truths that follow, whose bodies are the same."""
+    painted = _paint(actor, atlas(size))
+    painted.flags.writeable = False
+    return painted
 
 
 def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
