@@ -1,0 +1,220 @@
+"""How well mesh nets find the 468 points: on held-out synthetic actors, and on the tests' portrait."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from scipy.optimize import linear_sum_assignment
+
+from countenance.geometry import transform_points
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
+from countenance.types import DetectedFace
+from countenance.vision.align import canonical_mesh, head_pose, misfit
+from countenance.vision.gaze import EYE_CORNERS, EyeFinder
+from countenance.vision.landmarks import EYES, MAX_MISFIT, FaceMesh
+from countenance.vision.track import MIN_FOLLOWED_SCORE
+from tests.faces.test_portrait import MARKED_XY, OUTLINE_XY, PORTRAIT
+from tools.mesh.attention import REGIONS as LIPS_AND_EYES
+from tools.mesh.footage import read
+from tools.segmenter.dataset import Example, Footage, as_filmed, in_another_light, with_in_front
+from tools.segmenter.occluders import draw_fist, draw_hand
+
+SEED = 7
+ROUNDS = 3
+BANDS = ((0, 20), (20, 40), (40, 60), (60, 90))
+VARIANTS = PLAIN, HANDS, FILMED = "as rendered", "a hand in front", "badly filmed"
+
+LIPS, LEFT_EYE, RIGHT_EYE = LIPS_AND_EYES
+# fmt: off
+OUTLINE = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
+    148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)
+NOSE = (1, 2, 4, 5, 6, 19, 44, 45, 48, 51, 64, 94, 97, 98, 102, 115, 122, 125, 129, 131, 134, 141, 168, 195, 197, 198,
+        203, 209, 217, 219, 220, 235, 237, 238, 239, 240, 241, 242, 248, 274, 275, 278, 281, 294, 326, 327, 331, 344,
+        351, 354, 358, 360, 363, 370, 420, 423, 429, 437, 438, 439, 440, 441, 456, 457, 458, 459, 460, 461, 462)
+# fmt: on
+JAW = OUTLINE[8:29]
+REGIONS: Mapping[str, tuple[int, ...]] = {
+    "whole": tuple(range(468)),
+    "lips": LIPS.numbers,
+    "lids": LEFT_EYE.numbers[:16] + RIGHT_EYE.numbers[:16],
+    "nose": NOSE,
+    "outline": OUTLINE,
+}
+Points = Float32[np.ndarray, "468 3"]
+Net = Callable[[Float32[np.ndarray, "1 H W 3"]], list[Float32[np.ndarray, "..."]]]
+
+
+def finder(net: Net) -> FaceMesh:
+    """The product's mesh finder with another net."""
+    mesh = FaceMesh()
+    mesh._net = net  # type: ignore[assignment]
+    return mesh
+
+
+def settled(mesh: FaceMesh, rgb: UInt8[np.ndarray, "H W 3"], start: Points) -> DetectedFace:
+    """Fitted until it hardly depends on where it started, as when a face is followed."""
+    face = mesh.follow(rgb, start)
+    for _ in range(ROUNDS - 1):
+        face = mesh.follow(rgb, face.landmarks_xyz)
+    return face
+
+
+def filmed(footage: Footage, index: int, variant: str, seed: int) -> UInt8[np.ndarray, "S S 3"]:
+    """A frame in a variant; the two of a pair are degraded alike."""
+    rng = np.random.default_rng([SEED, seed, index // 2])
+    rgb = footage.rgb[index]
+    if variant == HANDS:
+        draw = (draw_fist, draw_hand)[int(rng.integers(2))]
+        plain = Example(rgb=rgb, labels=footage.labels[index], face=footage.face[index])
+        return with_in_front(plain, draw(rng), rng, crop_side=len(rgb) / 1.3).rgb
+    return as_filmed(in_another_light(rgb, rng), rng) if variant == FILMED else rgb
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Judged:
+    """One frame, and how far its points are off, in % of the distance between the outer corners of the eyes."""
+
+    seed: int
+    variant: str
+    yaw_deg: float
+    error_pct: Float[np.ndarray, " 468"]
+    bias_pct: Float[np.ndarray, "468 2"]
+    misfit: float
+    is_kept: bool
+    """Whether the net is confident enough, and the mesh enough like a head."""
+
+
+def judge(mesh: FaceMesh, folder: Path) -> list[Judged]:
+    """Every held-out frame in every variant."""
+    judged = []
+    for (seed, footage), variant in product(read(folder, "held_out").items(), VARIANTS):
+        for index, truth in enumerate(footage.landmarks_xyz):
+            wide = float(np.linalg.norm(truth[EYES[0]] - truth[EYES[1]]))
+            face = settled(mesh, filmed(footage, index, variant, seed), truth)
+            found = face.landmarks_xyz
+            off = (found - truth)[:, :2] / wide * 100
+            judged.append(
+                Judged(
+                    seed=seed,
+                    variant=variant,
+                    yaw_deg=head_pose(truth).yaw_deg,
+                    error_pct=np.linalg.norm(off, axis=1),
+                    bias_pct=off,
+                    misfit=misfit(found),
+                    is_kept=face.score >= MIN_FOLLOWED_SCORE and misfit(found) <= MAX_MISFIT,
+                )
+            )
+    return judged
+
+
+def table(judged: list[Judged]) -> dict[str, float]:
+    """The rows of the table: mean errors."""
+
+    def mean(faces: list[Judged], region: str = "whole") -> float:
+        numbers = list(REGIONS[region])
+        return float(np.mean([face.error_pct[numbers].mean() for face in faces])) if faces else float("nan")
+
+    rows = {}
+    for variant in VARIANTS:
+        some = [face for face in judged if face.variant == variant]
+        for region in REGIONS if variant == PLAIN else ("whole",):
+            rows[f"{variant}, {region}"] = mean(some, region)
+        for low, high in BANDS:
+            of_band = [face for face in some if low <= abs(face.yaw_deg) < high]
+            rows[f"{variant}, yaw {low}–{high}°"] = mean(of_band)
+        apart = [
+            np.linalg.norm(two.bias_pct - one.bias_pct, axis=1).mean()
+            for one, two in zip(some[::2], some[1::2], strict=True)
+        ]
+        rows[f"{variant}, from a frame to the next"] = float(np.mean(apart))
+        rows[f"{variant}, lost, % of faces"] = float(np.mean([not face.is_kept for face in some]) * 100)
+        rows[f"{variant}, of those that are kept"] = mean([face for face in some if face.is_kept])
+        rows[f"{variant}, median"] = float(np.median([face.error_pct.mean() for face in some]))
+    plain = [face for face in judged if face.variant == PLAIN]
+    facing = [face for face in plain if abs(face.yaw_deg) < BANDS[0][1]]
+    rows[f"{PLAIN}, yaw {BANDS[0][0]}–{BANDS[0][1]}°, less the other actors' mean offset"] = less_bias(facing)
+    rows["mean bias"] = float(np.linalg.norm(np.mean([face.bias_pct for face in plain], axis=0), axis=1).mean())
+    rows["misfit × 100, 95th percentile"] = float(np.percentile([face.misfit for face in plain], 95) * 100)
+    return rows
+
+
+def less_bias(faces: list[Judged]) -> float:
+    """Mean error where each point's mean offset on the other half of the actors is taken off.
+
+    What is left when the places of the skin that stand for the points are fitted to this net.
+    """
+    errors = []
+    for half in (0, 1):
+        own, others = ([face for face in faces if face.seed % 2 == which] for which in (half, 1 - half))
+        offset = np.mean([face.bias_pct for face in others], axis=0)
+        errors += [np.linalg.norm(face.bias_pct - offset, axis=1).mean() for face in own]
+    return float(np.mean(errors))
+
+
+def on_portrait(mesh: FaceMesh, num_ways: int = 40) -> dict[str, float]:
+    """Rows of the table: the one real face; there only hand-made marks and agreement with itself can be measured."""
+    (frame,) = read_frames(probe(PORTRAIT))
+    marked, outline = MARKED_XY, OUTLINE_XY
+    marked_xy = np.array(list(marked.values()), np.float32)
+    wide = float(np.linalg.norm(marked_xy[0] - marked_xy[3]))
+    start = FaceMesh().settle(frame.rgb, np.concatenate([marked_xy[[0, 3]], marked_xy[[4, 5]], marked_xy[:4]]))
+    found = settled(mesh, frame.rgb, start.landmarks_xyz).landmarks_xyz
+    rows = {
+        "portrait, marks by hand": _off(found[list(marked)], marked_xy, wide).mean(),
+        "portrait, worst mark": _off(found[list(marked)], marked_xy, wide).max(),
+        "portrait, jaw to the outline": float(
+            np.mean(
+                [
+                    abs(cv2.pointPolygonTest(np.array(outline, np.float32), tuple(map(float, point)), True))
+                    for point in found[list(JAW), :2]
+                ]
+            )
+            / wide
+            * 100
+        ),
+        "portrait, misfit × 100": misfit(found) * 100,
+    }
+    eyes = EyeFinder()(frame.rgb, start.landmarks_xyz, head_pose(start.landmarks_xyz).roll_deg)
+    middles = np.stack([found[list(corners), :2].mean(axis=0) for corners in EYE_CORNERS])
+    rows["portrait, eyes against the iris net"] = _off(middles, np.stack([eye.middle_xy for eye in eyes]), wide).mean()
+    width = frame.rgb.shape[1]
+    partner = mirrored_numbers()
+    flipped = start.landmarks_xyz[partner] * np.array([-1, 1, 1], np.float32) + np.array([width - 1, 0, 0], np.float32)
+    back = settled(mesh, np.ascontiguousarray(frame.rgb[:, ::-1]), flipped).landmarks_xyz[partner]
+    back[:, 0] = width - 1 - back[:, 0]
+    rows["portrait, against its mirror image"] = _off(back, found[:, :2], wide).mean()
+    spread, moves = [], []
+    for way in range(num_ways):
+        rng = np.random.default_rng([SEED, way])
+        size = len(frame.rgb)
+        turn = cv2.getRotationMatrix2D((226, 130), float(rng.normal(0, 6)), float(np.exp(rng.normal(0, 0.25))))
+        turn = np.column_stack([turn[:, :2], turn[:, 2] + rng.normal(0, 3, 2)])
+        rgb = np.asarray(cv2.warpAffine(frame.rgb, turn, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        matrix = turn.astype(np.float32)
+        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        moved = np.column_stack([transform_points(matrix, start.landmarks_xyz[:, :2]), start.landmarks_xyz[:, 2]])
+        face = settled(mesh, as_filmed(in_another_light(rgb, rng), rng), moved.astype(np.float32))
+        there = face.landmarks_xyz[:, :2]
+        spread.append(_off(there, transform_points(matrix, found[:, :2]), wide * scale).mean())
+        moves.append(_off(there[list(marked)], transform_points(matrix, marked_xy), wide * scale).mean())
+    rows["portrait, turned, scaled and badly filmed: from itself"] = float(np.mean(spread))
+    rows["portrait, turned, scaled and badly filmed: from the marks"] = float(np.mean(moves))
+    return rows
+
+
+def _off(one: np.ndarray, other: np.ndarray, wide: float) -> np.ndarray:
+    return np.asarray(np.linalg.norm(one[:, :2] - other[:, :2], axis=1) / wide * 100)
+
+
+def mirrored_numbers() -> np.ndarray:
+    """For each point the one that takes its place in a mirror."""
+    mesh = canonical_mesh()
+    apart = np.linalg.norm(mesh[:, None] - mesh[None] * np.array([-1, 1, 1]), axis=2)
+    return np.asarray(linear_sum_assignment(apart)[1])
