@@ -213,6 +213,12 @@ def build(figure: Arrays) -> None:
     for name, material in materials.items():
         faces = figure[f"{name}_faces"]
         add_mesh(name, faces, int(faces.max()) + 1 if len(faces) else 0, material)
+    for number in range(int(figure["num_occluders"])):
+        name = f"occluder{number}"
+        rest = figure[f"{name}_rest"]
+        mesh = add_mesh(name, figure[f"{name}_faces"], len(rest), occluder_material(name, figure[f"{name}_material"]))
+        set_vectors(mesh, "rest", rest)
+        set_vectors(mesh, "rgb", figure[f"{name}_rgb"])
 
     add_strands("hair", figure["hair_strands"], figure["hair_radius"], figure["hair_rgb"])
     for name in ("brow", "lash", "beard"):
@@ -291,7 +297,8 @@ def set_strands(curves: Any, strands: Any) -> None:
 
 def place(posed: Arrays) -> None:
     """Move the person in the scene to where a frame has it."""
-    for name, array in BODY.items():
+    occluders = {name.removesuffix("_xyz"): name for name in posed if name.startswith("occluder")}
+    for name, array in (*BODY.items(), *occluders.items()):
         mesh = bpy.data.meshes[name]
         if len(mesh.vertices):
             mesh.vertices.foreach_set("co", np.ascontiguousarray(posed[array], np.float32).ravel())
@@ -538,6 +545,27 @@ def cloth_material(rgb: Any) -> Any:
 def glasses_material(rgb: Any) -> Any:
     material = bpy.data.materials.new("glasses")
     Shader(material).surface(base_color=colour(rgb), roughness=0.18, coat_weight=0.6, coat_roughness=0.03)
+    return material
+
+
+def occluder_material(name: str, look: Any) -> Any:
+    """Skin, textile, plastic or metal, coloured by its points."""
+    roughness, shine, metallic, sheen, subsurface, relief_m, relief_per_m = (float(value) for value in look)
+    material = bpy.data.materials.new(name)
+    shader = Shader(material)
+    height = shader.math("MULTIPLY", shader.noise(shader.attribute("rest"), relief_per_m), relief_m)
+    shader.surface(
+        base_color=shader.attribute("rgb"),
+        roughness=roughness,
+        # Blender's 0.5 reflects 0.04 head-on.
+        specular_ior_level=min(1.0, shine / 0.08),
+        metallic=metallic,
+        sheen_weight=sheen,
+        subsurface_weight=subsurface,
+        subsurface_radius=(1.0, 0.35, 0.18),
+        subsurface_scale=0.004,
+        normal=shader.bump(height),
+    )
     return material
 
 

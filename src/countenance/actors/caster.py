@@ -14,7 +14,9 @@ from countenance.actors.figure import Figure, Posed
 from countenance.actors.hair_shading import hair_openness
 from countenance.actors.head import RegionName, load_head, sample_map
 from countenance.actors.materials import Look, linear_picture, skin_uv
+from countenance.actors.mesh import joined
 from countenance.actors.motion import Around, hit_motion
+from countenance.actors.occluders import Worn
 from countenance.actors.rays import (
     Hits,
     Triangles,
@@ -170,6 +172,9 @@ class Caster:
         points = load_head().skin_levels[figure.detail.level].matrix @ figure.points
         outward = normals(points, figure.skin_faces)
         scene = embree_scene(points, triangles_of(figure.skin_faces))
+        worn = [occluder.mesh for occluder in figure.occluders if isinstance(occluder.riding, Worn)]
+        over = joined(worn) if worn else None
+        props = embree_scene(over.points, triangles_of(over.faces)) if over else None
         start = (points + 0.0015 * outward).astype(np.float32)
         seen = np.zeros(len(points))
         for direction in unit(np.random.default_rng(12).normal(size=(NUM_OCCLUSION_RAYS, 3))):
@@ -177,6 +182,9 @@ class Caster:
             skin, hair = scene.run(start, rays, output=1), self._hair.scene.run(start, rays, output=1)
             hidden = (skin["primID"] >= 0) & (skin["tfar"] < OCCLUSION_REACH_M)
             hidden |= (hair["primID"] >= 0) & (hair["tfar"] < HAIR_REACH_M)
+            if props:
+                hit = props.run(start, rays, output=1)
+                hidden |= (hit["primID"] >= 0) & (hit["tfar"] < OCCLUSION_REACH_M)
             seen += ~hidden
         return np.asarray(seen / NUM_OCCLUSION_RAYS, np.float32)
 

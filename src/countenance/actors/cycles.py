@@ -244,7 +244,19 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "cloth_faces": figure.cloth.faces,
         "glasses_faces": figure.glasses.faces,
     }
+    for number, occluder in enumerate(figure.occluders):
+        look = occluder.material
+        floats |= {
+            f"occluder{number}_rgb": occluder.rgb,
+            f"occluder{number}_rest": occluder.mesh.points,
+            f"occluder{number}_material": [
+                *(look.roughness, look.shine, look.metallic, look.sheen),
+                *(look.subsurface, look.relief_m, look.relief_per_m),
+            ],
+        }
+        faces[f"occluder{number}_faces"] = occluder.mesh.faces
     return {
+        "num_occluders": np.asarray(len(figure.occluders)),
         **{name: np.asarray(value, np.float32) for name, value in floats.items()},
         **{name: np.asarray(value, np.int32) for name, value in faces.items()},
         "skin_rgb": figure.skin.rgb,
@@ -269,6 +281,7 @@ def posed_arrays(posed: Posed) -> dict[str, Any]:
         "beard_strands": posed.beard,
         "head_matrix": posed.head_matrix,
     }
+    arrays |= {f"occluder{number}_xyz": xyz for number, xyz in enumerate(posed.occluders)}
     return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
 
 

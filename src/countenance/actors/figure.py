@@ -1,6 +1,6 @@
 """An actor as geometry: built once in the neutral pose, then posed for each frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,7 +25,9 @@ from countenance.actors.head import (
 )
 from countenance.actors.landmarks import landmark_points
 from countenance.actors.mesh import Mesh, joined
-from countenance.actors.performance import Performance
+from countenance.actors.occluders import Occluder, hair_beneath, occluders_on, posed_occluders, skin_beneath
+from countenance.actors.performance import FRAME_RATE, Performance
+from countenance.actors.props import Prop
 from countenance.actors.skin import SkinMaps, make_skin
 from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
 from countenance.actors.surface import normals
@@ -51,6 +53,8 @@ class DetailSettings:
     hair_radius_m: float
     """At the root; strands stand for more hair where there are fewer."""
     beard_strands: int
+    prop_step_m: float
+    """How far points of props lie apart."""
     beard_radius_m: float = 0.0003
     beard_points: int = 4
     """Of a strand."""
@@ -59,13 +63,16 @@ class DetailSettings:
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
-    "fast": DetailSettings(level=1, texture=512, hair_strands=8_000, hair_radius_m=0.00058, beard_strands=1_500),
+    "fast": DetailSettings(
+        level=1, texture=512, hair_strands=8_000, hair_radius_m=0.00058, beard_strands=1_500, prop_step_m=0.0045
+    ),
     "fine": DetailSettings(
         level=1,
         texture=1024,
         hair_strands=15_000,
         hair_radius_m=0.00040,
         beard_strands=3_000,
+        prop_step_m=0.003,
         beard_radius_m=0.0002,
         beard_points=5,
         brow_fineness=1.4,
@@ -76,6 +83,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         hair_strands=36_000,
         hair_radius_m=0.00021,
         beard_strands=9_000,
+        prop_step_m=0.002,
         beard_radius_m=0.00014,
         beard_points=7,
         brow_fineness=2.4,
@@ -86,6 +94,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         hair_strands=36_000,
         hair_radius_m=0.00013,
         beard_strands=9_000,
+        prop_step_m=0.002,
         beard_radius_m=0.00008,
         beard_points=7,
         brow_fineness=2.4,
@@ -118,6 +127,7 @@ class Figure:
     brows: ShortHair
     lashes: Lashes
     beard: ShortHair | None
+    occluders: tuple[Occluder, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -138,6 +148,7 @@ class Posed:
     head_matrix: Matrix
     """From the neutral pose; hair and glasses ride on it."""
     landmarks: Float[np.ndarray, "468 3"]
+    occluders: tuple[Points, ...]
 
 
 def neutral_points(actor: Actor) -> Points:
@@ -150,21 +161,23 @@ def neutral_points(actor: Actor) -> Points:
     return np.asarray(points + _between_eyes(head.points) - _between_eyes(points))
 
 
-def build_figure(actor: Actor, detail: Detail = "fast") -> Figure:
+def build_figure(actor: Actor, detail: Detail = "fast", props: Sequence[Prop] = ()) -> Figure:
     """An actor, ready to be posed."""
-    return _build(actor, actor, DETAIL[detail])
+    return _build(actor, actor, DETAIL[detail], props)
 
 
-def build_truth(likeness: Actor, performer: Actor, tone: Tone, detail: Detail = "fast") -> Figure:
+def build_truth(
+    likeness: Actor, performer: Actor, tone: Tone, detail: Detail = "fast", props: Sequence[Prop] = ()
+) -> Figure:
     """The performer with the likeness's face: its shape, skin, eyes, brows, lashes, beard and teeth.
 
     Inside the face region the likeness's shape, scaled and shifted to sit on the performer's head; both fade into each
-    other over the region's border. Head, ears, neck, hair, glasses and clothes stay the performer's.
+    other over the region's border. Head, ears, neck, hair, glasses, clothes and props stay the performer's.
     """
     if tone == "performer":
         skin = replace(likeness.skin, tone=performer.skin.tone, warmth=performer.skin.warmth)
         likeness = replace(likeness, skin=skin)
-    return _build(likeness, performer, DETAIL[detail])
+    return _build(likeness, performer, DETAIL[detail], props)
 
 
 def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
@@ -212,10 +225,11 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         beard=np.zeros((0, 4, 3)) if figure.beard is None else figure.beard.posed(skin, skin_normals, turn),
         head_matrix=head_matrix,
         landmarks=landmark_points(skin_once),
+        occluders=posed_occluders(figure.occluders, rest - figure.points, matrices, frame / FRAME_RATE),
     )
 
 
-def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
+def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Prop]) -> Figure:
     head = load_head()
     body_points = neutral_points(body)
     points = body_points if face is body else _fitted(neutral_points(face), body_points)
@@ -225,6 +239,11 @@ def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
     shown = template[mesh.faces][:, :, 1].max(axis=1) > LOWEST_SHOWN_M
     skin_faces, skin_uv = mesh.faces[shown], mesh.uv[shown]
     rows = [teeth_row("upper"), teeth_row("lower")]
+    body_skin = mesh.matrix @ body_points
+    cloth = shirt_on(body_points, body_skin, mesh.faces)
+    occluders = occluders_on(props, body, body_points, body_skin, skin_faces, template, cloth, detail.prop_step_m)
+    if face is not body:
+        points = skin_beneath(points, occluders)
     return Figure(
         face=face,
         body=body,
@@ -237,15 +256,16 @@ def _build(face: Actor, body: Actor, detail: DetailSettings) -> Figure:
         eye=eyeball(),
         teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
         gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
-        cloth=shirt_on(body_points, mesh.matrix @ body_points, mesh.faces),
+        cloth=cloth,
         glasses=glasses_on(body.glasses, body_points),
         tongue_faces=head.tongue_faces - head.parts["tongue"][0],
-        hair=grow_hair(
-            body, mesh.matrix @ body_points, template, skin_faces, detail.hair_strands, detail.hair_radius_m
+        hair=hair_beneath(
+            grow_hair(body, body_skin, template, skin_faces, detail.hair_strands, detail.hair_radius_m), occluders
         ),
         brows=grow_brows(face, template, skin_faces, detail.brow_fineness),
         lashes=grow_lashes(face),
         beard=grow_beard(face, template, skin_faces, detail.beard_strands, detail.beard_radius_m, detail.beard_points),
+        occluders=occluders,
     )
 
 

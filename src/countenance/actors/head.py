@@ -151,7 +151,11 @@ def transform(matrix: Matrix, points: Points) -> Points:
 
 def pose(points: Points, matrices: Mapping[str, Matrix]) -> Points:
     """Points of the template's layout, each following the bones by its weights."""
-    weights = load_head().bone_weights
+    return pose_by(load_head().bone_weights, points, matrices)
+
+
+def pose_by(weights: Float[np.ndarray, "4 N"], points: Points, matrices: Mapping[str, Matrix]) -> Points:
+    """Points that follow the bones by weights of their own."""
     result = points * (1 - np.clip(weights.sum(axis=0), 0, 1))[:, None]
     for weight, bone in zip(weights, BONES, strict=True):
         result += weight[:, None] * transform(matrices[bone], points)

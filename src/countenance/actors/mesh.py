@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from countenance.actors.head import Points
 from countenance.actors.surface import unit
@@ -37,3 +37,19 @@ def tube(path: Points, radius: float) -> Mesh:
     after = (j + 1) % 8
     faces = np.stack([i * 8 + j, i * 8 + after, (i + 1) * 8 + after, (i + 1) * 8 + j], axis=-1).reshape(-1, 4)
     return Mesh(points=(path[:, None] + radius * ring).reshape(-1, 3), faces=faces)
+
+
+def sheet(points: Float[np.ndarray, "I J 3"], *, closed: bool = False) -> Mesh:
+    """A grid of points as quads; `closed` joins the last column to the first."""
+    rows, columns = points.shape[:2]
+    i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
+    after = (j + 1) % columns
+    quads = [i * columns + j, (i + 1) * columns + j, (i + 1) * columns + after, i * columns + after]
+    return Mesh(points=points.reshape(-1, 3), faces=np.stack(quads, axis=-1).reshape(-1, 4))
+
+
+def revolved(radius: Float[np.ndarray, " I"], height: Float[np.ndarray, " I"], sides: int) -> Mesh:
+    """A profile turned about the y axis."""
+    turn = np.linspace(0, 2 * np.pi, sides + 1)[:-1]
+    x, z = radius[:, None] * np.sin(turn), radius[:, None] * np.cos(turn)
+    return sheet(np.stack([x, np.broadcast_to(height[:, None], x.shape), z], axis=-1), closed=True)

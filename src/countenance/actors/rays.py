@@ -63,6 +63,10 @@ class Triangles:
     """0–1, of points of brows, lashes and beard, as the next one."""
     strand_along: Float32[np.ndarray, "R 3"]
     """Unit tangents, from root to tip."""
+    occluder_starts: Int[np.ndarray, " K"]
+    """First triangle of each of the figure's occluders."""
+    occluder_points: Int[np.ndarray, " K"]
+    """First point of each."""
     num_solid: int
     """Triangles before those of brows, lashes and beard."""
     solid: Any
@@ -148,7 +152,8 @@ def _solids(figure: Figure, posed: Posed) -> list[tuple[Part, np.ndarray, np.nda
 
 def solid_points(figure: Figure, posed: Posed) -> Float32[np.ndarray, "Q 3"]:
     """Where `gather` puts the points of solids, in its order."""
-    return np.concatenate([xyz for _, xyz, _, _, _ in _solids(figure, posed)]).astype(np.float32)
+    meshes = [xyz for _, xyz, _, _, _ in _solids(figure, posed)]
+    return np.concatenate([*meshes, *posed.occluders]).astype(np.float32)
 
 
 def gather(figure: Figure, posed: Posed) -> Triangles:
@@ -165,7 +170,19 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         rgb.append(np.broadcast_to(linear(colour), (len(xyz), 3)))
         eyes.append(unit(figure.eye.points) if part is Part.EYE else np.zeros((len(xyz), 3)))
         start += len(xyz)
-    num_solid = sum(map(len, triangles))
+    occluder_starts, occluder_points = [], []
+    for occluder, xyz in zip(figure.occluders, posed.occluders, strict=True):
+        occluder_starts.append(sum(map(len, triangles)))
+        occluder_points.append(start)
+        points.append(xyz)
+        point_normals.append(normals(xyz, occluder.mesh.faces))
+        triangles.append(triangles_of(occluder.mesh.faces) + start)
+        parts.append(np.full(2 * len(occluder.mesh.faces), occluder.part))
+        weights.append(np.zeros(len(xyz)))
+        rgb.append(occluder.rgb)
+        eyes.append(np.zeros((len(xyz), 3)))
+        start += len(xyz)
+    num_solid, num_solid_points = sum(map(len, triangles)), start
     covers, alongs = [], []
     for part, strands, hair in (
         (Part.BROW, posed.brows, figure.brows),
@@ -184,7 +201,6 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         covers.append(np.full(num_points, LASH_COVER) if hair is None else np.repeat(hair.cover, each))
         alongs.append(ribbons.along)
         start += num_points
-    num_solid_points = sum(map(len, points[: len(meshes)]))
     all_points = np.concatenate(points).astype(np.float32)
     all_triangles = np.concatenate(triangles).astype(np.int32)
     return Triangles(
@@ -197,6 +213,8 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         eye_directions=np.concatenate(eyes).astype(np.float32),
         strand_cover=np.concatenate(covers).astype(np.float32),
         strand_along=np.concatenate(alongs),
+        occluder_starts=np.array(occluder_starts, np.int64),
+        occluder_points=np.array(occluder_points, np.int64),
         num_solid=num_solid,
         solid=embree_scene(all_points[:num_solid_points], all_triangles[:num_solid]),
         strands=embree_scene(all_points[num_solid_points:], all_triangles[num_solid:] - num_solid_points),

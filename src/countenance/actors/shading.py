@@ -9,6 +9,7 @@ from countenance.actors.hair_shading import hair_light, strand_light
 from countenance.actors.light import irradiance, lamp_irradiance, look_up, surroundings
 from countenance.actors.materials import Colours, Lighting, Look, Rows, Shadow, Surface
 from countenance.actors.mouth_shading import add_mouth
+from countenance.actors.occluder_shading import add_occluders
 from countenance.actors.rays import Hits, Triangles, Vectors, spread
 from countenance.actors.scene import LAMP_DISTANCE_M, Light
 from countenance.actors.skin_shading import add_skin
@@ -132,4 +133,6 @@ def _surface(
     add_mouth(surface, posed, mouth)
     cloth = part == Part.CLOTH
     surface.roughness[cloth], surface.shine[cloth] = 0.9, 0.01
+    if look.figure.occluders:
+        add_occluders(surface, look, triangles, posed, hits, rows, skin)
     return surface
