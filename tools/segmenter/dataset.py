@@ -15,6 +15,10 @@ from countenance.actors.figure import build_figure, pose_figure
 from countenance.actors.performance import PerformanceConfig, draw_performance
 from countenance.actors.scene import Camera
 from countenance.actors.staging import draw_scene
+from countenance.capture.film import film_image
+from countenance.capture.presets import draw_capture
+from countenance.capture.settings import MID_GREY
+from countenance.capture.tone import scene_light
 from countenance.geometry import warp
 from countenance.vision.align import HeadPose, frame_to_crop, head_pose
 from countenance.vision.parts import FACE_PARTS, Part
@@ -307,7 +311,7 @@ def in_another_light(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) 
 
 
 def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
-    """Few pixels, blur of focus or of motion, noise, JPEG."""
+    """Few pixels, a camera's lens, motion, noise, processing and codec, far out of focus, JPEG."""
     size, filmed = len(rgb), np.asarray(rgb)
     if rng.random() < 0.3:
         small = int(rng.uniform(40, size))
@@ -315,30 +319,31 @@ def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt
         up = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
         shrunk = cv2.resize(filmed, (small, small), interpolation=down)
         filmed = np.asarray(cv2.resize(shrunk, (size, size), interpolation=up))
-    blur = rng.random()
-    if blur < 0.15:
-        filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * rng.uniform(0.4, 2.2)))
-    elif blur < 0.3:
-        filmed = moved_while_filmed(filmed, int(rng.integers(3, 12)), rng.uniform(0, 180))
-    elif blur < 0.45:
-        # As cameras sharpen.
-        soft, amount = cv2.GaussianBlur(filmed, (0, 0), 1.2), rng.uniform(0.2, 1.2)
-        filmed = np.asarray(cv2.addWeighted(filmed, 1 + amount, soft, -amount, 0))
-    if rng.random() < 0.5:
-        grain = rng.standard_normal(rgb.shape, np.float32) * rng.uniform(1, 14)
-        if rng.random() < 0.4:
-            grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.8)) * 1.8
-        filmed = np.clip(filmed + grain, 0, 255).astype(np.uint8)
-    if rng.random() < 0.5:
+    if rng.random() < 0.1:
+        # Further than a preset's lens would be.
+        filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * rng.uniform(1, 2.2)))
+    if rng.random() < 0.6:
+        filmed = by_a_camera(filmed, rng)
+    if rng.random() < 0.25:
         data = cv2.imencode(".jpg", filmed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 95))])[1]
         filmed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return np.asarray(filmed, np.uint8)
 
 
-def moved_while_filmed(rgb: UInt8[np.ndarray, "S S 3"], length: int, angle_deg: float) -> UInt8[np.ndarray, "S S 3"]:
-    """Blur along a line of some pixels."""
-    kernel = np.zeros((length, length), np.float32)
-    kernel[length // 2] = 1
-    turn = cv2.getRotationMatrix2D((length // 2, length // 2), angle_deg, 1)
-    kernel = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), np.float32)
-    return np.asarray(cv2.filter2D(rgb, -1, kernel / kernel.sum()), np.uint8)
+def by_a_camera(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+    """One frame by any of the cameras of `countenance.capture`; sometimes all of it moves."""
+    capture = draw_capture(int(rng.integers(2**31)))
+    # Labels stay where they are, so all rows are exposed at once.
+    # In the dark a camera turns its gain up, more or less.
+    short = float(np.log2(MID_GREY / max(float(scene_light(rgb).mean()), 1e-3)))
+    stops = float(np.clip(short, 0, 3) * rng.uniform(0.3, 1))
+    sensor = replace(
+        capture.sensor,
+        gain_stops=capture.sensor.gain_stops + stops,
+        exposure_stops=capture.sensor.exposure_stops + stops,
+    )
+    capture = replace(capture, shutter=replace(capture.shutter, readout_s=0.0), sensor=sensor)
+    angle, speed = rng.uniform(0, 2 * np.pi), len(rgb) / INPUT_SIZE * rng.uniform(4, 24)
+    moves = np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(speed)
+    motion = np.broadcast_to(moves, (*rgb.shape[:2], 2)).copy() if rng.random() < 0.2 else None
+    return film_image(rgb, capture, motion=motion)

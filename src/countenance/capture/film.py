@@ -24,6 +24,7 @@ from countenance.capture.shutter import Motion, exposed
 from countenance.capture.tone import scene_light
 
 Rgb = UInt8[np.ndarray, "H W 3"]
+STILL_FRAME_RATE = Fraction(25)
 _NOISE = 61
 
 
@@ -51,12 +52,16 @@ def develop_frames(
         yield developer.develop(_sensed(rgb, capture, float(frame_rate), moves, rng))
 
 
-def film_image(rgb: Rgb, capture: Capture) -> Rgb:
-    """A single frame as filmed: without motion, and each codec has the quantiser that its bit rate gives."""
+def film_image(rgb: Rgb, capture: Capture, *, motion: Motion | None = None) -> Rgb:
+    """A single frame of a clip as filmed; each codec gets the quantiser that its bit rate gives, and no frame before.
+
+    Rows are delayed as at 25 frames a second.
+    """
     rng = np.random.default_rng([capture.seed, _NOISE, 0])
-    filmed = Developer(processing=capture.processing).develop(_sensed(rgb, capture, 1.0, None, rng))
+    light = _sensed(rgb, capture, float(STILL_FRAME_RATE), motion, rng)
+    filmed = Developer(processing=capture.processing).develop(light)
     for codec in capture.codecs:
-        (filmed,) = recorded([filmed], codec, Fraction(25), is_still=True)
+        (filmed,) = recorded([filmed], codec, STILL_FRAME_RATE, is_still=True)
     return filmed
 
 

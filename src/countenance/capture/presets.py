@@ -2,7 +2,8 @@
 
 Where the numbers come from:
 - Full wells: one to two thousand electrons a square micrometre, and one to fifteen of read noise (R. N. Clark,
-  clarkvision.com, digital sensor performance). Pixels of 8.25 µm (ALEXA), 5 µm (2/3" HD), 1.4–2.4 µm after binning
+  clarkvision.com, digital sensor performance). Pixels of 8.25 µm, one and a
+  half of them each way to one delivered (ALEXA to HD), 5 µm (2/3" HD), 1.4–2.4 µm after binning
   (phones), 2–3 µm (webcams), 1.75 µm (phones of 2008).
 - Three chips behind a prism have no mosaic; a sensor of 3K or more sampled down to HD hardly shows one.
 - Rolling exposure: measured read-outs go from 5–10 ms (cinema, recent phones) to 20–30 ms (webcams, early phones).
@@ -10,6 +11,7 @@ Where the numbers come from:
   phones 8 Mb/s HEVC at 1080p30 (60 MB a minute, Apple's own table) with a GOP of a second; Zoom 1.2 Mb/s for 720p
   (its support page) without B-frames; phones of 2009 3.5 Mb/s for 640 × 480 H.264 baseline. Divided by their pixels a
   second: 0.96, 0.15–0.23, 0.13, 0.05, 0.38. A close-up spends more than a frame's mean on its face: 1.5 times is given.
+- Exposure aims above mid grey where a camera's curve is darker in the middle than the renders'.
 """
 
 from collections.abc import Callable
@@ -36,13 +38,13 @@ def _cinema(seed: int, rng: np.random.Generator) -> Capture:
         kind="cinema",
         seed=seed,
         lens=Lens(
-            blur_px=rng.uniform(0.5, 0.8), defocus_px=_sometimes(rng, 0.2, 0.8, 2.0), vignette=rng.uniform(0, 0.2)
+            blur_px=rng.uniform(0.4, 0.7), defocus_px=_sometimes(rng, 0.2, 0.8, 2.0), vignette=rng.uniform(0, 0.2)
         ),
         shutter=Shutter(angle_deg=rng.choice([172.8, 180.0]), readout_s=rng.uniform(0.004, 0.009)),
         sensor=Sensor(
-            full_well_e=rng.uniform(50_000, 80_000),
+            full_well_e=rng.uniform(110_000, 170_000),
             read_noise_e=rng.uniform(4, 9),
-            gain_stops=rng.uniform(0, 2),
+            gain_stops=rng.uniform(0, 1.5),
             headroom_stops=6.0,
             exposure_stops=rng.normal(0, 0.25),
             sensitivity_rgb=BAYER_RGB,
@@ -79,7 +81,7 @@ def _broadcast(seed: int, rng: np.random.Generator) -> Capture:
             read_noise_e=rng.uniform(6, 12),
             gain_stops=rng.choice([0.0, 1.0, 2.0], p=[0.6, 0.25, 0.15]),
             headroom_stops=4.6,
-            exposure_stops=rng.normal(0.1, 0.25),
+            exposure_stops=rng.normal(0.35, 0.25),
             has_mosaic=False,
         ),
         processing=Processing(
@@ -112,7 +114,7 @@ def _phone(seed: int, rng: np.random.Generator) -> Capture:
             read_noise_e=rng.uniform(1.5, 3),
             gain_stops=gain_stops,
             headroom_stops=3.8,
-            exposure_stops=rng.normal(0.1, 0.3),
+            exposure_stops=rng.normal(0.3, 0.3),
             sensitivity_rgb=BAYER_RGB,
         ),
         processing=Processing(
@@ -153,7 +155,7 @@ def _webcam(seed: int, rng: np.random.Generator) -> Capture:
             read_noise_e=rng.uniform(2.5, 6),
             gain_stops=gain_stops,
             headroom_stops=2.6,
-            exposure_stops=rng.normal(-0.1, 0.4),
+            exposure_stops=rng.normal(0.3, 0.35),
             sensitivity_rgb=BAYER_RGB,
         ),
         processing=Processing(
@@ -205,17 +207,18 @@ def _archive(seed: int, rng: np.random.Generator) -> Capture:
         shutter=Shutter(angle_deg=rng.uniform(120, 360), readout_s=0.0 if is_mpeg2 else rng.uniform(0.02, 0.033)),
         sensor=Sensor(
             full_well_e=rng.uniform(3_000, 6_000),
-            read_noise_e=rng.uniform(6, 14),
+            read_noise_e=rng.uniform(4, 9),
             gain_stops=rng.uniform(0, 2.5),
             headroom_stops=2.3,
-            exposure_stops=rng.normal(0.1, 0.4),
+            exposure_stops=rng.normal(0.3, 0.4),
             sensitivity_rgb=BAYER_RGB,
         ),
         processing=Processing(
             white_balance_rgb=_white_balance(rng, 0.12),
             saturation=rng.uniform(0.75, 1.1),
             knee=rng.uniform(0.9, 0.97),
-            denoise=rng.uniform(0, 3),
+            denoise=rng.uniform(0, 4),
+            chroma_blur_px=rng.uniform(0.5, 1.5),
             sharpen=rng.uniform(0.8, 2.2),
             sharpen_px=rng.uniform(1.0, 1.5),
             sums_lines=is_mpeg2,

@@ -26,7 +26,7 @@ from countenance.bench.finding.stage import OWNER, FaceTruth, Labels, draw_frame
 from countenance.progress import Progress
 from countenance.vision.parts import FACE_PARTS
 
-VERSION = 1
+VERSION = 2
 """Raised when the same plan gives other clips."""
 CRF = 16
 REFERENCE_PX = 256

@@ -15,14 +15,17 @@ from jaxtyping import Bool, Float32, UInt8
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster
-from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.figure import build_figure, pose_figure
 from countenance.actors.light import look_up, surroundings
 from countenance.actors.performance import Performance
 from countenance.actors.render import FROM_IMAGE_AXES
 from countenance.actors.scene import Camera, Light, Shot
-from countenance.bench.finding.script import FRAME_WH, LARGE_PX, ClipSpec, Plan, Script, Standing, Thing, Xy
-from countenance.capture.tone import film_curve
+from countenance.bench.finding.script import FRAME_WH, LARGE_PX, ClipSpec, Plan, Script, Standing, Thing
+from countenance.capture.lens import through_lens
+from countenance.capture.sensor import sensed
+from countenance.capture.settings import Lens, Processing, Sensor, Shutter
+from countenance.capture.shutter import exposed
+from countenance.capture.tone import film_curve, scene_light, signal
 from countenance.geometry import transform_points
 from countenance.vision.align import angles_of
 from countenance.vision.parts import FACE_PARTS, Part
@@ -36,6 +39,8 @@ OWNER = 16
 """A pixel's value in a truth picture is its owner times this plus its part; owner 0 is nobody, then the people."""
 THING = 15
 """Owner of what isn't part of an actor."""
+SENSOR = Sensor(full_well_e=8_000, read_noise_e=4, has_mosaic=False)
+"""Of the camera that underexposes, its gain left down: some two levels of noise in a face three stops too dark."""
 
 Rgb = UInt8[np.ndarray, "_ _ 3"]
 Labels = UInt8[np.ndarray, "_ _"]
@@ -230,26 +235,12 @@ def _turn(turn_deg: float, canvas_hw: tuple[int, int]) -> Float32[np.ndarray, "2
 
 def degraded(rgb: Rgb, plan: Plan, rng: np.random.Generator) -> Rgb:
     """The frame as a worse camera would have recorded it."""
-    if plan.defocus_px:
-        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), plan.defocus_px), np.uint8)
+    if not (plan.defocus_px or any(plan.moved_xy) or plan.stops):
+        return rgb
+    light = through_lens(scene_light(rgb), Lens(blur_px=plan.defocus_px))
     if any(plan.moved_xy):
-        rgb = np.asarray(cv2.filter2D(rgb, -1, _shutter(plan.moved_xy)), np.uint8)
+        motion = np.broadcast_to(np.array(plan.moved_xy, np.float32), (*rgb.shape[:2], 2)).copy()
+        light = exposed(light, motion, Shutter(angle_deg=360.0), 1.0)
     if plan.stops:
-        dark = to_srgb(to_light(np.arange(256, dtype=np.float32) / 255) * np.float32(2.0**-plan.stops))
-        noise = rng.normal(0, 2.5, rgb.shape)
-        rgb = np.clip(np.round(255 * dark[rgb] + noise), 0, 255).astype(np.uint8)
-    return rgb
-
-
-def _shutter(moved_xy: Xy) -> Float32[np.ndarray, "K K"]:
-    """A line through the middle, which stays where it is."""
-    x, y = moved_xy
-    reach = int(np.ceil(max(abs(x), abs(y)) / 2)) + 1
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
-    for part in np.linspace(-0.5, 0.5, 8 * reach + 1):
-        column, row = reach + part * x, reach + part * y
-        left, top = int(np.floor(column)), int(np.floor(row))
-        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            weight = (1 - abs(column - left - dx)) * (1 - abs(row - top - dy))
-            kernel[min(top + dy, 2 * reach), min(left + dx, 2 * reach)] += weight
-    return np.asarray(kernel / kernel.sum(), np.float32)
+        light = sensed(light, replace(SENSOR, exposure_stops=-plan.stops), (1.0, 1.0, 1.0), rng)
+    return np.asarray(np.clip(np.round(signal(light, Processing()) * 255), 0, 255), np.uint8)
