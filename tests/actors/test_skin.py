@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from countenance.actors.actor import draw_actor, skin_tone
+from countenance.actors.caster import Caster
 from countenance.actors.colour import to_light
-from countenance.actors.head import load_head
-from countenance.actors.skin import SkinMaps, atlas, beard_places, make_skin
+from countenance.actors.figure import Figure, pose_figure
+from countenance.actors.performance import still
+from countenance.actors.scene import Camera, Light
+from countenance.actors.skin import LINES, SkinMaps, atlas, beard_places, make_skin
+from countenance.vision.parts import Part
 
 SIZE = 512
 SEEDS = (45, 7, 24, 12)
@@ -42,7 +46,7 @@ def detail(skin: SkinMaps, mask: np.ndarray) -> np.ndarray:
 
 def test_a_seed_has_one_skin(skins: dict[int, SkinMaps]) -> None:
     again = make_skin(draw_actor(7), draw_actor(7), SIZE)
-    for name in ("rgb", "roughness", "height"):
+    for name in ("rgb", "roughness", "height", "lines"):
         assert np.array_equal(getattr(again, name), getattr(skins[7], name))
 
 
@@ -62,8 +66,6 @@ def test_the_same_photographs_look_different_on_another_actor() -> None:
 
 
 def test_skin_has_detail_as_in_photographs_everywhere(skins: dict[int, SkinMaps]) -> None:
-    face = load_head().maps["face"]
-    assert face.shape[0] == 2 * SIZE
     for seed, skin in skins.items():
         contrast = detail(skin, plain_face()).std()
         assert 0.012 < contrast < 0.06, seed
@@ -75,3 +77,40 @@ def test_the_face_has_the_tone_that_was_asked_for(skins: dict[int, SkinMaps]) ->
         asked = np.array(skin_tone(draw_actor(seed).skin)) * 255
         shown = np.median(skin.rgb[mask], axis=0)
         assert np.abs(shown - asked).max() < 14, (seed, asked, shown)
+
+
+def test_an_expression_deepens_its_own_lines(likeness: Figure) -> None:
+    calm = pose_figure(likeness, still(), 0)
+    assert set(calm.lines.values()) == {0.0}
+    half, whole = (pose_figure(likeness, still(units={"browInnerUp": part}), 0).lines for part in (0.5, 1.0))
+    assert 0 < half["forehead"] < whole["forehead"]
+    assert all(whole[name] == 0 for name in LINES if name != "forehead")
+    smile = pose_figure(likeness, still(units={"mouthSmileLeft": 1.0}), 0).lines
+    assert smile["fold_left"] > 0.5
+    assert smile["fold_right"] == 0
+
+
+def test_lines_are_seen_where_they_belong(likeness: Figure) -> None:
+    calm = pose_figure(likeness, still(), 0)
+    caster, light = Caster(likeness), Light(environment="studio", turn_deg=0.0, strength=0.9, lamps=())
+    camera = Camera(frame_m=0.22)
+    drawn = [
+        caster.draw(replace(calm, lines={**calm.lines, "forehead": weight}), camera, light, 160)
+        for weight in (0.0, 0.5, 1.0)
+    ]
+    skin = drawn[0].labels == Part.SKIN
+    changes = [np.abs(each.rgb[skin].astype(float) - drawn[0].rgb[skin]).mean() for each in drawn]
+    assert 0 == changes[0] < 0.05 < changes[1] < changes[2]
+    forehead = np.abs(drawn[2].rgb.astype(float) - drawn[0].rgb).mean(axis=2)
+    rows = np.argwhere(forehead > 4)[:, 0]
+    eyes = np.argwhere(drawn[0].labels == Part.EYE)[:, 0]
+    assert rows.max() < eyes.min()
+    assert np.array_equal(drawn[0].labels, drawn[2].labels)
+
+
+def test_a_likeness_keeps_its_lines_and_detail_in_the_performers_tone(exact: Figure, toned: Figure) -> None:
+    mask = cv2.erode(plain_face().astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert np.corrcoef(detail(exact.skin, mask), detail(toned.skin, mask))[0, 1] > 0.75
+    assert np.array_equal(exact.skin.lines, toned.skin.lines)
+    asked = np.array(skin_tone(toned.face.skin)) * 255
+    assert np.abs(np.median(toned.skin.rgb[mask], axis=0) - asked).max() < 14

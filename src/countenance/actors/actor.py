@@ -204,6 +204,8 @@ class Skin:
 
     tone: float
     """0 lightest – 1 darkest, along `TONES`."""
+    photographed_tone: float
+    """Of the people whose photographed skin is mixed into it; stays when the tone is replaced."""
     warmth: float
     """−1 cooler – 1 warmer than the tone's middle."""
     redness: float
@@ -356,6 +358,7 @@ def draw_actor(seed: int) -> Actor:
     base = rng.dirichlet(0.7 * lean / lean.sum() + 0.06)
     skin = Skin(
         tone=tone,
+        photographed_tone=tone,
         warmth=float(rng.uniform(-1, 1)),
         redness=float(rng.uniform(0.1, 0.9)),
         freckles=float(max(0.0, rng.normal(0.05, 0.12)) * (1 - tone)),

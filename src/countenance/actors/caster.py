@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 from countenance.actors.figure import Figure, Posed
 from countenance.actors.hair_shading import hair_openness
 from countenance.actors.head import RegionName, load_head, sample_map
-from countenance.actors.materials import Look, linear_picture, skin_uv
+from countenance.actors.materials import Look, skin_uv
 from countenance.actors.mesh import joined
 from countenance.actors.motion import Around, hit_motion
 from countenance.actors.occluders import Worn
@@ -30,6 +30,7 @@ from countenance.actors.rays import (
 )
 from countenance.actors.scene import Camera, Light
 from countenance.actors.shading import lighting, shade, spots
+from countenance.actors.skin_shading import bump_of, line_textures, skin_texture
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
 from countenance.capture.tone import film_curve
 from countenance.vision.parts import Part
@@ -143,8 +144,9 @@ class Caster:
         """What a figure of this very geometry looks like, perhaps in another skin."""
         return Look(
             figure=figure,
-            texture=linear_picture(figure.skin.rgb),
-            roughness=figure.skin.roughness.astype(np.float32) / 255,
+            texture=skin_texture(figure.skin),
+            bump=bump_of(figure.skin),
+            lines=line_textures(figure.skin),
             skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
             openness=self._openness,
             hair=self._hair.ribbons,

@@ -28,7 +28,7 @@ from countenance.actors.mesh import Mesh, joined
 from countenance.actors.occluders import Occluder, hair_beneath, occluders_on, posed_occluders, skin_beneath
 from countenance.actors.performance import FRAME_RATE, Performance
 from countenance.actors.props import Prop
-from countenance.actors.skin import SkinMaps, make_skin
+from countenance.actors.skin import LineName, SkinMaps, line_weights, make_skin
 from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
 from countenance.actors.surface import normals
 from countenance.actors.teeth import teeth_row
@@ -147,6 +147,8 @@ class Posed:
     beard: Float[np.ndarray, "R K 3"]
     head_matrix: Matrix
     """From the neutral pose; hair and glasses ride on it."""
+    lines: Mapping[LineName, float]
+    """0–1: how deep an expression makes the skin's lines."""
     landmarks: Float[np.ndarray, "468 3"]
     occluders: tuple[Points, ...]
 
@@ -224,6 +226,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         lashes=figure.lashes.posed(posed, turn),
         beard=np.zeros((0, 4, 3)) if figure.beard is None else figure.beard.posed(skin, skin_normals, turn),
         head_matrix=head_matrix,
+        lines=line_weights(units),
         landmarks=landmark_points(skin_once),
         occluders=posed_occluders(figure.occluders, rest - figure.points, matrices, frame / FRAME_RATE),
     )

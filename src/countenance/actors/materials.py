@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
@@ -34,9 +35,12 @@ class Look:
     """The part of a figure's appearance that stays the same from frame to frame."""
 
     figure: Figure
-    texture: Float32[np.ndarray, "S S 3"]
-    """Albedo, linear."""
-    roughness: Float32[np.ndarray, "S S"]
+    texture: Float32[np.ndarray, "S S 4"]
+    """Albedo, linear, and roughness."""
+    bump: Float32[np.ndarray, "S S 3"]
+    """How far the skin's relief bends normals of length one, in neutral pose."""
+    lines: tuple[Float32[np.ndarray, "L L 4"], ...]
+    """Depth and bend of each of `skin.LINES` at its strongest, within `skin.LINES_BOX`."""
     skin_uv: Float32[np.ndarray, "T 3 2"]
     """Of the corners of the skin's triangles."""
     openness: Float32[np.ndarray, " V"]
@@ -52,6 +56,8 @@ class Surface:
 
     place: Vectors
     normal: Vectors
+    bent: Vectors
+    """Normals of the relief, which is finer than the mesh."""
     albedo: Colours
     roughness: Values
     shine: Values
@@ -72,13 +78,15 @@ def skin_uv(look_uv: Float32[np.ndarray, "T 3 2"], hits: Hits, rows: Rows) -> Fl
     return np.asarray((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2], np.float32)
 
 
-def bilinear(texture: Float32[np.ndarray, "S S C"], uv: Float32[np.ndarray, "K 2"]) -> Float32[np.ndarray, "K C"]:
-    """What a texture shows at places between its texels; its first row is v = 1."""
-    size = texture.shape[0]
-    x = np.clip(uv[:, 0] * size - 0.5, 0, size - 1.001)
-    y = np.clip((1 - uv[:, 1]) * size - 0.5, 0, size - 1.001)
-    i, j = x.astype(np.int64), y.astype(np.int64)
-    fx, fy = (x - i)[:, None].astype(np.float32), (y - j)[:, None].astype(np.float32)
-    top = texture[j, i] * (1 - fx) + texture[j, i + 1] * fx
-    bottom = texture[j + 1, i] * (1 - fx) + texture[j + 1, i + 1] * fx
-    return np.asarray(top * (1 - fy) + bottom * fy, np.float32)
+def bilinear(texture: Float32[np.ndarray, "H W C"], uv: Float32[np.ndarray, "K 2"]) -> Float32[np.ndarray, "K C"]:
+    """What a texture shows at places between its texels; its first row is v = 1. At most four channels."""
+    height, width, channels = texture.shape
+    x = np.ascontiguousarray(uv[:, :1] * np.float32(width) - np.float32(0.5))
+    y = np.ascontiguousarray((1 - uv[:, 1:]) * np.float32(height) - np.float32(0.5))
+    found = np.empty((len(uv), channels), np.float32)
+    # OpenCV maps at most 32,767 rows at once.
+    for begin in range(0, len(uv), 30_000):
+        part = slice(begin, begin + 30_000)
+        sampled = cv2.remap(texture, x[part], y[part], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        found[part] = sampled.reshape(-1, channels)
+    return found

@@ -12,7 +12,7 @@ from countenance.actors.mouth_shading import add_mouth
 from countenance.actors.occluder_shading import add_occluders
 from countenance.actors.rays import Hits, Triangles, Vectors, spread
 from countenance.actors.scene import LAMP_DISTANCE_M, Light
-from countenance.actors.skin_shading import add_skin
+from countenance.actors.skin_shading import add_skin, scattered
 from countenance.actors.surface import unit
 from countenance.vision.parts import Part
 
@@ -56,12 +56,15 @@ def shade(
     shadow: Shadow,
     spot: Float32[np.ndarray, "N 2"],
 ) -> Colours:
-    """Linear light that reaches the camera along each ray; `spot` as `spots` gives it."""
+    """Linear light that reaches the camera along each ray of a square image, row by row; `spot` as `spots` gives it."""
     seen = look_up(light.around.softened, rays)
     found = hits.triangle >= 0
     rows = np.flatnonzero(found & ~hits.is_hair)
     surface = _surface(look, triangles, posed, hits, origin, rays, rows)
-    seen[rows] = lit(surface, rays[rows], light, shadow, spot[rows])
+    diffuse, specular = lit(surface, rays[rows], light, shadow, spot[rows])
+    skin = np.flatnonzero(surface.scatter[:, 0] > 0)
+    diffuse[skin] = scattered(diffuse[skin], hits, rays, rows[skin])
+    seen[rows] = surface.albedo * diffuse + specular
     hair = np.flatnonzero(found & hits.is_hair)
     seen[hair] = hair_light(look, posed, hits.triangle[hair], hits.u[hair], hits.v[hair], rays[hair], light)
     strands = np.flatnonzero(hits.strand >= 0)
@@ -80,30 +83,37 @@ def shade(
     return seen
 
 
-def lit(surface: Surface, rays: Vectors, light: Lighting, shadow: Shadow, spot: Float32[np.ndarray, "N 2"]) -> Colours:
-    """Light that surfaces send back along the rays: from all around, and from each lamp that isn't hidden."""
-    normal, openness = surface.normal, surface.openness
-    facing = np.clip(-(rays * normal).sum(axis=1), 0, 1)
-    diffuse = irradiance(light.around.harmonics, normal) * openness[:, None] / np.pi
-    fresnel = surface.shine + (1 - surface.shine) * (1 - facing) ** 5 * (1 - surface.roughness)
-    mirrored = (rays - 2 * (rays * normal).sum(axis=1, keepdims=True) * normal).astype(np.float32)
+def lit(
+    surface: Surface, rays: Vectors, light: Lighting, shadow: Shadow, spot: Float32[np.ndarray, "N 2"]
+) -> tuple[Colours, Colours]:
+    """Light that falls on surfaces and enters them, and light that they reflect along the rays.
+
+    Both from all around, and from each lamp that isn't hidden.
+    """
+    normal, bent, openness = surface.normal, surface.bent, surface.openness
+    # Light that has been under the skin shows less of its relief.
+    soft = 0.5 * (normal + bent)
+    facing = np.clip(-(rays * bent).sum(axis=1), 0, 1)
+    diffuse = irradiance(light.around.harmonics, soft) * openness[:, None] / np.pi
+    fresnel = surface.shine + (1 - surface.shine) * (1 - facing) ** 5 * (1 - surface.roughness) ** 2
+    mirrored = (rays - 2 * (rays * bent).sum(axis=1, keepdims=True) * bent).astype(np.float32)
     reflected = irradiance(light.around.harmonics, mirrored) / np.pi
     glossy = surface.roughness < 0.1
     reflected[glossy] = look_up(light.around.picture, mirrored[glossy]).clip(0, 30)
     specular = reflected * (fresnel * openness)[:, None]
     exponent = np.maximum(2 / np.maximum(surface.roughness, 0.05) ** 4 - 2, 1)
     for (direction, power), radius in zip(light.lamps, light.radii, strict=True):
-        cosine = normal @ direction
+        # Shadows go by the mesh alone, so that looks with other reliefs share them.
+        turned_to_it = normal @ direction > -surface.scatter.max(axis=1)
         reaches = np.zeros(len(rays), np.float32)
-        turned_to_it = cosine > -surface.scatter.max(axis=1)
         start = surface.place[turned_to_it] + 0.0012 * normal[turned_to_it]
         reaches[turned_to_it] = shadow(start, _towards(direction, radius, spot[turned_to_it]))
-        wrapped = np.clip((cosine[:, None] + surface.scatter) / (1 + surface.scatter), 0, 1)
+        wrapped = np.clip(((soft @ direction)[:, None] + surface.scatter) / (1 + surface.scatter) ** 2, 0, 1)
         diffuse += wrapped * (reaches * (0.4 + 0.6 * openness))[:, None] * power / np.pi
         halfway = unit(direction - rays)
-        peak = (exponent + 2) / (8 * np.pi) * np.clip((normal * halfway).sum(axis=1), 0, 1) ** exponent
-        specular += (peak * fresnel * np.clip(cosine, 0, 1) * reaches)[:, None] * power
-    return np.asarray(surface.albedo * diffuse + specular, np.float32)
+        peak = (exponent + 2) / (8 * np.pi) * np.clip((bent * halfway).sum(axis=1), 0, 1) ** exponent
+        specular += (peak * fresnel * np.clip(bent @ direction, 0, 1) * reaches)[:, None] * power
+    return diffuse.astype(np.float32), specular.astype(np.float32)
 
 
 def _towards(direction: Float32[np.ndarray, " 3"], radius: float, spot: Float32[np.ndarray, "K 2"]) -> Vectors:
@@ -118,9 +128,11 @@ def _surface(
 ) -> Surface:
     part = triangles.parts[hits.triangle[rows]]
     normal = unit(spread(triangles.normals, triangles.triangles, hits, rows)).astype(np.float32)
+    normal = np.where((normal * rays[rows]).sum(axis=1, keepdims=True) > 0, -normal, normal)
     surface = Surface(
         place=origin[rows] + hits.distance[rows, None] * rays[rows],
-        normal=np.where((normal * rays[rows]).sum(axis=1, keepdims=True) > 0, -normal, normal),
+        normal=normal,
+        bent=normal.copy(),
         albedo=spread(triangles.rgb, triangles.triangles, hits, rows),
         roughness=np.full(len(rows), 0.45, np.float32),
         shine=np.full(len(rows), 0.04, np.float32),
@@ -128,7 +140,7 @@ def _surface(
         openness=np.ones(len(rows), np.float32),
     )
     skin, eye, mouth = (np.flatnonzero(part == each) for each in (Part.SKIN, Part.EYE, Part.MOUTH))
-    add_skin(surface, look, triangles, hits, rows[skin], skin)
+    add_skin(surface, look, triangles, posed, hits, rows[skin], skin)
     add_eyes(surface, look, triangles, hits, rays, rows[eye], eye)
     add_mouth(surface, posed, mouth)
     cloth = part == Part.CLOTH

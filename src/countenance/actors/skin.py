@@ -1,11 +1,13 @@
-"""The skin's texture maps: colour, roughness and height of every texel.
+"""The skin's texture maps: colour, roughness and height of every texel, and the lines that expressions deepen.
 
 Tone and detail of several photographed people (`skin_material.py`) are mixed for each actor; redness, freckles, moles,
 lines, stubble and lips are drawn over them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -31,12 +33,53 @@ MOUTH_INSIDE = np.array([0.36, 0.13, 0.12], np.float32)
 """sRGB."""
 RELIEF_M = 0.0012
 """Height of the skin's relief between 0 and 255."""
+TONE_CHROMA = 0.65
 WARP_PX, WARP_WAVE = 7.0, 14
 """How far detail is moved, in pixels of the photographs, and how many times the field bends along a map's side."""
+COARSE_SIZE = 512
+"""Maps beyond it have their soft layers from a map of half the size."""
 DOTS_FROM_SIZE = 1024
 """Maps from this size on show single hairs of a shaven beard."""
 Values = Float32[np.ndarray, " N"]
 Rgb = Float32[np.ndarray, "N 3"]
+
+
+LineName = Literal["forehead", "frown", "feet_left", "feet_right", "fold_left", "fold_right", "nose", "mouth"]
+"""Across the forehead, between the brows, beside the eyes, from nose to mouth, beside the bridge, below the corners."""
+LINES: tuple[LineName, ...] = get_args(LineName)
+LINES_FROM: Mapping[LineName, Mapping[str, float]] = {
+    "forehead": {"browInnerUp": 0.7, "browOuterUpLeft": 0.3, "browOuterUpRight": 0.3},
+    "frown": {"browDownLeft": 0.5, "browDownRight": 0.5, "noseSneerLeft": 0.15, "noseSneerRight": 0.15},
+    "feet_left": {"cheekSquintLeft": 0.8, "eyeSquintLeft": 0.6, "mouthSmileLeft": 0.35},
+    "feet_right": {"cheekSquintRight": 0.8, "eyeSquintRight": 0.6, "mouthSmileRight": 0.35},
+    "fold_left": {"mouthSmileLeft": 0.9, "noseSneerLeft": 0.5, "mouthUpperUpLeft": 0.35, "cheekSquintLeft": 0.2},
+    "fold_right": {"mouthSmileRight": 0.9, "noseSneerRight": 0.5, "mouthUpperUpRight": 0.35, "cheekSquintRight": 0.2},
+    "nose": {"noseSneerLeft": 0.6, "noseSneerRight": 0.6},
+    "mouth": {"mouthFrownLeft": 0.6, "mouthFrownRight": 0.6, "mouthShrugLower": 0.4},
+}
+"""Face units that deepen a line, and how much."""
+LINE_DEPTH = 0.45
+"""Of the deepest line, as a part of `RELIEF_M`."""
+LINE_SHADE_RGB = np.array([0.30, 0.46, 0.50], np.float32)
+"""How much darker its bottom is: logarithms."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """A square of the map, u and v from its lower left corner."""
+
+    u: float
+    v: float
+    width: float
+
+    def at(self, size: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom in a map of a size."""
+        left, top = round(self.u * size), round((1 - self.v - self.width) * size)
+        side = round(self.width * size)
+        return left, top, left + side, top + side
+
+
+LINES_BOX = Box(u=0.609375, v=0.3046875, width=0.390625)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,6 +91,8 @@ class SkinMaps:
     roughness: UInt8[np.ndarray, "S S"]
     height: UInt8[np.ndarray, "S S"]
     """0–255 are `RELIEF_M`."""
+    lines: UInt8[np.ndarray, "8 L L"]
+    """Depth of each of `LINES` at its strongest, within `LINES_BOX`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -105,6 +150,7 @@ def make_skin(face: Actor, body: Actor, size: int) -> SkinMaps:
         rgb=_fill(to_srgb(own[:, :3]), places),
         roughness=_fill(own[:, 3:4], places)[..., 0],
         height=_fill(own[:, 4:5], places)[..., 0],
+        lines=_draw_lines(face, atlas(min(size, 1024))),
     )
 
 
@@ -116,46 +162,114 @@ def _painted(actor: Actor, size: int) -> Float32[np.ndarray, "N 5"]:
     return painted
 
 
+def line_weights(units: Mapping[str, float]) -> dict[LineName, float]:
+    """0–1: how deep face units make each line."""
+    return {
+        name: float(min(1.0, sum(weight * units.get(unit, 0.0) for unit, weight in weights.items())))
+        for name, weights in LINES_FROM.items()
+    }
+
+
+def _draw_lines(actor: Actor, places: Atlas) -> UInt8[np.ndarray, "8 L L"]:
+    """Faint in smooth skin."""
+    left, top, right, bottom = LINES_BOX.at(places.size)
+    row, column = places.texels // places.size, places.texels % places.size
+    inside = (row >= top) & (row < bottom) & (column >= left) & (column < right)
+    shapes = _line_shapes(places.points[inside], actor.skin)
+    strength = (0.4 + 0.6 * actor.skin.wrinkles) * places.face_weight[inside]
+    drawn = np.zeros((len(LINES), bottom - top, right - left), np.uint8)
+    at = row[inside] - top, column[inside] - left
+    for number, name in enumerate(LINES):
+        drawn[number][at] = np.round(255 * np.clip(strength * shapes[name], 0, 1))
+    return drawn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Layers:
+    """What varies slowly over an actor's skin, 0–1 at every texel."""
+
+    broad: Values
+    middle: Values
+    patchy: Values
+    red: Values
+    dark: Values
+    oily: Values
+    freckled: Values
+    beard: Values
+    scalp: Values
+    lower_lip: Values
+    creases: Values
+
+
+def _layers(actor: Actor, places: Atlas) -> _Layers:
+    coarse = places if places.size <= COARSE_SIZE else atlas(places.size // 2)
+    points, regions, seed = coarse.points, coarse.regions, actor.skin.seed
+    layers = [
+        noise(points, 22.0, seed, 2),
+        noise(points, 160.0, seed + 1, 2),
+        noise(points, 120.0, seed + 8),
+        _red_places(points, regions),
+        _dark_places(points),
+        _oily_places(points),
+        _cheeks_and_nose(points),
+        beard_places(points, regions["lips"]),
+        scalp_places(points, actor),
+        np.clip((0.6585 - points[:, 1]) / 0.006, 0, 1) * _blob(points, (0, 0.653, 0.145), (0.016, 0.006, 0.03)),
+        _creases(points, actor.skin, actor.age),
+    ]
+    values = np.stack(layers, axis=1).astype(np.float32)
+    if coarse is not places:
+        values = _enlarged(values, coarse, places)
+    return _Layers(**dict(zip(_Layers.__slots__, values.T, strict=True)))
+
+
+def _enlarged(values: Float32[np.ndarray, "M C"], coarse: Atlas, places: Atlas) -> Float32[np.ndarray, "N C"]:
+    """Values of a coarse map's texels at those of a finer one."""
+    known = np.column_stack([values, np.ones(len(values), np.float32)])
+    picture = np.zeros((coarse.size * coarse.size, known.shape[1]), np.float32)
+    picture[coarse.texels] = known
+    finer = np.empty((len(places.texels), known.shape[1]), np.float32)
+    for channel in range(known.shape[1]):
+        layer = picture[:, channel].reshape(coarse.size, coarse.size)
+        enlarged = cv2.resize(layer, (places.size, places.size), interpolation=cv2.INTER_LINEAR)
+        finer[:, channel] = enlarged.ravel()[places.texels]
+    return finer[:, :-1] / np.maximum(finer[:, -1:], 1e-3)
+
+
 def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
     """Linear albedo, roughness 0–1 and height 0–1 of every texel."""
-    skin, points, regions = actor.skin, places.points, places.regions
+    skin, points, regions, soft = actor.skin, places.points, places.regions, _layers(actor, places)
     tone = to_light(np.array(skin_tone(skin), np.float32))
-    lips, beard = regions["lips"], beard_places(points, regions["lips"])
-    material = _photographed(actor, places, beard)
+    lips, middle = regions["lips"], soft.middle
+    material = _photographed(actor, places, soft.beard)
     grain = material.detail.mean(axis=1)
 
-    broad = noise(points, 22.0, skin.seed, 2) - 0.5
-    middle = noise(points, 160.0, skin.seed + 1, 2)
     # Blood shows less through darker skin.
     blood = np.array([0.06, -0.34, -0.32], np.float32) * (1 - 0.55 * skin.tone)
-    flush = skin.redness * _red_places(points, regions) * (0.45 + 0.7 * middle)
-    flush = flush + np.clip((middle - 0.5) * 1.1, 0, 1) * skin.mottling
-    logs = material.tone + material.detail + flush[:, None] * blood + 0.22 * broad[:, None]
-    dark = _dark_places(points) * (0.3 + 0.35 * actor.age)
-    logs += dark[:, None] * np.log(np.array([0.62, 0.52, 0.56], np.float32))
+    flush = skin.redness * soft.red * (0.45 + 0.7 * middle) + np.clip((middle - 0.5) * 1.1, 0, 1) * skin.mottling
+    logs = material.tone + material.detail + flush[:, None] * blood + 0.22 * (soft.broad - 0.5)[:, None]
+    logs += (soft.dark * (0.3 + 0.35 * actor.age))[:, None] * np.log(np.array([0.62, 0.52, 0.56], np.float32))
     # The whole face has the tone that was asked for.
-    plain = places.face_weight * (1 - np.clip(2 * lips, 0, 1)) * (1 - beard) * (1 - regions["inside_mouth"])
+    plain = places.face_weight * (1 - np.clip(2 * lips, 0, 1)) * (1 - soft.beard) * (1 - regions["inside_mouth"])
     colour = np.asarray(np.exp(logs), np.float32)
     colour = tone * colour / ((colour * plain[:, None]).sum(axis=0) / plain.sum())
 
-    freckled = spots(points, 330.0, skin.seed + 3, min(0.6, 1.6 * skin.freckles)) * _cheeks_and_nose(points)
+    freckled = spots(points, 330.0, skin.seed + 3, min(0.6, 1.6 * skin.freckles)) * soft.freckled
     moles = spots(points, 110.0, skin.seed + 4, 0.02 + 0.02 * actor.age)
     aged = spots(points, 45.0, skin.seed + 5, 0.25 * max(0.0, actor.age - 0.45)) * (1 - skin.tone)
     brown = tone * np.array([0.5, 0.36, 0.3], np.float32)
     colour = _mix(colour, brown, np.clip(0.4 * freckled + 0.7 * moles + 0.3 * aged, 0, 1))
-    creases = _creases(points, skin, actor.age)
-    colour = colour * np.exp(-creases[:, None] * np.array([0.22, 0.34, 0.36], np.float32))
+    colour = colour * np.exp(-soft.creases[:, None] * np.array([0.22, 0.34, 0.36], np.float32))
 
-    colour = colour * _beard_shadow(actor, beard, points, places.size, grain)
-    colour = _mix(colour, _lip_colour(actor, points, tone) * np.exp(1.4 * material.detail), _lip_cover(skin, lips))
-    scalp = 0.8 * scalp_places(points, actor) * scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
+    colour = colour * _beard_shadow(actor, soft, points, places.size, grain)
+    colour = _mix(colour, _lip_colour(actor, soft, tone) * np.exp(1.4 * material.detail), _lip_cover(skin, lips))
+    scalp = 0.8 * soft.scalp * scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
     colour = _mix(colour, to_light(np.array(actor.hair.rgb, np.float32)), scalp)
     colour = _mix(colour, to_light(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
 
-    oily = 0.4 + 0.8 * float(np.random.default_rng([actor.seed, 22]).random())
-    rough = 0.47 - 0.11 * oily * _oily_places(points) - 0.13 * lips - 1.1 * grain + 0.12 * (middle - 0.5)
-    rough = rough + 0.06 * actor.age
-    height = 0.5 + 1.1 * grain + 0.10 * (middle - 0.5) - 0.36 * creases
+    oily = 0.2 + 0.8 * float(np.random.default_rng([actor.seed, 22]).random())
+    rough = 0.50 - 0.11 * oily * soft.oily - 0.15 * lips - 0.9 * grain + 0.10 * (middle - 0.5) + 0.06 * actor.age
+    height = 0.5 + 1.1 * grain + 0.10 * (middle - 0.5) - 0.36 * soft.creases
     return np.column_stack([colour, rough, height]).astype(np.float32)
 
 
@@ -180,7 +294,10 @@ def _photographed(actor: Actor, places: Atlas, beard: Values) -> _Photographed:
 
     low = tone_part * tones().coded[chosen_tones[0]].astype(np.float32)
     low += (1 - tone_part) * tones().coded[chosen_tones[1]].astype(np.float32)
-    tone = _sampled_tone(low * np.float32(TONE_RANGE / 127), _turned(at, bool(mirrored[2])))
+    low *= np.float32(TONE_RANGE / 127)
+    # Photographed under lights of other colours, their hues differ more than people's do.
+    low = TONE_CHROMA * low + (1 - TONE_CHROMA) * low.mean(axis=2, keepdims=True)
+    tone = _sampled_tone(low, _turned(at, bool(mirrored[2])))
 
     samples = []
     for number, mirror in zip(chosen_details, mirrored, strict=False):
@@ -206,9 +323,12 @@ def _draw_photographs(rng: np.random.Generator, actor: Actor, names: tuple[str, 
     for number, name in enumerate(names):
         age = {"young": 0.1, "middleage": 0.5, "old": 0.9}[name.split("_")[0]]
         tone = 0.75 if "dark" in name else 0.25
-        weights[number] = np.exp(-6 * max(0.0, abs(tone - actor.skin.tone) - 0.2) - 2 * abs(age - actor.age))
+        weights[number] = np.exp(
+            -6 * max(0.0, abs(tone - actor.skin.photographed_tone) - 0.2) - 2 * abs(age - actor.age)
+        )
     first = int(rng.choice(len(names), p=weights * own_sex / (weights * own_sex).sum()))
     weights[first] = 0
+    weights[~own_sex] *= 0.4
     return first, int(rng.choice(len(names), p=weights / weights.sum()))
 
 
@@ -268,20 +388,20 @@ def _sampled_detail(
     return np.asarray(shown + np.sqrt(1 - usable**2)[..., None] * endless, np.float32)
 
 
-def _lip_colour(actor: Actor, points: Float[np.ndarray, "N 3"], tone: Float32[np.ndarray, " 3"]) -> Rgb:
+def _lip_colour(actor: Actor, soft: _Layers, tone: Float32[np.ndarray, " 3"]) -> Rgb:
     """Linear; dark skin's lower lip is pinker than its upper one."""
     skin = actor.skin
     lip = tone * (1 - 0.35 * skin.lip_depth) * np.array([0.97, 0.50, 0.52], np.float32)
-    lower = np.clip((0.6585 - points[:, 1]) / 0.006, 0, 1) * _blob(points, (0, 0.653, 0.145), (0.016, 0.006, 0.03))
     pink = np.array([1.55, 1.12, 1.22], np.float32) * tone
-    return _mix(np.broadcast_to(lip, (len(points), 3)).astype(np.float32), pink, 0.55 * skin.tone * lower)
+    both = np.broadcast_to(lip, (len(soft.lower_lip), 3)).astype(np.float32)
+    return _mix(both, pink, 0.55 * skin.tone * soft.lower_lip)
 
 
 def _lip_cover(skin: Skin, lips: Values) -> Values:
     return np.asarray(np.clip(lips * (0.4 + 0.45 * skin.lip_depth), 0, 1), np.float32)
 
 
-def _beard_shadow(actor: Actor, beard: Values, points: Float[np.ndarray, "N 3"], size: int, grain: Values) -> Rgb:
+def _beard_shadow(actor: Actor, soft: _Layers, points: Float[np.ndarray, "N 3"], size: int, grain: Values) -> Rgb:
     """What light is left where hair is cut short or grows beneath the skin: cooler, and dotted by the hairs."""
     strength = actor.skin.stubble
     if actor.beard is not None:
@@ -289,16 +409,15 @@ def _beard_shadow(actor: Actor, beard: Values, points: Float[np.ndarray, "N 3"],
     if strength == 0:
         return np.ones((len(points), 3), np.float32)
     hair = to_light(np.array(actor.brows.rgb, np.float32)).mean()
-    darkness = 0.75 * strength * float(np.clip(1 - 1.6 * np.sqrt(hair), 0.15, 1))
+    darkness = strength * float(np.clip(1 - 1.5 * np.sqrt(hair), 0.2, 1))
     cool = tones().beard_shadow - tones().beard_shadow.mean()
-    patchy = 0.75 + 0.5 * noise(points, 120.0, actor.skin.seed + 8)
-    under = beard * patchy * darkness
-    log_left = -under[:, None] * (0.45 - 5.0 * cool * (1 - actor.skin.tone))
+    under = soft.beard * (0.7 + 0.6 * soft.patchy) * darkness
+    log_left = -under[:, None] * (0.6 - 7.0 * cool * (1 - actor.skin.tone))
     if size >= DOTS_FROM_SIZE:
-        dots = spots(points, 620.0, actor.skin.seed + 9, 0.8)
-        log_left = log_left - (1.5 * beard * darkness * dots)[:, None]
+        dots = spots(points, 780.0, actor.skin.seed + 9, 0.8)
+        log_left = log_left - (1.6 * soft.beard * darkness * dots)[:, None]
     else:
-        log_left = log_left * np.clip(1 - 5 * grain, 0.4, 1.8)[:, None]
+        log_left = log_left * np.clip(1 - 6 * grain, 0.3, 2.0)[:, None]
     return np.asarray(np.exp(log_left), np.float32)
 
 
@@ -351,38 +470,63 @@ def _cheeks_and_nose(points: Float[np.ndarray, "N 3"]) -> Values:
 
 
 def _creases(points: Float[np.ndarray, "N 3"], skin: Skin, age: float) -> Values:
-    """0–1: wrinkles: across the forehead, between the brows, beside eyes and mouth, on the neck."""
-    x, y, z = points.astype(np.float32).T
-    front = np.clip((z - 0.05) / 0.03, 0, 1)
+    """0–1: lines of age, which are there without an expression."""
+    shapes = _line_shapes(points, skin)
+    x, y, _ = points.astype(np.float32).T
     bend = noise(points, 45.0, skin.seed + 6, 2) - 0.5
-    patchy = np.clip(noise(points, 60.0, skin.seed + 7, 2) * 1.6 - 0.35, 0, 1)
-
-    def lines(coordinate: Values, per_m: float, sharp: float) -> Values:
-        return np.asarray((0.5 + 0.5 * np.cos(2 * np.pi * per_m * coordinate)) ** sharp, np.float32)
-
-    across = lines(y + 0.006 * bend - 0.35 * x**2, 105.0, 9.0) * _blob(points, (0.0, 0.785, 0.13), (0.034, 0.016, 0.04))
-    frown = lines(np.abs(x) - 0.0065 + 0.003 * bend, 90.0, 14.0) * _blob(
-        points, (0.0, 0.752, 0.15), (0.009, 0.012, 0.02)
-    )
-    side_x, side_y = np.abs(x) - 0.049, y - 0.724
-    angle = np.arctan2(side_y, np.maximum(side_x, 1e-4)) + 0.5 * bend
-    feet = lines(angle, 2.6, 10) * _pair(points, (0.060, 0.722, 0.105), (0.010, 0.013, 0.03)) * (side_x > 0)
-    reach = np.clip((0.702 - y) / 0.045, 0, 1)
-    fold_at = 0.021 + 0.014 * reach
-    fold = np.exp(-(((np.abs(x) - fold_at + 0.003 * bend) / 0.0022) ** 2)) * np.clip((0.700 - y) / 0.01, 0, 1)
-    fold *= np.clip((y - 0.652) / 0.012, 0, 1) * front
-    under = lines(y + 0.5 * (np.abs(x) - 0.03) ** 2 * 30, 190.0, 6.0) * _pair(
+    under = _waves(y + 0.5 * (np.abs(x) - 0.03) ** 2 * 30 + 0.002 * bend, 190.0, 6.0) * _pair(
         points, (0.032, 0.708, 0.13), (0.014, 0.007, 0.02)
     )
-    lips = (
-        lines(x + 0.002 * bend, 330.0, 8.0)
-        * _blob(points, (0.0, 0.675, 0.15), (0.02, 0.006, 0.02))
-        * max(0.0, age - 0.4)
+    lips = _waves(x + 0.002 * bend, 330.0, 8.0) * _blob(points, (0.0, 0.675, 0.15), (0.02, 0.006, 0.02))
+    neck = _waves(y + 0.01 * bend, 55.0, 16.0) * _blob(points, (0.0, 0.59, 0.06), (0.06, 0.02, 0.06))
+    drawn = 0.7 * shapes["forehead"] + 0.7 * shapes["frown"] + 0.8 * (shapes["feet_left"] + shapes["feet_right"])
+    drawn += 0.6 * (shapes["fold_left"] + shapes["fold_right"]) + 0.4 * shapes["mouth"]
+    drawn += 0.4 * under + max(0.0, age - 0.4) * lips + 0.6 * neck
+    return np.asarray(np.clip(drawn * np.clip(1.15 * skin.wrinkles - 0.1, 0, 1), 0, 1), np.float32)
+
+
+def _line_shapes(points: Float[np.ndarray, "N 3"], skin: Skin) -> dict[LineName, Values]:
+    """0–1: where the lines of expressions run in an actor's skin."""
+    x, y, z = points.astype(np.float32).T
+    side = np.abs(x)
+    bend = noise(points, 45.0, skin.seed + 6, 2) - 0.5
+    patchy = np.clip(noise(points, 60.0, skin.seed + 7, 2) * 1.6 - 0.3, 0, 1)
+    rng = np.random.default_rng([skin.seed, 23])
+    spacing, reach_m, fold_m = rng.uniform(85, 120), rng.uniform(0.030, 0.038), rng.uniform(0.0195, 0.0225)
+    left, right = (x > 0).astype(np.float32), (x <= 0).astype(np.float32)
+
+    forehead = _waves(y + 0.008 * bend - 0.35 * x**2, spacing, 6.0) * _blob(
+        points, (0.0, 0.785, 0.13), (reach_m, 0.016, 0.04)
     )
-    neck = lines(y + 0.01 * bend, 55.0, 16.0) * _blob(points, (0.0, 0.59, 0.06), (0.06, 0.02, 0.06))
-    strength = np.clip(1.15 * skin.wrinkles - 0.1, 0, 1)
-    drawn = (0.8 * across + 0.8 * frown + 0.9 * feet + 0.45 * under + lips + 0.6 * neck) * patchy + 0.55 * fold
-    return np.asarray(np.clip(drawn * strength, 0, 1), np.float32)
+    frown = _waves(side - 0.0065 + 0.003 * bend, 90.0, 14.0) * _blob(points, (0.0, 0.752, 0.15), (0.009, 0.012, 0.02))
+    beside_x, beside_y = side - 0.049, y - 0.724
+    angle = np.arctan2(beside_y, np.maximum(beside_x, 1e-4)) + 0.6 * bend
+    feet = _waves(angle, 2.6, 8.0) * _pair(points, (0.060, 0.722, 0.105), (0.010, 0.013, 0.03)) * (beside_x > 0)
+    away = side - fold_m - 0.014 * np.clip((0.702 - y) / 0.045, 0, 1) + 0.004 * bend
+    fold = 0.65 * np.exp(-((away / 0.0015) ** 2)) + 0.4 * np.exp(-(((away + 0.0022) / 0.004) ** 2))
+    fold = fold * np.clip((0.698 - y) / 0.012, 0, 1) * np.clip((y - 0.650) / 0.016, 0, 1)
+    fold = fold * np.clip((z - 0.05) / 0.03, 0, 1)
+    nose = _waves(y - 0.6 * side + 0.004 * bend, 170.0, 5.0) * _pair(
+        points, (0.011, 0.722, 0.148), (0.005, 0.008, 0.02)
+    )
+    below = side - 0.0265 - 0.25 * np.clip(0.656 - y, 0, 1) + 0.003 * bend
+    mouth = np.exp(-((below / 0.0016) ** 2)) * _pair(points, (0.029, 0.644, 0.13), (0.01, 0.008, 0.03))
+    even = 0.35 + 0.65 * patchy
+    return {
+        "forehead": forehead * even,
+        "frown": frown * even,
+        "feet_left": feet * patchy * left,
+        "feet_right": feet * patchy * right,
+        "fold_left": fold * left,
+        "fold_right": fold * right,
+        "nose": nose * even,
+        "mouth": mouth,
+    }
+
+
+def _waves(coordinate: Values, per_m: float, sharp: float) -> Values:
+    """0–1: lines at even distances."""
+    return np.asarray((0.5 + 0.5 * np.cos(2 * np.pi * per_m * coordinate)) ** sharp, np.float32)
 
 
 def _blob(
