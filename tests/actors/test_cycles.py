@@ -162,7 +162,19 @@ def ball_in_front_of_nothing(posed: Posed, centre: np.ndarray | None) -> Posed:
     far = np.array([0.0, 0.0, 90.0])
     moved = {
         name: getattr(posed, name) + far
-        for name in ("skin", "eye_left", "eye_right", "teeth", "gum", "tongue", "glasses", "brows", "lashes", "beard")
+        for name in (
+            "skin",
+            "eye_left",
+            "eye_right",
+            "wet",
+            "teeth",
+            "gum",
+            "tongue",
+            "glasses",
+            "brows",
+            "lashes",
+            "beard",
+        )
     }
     away = posed.head_matrix.copy()
     away[:3, 3] += far

@@ -221,6 +221,56 @@ class Skin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Eyes:
+    """Irises, whites and lashes."""
+
+    iris_rgb: Colour
+    """The outer part's: `Actor.iris_rgb`, lighter or darker, paler or deeper."""
+    inner_rgb: Colour
+    """Around the pupil, as far as `inner_extent` of the iris's width, mixed in by `inner_strength`."""
+    inner_extent: float
+    inner_strength: float
+    radius: float
+    """Of the iris; the ball's is one."""
+    pupil: float
+    """Radius as a fraction of the iris's, in middling light."""
+    turn: float
+    """Of the photographed pattern, in whole turns."""
+    mirrored: bool
+    stretch: float
+    """Exponent along the iris's radius: > 1 draws the pattern's detail out towards the limbus."""
+    blend: float
+    """How much of a second, differently turned copy of the pattern is mixed in, 0–1."""
+    contrast: float
+    ring_width: float
+    """Of the dark ring at the limbus, as a fraction of the iris's width."""
+    ring_depth: float
+    redness: float
+    """Of the white's vessels, 0–1."""
+    yellowing: float
+    lashes: float
+    """How long and dense lashes are; 1 is the mean."""
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Teeth:
+    """Differences between one mouth and another."""
+
+    disorder: float
+    """0 as from a mould – 1 crooked."""
+    gap: float
+    """Between neighbours, as a fraction of a tooth's width."""
+    translucency: float
+    """Of the biting edges, 0–1."""
+    wear: float
+    """How much shorter and flatter biting edges are, 0–1."""
+    gum_depth: float
+    """How dark gums are, 0–1."""
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hair:
     """Hair of the head."""
 
@@ -326,7 +376,9 @@ class Actor:
     """Weights of the head's targets, by their names; what else differs is enough for a hash."""
     skin: Skin
     iris_rgb: Colour
+    eyes: Eyes
     teeth_rgb: Colour
+    teeth: Teeth
     hair: Hair
     brows: Brows
     beard: Beard | None
@@ -396,6 +448,7 @@ def draw_actor(seed: int) -> Actor:
         glasses = _glazed(glasses, seed)
     dark = _mix(natural, np.array([20, 15, 12]), 0.35)
     iris_place = float(np.clip(rng.beta(1.1, 1.1) * (1.15 - 1.1 * tone), 0, 1))
+    iris_rgb = _along(IRISES, iris_place)
     actor = Actor(
         seed=seed,
         sex=sex,
@@ -405,7 +458,9 @@ def draw_actor(seed: int) -> Actor:
         weight=float(np.clip(rng.normal(0.5, 0.22), 0.05, 1.0)),
         shape={},
         skin=skin,
-        iris_rgb=_along(IRISES, iris_place),
+        iris_rgb=iris_rgb,
+        eyes=_draw_eyes(seed, age=age, male=male, iris_rgb=iris_rgb),
+        teeth=_draw_teeth(seed, age=age, tone=tone),
         teeth_rgb=_mix(
             _rgb(np.array([228, 222, 210])),
             np.array([198, 180, 142]),
@@ -604,6 +659,50 @@ def _glazed(glasses: Glasses, seed: int) -> Glasses:
         lens_rgb=lens_rgb,
         graded=graded,
         coating=float(rng.uniform(0.0, 0.85)),
+    )
+
+
+def _draw_eyes(seed: int, *, age: float, male: bool, iris_rgb: Colour) -> Eyes:
+    rng = np.random.default_rng([seed, 25])
+    colour = 255 * np.array(iris_rgb)
+    grey = colour.mean()
+    # Brown has little room; the paler an iris, the further it may lie from its kind: ice, slate, moss, amber.
+    paleness = float(np.clip((grey - 35) / 75, 0, 1))
+    depth = rng.uniform(0.85, 1.25 + 0.55 * paleness)
+    brightness = rng.uniform(0.8, 1.0 + 0.35 * paleness)
+    outer = brightness * (grey + depth * (colour - grey))
+    warm = np.array([[112, 74, 34], [96, 62, 34], [128, 98, 52]])[rng.integers(3)]
+    two_toned = rng.random() < 0.2 + 0.25 * paleness
+    return Eyes(
+        iris_rgb=_rgb(outer),
+        inner_rgb=_rgb(warm * (0.55 + 0.45 * paleness)),
+        inner_extent=float(rng.uniform(0.22, 0.5)),
+        inner_strength=float(rng.uniform(0.5, 0.95) if two_toned else rng.uniform(0.0, 0.3)),
+        radius=float(rng.uniform(0.392, 0.424)),
+        pupil=float(np.clip(rng.normal(0.37 - 0.08 * age, 0.045), 0.22, 0.5)),
+        turn=float(rng.random()),
+        mirrored=bool(rng.random() < 0.5),
+        stretch=float(rng.uniform(0.7, 1.4)),
+        blend=float(rng.uniform(0.4, 1.0)),
+        contrast=float(rng.uniform(0.75, 1.5)),
+        ring_width=float(rng.uniform(0.12, 0.26)),
+        ring_depth=float(np.clip(rng.normal(0.78 - 0.3 * age, 0.15), 0.2, 0.95)),
+        redness=float(rng.beta(1.6, 2.6)),
+        yellowing=float(np.clip(rng.normal(0.1 + 0.5 * age, 0.15), 0, 1)),
+        lashes=float(np.clip(rng.normal(0.92 if male else 1.12, 0.14), 0.6, 1.45) * (1 - 0.15 * age)),
+        seed=int(rng.integers(1 << 30)),
+    )
+
+
+def _draw_teeth(seed: int, *, age: float, tone: float) -> Teeth:
+    rng = np.random.default_rng([seed, 27])
+    return Teeth(
+        disorder=float(rng.beta(1.3, 2.4)),
+        gap=float(max(0.0, rng.normal(0.0, 0.025))),
+        translucency=float(rng.uniform(0.2, 1.0) * (1 - 0.4 * age)),
+        wear=float(np.clip(rng.normal(0.15 + 0.5 * age, 0.15), 0, 1)),
+        gum_depth=float(np.clip(rng.normal(0.15 + 0.55 * tone, 0.15), 0, 1)),
+        seed=int(rng.integers(1 << 30)),
     )
 
 

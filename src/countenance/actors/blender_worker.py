@@ -54,8 +54,7 @@ FIBRES: dict[str, tuple[Any, Any]] = {}
 """Radii and colours of each kind of hair of the figure."""
 BODY = {
     "skin": "skin_xyz",
-    "eye_left": "eye_left_xyz",
-    "eye_right": "eye_right_xyz",
+    "wet": "wet_xyz",
     "teeth": "teeth_xyz",
     "gum": "gum_xyz",
     "tongue": "tongue_xyz",
@@ -199,10 +198,14 @@ def build(figure: Arrays) -> None:
     set_vectors(skin, "rest", figure["skin_rest"])
     layer = skin.uv_layers.new(name="uv")
     layer.data.foreach_set("uv", np.ascontiguousarray(figure["skin_uv"], np.float32).ravel())
-    eye = eye_material(figure["iris_rgb"])
     for side in ("eye_left", "eye_right"):
-        mesh = add_mesh(side, figure["eye_faces"], len(figure["eye_direction"]), eye)
-        set_vectors(mesh, "direction", figure["eye_direction"])
+        for name in ("iris", "sclera"):
+            add_picture(f"{side}_{name}", figure[f"{side}_{name}"], "sRGB")
+        mesh = add_mesh(side, figure["eye_faces"], len(figure["eye_points"]), eye_material(side, figure["eye_shape"]))
+        mesh.vertices.foreach_set("co", np.ascontiguousarray(figure["eye_points"], np.float32).ravel())
+        mesh.update()
+    wet = add_mesh("wet", figure["wet_faces"], len(figure["wet_rgb"]), wet_material("wet", roughness=0.12))
+    set_vectors(wet, "rgb", figure["wet_rgb"])
     materials = {
         "teeth": teeth_material(figure["teeth_rgb"]),
         "gum": wet_material("gum", figure["gum_rgb"], roughness=0.3),
@@ -305,6 +308,8 @@ def place(posed: Arrays) -> None:
             mesh.update()
     # The shirt doesn't move.
     set_vectors(bpy.data.meshes["cloth"], "rest", posed["cloth_xyz"])
+    for side in ("eye_left", "eye_right"):
+        bpy.data.objects[side].matrix_world = np.asarray(posed[f"{side}_matrix"], np.float64).T.tolist()
     to_head = np.linalg.inv(np.asarray(posed["head_matrix"], np.float64))
     teeth = np.asarray(posed["teeth_xyz"], np.float64)
     if len(teeth):
@@ -345,6 +350,10 @@ def light_up(light: Arrays, around: Any) -> None:
     nodes = world.node_tree.nodes
     nodes["turn"].inputs["Rotation"].default_value = (math.pi / 2, 0.0, math.radians(light["turn_deg"]))
     nodes["strength"].inputs["Strength"].default_value = light["strength"]
+
+    for side in ("eye_left", "eye_right"):
+        pupil = bpy.data.materials[side].node_tree.nodes["pupil_scale"]
+        pupil.outputs[0].default_value = light["pupil_scale"]
 
     # Lamps are never added or removed: that would change the order of Cycles' random numbers from then on.
     lamps = light.get("lamps", ())
@@ -434,45 +443,62 @@ def skin_material(name: str, *, fine: bool) -> Any:
     return material
 
 
-def eye_material(iris_rgb: Any) -> Any:
-    """Pupil, fibrous iris in a bowl, its dark ring, veined white, all under a clear coat; z is the pupil's axis."""
-    material = bpy.data.materials.new("eye")
+def eye_material(side: str, shape: Any) -> Any:
+    """The maps of an eye; the iris lies in a plane behind the cornea, which bends what is seen of it."""
+    iris_radius, pupil_radius, iris_depth, index, span = (float(value) for value in shape)
+    material = bpy.data.materials.new(side)
     shader = Shader(material)
-    direction = shader.attribute("direction")
-    x, y, z = shader.add("SeparateXYZ", {"Vector": direction}).outputs
-    radius = shader.math("SQRT", shader.math("ADD", shader.math("MULTIPLY", x, x), shader.math("MULTIPLY", y, y)))
-    radius = shader.math("MULTIPLY_ADD", shader.math("LESS_THAN", z, 0.0), 2.0, radius)
+    geometry = shader.add("NewGeometry").outputs
 
-    # Iris: noise on a circle is drawn out along the radius to fibres.
-    angle = shader.math("ARCTAN2", y, x)
-    around = shader.add(
-        "CombineXYZ",
-        {0: shader.math("COSINE", angle), 1: shader.math("SINE", angle), 2: shader.math("MULTIPLY", radius, 0.6)},
-    ).outputs[0]
-    fibres = shader.noise(around, 9.0, detail=4.0, roughness=0.7)
-    iris = shader.mix(shader.between(fibres, 0.3, 0.72), colour(iris_rgb, 0.35), colour(iris_rgb, 1.35))
-    collarette = shader.math("SUBTRACT", 1.0, shader.between(radius, 0.2, 0.31))
-    warm = np.asarray(iris_rgb, np.float64) * (1.25, 0.95, 0.7)
-    iris = shader.mix(shader.math("MULTIPLY", collarette, 0.55), iris, colour(warm))
-    iris = shader.mix(shader.between(radius, 0.36, 0.47), iris, colour(iris_rgb, 0.12))
+    def local(vector: Any) -> Any:
+        """A direction of the world in the eye's own axes."""
+        turned = shader.add(
+            "VectorTransform", {0: vector}, vector_type="VECTOR", convert_from="WORLD", convert_to="OBJECT"
+        )
+        return shader.add("VectorMath", {0: turned.outputs[0]}, operation="NORMALIZE").outputs[0]
 
-    # White: greyer and redder away from the iris.
-    veins = shader.between(shader.noise(direction, 6.0, detail=6.0, roughness=0.62), 0.5, 0.72)
-    outer = shader.between(radius, 0.5, 1.0)
-    white = shader.mix(outer, (0.52, 0.48, 0.44, 1), (0.38, 0.28, 0.25, 1))
-    white = shader.mix(shader.math("MULTIPLY", veins, shader.math("MULTIPLY_ADD", outer, 0.5, 0.05)), white,
-                       (0.42, 0.16, 0.13, 1))  # fmt: skip
-    base = shader.mix(shader.between(radius, 0.455, 0.515), iris, white)
-    base = shader.mix(shader.between(radius, 0.155, 0.185), (0.003, 0.003, 0.003, 1), base)
+    toward = shader.add("VectorMath", {0: local(geometry["Incoming"]), "Scale": -1.0}, operation="SCALE").outputs[0]
+    refract = {0: toward, 1: local(geometry["Normal"]), "Scale": 1 / index}
+    bent = shader.add("VectorMath", refract, operation="REFRACT").outputs[0]
+    x, y, z = shader.add("SeparateXYZ", {0: shader.add("TexCoord").outputs["Object"]}).outputs
+    bent_x, bent_y, bent_z = shader.add("SeparateXYZ", {0: bent}).outputs
+    way = shader.math("DIVIDE", shader.math("SUBTRACT", iris_depth, z), shader.math("MINIMUM", bent_z, -0.05))
+    way = shader.math("MINIMUM", shader.math("MAXIMUM", way, 0.0), 1.5)
+    iris_x, iris_y = shader.math("MULTIPLY_ADD", way, bent_x, x), shader.math("MULTIPLY_ADD", way, bent_y, y)
 
-    bowl = shader.math("MULTIPLY", shader.math("MINIMUM", radius, 0.47), 0.0045)
+    def length(first: Any, second: Any) -> Any:
+        return shader.math(
+            "SQRT", shader.math("ADD", shader.math("MULTIPLY", first, first), shader.math("MULTIPLY", second, second))
+        )
+
+    def mapped(name: str, first: Any, second: Any, along: Any) -> Any:
+        """A map that goes once around the pupil, its first row at `along` 0."""
+        around = shader.math("DIVIDE", shader.math("ARCTAN2", second, first), 2 * math.pi)
+        row = shader.math("SUBTRACT", 1.0, shader.math("MINIMUM", shader.math("MAXIMUM", along, 0.02), 0.98))
+        where = shader.add("CombineXYZ", {0: around, 1: row}).outputs[0]
+        image = bpy.data.images[f"{side}_{name}"]
+        return shader.add("TexImage", {0: where}, image=image, extension="REPEAT").outputs[0]
+
+    scale = shader.add("Value", name="pupil_scale").outputs[0]
+    pupil = shader.math("MULTIPLY", scale, pupil_radius)
+    along = shader.math(
+        "DIVIDE",
+        shader.math("SUBTRACT", length(iris_x, iris_y), pupil),
+        shader.math("SUBTRACT", iris_radius, pupil),
+    )
+    iris = mapped("iris", iris_x, iris_y, along)
+    iris = shader.mix(shader.between(along, -0.03, 0.02), (0.003, 0.003, 0.003, 1), iris)
+    surface_radius = length(x, y)
+    turned = shader.math("ARCTAN2", surface_radius, z)
+    start = math.asin(iris_radius)
+    white = mapped("sclera", x, y, shader.math("DIVIDE", shader.math("SUBTRACT", turned, start), span - start))
+    edge = shader.between(turned, start - 0.03, start + 0.024)
     shader.surface(
-        base_color=base,
-        roughness=0.55,
-        normal=shader.bump(bowl),
+        base_color=shader.mix(edge, iris, white),
+        roughness=0.5,
         specular_ior_level=0.1,
-        coat_weight=0.75,
-        coat_roughness=0.015,
+        coat_weight=0.8,
+        coat_roughness=0.012,
         coat_ior=1.376,
     )
     return material
@@ -499,12 +525,12 @@ def teeth_material(rgb: Any) -> Any:
     return material
 
 
-def wet_material(name: str, rgb: Any, roughness: float) -> Any:
-    """Flesh inside the mouth."""
+def wet_material(name: str, rgb: Any = None, *, roughness: float) -> Any:
+    """Flesh under a wet film; without a colour of its own, its points have theirs."""
     material = bpy.data.materials.new(name)
     shader = Shader(material)
     shader.surface(
-        base_color=colour(rgb),
+        base_color=shader.attribute("rgb") if rgb is None else colour(rgb),
         roughness=roughness,
         subsurface_weight=0.5,
         subsurface_radius=(1.0, 0.3, 0.2),

@@ -23,12 +23,13 @@ from jaxtyping import Float
 
 from countenance.actors.actor import Colour
 from countenance.actors.cache import cache_folder
-from countenance.actors.colour import to_light
+from countenance.actors.colour import to_light, to_srgb
+from countenance.actors.eyes import CORNEA_INDEX, IRIS_DEPTH, SCLERA_SPAN, eye_frame, wet_colours, wet_faces
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.head import load_head
+from countenance.actors.light import pupil_scale
 from countenance.actors.scene import Camera, Light
 from countenance.actors.strands import ShortHair
-from countenance.actors.surface import unit
 from countenance.errors import ActorError
 from countenance.progress import Progress
 
@@ -37,7 +38,7 @@ PYTHON_VERSION = "3.11"
 """The one that this `bpy` is built for."""
 SEED = 7
 """The same in all frames of a clip: what is left of the noise then stands still."""
-LASH_RADIUS_M = 0.00008
+LASH_RADIUS_M = 0.00007
 FINEST = 0.6
 """Of a caster's strand that hides little, Cycles' is so much narrower."""
 NUM_LAST_LINES = 60
@@ -220,8 +221,9 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
     floats = {
         "skin_uv": figure.skin_uv,
         "skin_rest": _skin_rest(figure),
-        "eye_direction": unit(figure.eye.points),
-        "iris_rgb": _linear(face.iris_rgb),
+        "eye_points": figure.eye.points,
+        "eye_shape": (face.eyes.radius, face.eyes.pupil * face.eyes.radius, IRIS_DEPTH, CORNEA_INDEX, SCLERA_SPAN),
+        "wet_rgb": wet_colours(),
         "teeth_rgb": _linear(face.teeth_rgb),
         "gum_rgb": _linear(GUM_RGB),
         "tongue_rgb": _linear(TONGUE_RGB),
@@ -238,6 +240,7 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
     faces = {
         "skin_faces": figure.skin_faces,
         "eye_faces": figure.eye.faces,
+        "wet_faces": wet_faces(),
         "teeth_faces": figure.teeth.faces,
         "gum_faces": figure.gum.faces,
         "tongue_faces": figure.tongue_faces,
@@ -259,6 +262,11 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "num_occluders": np.asarray(len(figure.occluders)),
         **{name: np.asarray(value, np.float32) for name, value in floats.items()},
         **{name: np.asarray(value, np.int32) for name, value in faces.items()},
+        **{
+            f"eye_{side}_{name}": np.round(255 * to_srgb(maps[number])).astype(np.uint8)
+            for name, maps in (("iris", figure.eye_maps.iris), ("sclera", figure.eye_maps.sclera))
+            for number, side in enumerate(("left", "right"))
+        },
         "skin_rgb": figure.skin.rgb,
         "skin_roughness": figure.skin.roughness,
         "skin_height": figure.skin.height,
@@ -269,8 +277,9 @@ def posed_arrays(posed: Posed) -> dict[str, Any]:
     """Where everything is in a frame, as the worker reads it."""
     arrays = {
         "skin_xyz": posed.skin,
-        "eye_left_xyz": posed.eye_left,
-        "eye_right_xyz": posed.eye_right,
+        "eye_left_matrix": eye_frame(posed.eye_left).matrix,
+        "eye_right_matrix": eye_frame(posed.eye_right).matrix,
+        "wet_xyz": posed.wet,
         "teeth_xyz": posed.teeth,
         "gum_xyz": posed.gum,
         "tongue_xyz": posed.tongue,
@@ -306,6 +315,7 @@ def light_json(light: Light) -> dict[str, Any]:
         "environment": light.environment,
         "turn_deg": light.turn_deg,
         "strength": light.strength,
+        "pupil_scale": pupil_scale(light),
         "lamps": lamps,
     }
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int
 
 from countenance.actors.actor import Actor
 from countenance.actors.cloth import shirt_on
-from countenance.actors.eyes import eyeball
+from countenance.actors.eyes import BALL_SCALE, EyeMaps, Lids, eye_frame, eyeball, find_lids, paint_eyes, wet_points
 from countenance.actors.glasses import glasses_on
 from countenance.actors.hair import grow_hair
 from countenance.actors.head import (
@@ -60,11 +60,19 @@ class DetailSettings:
     """Of a strand."""
     brow_fineness: float = 1.0
     """Multiplies the number of a brow's hairs, which get thinner in return."""
+    eye_columns: int
+    """Of the eyes' maps, once around the pupil."""
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
     "fast": DetailSettings(
-        level=1, texture=512, hair_strands=8_000, hair_radius_m=0.00058, beard_strands=1_500, prop_step_m=0.0045
+        level=1,
+        texture=512,
+        hair_strands=8_000,
+        hair_radius_m=0.00058,
+        beard_strands=1_500,
+        prop_step_m=0.0045,
+        eye_columns=64,
     ),
     "fine": DetailSettings(
         level=1,
@@ -76,6 +84,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_radius_m=0.0002,
         beard_points=5,
         brow_fineness=1.4,
+        eye_columns=128,
     ),
     "close": DetailSettings(
         level=1,
@@ -87,6 +96,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_radius_m=0.00014,
         beard_points=7,
         brow_fineness=2.4,
+        eye_columns=256,
     ),
     "full": DetailSettings(
         level=2,
@@ -98,6 +108,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_radius_m=0.00008,
         beard_points=7,
         brow_fineness=2.4,
+        eye_columns=256,
     ),
 }
 
@@ -118,6 +129,8 @@ class Figure:
     """0–1 for each of the skin's points."""
     eye: Mesh
     """A ball of radius one, its pupil to +z."""
+    eye_maps: EyeMaps
+    lids: Lids
     teeth: Mesh
     gum: Mesh
     cloth: Mesh
@@ -143,7 +156,11 @@ class Posed:
     cloth: Points
     glasses: Points
     brows: Float[np.ndarray, "B K 3"]
-    lashes: Float[np.ndarray, "L 4 3"]
+    lids: Float[np.ndarray, "2 2 M 3"]
+    """Margins: left and right, upper and lower, from the inner corner to the outer."""
+    wet: Points
+    """Tear lines and inner corners of the eyes."""
+    lashes: Float[np.ndarray, "L 5 3"]
     beard: Float[np.ndarray, "R K 3"]
     head_matrix: Matrix
     """From the neutral pose; hair and glasses ride on it."""
@@ -202,7 +219,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
     for name, rows in eyes.items():
         ball = figure.points[rows]
         centre = (ball.max(axis=0) + ball.min(axis=0)) / 2
-        radius = 0.985 * np.linalg.norm(ball - centre, axis=1).mean()
+        radius = BALL_SCALE * np.linalg.norm(ball - centre, axis=1).mean()
         looking = centre + radius * figure.eye.points @ rotation(gaze_yaw, -gaze_pitch, 0).T
         balls[name] = transform(head_matrix, looking)
     jaws: dict[str, list[Points]] = {"teeth": [], "gum": []}
@@ -213,6 +230,8 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         jaws["teeth"].append(transform(placed, row.teeth))
         jaws["gum"].append(transform(placed, row.gum))
     skin_normals = normals(skin, figure.skin_faces)
+    lids = figure.lids.on(skin)
+    frames = eye_frame(balls["eye_left"]), eye_frame(balls["eye_right"])
     return Posed(
         skin=skin,
         eye_left=balls["eye_left"],
@@ -223,7 +242,9 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         cloth=figure.cloth.points,
         glasses=transform(head_matrix, figure.glasses.points),
         brows=figure.brows.posed(skin, skin_normals, turn),
-        lashes=figure.lashes.posed(posed, turn),
+        lids=lids,
+        wet=wet_points(lids, frames),
+        lashes=figure.lashes.posed(lids, np.stack([frame.centre for frame in frames])),
         beard=np.zeros((0, 4, 3)) if figure.beard is None else figure.beard.posed(skin, skin_normals, turn),
         head_matrix=head_matrix,
         lines=line_weights(units),
@@ -257,6 +278,8 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
         skin_uv=skin_uv,
         face_weight=np.clip(mesh.matrix @ head.face_weight, 0, 1),
         eye=eyeball(),
+        eye_maps=paint_eyes(face, detail.eye_columns),
+        lids=find_lids(points, mesh.matrix @ points, skin_faces),
         teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
         gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
         cloth=cloth,

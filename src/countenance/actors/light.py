@@ -16,6 +16,9 @@ MAX_SUNS = 2
 BRIGHTEST_SEEN = 12.0
 """More is white in the picture anyway, and would spread when put out of focus."""
 
+MIDDLING_IRRADIANCE, PUPIL_STEP = 2.0, 0.09
+"""Light on a face in which pupils have their usual width, and how much they narrow for twice as much."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sun:
@@ -24,6 +27,17 @@ class Sun:
     direction: Float32[np.ndarray, " 3"]
     irradiance: Float32[np.ndarray, " 3"]
     """On a surface that faces it; linear RGB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Window:
+    """A lamp's bright square, as the head sees it."""
+
+    axes: Float32[np.ndarray, "3 3"]
+    """Rows: to its right, up, and towards it."""
+    half_width: float
+    """As a tangent."""
+    radiance: Float32[np.ndarray, " 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,7 +76,7 @@ def surroundings(light: Light) -> Surroundings:
         brightness = rest.mean(axis=2)
         limit = SUN_RATIO * float((brightness * solid).sum() / solid.sum())
         peak = np.unravel_index(int(brightness.argmax()), brightness.shape)
-        if brightness[peak] < limit:
+        if brightness[peak] <= limit:
             break
         near = (directions @ directions[peak] > 0.93) & (brightness > limit / 3)
         energy = ((rest[near] - limit / 6).clip(0) * solid[near][:, None]).sum(axis=0)
@@ -89,6 +103,42 @@ def lamp_irradiance(light: Light) -> list[tuple[Float32[np.ndarray, " 3"], Float
         power = lamp.power_w / (np.pi * LAMP_DISTANCE_M**2)
         found.append((np.array(direction, np.float32), np.array(lamp.rgb, np.float32) * np.float32(power)))
     return found
+
+
+@lru_cache(maxsize=64)
+def pupil_scale(light: Light) -> float:
+    """How much wider (> 1) or narrower pupils are than in middling light."""
+    ahead = np.array([[0.0, 0.0, 1.0]], np.float32)
+    sources = lamp_irradiance(light) + [(sun.direction, sun.irradiance) for sun in surroundings(light).suns]
+    falls = irradiance(surroundings(light).harmonics, ahead)[0]
+    falls = falls + sum((max(float(direction[2]), 0.0) * power for direction, power in sources), np.zeros(3))
+    return float(np.clip(1 - PUPIL_STEP * np.log2(max(float(falls.mean()), 1e-3) / MIDDLING_IRRADIANCE), 0.8, 1.25))
+
+
+def lamp_windows(light: Light) -> list[Window]:
+    """The squares that the lamps of a light are."""
+    found = []
+    for lamp, (direction, irradiance_rgb) in zip(light.lamps, lamp_irradiance(light), strict=True):
+        right = np.cross([0.0, 1.0, 0.0], direction)
+        right /= max(float(np.linalg.norm(right)), 1e-6)
+        found.append(
+            Window(
+                axes=np.stack([right, np.cross(direction, right), direction]).astype(np.float32),
+                half_width=lamp.size_m / 2 / LAMP_DISTANCE_M,
+                radiance=irradiance_rgb * np.float32((LAMP_DISTANCE_M / lamp.size_m) ** 2),
+            )
+        )
+    return found
+
+
+def windows_seen(windows: list[Window], directions: Float32[np.ndarray, "N 3"]) -> Float32[np.ndarray, "N 3"]:
+    """Light of the lamps themselves in these directions; their edges are a little soft."""
+    seen = np.zeros_like(directions)
+    for window in windows:
+        across, up, ahead = window.axes @ directions.T
+        off = np.maximum(np.abs(across), np.abs(up)) / np.maximum(ahead, 1e-3) / window.half_width
+        seen += (np.clip((1.06 - off) / 0.12, 0, 1) * (ahead > 0))[:, None] * window.radiance
+    return seen
 
 
 def look_up(picture: Float32[np.ndarray, "H W 3"], directions: Float[np.ndarray, "N 3"]) -> Float32[np.ndarray, "N 3"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int, UInt8
 
 from countenance.actors.colour import to_light
 from countenance.actors.figure import Figure
-from countenance.actors.light import Surroundings
+from countenance.actors.light import Surroundings, Window
 from countenance.actors.rays import Hits, Ribbons, Vectors
 
 Colours = Float32[np.ndarray, "N 3"]
@@ -28,6 +28,9 @@ class Lighting:
     """Directions and irradiances of lamps and suns."""
     radii: list[float]
     """Half the width of each as the face sees it, in radians: how soft shadows end."""
+    windows: list[Window]
+    """The lamps as eyes and wet lips mirror them."""
+    pupil_scale: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
+from countenance.actors.eyes import wet_colours, wet_faces
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
 from countenance.actors.scene import Camera
 from countenance.actors.strands import Strands
@@ -16,7 +17,7 @@ from countenance.vision.parts import Part
 
 TURNED = 0.7
 """How far a band may be turned away from where it faces."""
-LASH_RADIUS_M, LASH_COVER = 0.00022, 0.35
+LASH_RADIUS_M, LASH_COVER = 0.00015, 0.5
 """Half the width in metres, and opacity: fine hair is drawn wider and fainter, or rays would miss it."""
 HEAD_CENTRE = np.array([0.0, 0.755, 0.02])
 OPAQUE = 0.97
@@ -142,6 +143,7 @@ def _solids(figure: Figure, posed: Posed) -> list[tuple[Part, np.ndarray, np.nda
         (Part.SKIN, posed.skin, figure.skin_faces, none, 0.0),
         (Part.EYE, posed.eye_left, figure.eye.faces, none, 1.0),
         (Part.EYE, posed.eye_right, figure.eye.faces, none, 1.0),
+        (Part.EYE, posed.wet, wet_faces(), none, 1.0),
         (Part.MOUTH, posed.teeth, figure.teeth.faces, figure.face.teeth_rgb, 1.0),
         (Part.MOUTH, posed.gum, figure.gum.faces, GUM_RGB, 1.0),
         (Part.MOUTH, posed.tongue, figure.tongue_faces, TONGUE_RGB, 1.0),
@@ -167,8 +169,9 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         triangles.append(triangles_of(faces) + start)
         parts.append(np.full(2 * len(faces), part))
         weights.append(figure.face_weight if part is Part.SKIN else np.full(len(xyz), weight))
-        rgb.append(np.broadcast_to(linear(colour), (len(xyz), 3)))
-        eyes.append(unit(figure.eye.points) if part is Part.EYE else np.zeros((len(xyz), 3)))
+        is_wet = xyz is posed.wet
+        rgb.append(wet_colours() if is_wet else np.broadcast_to(linear(colour), (len(xyz), 3)))
+        eyes.append(unit(figure.eye.points) if part is Part.EYE and not is_wet else np.zeros((len(xyz), 3)))
         start += len(xyz)
     occluder_starts, occluder_points = [], []
     for occluder, xyz in zip(figure.occluders, posed.occluders, strict=True):

@@ -6,7 +6,15 @@ from jaxtyping import Float32
 from countenance.actors.eye_shading import add_eyes
 from countenance.actors.figure import Posed
 from countenance.actors.hair_shading import hair_light, strand_light
-from countenance.actors.light import irradiance, lamp_irradiance, look_up, surroundings
+from countenance.actors.light import (
+    irradiance,
+    lamp_irradiance,
+    lamp_windows,
+    look_up,
+    pupil_scale,
+    surroundings,
+    windows_seen,
+)
 from countenance.actors.materials import Colours, Lighting, Look, Rows, Shadow, Surface
 from countenance.actors.mouth_shading import add_mouth
 from countenance.actors.occluder_shading import add_occluders
@@ -19,6 +27,8 @@ from countenance.vision.parts import Part
 GOLDEN = (5**0.5 - 1) / 2
 SUN_RADIUS = 0.02
 """Radians; larger than the sun's own, as the environments' suns are a few texels wide."""
+SKIN_REFLECTED = np.array([0.26, 0.17, 0.13], np.float32)
+"""Of the light around, what lids and nose send into an eye that mirrors them."""
 
 
 def lighting(light: Light) -> Lighting:
@@ -28,6 +38,8 @@ def lighting(light: Light) -> Lighting:
         around=around,
         lamps=lamp_irradiance(light) + [(s.direction, s.irradiance) for s in around.suns],
         radii=[lamp.size_m / 2 / LAMP_DISTANCE_M for lamp in light.lamps] + [SUN_RADIUS] * len(around.suns),
+        windows=lamp_windows(light),
+        pupil_scale=pupil_scale(light),
     )
 
 
@@ -60,7 +72,7 @@ def shade(
     seen = look_up(light.around.softened, rays)
     found = hits.triangle >= 0
     rows = np.flatnonzero(found & ~hits.is_hair)
-    surface = _surface(look, triangles, posed, hits, origin, rays, rows)
+    surface = _surface(look, triangles, posed, hits, origin, rays, rows, light)
     diffuse, specular = lit(surface, rays[rows], light, shadow, spot[rows])
     skin = np.flatnonzero(surface.scatter[:, 0] > 0)
     diffuse[skin] = scattered(diffuse[skin], hits, rays, rows[skin])
@@ -99,7 +111,12 @@ def lit(
     mirrored = (rays - 2 * (rays * bent).sum(axis=1, keepdims=True) * bent).astype(np.float32)
     reflected = irradiance(light.around.harmonics, mirrored) / np.pi
     glossy = surface.roughness < 0.1
-    reflected[glossy] = look_up(light.around.picture, mirrored[glossy]).clip(0, 30)
+    if glossy.any():
+        # What a mirror shows is the scene, or the lids, nose and brows in front of it.
+        clear = shadow(surface.place[glossy] + 0.0012 * normal[glossy], mirrored[glossy])[:, None]
+        scene = look_up(light.around.picture, mirrored[glossy]).clip(0, 30)
+        scene += windows_seen(light.windows, mirrored[glossy])
+        reflected[glossy] = clear * scene + (1 - clear) * SKIN_REFLECTED * reflected[glossy]
     specular = reflected * (fresnel * openness)[:, None]
     exponent = np.maximum(2 / np.maximum(surface.roughness, 0.05) ** 4 - 2, 1)
     for (direction, power), radius in zip(light.lamps, light.radii, strict=True):
@@ -111,7 +128,7 @@ def lit(
         wrapped = np.clip(((soft @ direction)[:, None] + surface.scatter) / (1 + surface.scatter) ** 2, 0, 1)
         diffuse += wrapped * (reaches * (0.4 + 0.6 * openness))[:, None] * power / np.pi
         halfway = unit(direction - rays)
-        peak = (exponent + 2) / (8 * np.pi) * np.clip((bent * halfway).sum(axis=1), 0, 1) ** exponent
+        peak = ~glossy * (exponent + 2) / (8 * np.pi) * np.clip((bent * halfway).sum(axis=1), 0, 1) ** exponent
         specular += (peak * fresnel * np.clip(bent @ direction, 0, 1) * reaches)[:, None] * power
     return diffuse.astype(np.float32), specular.astype(np.float32)
 
@@ -124,7 +141,14 @@ def _towards(direction: Float32[np.ndarray, " 3"], radius: float, spot: Float32[
 
 
 def _surface(
-    look: Look, triangles: Triangles, posed: Posed, hits: Hits, origin: Vectors, rays: Vectors, rows: Rows
+    look: Look,
+    triangles: Triangles,
+    posed: Posed,
+    hits: Hits,
+    origin: Vectors,
+    rays: Vectors,
+    rows: Rows,
+    light: Lighting,
 ) -> Surface:
     part = triangles.parts[hits.triangle[rows]]
     normal = unit(spread(triangles.normals, triangles.triangles, hits, rows)).astype(np.float32)
@@ -141,7 +165,7 @@ def _surface(
     )
     skin, eye, mouth = (np.flatnonzero(part == each) for each in (Part.SKIN, Part.EYE, Part.MOUTH))
     add_skin(surface, look, triangles, posed, hits, rows[skin], skin)
-    add_eyes(surface, look, triangles, hits, rays, rows[eye], eye)
+    add_eyes(surface, look, posed, triangles, hits, rays, rows[eye], eye, light)
     add_mouth(surface, posed, mouth)
     cloth = part == Part.CLOTH
     surface.roughness[cloth], surface.shine[cloth] = 0.9, 0.01

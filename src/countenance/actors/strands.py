@@ -7,11 +7,12 @@ from jaxtyping import Float, Float32, Int
 
 from countenance.actors.actor import Actor, BeardKind, Colour
 from countenance.actors.colour import to_light
-from countenance.actors.head import load_head
 from countenance.actors.noise import noise
 from countenance.actors.skin import beard_places
 from countenance.actors.surface import Roots, scatter, seen_from_front, unit
 
+NUM_LASH_POINTS = 5
+"""From root to tip."""
 Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
 
@@ -204,45 +205,70 @@ def beard_density(points: Points, kind: BeardKind) -> Float[np.ndarray, " N"]:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Lashes:
-    """Lashes, by the template's own strips around the eyes."""
+    """Lashes along the margins of the lids."""
 
-    pairs: Int[np.ndarray, "L 4"]
-    """Root and tip vertex on both sides of a lash."""
-    part: Float[np.ndarray, "L 1"]
-    length: Float[np.ndarray, "L 1"]
-    jitter: Float[np.ndarray, "L 3"]
-    curl: Float[np.ndarray, "L 1"]
+    margin: Int[np.ndarray, " L"]
+    """Left upper, left lower, right upper, right lower."""
+    place: Float[np.ndarray, " L"]
+    """Along the margin, 0 at the inner corner – 1 at the outer."""
+    length: Float[np.ndarray, " L"]
+    fan: Float[np.ndarray, " L"]
+    """How far a lash leans to the outer corner; the same within a clump."""
+    angle: Float[np.ndarray, "L 2"]
+    """At the root and at the tip, from straight out of the eye to away from the other lid, in radians."""
 
-    def posed(self, points: Points, turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "L 4 3"]:
-        """Lashes of a face as it is now."""
-        root0, tip0, root1, tip1 = (points[self.pairs[:, i]] for i in range(4))
-        root = root0 * (1 - self.part) + root1 * self.part
-        tip = tip0 * (1 - self.part) + tip1 * self.part
-        along = unit(unit(tip - root) + self.jitter)
-        t = np.linspace(0, 1, 4)[None, :, None]
-        bend = (self.curl * (np.array([0.0, 1.0, 0.0]) @ turn.T))[:, None]
-        return np.asarray(root[:, None] + t * (self.length * along)[:, None] + bend * t**2)
+    def posed(
+        self, lids: Float[np.ndarray, "2 2 M 3"], centres: Float[np.ndarray, "2 3"]
+    ) -> Float[np.ndarray, "L K 3"]:
+        """Lashes of lids as they are now, around eyeballs with these centres."""
+        margins = lids.reshape(4, -1, 3)
+        outward = unit(margins - np.repeat(centres, 2, axis=0)[:, None])
+        along = unit(np.gradient(margins, axis=1))
+        away = unit(np.cross(along, outward))
+        apart = (lids - lids[:, ::-1]).mean(axis=2).reshape(4, 3)
+        away *= np.sign((away * apart[:, None]).sum(axis=2, keepdims=True))
+
+        at = self.place * (margins.shape[1] - 1)
+        low = np.minimum(at.astype(int), margins.shape[1] - 2)
+        part = (at - low)[:, None]
+        root, out, side, up = (
+            values[self.margin, low] * (1 - part) + values[self.margin, low + 1] * part
+            for values in (margins, outward, along, away)
+        )
+        step = np.linspace(0, 1, NUM_LASH_POINTS - 1)
+        turn = (self.angle[:, :1] + (self.angle[:, 1:] - self.angle[:, :1]) * step)[..., None]
+        heading = unit(
+            np.cos(turn) * out[:, None] + np.sin(turn) * up[:, None] + self.fan[:, None, None] * side[:, None]
+        )
+        steps = np.cumsum(heading, axis=1) * (self.length / (NUM_LASH_POINTS - 1))[:, None, None]
+        return np.concatenate([root[:, None], root[:, None] + steps], axis=1)
 
 
 def grow_lashes(actor: Actor) -> Lashes:
-    """More and longer ones on the upper lids."""
-    rng = np.random.default_rng([actor.seed, 9])
-    pairs, part, length, jitter, curl = [], [], [], [], []
-    full = 1.15 - 0.35 * actor.sex
-    for edge, steps in enumerate(load_head().lash_pairs):
+    """Two or three to a clump; upper ones longer, denser and curled up, lower ones short and sparse."""
+    rng = np.random.default_rng([actor.seed, 28])
+    margin, place, length, fan, angle = [], [], [], [], []
+    for edge in range(4):
         upper = edge % 2 == 0
-        number = 110 if upper else 45
-        at = np.sort(rng.random(number)) * (len(steps) - 1.001)
-        low = at.astype(int)
-        pairs.append(np.concatenate([steps[low], steps[low + 1]], axis=1))
-        part.append((at - low)[:, None])
-        length.append((0.0056 if upper else 0.0032) * full * rng.uniform(0.7, 1.05, (number, 1)))
-        jitter.append(np.array([0, 0, 0.4]) + 0.1 * rng.normal(size=(number, 3)))
-        curl.append(np.full((number, 1), 0.0014 if upper else -0.0003))
+        number = round((190 if upper else 80) * actor.eyes.lashes)
+        at = np.sort(np.clip(0.07 + 0.9 * (np.arange(number) + rng.uniform(-0.6, 0.6, number)) / number, 0.05, 0.98))
+        clump = np.cumsum(rng.random(number) < 0.4)
+        middle = np.bincount(clump, weights=at) / np.maximum(np.bincount(clump), 1)
+        lean = rng.normal(scale=0.08, size=clump[-1] + 1)[clump] + 3.0 * (middle[clump] - at)
+        # Longest beyond the middle; shortest at the inner corner.
+        tall = np.interp(at, [0, 0.2, 0.65, 1], [0.45, 0.75, 1.05, 0.85])
+        curl = rng.normal(scale=0.09, size=(clump[-1] + 1, 2))[clump] + rng.normal(scale=0.06, size=(number, 2))
+        margin.append(np.full(number, edge))
+        place.append(at)
+        length.append(
+            (0.0085 if upper else 0.0047) * tall * (0.6 + 0.4 * actor.eyes.lashes) * rng.uniform(0.6, 1.1, number)
+        )
+        fan.append(np.interp(at, [0, 0.35, 1], [-0.45, 0.0, 0.6]) + lean)
+        angle.append(np.array([-0.45, 1.35] if upper else [-0.1, 0.95]) + curl)
     return Lashes(
-        pairs=np.concatenate(pairs),
-        part=np.concatenate(part),
+        margin=np.concatenate(margin),
+        place=np.concatenate(place),
         length=np.concatenate(length),
-        jitter=np.concatenate(jitter),
-        curl=np.concatenate(curl),
+        fan=np.concatenate(fan),
+        angle=np.concatenate(angle),
     )
