@@ -646,7 +646,9 @@ def _glazed(glasses: Glasses, seed: int) -> Glasses:
         rgb = _rgb(metals[rng.integers(len(metals))])
     else:
         rgb = _rgb(plastics[rng.integers(len(plastics))])
+    height = glasses.height_m
     if kind == "sun":
+        height = float(rng.uniform(0.038, 0.048))
         shades = ((0.10, 0.085, 0.07), (0.075, 0.085, 0.075), (0.07, 0.07, 0.08))
         lens_rgb, graded = shades[rng.integers(len(shades))], float(rng.choice([0.0, rng.uniform(0.3, 1.0)]))
     elif rng.random() < 0.12:
@@ -655,6 +657,7 @@ def _glazed(glasses: Glasses, seed: int) -> Glasses:
         glasses,
         kind=kind,
         rgb=rgb,
+        height_m=height,
         thickness_m=float(rng.uniform(*thickness)),
         lens_rgb=lens_rgb,
         graded=graded,

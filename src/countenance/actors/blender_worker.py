@@ -60,6 +60,7 @@ BODY = {
     "tongue": "tongue_xyz",
     "cloth": "cloth_xyz",
     "glasses": "glasses_xyz",
+    "lenses": "lenses_xyz",
 }
 """Meshes, and the array of a frame that holds their points."""
 
@@ -211,7 +212,8 @@ def build(figure: Arrays) -> None:
         "gum": wet_material("gum", figure["gum_rgb"], roughness=0.3),
         "tongue": tongue_material(figure["tongue_rgb"]),
         "cloth": cloth_material(figure["cloth_rgb"]),
-        "glasses": glasses_material(figure["glasses_rgb"]),
+        "glasses": glasses_material(figure["glasses_rgb"], metal=bool(figure["glasses_metal"])),
+        "lenses": lens_material(float(figure["lenses_reflectance"])),
     }
     for name, material in materials.items():
         faces = figure[f"{name}_faces"]
@@ -223,6 +225,8 @@ def build(figure: Arrays) -> None:
         set_vectors(mesh, "rest", rest)
         set_vectors(mesh, "rgb", figure[f"{name}_rgb"])
 
+    if len(figure["lenses_passing"]):
+        set_vectors(bpy.data.meshes["lenses"], "passing", figure["lenses_passing"])
     add_strands("hair", figure["hair_strands"], figure["hair_radius"], figure["hair_rgb"])
     for name in ("brow", "lash", "beard"):
         none = np.zeros((0, 5, 3), np.float32)
@@ -568,9 +572,24 @@ def cloth_material(rgb: Any) -> Any:
     return material
 
 
-def glasses_material(rgb: Any) -> Any:
+def glasses_material(rgb: Any, *, metal: bool) -> Any:
     material = bpy.data.materials.new("glasses")
-    Shader(material).surface(base_color=colour(rgb), roughness=0.18, coat_weight=0.6, coat_roughness=0.03)
+    if metal:
+        Shader(material).surface(base_color=colour(rgb), metallic=1.0, roughness=0.22)
+    else:
+        Shader(material).surface(base_color=colour(rgb), roughness=0.18, coat_weight=0.6, coat_roughness=0.03)
+    return material
+
+
+def lens_material(reflectance: float) -> Any:
+    """Thin glass: it tints what lies behind it, mirrors what lies before it, and bends nothing."""
+    material = bpy.data.materials.new("lenses")
+    shader = Shader(material)
+    passing = shader.add("BsdfTransparent", {"Color": shader.attribute("passing", "Color")}).outputs[0]
+    mirror = shader.add("BsdfGlossy", {"Roughness": 0.0}).outputs[0]
+    turned_away = shader.math("POWER", shader.add("LayerWeight", {"Blend": 0.5}).outputs["Facing"], 5.0)
+    share = shader.math("MULTIPLY_ADD", turned_away, 1 - reflectance, reflectance)
+    shader.finish(shader.add("MixShader", {0: share, 1: passing, 2: mirror}).outputs[0])
     return material
 
 

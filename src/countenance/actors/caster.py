@@ -18,6 +18,7 @@ from countenance.actors.mesh import joined
 from countenance.actors.motion import Around, hit_motion
 from countenance.actors.occluders import Worn
 from countenance.actors.rays import (
+    LEAST_CLEAR,
     Hits,
     Triangles,
     Vectors,
@@ -107,6 +108,9 @@ class Caster:
             if len(open_yet):
                 hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
                 lit[open_yet] = self._hair.scene.run(*hair_rays, output=1)["primID"] < 0
+            if triangles.lenses is not None and triangles.lenses.passing.mean() < LEAST_CLEAR:
+                lens = triangles.lenses.hit(places, rays, np.full(len(rays), np.inf, np.float32))
+                lit[lens.rows] *= lens.passing.mean(axis=1)
             known[key] = lit
             return lit
 
@@ -115,6 +119,8 @@ class Caster:
             hits = cast(triangles, self._hair, posed.head_matrix, origin, rays)
             weight = _face_weight(triangles, hits)
             weight[hits.veil.rows] *= 1 - hits.veil.cover
+            if hits.lens is not None:
+                weight[hits.lens.rows[hits.lens.dark]] = 0
             weights += weight
             if number == 0:
                 labels = self._labels(triangles, hits)
@@ -122,6 +128,9 @@ class Caster:
                 distance = hits.distance.copy()
                 covered = hits.veil.cover >= 0.5
                 distance[hits.veil.rows[covered]] = hits.veil.distance[covered]
+                if hits.lens is not None:
+                    dark = hits.lens.dark
+                    distance[hits.lens.rows[dark]] = hits.lens.distance[dark]
                 depth = np.where(np.isfinite(distance), distance * along, 0).astype(np.float32)
                 if around is not None:
                     motion = hit_motion(self.figure, triangles, hits, posed, around, origin, rays, camera, size)
@@ -167,6 +176,9 @@ class Caster:
         strands = np.flatnonzero(hits.strand >= 0)
         labels[strands] = triangles.parts[hits.strand[strands]]
         labels[hits.veil.rows[hits.veil.cover >= 0.5]] = Part.HAIR
+        if hits.lens is not None:
+            # What is seen through a clear lens keeps its label.
+            labels[hits.lens.rows[hits.lens.dark]] = Part.GLASSES
         return labels
 
     def _compute_openness(self, figure: Figure) -> Float32[np.ndarray, " V"]:

@@ -229,6 +229,9 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "tongue_rgb": _linear(TONGUE_RGB),
         "cloth_rgb": _linear(body.cloth_rgb),
         "glasses_rgb": _linear(glasses_rgb),
+        "glasses_metal": float(body.glasses is not None and body.glasses.kind in {"wire", "half"}),
+        "lenses_passing": figure.lenses.passing,
+        "lenses_reflectance": figure.lenses.reflectance,
         "hair_strands": figure.hair.points,
         "hair_radius": figure.hair.radius_m * (FINEST + (1 - FINEST) * figure.hair.cover),
         "hair_rgb": figure.hair.rgb,
@@ -246,6 +249,7 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "tongue_faces": figure.tongue_faces,
         "cloth_faces": figure.cloth.faces,
         "glasses_faces": figure.glasses.faces,
+        "lenses_faces": figure.lenses.mesh.faces,
     }
     for number, occluder in enumerate(figure.occluders):
         look = occluder.material
@@ -285,6 +289,7 @@ def posed_arrays(posed: Posed) -> dict[str, Any]:
         "tongue_xyz": posed.tongue,
         "cloth_xyz": posed.cloth,
         "glasses_xyz": posed.glasses,
+        "lenses_xyz": posed.lenses,
         "brow_strands": posed.brows,
         "lash_strands": posed.lashes,
         "beard_strands": posed.beard,

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Int
 from countenance.actors.actor import Actor
 from countenance.actors.cloth import shirt_on
 from countenance.actors.eyes import BALL_SCALE, EyeMaps, Lids, eye_frame, eyeball, find_lids, paint_eyes, wet_points
-from countenance.actors.glasses import glasses_on
+from countenance.actors.glasses import Lenses, glasses_on, lenses_on
 from countenance.actors.hair import grow_hair
 from countenance.actors.head import (
     BONES,
@@ -135,6 +135,7 @@ class Figure:
     gum: Mesh
     cloth: Mesh
     glasses: Mesh
+    lenses: Lenses
     tongue_faces: Int[np.ndarray, "T 4"]
     hair: Strands
     brows: ShortHair
@@ -155,6 +156,7 @@ class Posed:
     tongue: Points
     cloth: Points
     glasses: Points
+    lenses: Points
     brows: Float[np.ndarray, "B K 3"]
     lids: Float[np.ndarray, "2 2 M 3"]
     """Margins: left and right, upper and lower, from the inner corner to the outer."""
@@ -241,6 +243,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         tongue=posed[head.parts["tongue"]],
         cloth=figure.cloth.points,
         glasses=transform(head_matrix, figure.glasses.points),
+        lenses=transform(head_matrix, figure.lenses.mesh.points),
         brows=figure.brows.posed(skin, skin_normals, turn),
         lids=lids,
         wet=wet_points(lids, frames),
@@ -284,6 +287,7 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
         gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
         cloth=cloth,
         glasses=glasses_on(body.glasses, body_points),
+        lenses=lenses_on(body.glasses, body_points),
         tongue_faces=head.tongue_faces - head.parts["tongue"][0],
         hair=hair_beneath(
             grow_hair(body, body_skin, template, skin_faces, detail.hair_strands, detail.hair_radius_m), occluders

@@ -10,6 +10,7 @@ from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
 from countenance.actors.eyes import wet_colours, wet_faces
 from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
+from countenance.actors.glasses import Lenses
 from countenance.actors.scene import Camera
 from countenance.actors.strands import Strands
 from countenance.actors.surface import embree_scene, normals, triangles_of, unit
@@ -20,6 +21,8 @@ TURNED = 0.7
 LASH_RADIUS_M, LASH_COVER = 0.00015, 0.5
 """Half the width in metres, and opacity: fine hair is drawn wider and fainter, or rays would miss it."""
 HEAD_CENTRE = np.array([0.0, 0.755, 0.02])
+LEAST_CLEAR = 0.5
+"""A lens that lets less light pass is dark."""
 OPAQUE = 0.97
 """Hair that hides more than this hides everything."""
 Vectors = Float32[np.ndarray, "N 3"]
@@ -73,6 +76,8 @@ class Triangles:
     solid: Any
     strands: Any
     """Embree's scenes."""
+    lenses: "LensScene | None"
+    """Of glasses; labels and shadows pass through clear ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -91,6 +96,7 @@ class Hits:
     next_strand: Int[np.ndarray, " N"]
     """The one behind that, or −1."""
     veil: "Veil"
+    lens: "LensHits | None"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -105,6 +111,48 @@ class Veil:
     distance: Float32[np.ndarray, " K"]
     cover: Float32[np.ndarray, " K"]
     """0–1: how much of what lies behind is hidden."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LensHits:
+    """Lenses in front of everything else that rays met."""
+
+    rows: Int[np.ndarray, " K"]
+    """Among all rays."""
+    distance: Float32[np.ndarray, " K"]
+    normal: Vectors
+    passing: Float32[np.ndarray, "K 3"]
+    """Fraction of the light that passes, linear."""
+
+    @property
+    def dark(self) -> Bool[np.ndarray, " K"]:
+        """Where a lens hides more than it shows: what is seen there is glasses."""
+        return np.asarray(self.passing.mean(axis=1) < LEAST_CLEAR)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LensScene:
+    """The lenses of a frame, ready to be met by rays."""
+
+    scene: Any
+    """Embree's."""
+    triangles: Int[np.ndarray, "T 3"]
+    normals: Float32[np.ndarray, "L 3"]
+    passing: Float32[np.ndarray, "L 3"]
+
+    def hit(self, origin: Vectors, rays: Vectors, nearest: Float32[np.ndarray, " N"]) -> LensHits:
+        """Which rays meet a lens before what is `nearest` otherwise."""
+        found = self.scene.run(origin, rays, output=1)
+        rows = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < nearest))
+        corner = self.triangles[found["primID"][rows]]
+        u, v = found["u"][rows, None], found["v"][rows, None]
+
+        def between(values: Float32[np.ndarray, "L 3"]) -> Float32[np.ndarray, "K 3"]:
+            first, second, third = (values[corner[:, i]] for i in range(3))
+            return np.asarray((1 - u - v) * first + u * second + v * third, np.float32)
+
+        normal = unit(between(self.normals)).astype(np.float32)
+        return LensHits(rows=rows, distance=found["tfar"][rows], normal=normal, passing=between(self.passing))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -221,6 +269,19 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         num_solid=num_solid,
         solid=embree_scene(all_points[:num_solid_points], all_triangles[:num_solid]),
         strands=embree_scene(all_points[num_solid_points:], all_triangles[num_solid:] - num_solid_points),
+        lenses=_lens_scene(figure.lenses, posed.lenses),
+    )
+
+
+def _lens_scene(lenses: Lenses, points: Float[np.ndarray, "L 3"]) -> LensScene | None:
+    if not len(points):
+        return None
+    triangles = triangles_of(lenses.mesh.faces)
+    return LensScene(
+        scene=embree_scene(points, triangles),
+        triangles=triangles,
+        normals=normals(points, lenses.mesh.faces).astype(np.float32),
+        passing=lenses.passing,
     )
 
 
@@ -272,6 +333,11 @@ def cast(
         second = triangles.strands.run(origin[rows] + near[:, None] * rays[rows], rays[rows].copy(), output=1)
         in_front = (second["primID"] >= 0) & (second["tfar"] + near < distance[rows])
         next_strand[rows[in_front]] = second["primID"][in_front] + triangles.num_solid
+    lens = None
+    if triangles.lenses is not None:
+        nearest = distance.astype(np.float32)
+        nearest[veil.rows] = np.minimum(nearest[veil.rows], veil.distance)
+        lens = triangles.lenses.hit(origin, rays, nearest)
     return Hits(
         distance=distance,
         triangle=triangle,
@@ -281,6 +347,7 @@ def cast(
         strand=strand,
         next_strand=next_strand,
         veil=veil,
+        lens=lens,
     )
 
 

@@ -5,6 +5,7 @@ from jaxtyping import Float32
 
 from countenance.actors.eye_shading import add_eyes
 from countenance.actors.figure import Posed
+from countenance.actors.glasses_shading import add_frame, through_lenses
 from countenance.actors.hair_shading import hair_light, strand_light
 from countenance.actors.light import (
     irradiance,
@@ -92,6 +93,9 @@ def shade(
         hidden = veil.cover[:, None]
         fine = hair_light(look, posed, veil.triangle, veil.u, veil.v, rays[veil.rows], light)
         seen[veil.rows] = (1 - hidden) * seen[veil.rows] + hidden * fine
+    if hits.lens is not None:
+        glazed = hits.lens.rows
+        seen[glazed] = through_lenses(look, hits.lens, rays[glazed], seen[glazed], light)
     return seen
 
 
@@ -167,6 +171,7 @@ def _surface(
     add_skin(surface, look, triangles, posed, hits, rows[skin], skin)
     add_eyes(surface, look, posed, triangles, hits, rays, rows[eye], eye, light)
     add_mouth(surface, posed, mouth)
+    add_frame(surface, look, np.flatnonzero(part == Part.GLASSES))
     cloth = part == Part.CLOTH
     surface.roughness[cloth], surface.shine[cloth] = 0.9, 0.01
     if look.figure.occluders:
