@@ -206,6 +206,7 @@ def on_portrait(mesh: FaceMesh, num_ways: int = 40) -> dict[str, float]:
         moves.append(_off(there[list(marked)], transform_points(matrix, marked_xy), wide * scale).mean())
     rows["portrait, turned, scaled and badly filmed: from itself"] = float(np.mean(spread))
     rows["portrait, turned, scaled and badly filmed: from the marks"] = float(np.mean(moves))
+    rows["portrait, turned, scaled and badly filmed: from the marks, median"] = float(np.median(moves))
     return rows
 
 
