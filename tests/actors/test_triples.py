@@ -88,6 +88,14 @@ def test_held_out_people_and_large_images_keep_to_themselves(plan: Plan) -> None
         assert (likeness.size, likeness.held_out) == (performer.size, performer.held_out)
 
 
+def test_a_quarter_of_the_pairs_have_props_and_each_pair_the_same(plan: Plan) -> None:
+    props: dict[tuple[int, int], set[int | None]] = {}
+    for take in plan.takes:
+        props.setdefault((take.likeness, take.performer), set()).add(take.props_seed)
+    assert {len(seeds) for seeds in props.values()} == {1}
+    assert 0.2 < np.mean([seeds != {None} for seeds in props.values()]) < 0.3
+
+
 def test_a_plan_needs_enough_people() -> None:
     with pytest.raises(UsageError, match="more people or fewer performances"):
         plan_triples(TriplesSpec(people=20, performances=100))

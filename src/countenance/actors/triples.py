@@ -26,6 +26,7 @@ from countenance.actors.head import BONES, Matrix, bone_matrices, load_head
 from countenance.actors.landmarks import landmark_points
 from countenance.actors.materials import Look
 from countenance.actors.performance import Performance, draw_performance
+from countenance.actors.props import draw_props
 from countenance.actors.render import FROM_IMAGE_AXES, detail_of
 from countenance.actors.scene import Camera, Scene
 from countenance.actors.staging import draw_scene
@@ -244,11 +245,13 @@ def _render_takes(folder: Path, plan: Plan, number: int, should_stop: Callable[[
     if should_stop() or not missing:
         return
     body, detail = draw_actor(performer.seed), detail_of("caster", performer.size)
-    plate_caster = Caster(build_figure(body, detail))
-    for likeness, takes in groupby(missing, key=lambda take: take.likeness):
+    bare = Caster(build_figure(body, detail))
+    for (likeness, props_seed), takes in groupby(missing, key=_cast_of):
         face = draw_actor(plan.people[likeness].seed)
-        truth_caster = Caster(build_truth(face, body, "likeness", detail))
-        looks = [truth_caster.look, truth_caster.look_of(build_truth(face, body, "performer", detail))]
+        props = () if props_seed is None else draw_props(props_seed)
+        plate_caster = Caster(build_figure(body, detail, props)) if props else bare
+        truth_caster = Caster(build_truth(face, body, "likeness", detail, props))
+        looks = [truth_caster.look, truth_caster.look_of(build_truth(face, body, "performer", detail, props))]
         for take in takes:
             if should_stop():
                 return
@@ -262,11 +265,16 @@ def _render_takes(folder: Path, plan: Plan, number: int, should_stop: Callable[[
 
 
 def _missing_takes(folder: Path, plan: Plan, performer: int) -> list[Take]:
-    """Those with one likeness next to each other."""
+    """Those that share their figures next to each other."""
     missing = [
         take for take in plan.takes if take.performer == performer and not take_path(folder, take.number).exists()
     ]
-    return sorted(missing, key=lambda take: take.likeness)
+    return sorted(missing, key=lambda take: (take.likeness, take.number))
+
+
+def _cast_of(take: Take) -> tuple[int, int | None]:
+    """What a ground truth's figure is built from, but for the performer."""
+    return take.likeness, take.props_seed
 
 
 def _draw(

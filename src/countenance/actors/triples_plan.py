@@ -32,6 +32,8 @@ HELD_OUT_SHARE, FEWEST_TO_HOLD_OUT = 0.1, 100
 NOT_THE_LARGE = 5
 REFERENCE_SEEDS = 10_000_000
 ACROSS_SEXES = 0.5
+SHARE_WITH_PROPS = 0.25
+"""Of the pairs: figures are built with their props, so both takes of a pair have the same."""
 NOT_AGAIN = 1e6
 
 
@@ -74,6 +76,8 @@ class Take:
     """Of what is performed, and of the scene."""
     capture_seed: int
     """Of the camera that may film it when it is read."""
+    props_seed: int | None
+    """Of what the performer wears or holds before their face, in plate and ground truth alike; None for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +127,19 @@ def plan_triples(spec: TriplesSpec) -> Plan:
     first = SEEDS_A_CORPUS * spec.seed
     takes = []
     for number in range(spec.performances):
-        likeness, performer = chosen[number // PERFORMANCES_A_PAIR]
+        pair = number // PERFORMANCES_A_PAIR
+        likeness, performer = chosen[pair]
         seed = first + number
-        takes.append(Take(number=number, likeness=likeness, performer=performer, seed=seed, capture_seed=seed))
+        takes.append(
+            Take(
+                number=number,
+                likeness=likeness,
+                performer=performer,
+                seed=seed,
+                capture_seed=seed,
+                props_seed=first + pair if _falls_on(pair, SHARE_WITH_PROPS) else None,
+            )
+        )
     return Plan(spec=spec, people=people, takes=tuple(takes))
 
 
