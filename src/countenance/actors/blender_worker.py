@@ -48,6 +48,8 @@ BRIGHTEST_BACKGROUND = 6.0
 FINE_SIZE = 384
 """From this picture size on, the skin gets detail of less than two millimetres."""
 YARNS_PER_M = 420.0
+SUBSURFACE_WEIGHT, SUBSURFACE_RADIUS, SUBSURFACE_M = 0.8, (1.0, 0.37, 0.19), 0.0024
+"""How much of the light goes under the skin, and how far: by colour, times metres."""
 RELIEF_M = 0.0012
 """Height of the skin's relief between 0 and 255."""
 FIBRES: dict[str, tuple[Any, Any]] = {}
@@ -193,9 +195,14 @@ def build(figure: Arrays) -> None:
     add_picture("skin_rgb", figure["skin_rgb"], "sRGB")
     add_picture("skin_roughness", figure["skin_roughness"], "Non-Color")
     add_picture("skin_height", figure["skin_height"], "Non-Color")
+    lines = figure["skin_lines"]
+    for number in range(0, len(lines), 3):
+        three = np.zeros((*lines.shape[1:], 3), np.uint8)
+        three[..., : len(lines) - number] = np.moveaxis(lines[number : number + 3], 0, -1)
+        add_picture(f"skin_lines_{number}", three, "Non-Color")
 
-    skin = add_mesh("skin", figure["skin_faces"], len(figure["skin_rest"]), skin_material("skin", fine=False))
-    skin_material("fine skin", fine=True)
+    skin = add_mesh("skin", figure["skin_faces"], len(figure["skin_rest"]), skin_material("skin", figure, fine=False))
+    skin_material("fine skin", figure, fine=True)
     set_vectors(skin, "rest", figure["skin_rest"])
     layer = skin.uv_layers.new(name="uv")
     layer.data.foreach_set("uv", np.ascontiguousarray(figure["skin_uv"], np.float32).ravel())
@@ -320,6 +327,10 @@ def place(posed: Arrays) -> None:
         # As the head lies in its neutral pose; z = 0 at the foremost tooth.
         rest = teeth @ to_head[:3, :3].T + to_head[:3, 3]
         set_vectors(bpy.data.meshes["teeth"], "rest", rest - [0, 0, rest[:, 2].max()])
+    for material in ("skin", "fine skin"):
+        nodes = bpy.data.materials[material].node_tree.nodes
+        for number, weight in enumerate(posed["line_weights"]):
+            nodes[f"line_{number}"].outputs[0].default_value = float(weight)
     bpy.data.objects["hair"].matrix_world = np.asarray(posed["head_matrix"], np.float64).T.tolist()
     for name in ("brow", "lash", "beard"):
         set_strands(bpy.data.hair_curves[name], posed[f"{name}_strands"])
@@ -419,32 +430,56 @@ def blur(image: Any, name: str) -> Any:
     return copy
 
 
-def skin_material(name: str, *, fine: bool) -> Any:
-    """Maps of the figure and light that goes under the skin; `fine` adds pores and grain."""
+def skin_material(name: str, figure: Arrays, *, fine: bool) -> Any:
+    """Maps of the figure, lines by their weights, and light that goes under the skin; `fine` adds pores and grain."""
     material = bpy.data.materials.new(name)
     shader = Shader(material)
     base, roughness = shader.picture("skin_rgb"), shader.picture("skin_roughness")
+    crease = skin_lines(shader, figure)
     height = shader.math("MULTIPLY", shader.picture("skin_height"), RELIEF_M)
+    height = shader.math("MULTIPLY_ADD", crease, -float(figure["line_depth_m"]), height)
+    base = shader.mix(crease, base, colour(figure["line_shade_rgb"]), blend="MULTIPLY")
     if fine:
         rest = shader.attribute("rest")
         distance = shader.add("TexVoronoi", {"Vector": rest, "Scale": 1000.0}).outputs["Distance"]
         pit = shader.math("SUBTRACT", 1.0, shader.between(distance, 0.0, 0.5))
         grain = shader.noise(rest, 1500.0, detail=1.0)
-        height = shader.math("MULTIPLY_ADD", pit, -0.00011, height)
-        height = shader.math("MULTIPLY_ADD", grain, 0.00012, height)
-        base = shader.mix(shader.math("MULTIPLY", pit, 0.22), base, (0.55, 0.42, 0.38, 1), blend="MULTIPLY")
-        roughness = shader.math("ADD", shader.math("MULTIPLY_ADD", pit, 0.12, roughness), -0.02)
+        height = shader.math("MULTIPLY_ADD", pit, -0.00006, height)
+        height = shader.math("MULTIPLY_ADD", grain, 0.00006, height)
+        base = shader.mix(shader.math("MULTIPLY", pit, 0.12), base, (0.55, 0.42, 0.38, 1), blend="MULTIPLY")
+        roughness = shader.math("ADD", shader.math("MULTIPLY_ADD", pit, 0.08, roughness), -0.02)
     shader.surface(
         base_color=base,
         roughness=roughness,
         normal=shader.bump(height),
-        # A fraction only: scattering causes most of the noise, and the denoiser takes wrinkles for noise.
-        subsurface_weight=0.35,
-        subsurface_radius=(1.0, 0.35, 0.18),
-        subsurface_scale=0.005,
-        specular_ior_level=0.42,
+        subsurface_weight=SUBSURFACE_WEIGHT,
+        subsurface_radius=SUBSURFACE_RADIUS,
+        subsurface_scale=SUBSURFACE_M,
+        specular_ior_level=0.36,
     )
     return material
+
+
+def skin_lines(shader: Shader, figure: Arrays) -> Any:
+    """Depth of all lines of an expression, each by a node `line_0`, `line_1` … that a frame sets."""
+    left, bottom, width = (float(value) for value in figure["lines_box"])
+    where = shader.add(
+        "Mapping",
+        {
+            "Vector": shader.attribute("uv"),
+            "Location": (-left / width, -bottom / width, 0.0),
+            "Scale": (1 / width, 1 / width, 1.0),
+        },
+    ).outputs[0]
+    total: Any = 0.0
+    for number in range(len(figure["skin_lines"])):
+        if number % 3 == 0:
+            image = bpy.data.images[f"skin_lines_{number}"]
+            three = shader.add("TexImage", {"Vector": where}, image=image, extension="CLIP").outputs[0]
+            channels = shader.add("SeparateColor", {"Color": three}).outputs
+        weight = shader.add("Value", name=f"line_{number}").outputs[0]
+        total = shader.math("MULTIPLY_ADD", channels[number % 3], weight, total)
+    return shader.math("MINIMUM", total, 1.0)
 
 
 def eye_material(side: str, shape: Any) -> Any:

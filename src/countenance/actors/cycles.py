@@ -29,6 +29,7 @@ from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Pos
 from countenance.actors.head import load_head
 from countenance.actors.light import pupil_scale
 from countenance.actors.scene import Camera, Light
+from countenance.actors.skin import LINE_DEPTH, LINE_SHADE_RGB, LINES, LINES_BOX, RELIEF_M
 from countenance.actors.strands import ShortHair
 from countenance.errors import ActorError
 from countenance.progress import Progress
@@ -274,6 +275,10 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "skin_rgb": figure.skin.rgb,
         "skin_roughness": figure.skin.roughness,
         "skin_height": figure.skin.height,
+        "skin_lines": figure.skin.lines,
+        "lines_box": np.array([LINES_BOX.u, LINES_BOX.v, LINES_BOX.width], np.float32),
+        "line_depth_m": np.float32(LINE_DEPTH * RELIEF_M),
+        "line_shade_rgb": np.exp(-LINE_SHADE_RGB),
     }
 
 
@@ -294,6 +299,7 @@ def posed_arrays(posed: Posed) -> dict[str, Any]:
         "lash_strands": posed.lashes,
         "beard_strands": posed.beard,
         "head_matrix": posed.head_matrix,
+        "line_weights": [posed.lines[name] for name in LINES],
     }
     arrays |= {f"occluder{number}_xyz": xyz for number, xyz in enumerate(posed.occluders)}
     return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
