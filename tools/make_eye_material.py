@@ -8,6 +8,7 @@ show one eye in eight colours, so the pattern comes from the greyest of them and
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,9 +50,10 @@ def main() -> None:
     iris = relative(rings(rgb, IRIS_PX, IRIS_ROWS), 5.0).mean(axis=2)
     sclera = relative(rings(rgb, SCLERA_PX, SCLERA_ROWS), 24.0)
     arrays = {"iris": iris, "sclera": sclera}
-    np.savez_compressed(
-        OUTPUT, **{name: np.clip(np.round(UNIT * a), 0, 255).astype(np.uint8) for name, a in arrays.items()}
-    )
+    stored: dict[str, Any] = {
+        name: np.clip(np.round(UNIT * array), 0, 255).astype(np.uint8) for name, array in arrays.items()
+    }
+    np.savez_compressed(OUTPUT, **stored)
     for name, array in arrays.items():
         print(f"{name}: {array.shape}, standard deviation {array.std():.3f}")
     print(f"{OUTPUT.stat().st_size / 1e3:.0f} kB")

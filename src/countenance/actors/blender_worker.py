@@ -215,16 +215,18 @@ def build(figure: Arrays) -> None:
     wet = add_mesh("wet", figure["wet_faces"], len(figure["wet_rgb"]), wet_material("wet", roughness=0.12))
     set_vectors(wet, "rgb", figure["wet_rgb"])
     materials = {
-        "teeth": teeth_material(figure["teeth_rgb"]),
-        "gum": wet_material("gum", figure["gum_rgb"], roughness=0.3),
-        "tongue": tongue_material(figure["tongue_rgb"]),
+        "teeth": teeth_material(),
+        "gum": wet_material("gum", roughness=0.28),
+        "tongue": wet_material("tongue", roughness=0.4),
         "cloth": cloth_material(figure["cloth_rgb"]),
         "glasses": glasses_material(figure["glasses_rgb"], metal=bool(figure["glasses_metal"])),
         "lenses": lens_material(float(figure["lenses_reflectance"])),
     }
     for name, material in materials.items():
         faces = figure[f"{name}_faces"]
-        add_mesh(name, faces, int(faces.max()) + 1 if len(faces) else 0, material)
+        mesh = add_mesh(name, faces, int(faces.max()) + 1 if len(faces) else 0, material)
+        if name in ("teeth", "gum", "tongue"):
+            set_vectors(mesh, "rgb", figure[f"{name}_rgb"])
     for number in range(int(figure["num_occluders"])):
         name = f"occluder{number}"
         rest = figure[f"{name}_rest"]
@@ -543,33 +545,30 @@ def eye_material(side: str, shape: Any) -> Any:
     return material
 
 
-def teeth_material(rgb: Any) -> Any:
-    """Ivory that lets some light in, and less of it further back in the mouth."""
+def teeth_material() -> Any:
+    """Enamel in the colours of its points, which lets some light in, and less of it further back in the mouth."""
     material = bpy.data.materials.new("teeth")
     shader = Shader(material)
-    rest = shader.attribute("rest")
-    back = shader.add("SeparateXYZ", {"Vector": rest}).outputs[2]
+    back = shader.add("SeparateXYZ", {"Vector": shader.attribute("rest")}).outputs[2]
     open_to_light = shader.between(back, -0.026, -0.004)
-    cloudy = shader.noise(rest, 260.0, detail=2.0)
-    base = shader.mix(shader.between(cloudy, 0.35, 0.7), colour(rgb, 0.72), colour(rgb, 0.86))
-    base = shader.mix(open_to_light, (0.16, 0.11, 0.08, 1), base)
+    dark = shader.mix(1.0, shader.attribute("rgb"), (0.25, 0.19, 0.15, 1), "MULTIPLY")
     shader.surface(
-        base_color=base,
-        roughness=0.24,
-        subsurface_weight=0.6,
+        base_color=shader.mix(open_to_light, dark, shader.attribute("rgb")),
+        roughness=0.2,
+        subsurface_weight=0.5,
         subsurface_radius=(1.0, 0.7, 0.5),
-        subsurface_scale=0.0012,
-        specular_ior_level=shader.math("MULTIPLY", open_to_light, 0.45),
+        subsurface_scale=0.001,
+        specular_ior_level=shader.math("MULTIPLY", open_to_light, 0.5),
     )
     return material
 
 
-def wet_material(name: str, rgb: Any = None, *, roughness: float) -> Any:
-    """Flesh under a wet film; without a colour of its own, its points have theirs."""
+def wet_material(name: str, roughness: float) -> Any:
+    """Flesh under a wet film, in the colours of its points."""
     material = bpy.data.materials.new(name)
     shader = Shader(material)
     shader.surface(
-        base_color=shader.attribute("rgb") if rgb is None else colour(rgb),
+        base_color=shader.attribute("rgb"),
         roughness=roughness,
         subsurface_weight=0.5,
         subsurface_radius=(1.0, 0.3, 0.2),
@@ -578,10 +577,6 @@ def wet_material(name: str, rgb: Any = None, *, roughness: float) -> Any:
         coat_roughness=0.1,
     )
     return material
-
-
-def tongue_material(rgb: Any) -> Any:
-    return wet_material("tongue", rgb, roughness=0.45)
 
 
 def cloth_material(rgb: Any) -> Any:

@@ -25,7 +25,7 @@ from countenance.actors.actor import Colour
 from countenance.actors.cache import cache_folder
 from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.eyes import CORNEA_INDEX, IRIS_DEPTH, SCLERA_SPAN, eye_frame, wet_colours, wet_faces
-from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
+from countenance.actors.figure import LASH_RGB, Figure, Posed
 from countenance.actors.head import load_head
 from countenance.actors.light import pupil_scale
 from countenance.actors.scene import Camera, Light
@@ -225,9 +225,9 @@ def figure_arrays(figure: Figure) -> dict[str, Any]:
         "eye_points": figure.eye.points,
         "eye_shape": (face.eyes.radius, face.eyes.pupil * face.eyes.radius, IRIS_DEPTH, CORNEA_INDEX, SCLERA_SPAN),
         "wet_rgb": wet_colours(),
-        "teeth_rgb": _linear(face.teeth_rgb),
-        "gum_rgb": _linear(GUM_RGB),
-        "tongue_rgb": _linear(TONGUE_RGB),
+        "teeth_rgb": figure.teeth_rgb,
+        "gum_rgb": figure.gum_rgb,
+        "tongue_rgb": figure.tongue_rgb,
         "cloth_rgb": _linear(body.cloth_rgb),
         "glasses_rgb": _linear(glasses_rgb),
         "glasses_metal": float(body.glasses is not None and body.glasses.kind in {"wire", "half"}),

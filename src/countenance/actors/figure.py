@@ -31,14 +31,14 @@ from countenance.actors.props import Prop
 from countenance.actors.skin import LineName, SkinMaps, line_weights, make_skin
 from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
 from countenance.actors.surface import normals
-from countenance.actors.teeth import teeth_row
+from countenance.actors.teeth import JAWS, Row, teeth_row, tongue_colour, tongue_surface
 
 Detail = Literal["fast", "fine", "close", "full"]
 """The first three for the caster, by the size of the image; the last for Cycles."""
 Tone = Literal["likeness", "performer"]
 """Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
 LOWEST_SHOWN_M = 0.555
-GUM_RGB, TONGUE_RGB, LASH_RGB = (0.66, 0.33, 0.32), (0.66, 0.34, 0.33), (0.05, 0.04, 0.035)
+LASH_RGB = (0.05, 0.04, 0.035)
 """sRGB."""
 
 
@@ -62,6 +62,8 @@ class DetailSettings:
     """Multiplies the number of a brow's hairs, which get thinner in return."""
     eye_columns: int
     """Of the eyes' maps, once around the pupil."""
+    tooth_points: int
+    """Around each tooth."""
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
@@ -73,6 +75,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_strands=1_500,
         prop_step_m=0.0045,
         eye_columns=64,
+        tooth_points=10,
     ),
     "fine": DetailSettings(
         level=1,
@@ -85,6 +88,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_points=5,
         brow_fineness=1.4,
         eye_columns=128,
+        tooth_points=14,
     ),
     "close": DetailSettings(
         level=1,
@@ -97,6 +101,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_points=7,
         brow_fineness=2.4,
         eye_columns=256,
+        tooth_points=20,
     ),
     "full": DetailSettings(
         level=2,
@@ -109,6 +114,7 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_points=7,
         brow_fineness=2.4,
         eye_columns=256,
+        tooth_points=20,
     ),
 }
 
@@ -131,12 +137,19 @@ class Figure:
     """A ball of radius one, its pupil to +z."""
     eye_maps: EyeMaps
     lids: Lids
+    jaws: tuple[Row, Row]
+    """Upper and lower, in the template's place."""
     teeth: Mesh
+    teeth_rgb: Float32[np.ndarray, "D 3"]
+    """Linear albedo, as the next."""
     gum: Mesh
+    gum_rgb: Float32[np.ndarray, "G 3"]
     cloth: Mesh
     glasses: Mesh
     lenses: Lenses
     tongue_faces: Int[np.ndarray, "T 4"]
+    tongue_rgb: Float32[np.ndarray, "O 3"]
+    """Linear albedo."""
     hair: Strands
     brows: ShortHair
     lashes: Lashes
@@ -225,10 +238,9 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         looking = centre + radius * figure.eye.points @ rotation(gaze_yaw, -gaze_pitch, 0).T
         balls[name] = transform(head_matrix, looking)
     jaws: dict[str, list[Points]] = {"teeth": [], "gum": []}
-    for jaw in ("upper", "lower"):
+    for jaw, row in zip(JAWS, figure.jaws, strict=True):
         rows = head.parts["teeth_upper" if jaw == "upper" else "teeth_lower"]
         placed = _affine(head.points[rows], posed[rows])
-        row = teeth_row(jaw)
         jaws["teeth"].append(transform(placed, row.teeth))
         jaws["gum"].append(transform(placed, row.gum))
     skin_normals = normals(skin, figure.skin_faces)
@@ -240,7 +252,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         eye_right=balls["eye_right"],
         teeth=np.concatenate(jaws["teeth"]),
         gum=np.concatenate(jaws["gum"]),
-        tongue=posed[head.parts["tongue"]],
+        tongue=tongue_surface().matrix @ posed[head.parts["tongue"]],
         cloth=figure.cloth.points,
         glasses=transform(head_matrix, figure.glasses.points),
         lenses=transform(head_matrix, figure.lenses.mesh.points),
@@ -265,7 +277,7 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
     # What the shirt always covers needs no drawing.
     shown = template[mesh.faces][:, :, 1].max(axis=1) > LOWEST_SHOWN_M
     skin_faces, skin_uv = mesh.faces[shown], mesh.uv[shown]
-    rows = [teeth_row("upper"), teeth_row("lower")]
+    rows = teeth_row(face, "upper", detail.tooth_points), teeth_row(face, "lower", detail.tooth_points)
     body_skin = mesh.matrix @ body_points
     cloth = shirt_on(body_points, body_skin, mesh.faces)
     occluders = occluders_on(props, body, body_points, body_skin, skin_faces, template, cloth, detail.prop_step_m)
@@ -283,12 +295,16 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
         eye=eyeball(),
         eye_maps=paint_eyes(face, detail.eye_columns),
         lids=find_lids(points, mesh.matrix @ points, skin_faces),
+        jaws=rows,
         teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
+        teeth_rgb=np.concatenate([row.teeth_rgb for row in rows]),
+        gum_rgb=np.concatenate([row.gum_rgb for row in rows]),
         gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
         cloth=cloth,
         glasses=glasses_on(body.glasses, body_points),
         lenses=lenses_on(body.glasses, body_points),
-        tongue_faces=head.tongue_faces - head.parts["tongue"][0],
+        tongue_faces=tongue_surface().faces,
+        tongue_rgb=tongue_colour(face),
         hair=hair_beneath(
             grow_hair(body, body_skin, template, skin_faces, detail.hair_strands, detail.hair_radius_m), occluders
         ),

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
 from countenance.actors.eyes import wet_colours, wet_faces
-from countenance.actors.figure import GUM_RGB, LASH_RGB, TONGUE_RGB, Figure, Posed
+from countenance.actors.figure import LASH_RGB, Figure, Posed
 from countenance.actors.glasses import Lenses
 from countenance.actors.scene import Camera
 from countenance.actors.strands import Strands
@@ -183,20 +183,20 @@ def camera_rays(camera: Camera, size: int, dx: float, dy: float) -> tuple[Vector
     return np.broadcast_to(camera.position.astype(np.float32), rays.shape).copy(), rays
 
 
-def _solids(figure: Figure, posed: Posed) -> list[tuple[Part, np.ndarray, np.ndarray, Colour, float]]:
-    """Part, points, quads, colour and face weight of each mesh; skin has weights of its own."""
+def _solids(figure: Figure, posed: Posed) -> list[tuple[Part, np.ndarray, np.ndarray, np.ndarray, float]]:
+    """Part, points, quads, linear albedo and face weight of each mesh; skin has weights of its own."""
     glasses = figure.body.glasses
-    none = (0.0, 0.0, 0.0)
+    none = np.zeros(3, np.float32)
     return [
         (Part.SKIN, posed.skin, figure.skin_faces, none, 0.0),
         (Part.EYE, posed.eye_left, figure.eye.faces, none, 1.0),
         (Part.EYE, posed.eye_right, figure.eye.faces, none, 1.0),
-        (Part.EYE, posed.wet, wet_faces(), none, 1.0),
-        (Part.MOUTH, posed.teeth, figure.teeth.faces, figure.face.teeth_rgb, 1.0),
-        (Part.MOUTH, posed.gum, figure.gum.faces, GUM_RGB, 1.0),
-        (Part.MOUTH, posed.tongue, figure.tongue_faces, TONGUE_RGB, 1.0),
-        (Part.CLOTH, posed.cloth, figure.cloth.faces, figure.body.cloth_rgb, 0.0),
-        (Part.GLASSES, posed.glasses, figure.glasses.faces, glasses.rgb if glasses else none, 0.0),
+        (Part.EYE, posed.wet, wet_faces(), wet_colours(), 1.0),
+        (Part.MOUTH, posed.teeth, figure.teeth.faces, figure.teeth_rgb, 1.0),
+        (Part.MOUTH, posed.gum, figure.gum.faces, figure.gum_rgb, 1.0),
+        (Part.MOUTH, posed.tongue, figure.tongue_faces, figure.tongue_rgb, 1.0),
+        (Part.CLOTH, posed.cloth, figure.cloth.faces, linear(figure.body.cloth_rgb), 0.0),
+        (Part.GLASSES, posed.glasses, figure.glasses.faces, linear(glasses.rgb) if glasses else none, 0.0),
     ]
 
 
@@ -217,9 +217,9 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         triangles.append(triangles_of(faces) + start)
         parts.append(np.full(2 * len(faces), part))
         weights.append(figure.face_weight if part is Part.SKIN else np.full(len(xyz), weight))
-        is_wet = xyz is posed.wet
-        rgb.append(wet_colours() if is_wet else np.broadcast_to(linear(colour), (len(xyz), 3)))
-        eyes.append(unit(figure.eye.points) if part is Part.EYE and not is_wet else np.zeros((len(xyz), 3)))
+        rgb.append(np.broadcast_to(colour, (len(xyz), 3)))
+        is_ball = part is Part.EYE and xyz is not posed.wet
+        eyes.append(unit(figure.eye.points) if is_ball else np.zeros((len(xyz), 3)))
         start += len(xyz)
     occluder_starts, occluder_points = [], []
     for occluder, xyz in zip(figure.occluders, posed.occluders, strict=True):

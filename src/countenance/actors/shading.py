@@ -17,7 +17,7 @@ from countenance.actors.light import (
     windows_seen,
 )
 from countenance.actors.materials import Colours, Lighting, Look, Rows, Shadow, Surface
-from countenance.actors.mouth_shading import add_mouth
+from countenance.actors.mouth_shading import add_inner_skin, add_mouth
 from countenance.actors.occluder_shading import add_occluders
 from countenance.actors.rays import Hits, Triangles, Vectors, spread
 from countenance.actors.scene import LAMP_DISTANCE_M, Light
@@ -170,6 +170,7 @@ def _surface(
     skin, eye, mouth = (np.flatnonzero(part == each) for each in (Part.SKIN, Part.EYE, Part.MOUTH))
     add_skin(surface, look, triangles, posed, hits, rows[skin], skin)
     add_eyes(surface, look, posed, triangles, hits, rays, rows[eye], eye, light)
+    add_inner_skin(surface, look, posed, hits, rows[skin], skin)
     add_mouth(surface, posed, mouth)
     add_frame(surface, look, np.flatnonzero(part == Part.GLASSES))
     cloth = part == Part.CLOTH
