@@ -126,6 +126,8 @@ DETAILS: Mapping[str, float] = {
     "ear-flap-decr|incr": 0.3,
     "neck-scale-horiz-decr|incr": 0.3,
 }
+APART = 1.25
+"""How much further apart sexes, ages and base heads lie than the data's own, which its makers drew mild."""
 STRENGTH = 0.8
 """Limit over all details together; beyond it faces become caricatures."""
 DISTINCT, DISTINCTNESS = 9, 1.9
@@ -389,9 +391,11 @@ class Actor:
     def macros(self) -> dict[str, float]:
         """Weights of the targets for base heads, sex, age and build."""
         weights: dict[str, float] = {}
-        for sex, sex_share in (("female", 1 - self.sex), ("male", self.sex)):
-            for age, age_share in (("young", 1 - self.age), ("old", self.age)):
-                for number, base_share in enumerate(self.base_weights):
+        sex_place, age_place = (0.5 + APART * (place - 0.5) for place in (self.sex, self.age))
+        bases = [1 / 3 + APART * (share - 1 / 3) for share in self.base_weights]
+        for sex, sex_share in (("female", 1 - sex_place), ("male", sex_place)):
+            for age, age_share in (("young", 1 - age_place), ("old", age_place)):
+                for number, base_share in enumerate(bases):
                     weights[f"base{number}-{sex}-{age}"] = sex_share * age_share * base_share
                 for muscle, muscle_share in _three(self.muscle, "muscle"):
                     for build, build_share in _three(self.weight, "weight"):
