@@ -35,7 +35,8 @@ def test_the_same_capture_gives_the_same_pixels_and_another_seed_others(kind: Ca
     assert one[0].shape == (64, 80, 3)
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     other = list(film_frames([scene()] * 4, replace(capture, seed=5), frame_rate=RATE))
-    assert not np.array_equal(one[0], other[0])
+    # So small a frame may be coded as a few flat blocks at first.
+    assert not np.array_equal(one[-1], other[-1])
     # Noise of one frame isn't that of the next.
     first, second, *_ = develop_frames([scene()] * 4, capture, frame_rate=RATE)
     assert not np.array_equal(first, second)
