@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import pytest
 
+from countenance.actors.props import draw_props
 from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
@@ -208,6 +209,9 @@ def test_shipped_cases_are_whole() -> None:
     assert len(quick) >= 3
     assert {case.tones for case in quick} == {"near", "far"}
     assert {case.renderer for case in full} == {"caster", "cycles"}
+    with_props = [case.props for case in full if case.props is not None]
+    assert {prop.kind for seed in with_props for prop in draw_props(seed)} == {"cap", "hand"}
+    assert all(case.props is None for case in quick)
     assert len({case_folder(case) for case in (*quick, *full)}) == len(quick) + len(full) - 1  # both have the demo
 
 

@@ -12,7 +12,10 @@ from jaxtyping import Float32, UInt8
 from countenance.actors.actor import TONES, Actor, draw_actor
 from countenance.actors.caster import Caster
 from countenance.actors.figure import build_figure, pose_figure
+from countenance.actors.footage import claim_folder
 from countenance.actors.performance import PerformanceConfig, draw_performance
+from countenance.actors.props import KINDS, Prop, PropKind, draw_props
+from countenance.actors.render import detail_of
 from countenance.actors.scene import Camera
 from countenance.actors.staging import draw_scene
 from countenance.capture.film import film_image
@@ -30,6 +33,10 @@ FRAMES, SHOTS, LENGTH = 8, 4, 240
 TRAINING_SIZE, HELD_OUT_SIZE = 176, 336
 ROOM = 1.3
 """Side of a rendered frame in sides of the crop: what is left for crops that lie wrong."""
+HELD_OUT_KINDS: tuple[PropKind, ...] = ("hood", "headset", "high scarf", "hand-held microphone", "phone")
+"""Props that only held-out actors have."""
+PROPS_PERIOD, TRAINING_PROPS, HELD_OUT_PROPS = 9, 5, 5
+"""Of as many actors in a row, how many have props; held ones are away in some of their frames."""
 NUM_SPRITES = 1200
 SEED = 1
 FIRST_ACTORS, EXAMPLES_AN_ACTOR = 60, 224
@@ -48,14 +55,18 @@ class Footage:
     """Pixels; z away from the camera."""
 
 
-def render_footage(folder: Path) -> None:
-    """Render what is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seeds, size in ((TRAINING_SEEDS, TRAINING_SIZE), (HELD_OUT_SEEDS, HELD_OUT_SIZE)):
-        for seed in seeds:
+def render_footage(folder: Path, *, num_actors: int | None = None) -> None:
+    """Render what is missing, of each set the first `num_actors` if given.
+
+    Raises:
+        UsageError: the folder holds another rendering.
+    """
+    claim_folder(folder, {"footage": "segmenter", "frames": FRAMES, "props": [TRAINING_PROPS, HELD_OUT_PROPS]})
+    for seeds, size in ((HELD_OUT_SEEDS, HELD_OUT_SIZE), (TRAINING_SEEDS, TRAINING_SIZE)):
+        for seed in seeds[:num_actors]:
             path = folder / f"{seed}.npz"
             if not path.exists():
-                footage = render_actor(dressed(seed), size)
+                footage = render_actor(dressed(seed), size, props_of(seed))
                 part = path.with_name(f".{path.name}")
                 np.savez_compressed(
                     part.open("wb"),
@@ -77,9 +88,18 @@ def dressed(seed: int) -> Actor:
     return actor
 
 
-def render_actor(actor: Actor, size: int) -> Footage:
+def props_of(seed: int) -> tuple[Prop, ...]:
+    """What an actor wears and holds; held-out actors have kinds of their own."""
+    held_out = seed in HELD_OUT_SEEDS
+    if seed % PROPS_PERIOD >= (HELD_OUT_PROPS if held_out else TRAINING_PROPS):
+        return ()
+    kinds = HELD_OUT_KINDS if held_out else tuple(kind for kind in KINDS if kind not in HELD_OUT_KINDS)
+    return draw_props(seed, kinds)
+
+
+def render_actor(actor: Actor, size: int, props: Sequence[Prop] = ()) -> Footage:
     """Frames from all over a performance, in four lights, the head in the middle."""
-    caster = Caster(build_figure(actor))
+    caster = Caster(build_figure(actor, detail_of("caster", size), props))
     performance = draw_performance(actor.seed, LENGTH, PerformanceConfig(max_yaw_deg=75.0, max_pitch_deg=30.0))
     scene = draw_scene(actor.seed, LENGTH, SHOTS)
     rgb, labels, face, meshes = [], [], [], []

@@ -31,7 +31,13 @@ from tools.segmenter.occluders import HELD_OUT_OCCLUDERS
 
 BANDS = ((0, 20), (20, 40), (40, 60), (60, 90))
 CROP = 256
-VARIANTS = PLAIN, COVERED, FILMED, DEGRADED = "as rendered", "occluded", "occluded and badly filmed", "degraded"
+VARIANTS = PLAIN, PROPS, COVERED, FILMED, DEGRADED = (
+    "as rendered",
+    "with props",
+    "occluded",
+    "occluded and badly filmed",
+    "degraded",
+)
 COLOURS = np.array(
     [
         *((0, 0, 0), (230, 180, 150), (120, 70, 30), (255, 255, 255), (60, 60, 60), (220, 60, 90), (120, 0, 40)),
@@ -106,10 +112,12 @@ def degraded(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def judged_faces(folder: Path) -> Iterator[Judged]:
-    """Every held-out frame: as rendered, occluded, occluded and badly filmed, and degraded."""
-    segmenter, mesh = Segmenter(), FaceMesh()
-    for seed in HELD_OUT_SEEDS:
+def judged_faces(folder: Path, num_actors: int | None, weights: Path) -> Iterator[Judged]:
+    """Every held-out frame: as rendered, with or without props, occluded, occluded and badly filmed, and degraded."""
+    segmenter, mesh = Segmenter(weights), FaceMesh()
+    for seed in HELD_OUT_SEEDS[:num_actors]:
+        if not (folder / f"{seed}.npz").exists():
+            raise SystemExit(f"{folder} lacks {seed}.npz; run `render` first, or give --actors")
         footage = read_footage(folder / f"{seed}.npz", clean=False)
         for index in range(len(footage.rgb)):
             rng = np.random.default_rng([SEED, 3, seed, index])
@@ -120,7 +128,7 @@ def judged_faces(folder: Path) -> Iterator[Judged]:
             yaw_deg = head_pose(footage.landmarks_xyz[index]).yaw_deg
             thing = draw.__name__.removeprefix("draw_")
             for variant, frame, occluder in (
-                (PLAIN, plain, ""),
+                (PROPS if (plain.labels == Part.OCCLUDER).any() else PLAIN, plain, ""),
                 (COVERED, covered, thing),
                 (FILMED, filmed, thing),
                 *((DEGRADED, replace(plain, rgb=degraded(plain.rgb, rng)), "") for _ in range(3)),
@@ -136,23 +144,27 @@ def judged_faces(folder: Path) -> Iterator[Judged]:
                 )
 
 
-def measure(folder: Path, sheet: Path | None) -> None:
-    """Print the card's tables."""
+def measure(folder: Path, sheet: Path | None, *, num_actors: int | None, weights: Path) -> None:
+    """Print the card's tables, of the first `num_actors` if given."""
     torch.set_num_threads(1)
-    faces = list(judged_faces(folder))
+    faces = list(judged_faces(folder, num_actors, weights))
     of = {variant: [face for face in faces if face.variant == variant] for variant in VARIANTS}
     print("| frames | yaw | faces | mask | hull | all face parts together | skin |\n| --- " + "| --- " * 6 + "|")
-    for variant, (low, high) in product((PLAIN, COVERED, FILMED), ((0, 90), *BANDS)):
+    for variant, (low, high) in product((PLAIN, PROPS, COVERED, FILMED), ((0, 90), *BANDS)):
         some = [face for face in of[variant] if low <= abs(face.yaw_deg) < high]
+        if not some:
+            continue
         means = np.mean([[face.mask_iou(), face.hull_iou()] for face in some], axis=0).tolist()
         means += [pooled(some, *FACE_PARTS)[0], pooled(some, Part.SKIN)[0]]
         print(f"| {variant} | {low}–{high}° | {len(some)} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
     print(
-        "\n| part | " + " | ".join(f"{variant}: IoU, recall, precision" for variant in (PLAIN, COVERED, FILMED)) + " |"
+        "\n| part | "
+        + " | ".join(f"{variant}: IoU, recall, precision" for variant in (PLAIN, PROPS, COVERED, FILMED))
+        + " |"
     )
-    print("| --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- |")
     for part in Part:
-        shares = (pooled(of[variant], part) for variant in (PLAIN, COVERED, FILMED))
+        shares = (pooled(of[variant], part) for variant in (PLAIN, PROPS, COVERED, FILMED))
         print(
             f"| {part.name.lower()} | " + " | ".join("{:.3f}, {:.3f}, {:.3f}".format(*each) for each in shares) + " |"
         )
@@ -162,8 +174,10 @@ def measure(folder: Path, sheet: Path | None) -> None:
         + "|"
     )
     things = sorted({face.occluder for face in faces} - {""})
-    for variant, thing in product((COVERED, FILMED), ("", *things)):
+    for variant, thing in ((PROPS, ""), *product((COVERED, FILMED), ("", *things))):
         some = [face for face in of[variant] if thing in ("", face.occluder) and face.hidden.sum() > 100]
+        if not some:
+            continue
         overlap, recall, _ = pooled(some, Part.OCCLUDER)
         found = np.array([[(face.hidden & face.found_hidden).sum(), face.hidden.sum()] for face in some])
         by_half = np.mean(found[:, 0] > 0.5 * found[:, 1])
@@ -177,18 +191,19 @@ def measure(folder: Path, sheet: Path | None) -> None:
             means = ious.mean(axis=0).tolist()
             worse = np.mean(ious[:, 0] < ious[:, 1])
             print(f"| {least}–{most} | {len(some)} | {means[0]:.3f} | {means[1]:.3f} | {worse:.2f} |")
-    for variant in VARIANTS:
+    for variant in (each for each in VARIANTS if of[each]):
         sureness = np.array([face.segments.sureness for face in of[variant]])
         print(f"{variant}: the hull taken for {np.mean(sureness < MIN_SURENESS):.1%}")
     wrongly = [(face.found_hidden & (face.hull > 0.5)).sum() / max((face.hull > 0.5).sum(), 1) for face in of[PLAIN]]
-    print(f"of the hull taken for something in front where nothing is: {np.mean(wrongly):.2%}")
+    if wrongly:
+        print(f"of the hull taken for something in front where nothing is: {np.mean(wrongly):.2%}")
     if sheet:
         draw_sheet([face for face in faces if face.variant != DEGRADED], sheet)
 
 
 def pooled(faces: Sequence[Judged], *parts: Part) -> tuple[float, float, float]:
     """IoU, recall and precision over the pixels of many faces."""
-    right, there, found = np.sum([face.overlap(*parts) for face in faces], axis=0)
+    right, there, found = np.sum([np.zeros(3), *(face.overlap(*parts) for face in faces)], axis=0)
     return right / max(there + found - right, 1), right / max(there, 1), right / max(found, 1)
 
 

@@ -26,6 +26,7 @@ from countenance.actors.filming import (
     write_motion,
 )
 from countenance.actors.performance import FRAME_RATE, Performance, draw_performance, still
+from countenance.actors.props import draw_props
 from countenance.actors.render import (
     RENDERING,
     ActorFrame,
@@ -75,6 +76,8 @@ class CaseSpec:
     capture: CaptureKind | None = None
     """The camera of plate and ground truth, the same for both; training clips are then filmed with others. None leaves
     everything as rendered."""
+    props: int | None = None
+    """Seed of what the performer wears and holds in plate and ground truth; None: nothing. Training clips have none."""
 
     def plate_capture(self) -> Capture | None:
         """The camera of plate and ground truth."""
@@ -198,10 +201,11 @@ def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
         performance = draw_performance(case.performance, case.plate_frames)
         scene = draw_scene(case.scene, case.plate_frames)
         detail = detail_of(case.renderer, case.size)
+        props = () if case.props is None else draw_props(case.props)
         made: Sequence[tuple[str, Callable[[], Figure]]] = (
-            ("plate", lambda: build_figure(performer, detail)),
-            ("truth", lambda: build_truth(likeness, performer, "likeness", detail)),
-            ("truth_toned", lambda: build_truth(likeness, performer, "performer", detail)),
+            ("plate", lambda: build_figure(performer, detail, props)),
+            ("truth", lambda: build_truth(likeness, performer, "likeness", detail, props)),
+            ("truth_toned", lambda: build_truth(likeness, performer, "performer", detail, props)),
         )
         for name, figure in made:
             render_folder(

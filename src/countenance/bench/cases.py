@@ -46,6 +46,8 @@ class Case:
     plate_frames: int = 48
     capture: CaptureKind | None = None
     """Kind of camera that films plate and ground truth alike, and training clips with others; None: as rendered."""
+    props: int | None = None
+    """Seed of what the performer wears and holds in plate and ground truth; None: nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -56,7 +57,7 @@ class FaceMask:
 
 
 class Segmenter:
-    """The network with its shipped weights, on the CPU.
+    """The network with its shipped weights, or those of a file, on the CPU.
 
     Runs in bfloat16 where the CPU supports it: three times as fast, mask values differ by 0.01 at most.
 
@@ -64,8 +65,8 @@ class Segmenter:
         ModelError: the weights are missing or damaged.
     """
 
-    def __init__(self) -> None:
-        path = weights_folder() / WEIGHTS_NAME
+    def __init__(self, weights: Path | None = None) -> None:
+        path = weights or weights_folder() / WEIGHTS_NAME
         self._network = fused(SegmentNet())
         try:
             self._network.load_state_dict({name: number.float() for name, number in load_file(path).items()})
