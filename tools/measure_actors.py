@@ -24,7 +24,7 @@ from countenance.vision.identity import Recogniser, cut_chip, embed
 from countenance.vision.landmarks import FaceFinder
 
 SIZE, FRAMES = 256, 10
-"""Twice as many frames change no mean by more than 0.004."""
+"""Halving them changed the mean between actors by 0.001 and that within an actor by at most 0.008."""
 ACTORS, HEADS = range(40), range(400)
 YAW_BANDS = ((0, 20), (20, 40), (40, 60))
 CLOSEST = 6
@@ -33,7 +33,7 @@ RATIOS: dict[tuple[Measure, Measure], str] = {
     ("face_height", "face_width"): "0.847 ± 0.051, 0.861 ± 0.054 (ANSUR II)",
     ("pupil_distance", "face_width"): "0.462 ± 0.025, 0.449 ± 0.023 (ANSUR II)",
     ("mouth_width", "face_width"): "0.371, 0.369 (Weinberg 2016)",
-    ("nose_width", "nose_height"): "0.597, 0.634 (Weinberg 2016, European descent)",
+    ("nose_width", "nose_height"): "0.597, 0.634 (Weinberg 2016: European descent, height from the higher nasion)",
 }
 """Published means, women and men."""
 GROUPS: dict[str, Callable[[Actor], bool]] = {

@@ -55,9 +55,10 @@ NORMS: Mapping[Measure, tuple[Norm, Norm]] = {
 }
 """Women, men. Head, face (bizygomatic breadth), its height (menton to sellion) and pupils: ANSUR II (Gordon and
 others 2014), 1,986 women and 4,082 men, computed from its public table; 3 mm of the head's breadth are taken off for
-hair. Nose and mouth: Weinberg and others 2016 (3D Facial Norms) at 28 years, the nose's height as a fraction of the
-face's, its width with a spread for people of all origins. Jaw: a little more than Weinberg's 0.748 and 0.759 of the
-face's width, where calipers press on the bone, and about as in doi:10.1186/s40902-019-0191-7, 0.744 and 0.797."""
+hair. Nose and mouth: Weinberg and others 2016 (3D Facial Norms) at 28 years; the nose's height 4 to 6 mm less, as
+sellion lies below nasion, and its width with a larger spread, as their people are of European descent. Jaw: a little
+more than Weinberg's 0.748 and 0.759 of the face's width, where calipers press on the bone, and about as in
+doi:10.1186/s40902-019-0191-7, 0.744 and 0.797."""
 
 LEFT_RIGHT: Mapping[Measure, tuple[int, int]] = {
     "head_width": (3247, 1008),
