@@ -1,5 +1,8 @@
 """Shading of a figure where a ray meets it: materials, light, and the way to a picture's colours."""
 
+from functools import cache
+
+import cv2
 import numpy as np
 from jaxtyping import Float32
 
@@ -25,6 +28,8 @@ from countenance.actors.skin_shading import add_skin, scattered
 from countenance.actors.surface import unit
 from countenance.vision.parts import Part
 
+TILE = 128
+"""Side of a tile of grain in pixels."""
 GOLDEN = (5**0.5 - 1) / 2
 SUN_RADIUS = 0.02
 """Radians; larger than the sun's own, as the environments' suns are a few texels wide."""
@@ -48,14 +53,24 @@ def spots(size: int, number: int, of: int) -> Float32[np.ndarray, "N 2"]:
     """For each pixel a place on a disc of radius one, from which a lamp is asked for its shadow.
 
     The `of` samples of a pixel are spread over the disc, and neighbouring pixels differ, so that a shadow's edge is a
-    smooth ramp with a little noise. Source: interleaved gradient noise, Jimenez, Next generation post processing in
-    Call of Duty, 2014; its constants decide nothing but how evenly neighbours differ.
+    smooth ramp with a little grain.
     """
-    column, row = np.meshgrid(np.arange(size), np.arange(size))
-    noise = (52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1)) % 1
-    turn = 2 * np.pi * (noise.ravel() + GOLDEN * number)
-    radius = np.sqrt((number + (noise.ravel() * 7.31) % 1) / of)
+    repeats = -(-size // TILE)
+    grain = np.tile(_grain(), (repeats, repeats))[:size, :size].ravel()
+    turn = 2 * np.pi * (grain + GOLDEN * number)
+    radius = np.sqrt((number + (grain * 7.31) % 1) / of)
     return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1).astype(np.float32)
+
+
+@cache
+def _grain() -> Float32[np.ndarray, "T T"]:
+    """Evenly spread numbers 0–1 whose neighbours differ: noise without low frequencies and without a pattern."""
+    noise = np.random.default_rng(15).random((TILE, TILE)).astype(np.float32)
+    for _ in range(12):
+        wrapped = np.pad(noise, 8, mode="wrap")
+        noise = noise - cv2.GaussianBlur(wrapped, (0, 0), 1.5)[8:-8, 8:-8]
+        noise = (noise.ravel().argsort().argsort() / noise.size).reshape(TILE, TILE).astype(np.float32)
+    return noise
 
 
 def shade(
