@@ -213,25 +213,24 @@ def portrait_patches() -> NDArray[np.uint8]:
 
 
 def octave_levels(rgb: NDArray[np.uint8]) -> Array:
-    """Mean power of luma by octaves, in dB of contrast: a patch's mean is one."""
+    """Power of luma by octaves in dB of contrast, a patch's mean being one; the median, as a hair decides a mean."""
     luma = rgb.astype(float) @ [0.299, 0.587, 0.114]
     luma = luma / luma.mean(axis=(1, 2), keepdims=True) - 1
     window = np.hanning(PATCH)[:, None] * np.hanning(PATCH)
-    power = (np.abs(np.fft.fft2(luma * window)) ** 2).mean(axis=0) / (window**2).sum()
+    power = np.abs(np.fft.fft2(luma * window)) ** 2 / (window**2).sum()
     frequency = np.hypot(np.fft.fftfreq(PATCH)[:, None], np.fft.fftfreq(PATCH))
-    bands = [power[(frequency > 1 / high) & (frequency <= 1 / low)].mean() for low, high in OCTAVES]
-    return np.asarray(10 * np.log10(bands))
+    bands = [power[:, (frequency > 1 / high) & (frequency <= 1 / low)].mean(axis=1) for low, high in OCTAVES]
+    return np.asarray(10 * np.log10(np.median(bands, axis=1)))
 
 
 def colour_statistics(rgb: NDArray[np.uint8]) -> tuple[Array, Array, float]:
-    """Chroma's mean; chroma's covariance within patches; excess kurtosis of the finest detail of luma."""
+    """Mean Lab; covariance of Lab within patches; excess kurtosis of the finest detail of L. Medians over patches."""
     lab = np.stack([cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for patch in rgb]).astype(float)
-    inner = lab - lab.mean(axis=(1, 2), keepdims=True)
-    covariance = np.cov(inner.reshape(-1, 3).T)
-    luma = lab[..., 0]
-    high = np.stack([patch - cv2.GaussianBlur(patch, (0, 0), 1.2) for patch in luma])
+    covariance = np.median([np.cov(patch.reshape(-1, 3).T) for patch in lab], axis=0)
+    high = np.stack([patch - cv2.GaussianBlur(patch, (0, 0), 1.2) for patch in lab[..., 0]])
     high = high / (high.std(axis=(1, 2), keepdims=True) + 1e-9)
-    return lab.mean(axis=(0, 1, 2)), covariance, float((high**4).mean() - 3)
+    kurtosis = float(np.median((high**4).mean(axis=(1, 2)))) - 3
+    return np.median(lab.mean(axis=(1, 2)), axis=0), covariance, kurtosis
 
 
 class PatchNet(nn.Sequential):
