@@ -167,3 +167,9 @@ def test_looks_that_share_their_rays_are_drawn_as_if_alone(exact: Figure, toned:
         for name in ("rgb", "labels", "face_mask", "depth"):
             assert np.array_equal(getattr(picture, name), getattr(alone, name))
     assert np.abs(own.rgb.astype(int) - other.rgb).mean() > 1
+
+
+def test_the_inside_of_the_cheeks_stays_inside() -> None:
+    picture, _ = draw(build_figure(draw_actor(12)))
+    mouth, lips = np.argwhere(picture.labels == Part.MOUTH), np.argwhere(picture.labels == Part.LIPS)
+    assert ((mouth >= lips.min(axis=0)) & (mouth <= lips.max(axis=0))).all()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from countenance.actors.head import (
     moved,
     pose,
     rotation,
+    sample_map,
     transform,
 )
 from countenance.actors.landmarks import landmark_points
@@ -30,7 +32,7 @@ from countenance.actors.performance import FRAME_RATE, Performance
 from countenance.actors.props import Prop
 from countenance.actors.skin import LineName, SkinMaps, line_weights, make_skin
 from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
-from countenance.actors.surface import normals
+from countenance.actors.surface import embree_scene, normals, triangles_of
 from countenance.actors.teeth import JAWS, Row, teeth_row, tongue_colour, tongue_surface
 
 Detail = Literal["fast", "fine", "close", "full"]
@@ -38,6 +40,8 @@ Detail = Literal["fast", "fine", "close", "full"]
 Tone = Literal["likeness", "performer"]
 """Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
 LOWEST_SHOWN_M = 0.555
+LEAST_FLESH_M, MOST_PUSHED_M = 0.002, 0.01
+"""Between the inside of the cheeks and the skin, and how far the former gives way for it."""
 LASH_RGB = (0.05, 0.04, 0.035)
 """sRGB."""
 
@@ -192,7 +196,7 @@ def neutral_points(actor: Actor) -> Points:
     head = load_head()
     points = moved(head.points, known)
     # Tall and short look into the same camera.
-    return np.asarray(points + _between_eyes(head.points) - _between_eyes(points))
+    return _lining_pushed_in(np.asarray(points + _between_eyes(head.points) - _between_eyes(points)))
 
 
 def build_figure(actor: Actor, detail: Detail = "fast", props: Sequence[Prop] = ()) -> Figure:
@@ -313,6 +317,36 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
         beard=grow_beard(face, template, skin_faces, detail.beard_strands, detail.beard_radius_m, detail.beard_points),
         occluders=occluders,
     )
+
+
+def _lining_pushed_in(points: Points) -> Points:
+    """With the inside of the cheeks beneath the skin: in a flat face it would come out beside the nose."""
+    rows, outer = _deep_lining()
+    depth = _depth_beneath(points, rows, outer)
+    pushed = points.copy()
+    pushed[rows, 2] -= np.clip(LEAST_FLESH_M - depth, 0, MOST_PUSHED_M)
+    return pushed
+
+
+@cache
+def _deep_lining() -> tuple[Int[np.ndarray, " L"], Int[np.ndarray, "F 4"]]:
+    """The template's points of the mouth's inside that lie well beneath the skin, and the faces of the skin outside."""
+    head = load_head()
+    inside = sample_map(head.maps["inside_mouth"], head.skin_uv)
+    rows = np.unique(head.skin_faces[inside > 0.9])
+    outer = head.skin_faces[inside.mean(axis=1) < 0.05]
+    return rows[_depth_beneath(head.points, rows, outer) > 1.5 * LEAST_FLESH_M], outer
+
+
+def _depth_beneath(
+    points: Points, rows: Int[np.ndarray, " L"], outer: Int[np.ndarray, "F 4"]
+) -> Float[np.ndarray, " L"]:
+    """How far points lie behind the skin as seen from the front; far where there is none, or it belongs elsewhere."""
+    begin = np.column_stack([points[rows, :2], np.ones(len(rows))]).astype(np.float32)
+    down = np.tile(np.array([0, 0, -1], np.float32), (len(rows), 1))
+    hit = embree_scene(points, triangles_of(outer)).run(begin, down, output=1)
+    depth = np.where(hit["primID"] >= 0, 1 - hit["tfar"], np.inf) - points[rows, 2]
+    return np.where(depth > -MOST_PUSHED_M, depth, np.inf)
 
 
 def _fitted(face_points: Points, body_points: Points) -> Points:
