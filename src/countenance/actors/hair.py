@@ -282,6 +282,11 @@ def _grow(
         if kind == "long":
             # Off the shirt on the shoulders.
             least = least + 0.008 * np.clip((0.62 - here[:, 1]) / 0.03, 0, 1)
+            # Before a shoulder or behind it, never sideways along it.
+            low = np.clip((0.66 - here[:, 1]) / 0.04, 0, 1)[:, None]
+            away = np.where(outward[:, 2:] > -0.2, 1.0, -1.0) * np.array([0, 0, 1.0])
+            outward = unit((1 - low) * outward + low * (away + np.array([0.1, 0.2, 0]) * outward))
+            here[:, 0] = np.where(low[:, 0] > 0.5, np.clip(here[:, 0], -0.105, 0.105), here[:, 0])
         here = here + np.maximum(least - height, 0)[:, None] * outward
         if kind in {"bob", "fringe", "long"}:
             # Falls beside the face, never over it.
