@@ -96,12 +96,12 @@ class Caster:
         labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
         weights, totals = np.zeros(size * size, np.float32), np.zeros((max(len(looks), 1), size * size, 3), np.float32)
         motion: Float32[np.ndarray, "N 2"] | None = None
-        known: dict[tuple[bytes, bytes], Float32[np.ndarray, " N"]] = {}
+        known: dict[tuple[bytes, bytes] | None, Float32[np.ndarray, " N"]] = {}
 
         def shadow(places: Vectors, rays: Vectors) -> Float32[np.ndarray, " N"]:
             places = places.astype(np.float32)
-            key = (rays.tobytes(), places.tobytes())
-            if len(looks) > 1 and key in known:
+            key = (rays.tobytes(), places.tobytes()) if len(looks) > 1 else None
+            if key in known:
                 return known[key]
             lit = np.asarray(triangles.solid.run(places, rays, output=1)["primID"] < 0, np.float32)
             open_yet = np.flatnonzero(lit)
@@ -111,7 +111,8 @@ class Caster:
             if triangles.lenses is not None and triangles.lenses.passing.mean() < LEAST_CLEAR:
                 lens = triangles.lenses.hit(places, rays, np.full(len(rays), np.inf, np.float32))
                 lit[lens.rows] *= lens.passing.mean(axis=1)
-            known[key] = lit
+            if key:
+                known[key] = lit
             return lit
 
         for number, (dx, dy) in enumerate(SAMPLES):

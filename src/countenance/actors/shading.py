@@ -1,6 +1,6 @@
 """Shading of a figure where a ray meets it: materials, light, and the way to a picture's colours."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -49,6 +49,7 @@ def lighting(light: Light) -> Lighting:
     )
 
 
+@lru_cache(maxsize=8)
 def spots(size: int, number: int, of: int) -> Float32[np.ndarray, "N 2"]:
     """For each pixel a place on a disc of radius one, from which a lamp is asked for its shadow.
 
