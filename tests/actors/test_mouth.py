@@ -59,7 +59,7 @@ def test_deep_in_the_mouth_it_is_dark(likeness: Figure) -> None:
     assert nearer[0] < light_reaching(posed, inwards[2:3].astype(np.float32))[0]
 
 
-def test_a_closed_mouth_shows_no_teeth_and_an_open_one_both_rows(likeness: Figure, performer: Figure) -> None:
+def test_a_closed_mouth_shows_no_teeth(likeness: Figure, performer: Figure) -> None:
     for figure in (likeness, performer):
         caster, posed = Caster(figure), pose_figure(figure, still(), 0)
         off = posed.landmarks[[13, 14]].mean(axis=0) - FACE_CENTRE
@@ -67,6 +67,20 @@ def test_a_closed_mouth_shows_no_teeth_and_an_open_one_both_rows(likeness: Figur
         closed = caster.draw(posed, camera, LIGHT, 96, colour=False).labels
         opened = caster.draw(pose_figure(figure, still(units={"jawOpen": 0.5}), 0), camera, LIGHT, 96).labels
         assert (closed == Part.MOUTH).sum() < 0.1 * (opened == Part.MOUTH).sum()
+
+
+def test_an_open_mouth_shows_the_edges_of_both_rows(likeness: Figure, performer: Figure) -> None:
+    for figure in (likeness, performer):
+        posed = pose_figure(figure, still(units={"jawOpen": 0.5}), 0)
+        upper_row = figure.jaws[0]
+        num_upper, num_one = len(upper_row.teeth), len(upper_row.teeth) // 14
+        upper_edge = posed.teeth[:num_one, 1].min()
+        lower_edge = posed.teeth[num_upper:][:num_one, 1].max()
+        upper_lip, lower_lip = posed.landmarks[[13, 14], 1]
+        assert lower_lip < lower_edge < upper_edge < upper_lip
+        # Most of each tooth stays behind its lip.
+        assert upper_lip - upper_edge < 0.007
+        assert lower_edge - lower_lip < 0.007
 
 
 def test_the_mouth_of_a_truth_is_the_likenesss(likeness: Figure, performer: Figure, exact: Figure) -> None:
