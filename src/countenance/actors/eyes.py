@@ -26,7 +26,7 @@ TEAR_HALF_WIDTH_M, MAX_GAP_M = 0.00026, 0.0014
 TEAR_SIDES = 6
 CARUNCLE_M = (0.0030, 0.0020, 0.0008)
 """Half-axes: along the lids, up, outward."""
-CARUNCLE_RGB, TEAR_RGB = (0.68, 0.45, 0.40), (0.78, 0.62, 0.58)
+CARUNCLE_RGB, TEAR_RGB = (0.58, 0.37, 0.33), (0.78, 0.62, 0.58)
 """sRGB."""
 SCLERA_RGB = (0.51, 0.43, 0.375)
 """Linear albedo, young and rested."""
