@@ -8,6 +8,7 @@ import numpy as np
 from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster, Picture
 from countenance.actors.figure import Figure, Posed, build_figure, build_truth, pose_figure
+from countenance.actors.figure import toned as in_the_performers_tone
 from countenance.actors.head import load_head, rotation
 from countenance.actors.performance import still
 from countenance.actors.render import FROM_IMAGE_AXES, opened_renderer, render
@@ -173,3 +174,13 @@ def test_the_inside_of_the_cheeks_stays_inside() -> None:
     picture, _ = draw(build_figure(draw_actor(12)))
     mouth, lips = np.argwhere(picture.labels == Part.MOUTH), np.argwhere(picture.labels == Part.LIPS)
     assert ((mouth >= lips.min(axis=0)) & (mouth <= lips.max(axis=0))).all()
+
+
+def test_a_truth_is_toned_by_its_skin_alone(exact: Figure, toned: Figure) -> None:
+    again = in_the_performers_tone(exact)
+    assert again.face == toned.face
+    for name in ("rgb", "roughness", "height", "lines"):
+        assert np.array_equal(getattr(again.skin, name), getattr(toned.skin, name))
+    assert not np.array_equal(again.skin.rgb, exact.skin.rgb)
+    assert np.array_equal(again.hair.points, toned.hair.points)
+    assert np.array_equal(again.eye_maps.sclera, toned.eye_maps.sclera)

@@ -212,10 +212,18 @@ def build_truth(
     Inside the face region the likeness's shape, scaled and shifted to sit on the performer's head; both fade into each
     other over the region's border. Head, ears, neck, hair, glasses, clothes and props stay the performer's.
     """
-    if tone == "performer":
-        skin = replace(likeness.skin, tone=performer.skin.tone, warmth=performer.skin.warmth)
-        likeness = replace(likeness, skin=skin)
-    return _build(likeness, performer, DETAIL[detail], props)
+    face = likeness if tone == "likeness" else _in_tone_of(performer, likeness)
+    return _build(face, performer, DETAIL[detail], props)
+
+
+def toned(truth: Figure) -> Figure:
+    """A ground truth in the likeness's own skin, again in the performer's tone; all but the skin is the same."""
+    face = _in_tone_of(truth.body, truth.face)
+    return replace(truth, face=face, skin=make_skin(face, truth.body, truth.detail.texture))
+
+
+def _in_tone_of(performer: Actor, likeness: Actor) -> Actor:
+    return replace(likeness, skin=replace(likeness.skin, tone=performer.skin.tone, warmth=performer.skin.warmth))
 
 
 def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:

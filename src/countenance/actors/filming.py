@@ -3,6 +3,7 @@
 Labels, depth and facts in the folder stay those of the render: the middle of the exposure, all rows at once.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,6 +18,7 @@ from countenance.capture.film import film_frames
 from countenance.capture.settings import Capture
 from countenance.capture.shutter import Motion, exposed, points_exposed
 from countenance.errors import ActorError
+from countenance.project import write_whole
 
 Rgb = UInt8[np.ndarray, "S S 3"]
 
@@ -32,10 +34,9 @@ def pictures_in(folder: Path) -> Iterator[Rgb]:
 
 def write_motion(path: Path, motion_xy: Motion) -> None:
     """The motion of a frame's pixels, to a hundredth of a pixel or so."""
-    part = path.with_name(f".{path.name}")
-    with part.open("wb") as file:
-        np.savez_compressed(file, motion_xy=motion_xy.astype(np.float16))
-    part.rename(path)
+    data = io.BytesIO()
+    np.savez_compressed(data, motion_xy=motion_xy.astype(np.float16))
+    write_whole(path, data.getvalue())
 
 
 def motions_in(folder: Path) -> Iterator[Motion]:

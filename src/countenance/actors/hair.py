@@ -11,7 +11,7 @@ from countenance.actors.extra import spatial
 from countenance.actors.noise import noise
 from countenance.actors.scalp import CROWN, NUM_ROWS, ROW_STEP, hairline_height, scalp_places
 from countenance.actors.strands import Strands, strand_colours
-from countenance.actors.surface import Roots, embree_scene, normals, scatter, triangles_of, unit
+from countenance.actors.surface import Roots, between_corners, embree_scene, normals, scatter, triangles_of, unit
 
 Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
@@ -391,11 +391,12 @@ def _braids(
             np.float32
         )
         hit = scene.run((centre + 0.3 * ways).astype(np.float32), -ways, output=1)
-        u, v = hit["u"][:, None], hit["v"][:, None]
         corner = corners[hit["primID"]]
 
-        def on(values: Points, corner: np.ndarray = corner, u: np.ndarray = u, v: np.ndarray = v) -> Points:
-            return np.asarray((1 - u - v) * values[corner[:, 0]] + u * values[corner[:, 1]] + v * values[corner[:, 2]])
+        def on(
+            values: Points, corner: np.ndarray = corner, u: np.ndarray = hit["u"], v: np.ndarray = hit["v"]
+        ) -> Points:
+            return between_corners(values[corner], u, v)
 
         grows = (hit["primID"] >= 0) & (scalp_places(on(template), actor) > 0.35)
         if grows.sum() < 20:

@@ -11,6 +11,7 @@ from countenance.actors.colour import to_light
 from countenance.actors.figure import Figure
 from countenance.actors.light import Surroundings, Window
 from countenance.actors.rays import Hits, Ribbons, Vectors
+from countenance.actors.surface import between_corners
 
 Colours = Float32[np.ndarray, "N 3"]
 Values = Float32[np.ndarray, " N"]
@@ -76,9 +77,7 @@ def linear_picture(srgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S
 
 def skin_uv(look_uv: Float32[np.ndarray, "T 3 2"], hits: Hits, rows: Rows) -> Float32[np.ndarray, "K 2"]:
     """Where in the skin's pictures rays met it."""
-    corners = look_uv[hits.triangle[rows]]
-    u, v = hits.u[rows, None], hits.v[rows, None]
-    return np.asarray((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2], np.float32)
+    return between_corners(look_uv[hits.triangle[rows]], hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
 
 
 def bilinear(texture: Float32[np.ndarray, "H W C"], uv: Float32[np.ndarray, "K 2"]) -> Float32[np.ndarray, "K C"]:

@@ -9,6 +9,7 @@ from countenance.actors.materials import Look, Rows, Surface
 from countenance.actors.occluders import Held
 from countenance.actors.rays import Hits, Triangles, spread
 from countenance.actors.skin_shading import SCATTER_RGB
+from countenance.actors.surface import between_corners
 
 INSIDE = np.float32(0.35)
 """Openness of an inner side, of that of the outer one."""
@@ -34,11 +35,10 @@ def add_occluders(
             continue
         met, material = rows[at], occluder.material
         corner = triangles.triangles[hits.triangle[met]] - triangles.occluder_points[each]
-        u, v = hits.u[met], hits.v[met]
-        first, second, third = occluder.openness[corner].T
         outward = spread(triangles.normals, triangles.triangles, hits, met)
         inside = (outward * surface.normal[at]).sum(axis=1) < 0
-        surface.openness[at] = ((1 - u - v) * first + u * second + v * third) * np.where(inside, INSIDE, 1)
+        open_there = between_corners(occluder.openness[corner], hits.u[met], hits.v[met])
+        surface.openness[at] = open_there * np.where(inside, INSIDE, 1)
         surface.roughness[at], surface.shine[at] = material.roughness, material.shine
         if material.subsurface:
             surface.scatter[at] = SCATTER_RGB

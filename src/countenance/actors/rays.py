@@ -13,7 +13,7 @@ from countenance.actors.figure import LASH_RGB, Figure, Posed
 from countenance.actors.glasses import Lenses
 from countenance.actors.scene import Camera
 from countenance.actors.strands import Strands
-from countenance.actors.surface import embree_scene, normals, triangles_of, unit
+from countenance.actors.surface import between_corners, embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 
 TURNED = 0.7
@@ -145,14 +145,13 @@ class LensScene:
         found = self.scene.run(origin, rays, output=1)
         rows = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < nearest))
         corner = self.triangles[found["primID"][rows]]
-        u, v = found["u"][rows, None], found["v"][rows, None]
-
-        def between(values: Float32[np.ndarray, "L 3"]) -> Float32[np.ndarray, "K 3"]:
-            first, second, third = (values[corner[:, i]] for i in range(3))
-            return np.asarray((1 - u - v) * first + u * second + v * third, np.float32)
-
-        normal = unit(between(self.normals)).astype(np.float32)
-        return LensHits(rows=rows, distance=found["tfar"][rows], normal=normal, passing=between(self.passing))
+        normal, passing = (
+            between_corners(values[corner], found["u"][rows], found["v"][rows]).astype(np.float32)
+            for values in (self.normals, self.passing)
+        )
+        return LensHits(
+            rows=rows, distance=found["tfar"][rows], normal=unit(normal).astype(np.float32), passing=passing
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -362,9 +361,7 @@ def spread(
 ) -> Float32[np.ndarray, "K C"]:
     """Values of points at the places that the rays of some rows met."""
     corner = triangles[hits.triangle[rows]]
-    u, v = hits.u[rows, None], hits.v[rows, None]
-    first, second, third = (values[corner[:, i]] for i in range(3))
-    return np.asarray((1 - u - v) * first + u * second + v * third, np.float32)
+    return between_corners(values[corner], hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
 
 
 def as_ribbons(

@@ -27,7 +27,7 @@ from countenance.actors.skin_material import (
     from_photograph,
     tones,
 )
-from countenance.actors.surface import embree_scene
+from countenance.actors.surface import between_corners, embree_scene
 
 MOUTH_INSIDE = np.array([0.36, 0.13, 0.12], np.float32)
 """sRGB."""
@@ -123,12 +123,11 @@ def atlas(size: int) -> Atlas:
     hit = scene.run(above.astype(np.float32), down, output=1)
     texels = np.flatnonzero(hit["primID"] >= 0)
     triangle = triangles[hit["primID"][texels]]
-    u, v = hit["u"][texels, None], hit["v"][texels, None]
+    u, v = hit["u"][texels], hit["v"][texels]
     vertex_of = once.faces.ravel()[triangle]
 
     def spread(values: np.ndarray) -> np.ndarray:
-        at = values[vertex_of]
-        return np.asarray((1 - u - v) * at[:, 0] + u * at[:, 1] + v * at[:, 2], np.float32)
+        return between_corners(values[vertex_of], u, v).astype(np.float32)
 
     points = spread(once.matrix @ head.points)
     weight = spread((once.matrix @ head.face_weight)[:, None])[:, 0]

@@ -64,6 +64,12 @@ def scatter(
     return Roots(corners=faces[chosen], weights=weights)
 
 
+def between_corners(corners: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Values at places of triangles [K …] from those at their three corners [K 3 …]; u and v as Embree gives them."""
+    u, v = (weight.reshape(-1, *[1] * (corners.ndim - 2)) for weight in (u, v))
+    return np.asarray((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2])
+
+
 def seen_from_front(points: Points, faces: Quads, x: Float[np.ndarray, " R"], y: Float[np.ndarray, " R"]) -> Roots:
     """Where lines along −z meet the mesh first; lines that miss it are left out."""
     scene = embree_scene(points, triangles_of(faces))

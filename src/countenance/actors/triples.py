@@ -21,7 +21,7 @@ import numpy as np
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.caster import Caster
-from countenance.actors.figure import Figure, build_figure, build_truth, pose_figure
+from countenance.actors.figure import Figure, build_figure, build_truth, pose_figure, toned
 from countenance.actors.head import BONES, Matrix, bone_matrices, load_head
 from countenance.actors.landmarks import landmark_points
 from countenance.actors.materials import Look
@@ -107,7 +107,8 @@ def make_triples(
     plan = _begin(folder, spec)
     # In an order of its own, so that all parts get their share of large images, and the time left is a fair guess.
     order = np.random.default_rng([spec.seed, 5]).permutation(len(plan.people)).tolist()[number - 1 :: of]
-    takes = [take for take in plan.takes if take.performer in set(order)]
+    chosen = set(order)
+    takes = [take for take in plan.takes if take.performer in chosen]
     _check_disk(folder, plan, order, takes)
     if not should_stop():
         missing = [each for each in order if not person_path(folder, each).exists()]
@@ -251,16 +252,18 @@ def _render_takes(folder: Path, plan: Plan, number: int, should_stop: Callable[[
         props = () if props_seed is None else draw_props(props_seed)
         plate_caster = Caster(build_figure(body, detail, props)) if props else bare
         truth_caster = Caster(build_truth(face, body, "likeness", detail, props))
-        looks = [truth_caster.look, truth_caster.look_of(build_truth(face, body, "performer", detail, props))]
+        looks = [truth_caster.look, truth_caster.look_of(toned(truth_caster.figure))]
         for take in takes:
             if should_stop():
                 return
             performance = draw_performance(take.seed, LENGTH)
             scene = _closer(draw_scene(take.seed, LENGTH))
             (plate,) = _draw(plate_caster, [plate_caster.look], performance, scene, FRAMES, performer.size)
-            truth, toned = _draw(truth_caster, looks, performance, scene, FRAMES, performer.size)
+            truth, in_tone = _draw(truth_caster, looks, performance, scene, FRAMES, performer.size)
             motion = _motion(plate_caster.figure, performance, scene, FRAMES)
-            write_triple(folder, Triple(take=take, plate=plate, truth=truth, truth_toned_rgb=toned.rgb, motion=motion))
+            write_triple(
+                folder, Triple(take=take, plate=plate, truth=truth, truth_toned_rgb=in_tone.rgb, motion=motion)
+            )
             yield
 
 
