@@ -3,7 +3,13 @@
 Frames come in pairs: a pose and the one a frame later, so that a finder's texture from frame to frame can be measured.
 """
 
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +17,7 @@ import numpy as np
 from countenance.actors.caster import Caster
 from countenance.actors.figure import Detail, build_figure, pose_figure
 from countenance.actors.performance import PerformanceConfig, draw_performance
+from countenance.actors.props import draw_props
 from countenance.actors.staging import draw_scene
 from countenance.vision.align import head_pose
 from tools.segmenter.dataset import ROOM, Footage, closer, dressed, projected, read_footage
@@ -23,7 +30,7 @@ MAX_YAW_DEG, MAX_PITCH_DEG = 75.0, 30.0
 class Part:
     """Which actors are rendered, and how."""
 
-    seeds: range
+    seeds: Sequence[int]
     size: int
     detail: Detail
     num_poses: int
@@ -31,35 +38,61 @@ class Part:
     """Side of the frame, in sides of the crop that `align` cuts."""
     has_pairs: bool
     """Whether each pose is followed by that of the next frame."""
+    has_props: Callable[[int], bool]
+    """Whether an actor wears or holds something."""
 
 
 PARTS = {
-    "training": Part(seeds=range(3000, 3320), size=144, detail="fast", num_poses=8, room=1.1, has_pairs=False),
-    "held_out": Part(seeds=range(900, 920), size=256, detail="fine", num_poses=6, room=1.3, has_pairs=True),
+    "training": Part(
+        seeds=tuple(range(3000, 3320)),
+        size=176,
+        detail="fast",
+        num_poses=8,
+        room=1.3,
+        has_pairs=False,
+        has_props=lambda seed: seed % 2 == 1,
+    ),
+    "held_out": Part(
+        seeds=(*range(900, 910), *range(920, 936)),
+        size=256,
+        detail="fine",
+        num_poses=6,
+        room=1.3,
+        has_pairs=True,
+        has_props=lambda seed: seed >= 920 and seed % 2 == 1,
+    ),
 }
 
 
-def render(folder: Path, name: str) -> None:
-    """Render what is missing of a part."""
-    part = PARTS[name]
+def render(folder: Path, name: str, *, processes: int = 1, limit_s: float = math.inf) -> None:
+    """Render what is missing of a part, as far as the time allows."""
     (folder / name).mkdir(parents=True, exist_ok=True)
-    for seed in part.seeds:
-        path = folder / name / f"{seed}.npz"
-        if path.exists():
-            continue
-        footage = render_actor(seed, part)
-        unfinished = path.with_name(f".{path.name}")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(
-                file, rgb=footage.rgb, labels=footage.labels, face=footage.face, landmarks_xyz=footage.landmarks_xyz
-            )
-        unfinished.rename(path)
-        print(path, flush=True)
+    stop_at = time.time() + limit_s
+    work = partial(_render_if_missing, folder, name, stop_at)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for path in pool.map(work, PARTS[name].seeds):
+            if path is not None:
+                print(path, flush=True)
+
+
+def _render_if_missing(folder: Path, name: str, stop_at: float, seed: int) -> Path | None:
+    path = folder / name / f"{seed}.npz"
+    if path.exists() or time.time() > stop_at:
+        return None
+    footage = render_actor(seed, PARTS[name])
+    unfinished = path.with_name(f".{path.name}")
+    with unfinished.open("wb") as file:
+        np.savez_compressed(
+            file, rgb=footage.rgb, labels=footage.labels, face=footage.face, landmarks_xyz=footage.landmarks_xyz
+        )
+    unfinished.rename(path)
+    return path
 
 
 def render_actor(seed: int, part: Part) -> Footage:
     """Poses from all over a performance, in several lights, the head in the middle."""
-    caster = Caster(build_figure(dressed(seed), part.detail))
+    props = draw_props(seed) if part.has_props(seed) else ()
+    caster = Caster(build_figure(dressed(seed), part.detail, props))
     performance = draw_performance(
         seed, LENGTH, PerformanceConfig(max_yaw_deg=MAX_YAW_DEG, max_pitch_deg=MAX_PITCH_DEG)
     )

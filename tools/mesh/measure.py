@@ -1,26 +1,36 @@
-"""How well mesh nets find the 468 points: on held-out synthetic actors, and on the tests' portrait."""
+"""How well mesh nets find the 468 points: on held-out synthetic actors, and on the tests' portrait.
 
-from collections.abc import Callable, Mapping
+.venv/bin/python -m tools.mesh.train render --folder held-out --part held_out
+.venv/bin/python -m tools.mesh.measure --folder held-out --attention attention.tflite \\
+        --trained trained/trained.pt --share 0.5 1
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, Float32, UInt8
-from scipy.optimize import linear_sum_assignment
 
 from countenance.geometry import transform_points
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.types import DetectedFace
-from countenance.vision.align import canonical_mesh, head_pose, misfit
+from countenance.vision.align import head_pose, misfit
 from countenance.vision.gaze import EYE_CORNERS, EyeFinder
 from countenance.vision.landmarks import EYES, MAX_MISFIT, FaceMesh
+from countenance.vision.networks import TfliteNet, weights_folder
 from countenance.vision.track import MIN_FOLLOWED_SCORE
 from tests.faces.test_portrait import MARKED_XY, OUTLINE_XY, PORTRAIT
 from tools.mesh.attention import REGIONS as LIPS_AND_EYES
-from tools.mesh.footage import read
+from tools.mesh.attention import AttentionMesh, FileNet
+from tools.mesh.footage import PARTS, read
+from tools.mesh.train import mirrored_numbers, write
 from tools.segmenter.dataset import Example, Footage, as_filmed, in_another_light, with_in_front
 from tools.segmenter.occluders import draw_fist, draw_hand
 
@@ -58,6 +68,20 @@ def finder(net: Net) -> FaceMesh:
     return mesh
 
 
+def in_both_mirrors(net: Net) -> Net:
+    """A net's mean over a crop and its mirror image."""
+    partner = mirrored_numbers()
+
+    def both(x_bhwc: Float32[np.ndarray, "1 H W 3"]) -> list[Float32[np.ndarray, "..."]]:
+        points, logit = (each.copy() for each in net(x_bhwc))
+        flipped, flipped_logit = net(np.ascontiguousarray(x_bhwc[:, :, ::-1]))
+        back = flipped.reshape(468, 3)[partner] * np.array([-1, 1, 1], np.float32)
+        back[:, 0] += x_bhwc.shape[2] - 1
+        return [(points.reshape(468, 3) + back) / 2, (logit + flipped_logit) / 2]
+
+    return both
+
+
 def settled(mesh: FaceMesh, rgb: UInt8[np.ndarray, "H W 3"], start: Points) -> DetectedFace:
     """Fitted until it hardly depends on where it started, as when a face is followed."""
     face = mesh.follow(rgb, start)
@@ -91,26 +115,47 @@ class Judged:
     """Whether the net is confident enough, and the mesh enough like a head."""
 
 
-def judge(mesh: FaceMesh, folder: Path) -> list[Judged]:
-    """Every held-out frame in every variant."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class View:
+    """A held-out frame in a variant."""
+
+    seed: int
+    variant: str
+    rgb: UInt8[np.ndarray, "S S 3"]
+    truth_xyz: Points
+
+
+def read_views(folder: Path, seeds: Sequence[int]) -> list[View]:
+    """Every held-out frame of some actors in every variant."""
+    return [
+        View(seed=seed, variant=variant, rgb=filmed(footage, index, variant, seed), truth_xyz=truth)
+        for seed, footage in read(folder, "held_out").items()
+        if seed in seeds
+        for variant in VARIANTS
+        for index, truth in enumerate(footage.landmarks_xyz)
+    ]
+
+
+def judge(mesh: FaceMesh, views: Sequence[View]) -> list[Judged]:
+    """How well a mesh finder does."""
     judged = []
-    for (seed, footage), variant in product(read(folder, "held_out").items(), VARIANTS):
-        for index, truth in enumerate(footage.landmarks_xyz):
-            wide = float(np.linalg.norm(truth[EYES[0]] - truth[EYES[1]]))
-            face = settled(mesh, filmed(footage, index, variant, seed), truth)
-            found = face.landmarks_xyz
-            off = (found - truth)[:, :2] / wide * 100
-            judged.append(
-                Judged(
-                    seed=seed,
-                    variant=variant,
-                    yaw_deg=head_pose(truth).yaw_deg,
-                    error_pct=np.linalg.norm(off, axis=1),
-                    bias_pct=off,
-                    misfit=misfit(found),
-                    is_kept=face.score >= MIN_FOLLOWED_SCORE and misfit(found) <= MAX_MISFIT,
-                )
+    for view in views:
+        truth = view.truth_xyz
+        wide = float(np.linalg.norm(truth[EYES[0]] - truth[EYES[1]]))
+        face = settled(mesh, view.rgb, truth)
+        found = face.landmarks_xyz
+        off = (found - truth)[:, :2] / wide * 100
+        judged.append(
+            Judged(
+                seed=view.seed,
+                variant=view.variant,
+                yaw_deg=head_pose(truth).yaw_deg,
+                error_pct=np.linalg.norm(off, axis=1),
+                bias_pct=off,
+                misfit=misfit(found),
+                is_kept=face.score >= MIN_FOLLOWED_SCORE and misfit(found) <= MAX_MISFIT,
             )
+        )
     return judged
 
 
@@ -138,6 +183,7 @@ def table(judged: list[Judged]) -> dict[str, float]:
         rows[f"{variant}, of those that are kept"] = mean([face for face in some if face.is_kept])
         rows[f"{variant}, median"] = float(np.median([face.error_pct.mean() for face in some]))
     plain = [face for face in judged if face.variant == PLAIN]
+    rows[f"{PLAIN}, of those with props"] = mean([face for face in plain if PARTS["held_out"].has_props(face.seed)])
     facing = [face for face in plain if abs(face.yaw_deg) < BANDS[0][1]]
     rows[f"{PLAIN}, yaw {BANDS[0][0]}–{BANDS[0][1]}°, less the other actors' mean offset"] = less_bias(facing)
     rows["mean bias"] = float(np.linalg.norm(np.mean([face.bias_pct for face in plain], axis=0), axis=1).mean())
@@ -214,8 +260,62 @@ def _off(one: np.ndarray, other: np.ndarray, wide: float) -> np.ndarray:
     return np.asarray(np.linalg.norm(one[:, :2] - other[:, :2], axis=1) / wide * 100)
 
 
-def mirrored_numbers() -> np.ndarray:
-    """For each point the one that takes its place in a mirror."""
-    mesh = canonical_mesh()
-    apart = np.linalg.norm(mesh[:, None] - mesh[None] * np.array([-1, 1, 1]), axis=2)
-    return np.asarray(linear_sum_assignment(apart)[1])
+def measure(
+    models: Mapping[str, Path],
+    folder: Path,
+    seeds: Sequence[int],
+    trained: Path | None,
+    candidates: Sequence[tuple[str, float]],
+    *,
+    both_mirrors: bool,
+) -> None:
+    """Print the table: the product's mesh, the attention mesh as it came, and candidates, each a run and its share."""
+
+    def opened(path: Path, kind: str) -> Net:
+        return FileNet(path) if kind == "plain" else AttentionMesh(path, folder)
+
+    nets: dict[str, Net] = {
+        "product": TfliteNet("face_landmark"),
+        "attention": AttentionMesh(models["attention"], folder),
+    }
+    if trained is not None:
+        for name, share in candidates:
+            path = folder / f"{name.replace(':', '-')}-{share:.2f}.tflite"
+            write(models, trained, name, share, path)
+            nets[f"{name}, {share:g}"] = opened(path, name.partition(":")[0])
+    if both_mirrors:
+        nets = {name: in_both_mirrors(net) for name, net in nets.items()}
+    views, columns = read_views(folder, seeds), {}
+    for name, net in nets.items():
+        mesh = finder(net)
+        columns[name] = {**on_portrait(mesh), **table(judge(mesh, views))}
+        print(name, file=sys.stderr, flush=True)
+    print("| % of the eyes' outer distance | " + " | ".join(columns) + " |\n| --- " + "| --- " * len(columns) + "|")
+    for row in columns["product"]:
+        print(f"| {row} | " + " | ".join(f"{column[row]:.2f}" for column in columns.values()) + " |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="where held-out footage was rendered")
+    parser.add_argument("--attention", type=Path, required=True, help="face_landmark_with_attention.tflite")
+    parser.add_argument("--plain", type=Path, default=weights_folder() / "face_landmark.tflite")
+    parser.add_argument("--seeds", type=int, nargs="+", default=PARTS["held_out"].seeds)
+    parser.add_argument("--trained", type=Path, help="trained.pt")
+    parser.add_argument("--runs", nargs="+", help="of those that were trained; otherwise all")
+    parser.add_argument("--share", type=float, nargs="+", default=(0.5, 1.0), help="of the trained weights")
+    parser.add_argument("--both-mirrors", action="store_true", help="each net's mean over a crop and its mirror image")
+    options = parser.parse_args()
+    names = options.runs or ([] if options.trained is None else list(torch.load(options.trained)))
+    measure(
+        {"attention": options.attention, "plain": options.plain},
+        options.folder,
+        options.seeds,
+        options.trained,
+        list(product(names, options.share)),
+        both_mirrors=options.both_mirrors,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 SAME = 0
 FILE_IDENTIFIER = b"TFL3"
+NOTHING = torch.empty(0)
 
 
 def read_model(path: Path) -> Any:
@@ -75,7 +76,9 @@ class GraphNet(nn.Module):
         super().__init__()
         self._model = read_model(path)
         self._graph = self._model.subgraphs[0]
-        self._given, self._wanted = given or list(self._graph.inputs), wanted or list(self._graph.outputs)
+        self.outputs = list(map(int, self._graph.outputs))
+        """All tensors that the file's model gives."""
+        self._given, self._wanted = given or list(self._graph.inputs), wanted or self.outputs
         self._layout: dict[int, str] = {}
         self._steps: list[tuple[str, Any]] = []
         self._alias: dict[int, int] = {}
@@ -100,7 +103,9 @@ class GraphNet(nn.Module):
             tensor = self._alias.get(int(tensor), int(tensor))
             if tensor in values:
                 return values[tensor]
-            return self.weights[str(tensor)] if str(tensor) in self.weights else torch.tensor(self._constant(tensor))
+            # Shapes and paddings are read from the file where they are needed.
+            found: Tensor = self.weights.get(str(tensor), NOTHING)
+            return found
 
         for name, operator in self._steps:
             shape = [int(side) for side in self._graph.tensors[operator.outputs[0]].shape]
@@ -112,7 +117,7 @@ class GraphNet(nn.Module):
         """The same file with today's parameters, in float16."""
         for tensor, kind in self._layout.items():
             described = self._graph.tensors[tensor]
-            numbers = self.weights[str(tensor)].detach()
+            numbers = self.weights[str(tensor)].detach().cpu()
             if kind == "oihw":
                 numbers = numbers.permute(0, 2, 3, 1)
             elif kind == "depthwise":
@@ -183,10 +188,10 @@ def _region(operator: Any, _: list[int], points: Tensor) -> Tensor:
     upright = points[:, options["subset_idxs"], :2] @ turn
     low, high = upright.amin(1), upright.amax(1)
     centre = torch.einsum("bij,bj->bi", turn, (low + high) / 2)
-    sides = torch.tensor([options["output_width"], options["output_height"]], dtype=points.dtype)
-    scales = (high - low) * torch.tensor([options["scale_x"], options["scale_y"]], dtype=points.dtype) / sides
+    sides = points.new_tensor([options["output_width"], options["output_height"]])
+    scales = (high - low) * points.new_tensor([options["scale_x"], options["scale_y"]]) / sides
     linear = turn * scales[:, None]
-    matrix = torch.eye(4, dtype=points.dtype).repeat(len(points), 1, 1)
+    matrix = torch.eye(4, dtype=points.dtype, device=points.device).repeat(len(points), 1, 1)
     matrix[:, :2, :2] = linear
     matrix[:, :2, 3] = centre - linear @ (sides / 2)
     return matrix
@@ -196,10 +201,10 @@ def _cut(_: Any, shape: list[int], features: Tensor, matrix: Tensor) -> Tensor:
     """The window of the features, bilinear, zero outside."""
     height, width = features.shape[2:]
     y, x = torch.meshgrid(torch.arange(shape[1]) + 0.5, torch.arange(shape[2]) + 0.5, indexing="ij")
-    cells = torch.stack([x, y], -1).to(features.dtype)
+    cells = torch.stack([x, y], -1).to(features)
     places = torch.einsum("bij,hwj->bhwi", matrix[:, :2, :2], cells) + matrix[:, None, None, :2, 3]
-    inside = ((places >= 0.5) & (places <= torch.tensor([width, height]) - 0.5)).all(-1)
-    grid = places / torch.tensor([width, height], dtype=features.dtype) * 2 - 1
+    inside = ((places >= 0.5) & (places <= features.new_tensor([width, height]) - 0.5)).all(-1)
+    grid = places / features.new_tensor([width, height]) * 2 - 1
     return F.grid_sample(features, grid, align_corners=False) * inside[:, None]
 
 

@@ -1,218 +1,412 @@
-"""Train MediaPipe's attention mesh further on rendered actors, and measure it.
+"""Train mesh nets further on rendered actors; `tools.mesh.measure` measures them.
 
-    .venv/bin/python -m tools.mesh.train render --folder ~/.cache/countenance/mesh
-    .venv/bin/python -m tools.mesh.train train --folder ~/.cache/countenance/mesh --model attention.tflite
-    .venv/bin/python -m tools.mesh.train measure --folder ~/.cache/countenance/mesh --model attention.tflite --share 1
+    .venv/bin/python -m tools.mesh.train render --folder footage --part training --processes 15 --limit-s 40
+    .venv/bin/python -m tools.mesh.train train --attention attention.tflite --triples corpus --footage footage \\
+        --output trained --device cuda --processes 5 --limit-s 300
+    .venv/bin/python -m tools.mesh.train write --attention attention.tflite --trained trained/trained.pt \\
+        --run plain:0.03 --share 0.5 --output face_landmark.tflite
 
-The model is `face_landmark_with_attention.tflite` of the Python package mediapipe 0.10.14 (Apache-2.0). Its first
-layers stay as they are. All that it learns from is drawn by code, with exact points. `render` and `train` resume, and
-may run side by side; all randomness comes from one seed. The result is a mean of the old and the new weights
-(Wortsman et al., Robust fine-tuning of zero-shot models, 2022): what was learned from photographs stays in it.
+Two nets can be trained: the product's, and the attention mesh, `face_landmark_with_attention.tflite` of the Python
+package mediapipe 0.10.14 (Apache-2.0). All that they learn from is drawn by code, with exact points. Several runs share
+the crops and differ in how far the attention mesh as it came is believed. The result is a mean of the old and the new
+weights (Wortsman et al., Robust fine-tuning of zero-shot models, 2022): what was learned from photographs stays in it.
+A run ends with its time, so two never give the same weights.
 """
 
 import argparse
 import json
 import math
-import sys
+import multiprocessing
+import queue
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from countenance.vision.align import canonical_mesh
 from countenance.vision.landmarks import EYES, INPUT_SIZE
-from countenance.vision.networks import TfliteNet
-from tools.mesh.attention import EARLY, FACE, IMAGE, IN_CROP, LATER, MESH, REGIONS, AttentionMesh, FileNet
-from tools.mesh.dataset import Crop, Dataset, mirrored
+from countenance.vision.networks import weights_folder
+from tools.mesh.attention import FACE, IMAGE, IN_CROP, MESH, REGIONS
+from tools.mesh.dataset import Files, draw_crops
+from tools.mesh.degrade import degrade
 from tools.mesh.footage import PARTS, render
-from tools.mesh.measure import Net, finder, judge, mirrored_numbers, on_portrait, table
-from tools.mesh.network import GraphNet, cut_model
+from tools.mesh.network import GraphNet
 
-BATCH_SIZE, WARM_UP, EMA = 8, 50, 0.995
-STEPS, LEARNING_RATE = 2000, 2e-4
-REGION_WEIGHT, DEPTH_WEIGHT, FACE_WEIGHT, MIRROR_WEIGHT = 0.3, 0.3, 0.01, 0.3
+RATE, WARM_UP, EMA = 3e-4, 100, 0.998
+RATE_GROUPS = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the rate, from the first quarter of the layers to the last."""
+REGION_WEIGHT, DEPTH_WEIGHT, ZERO_WEIGHT, FACE_WEIGHT, MIRROR_WEIGHT = 0.3, 0.3, 0.03, 0.01, 0.3
 SOFTNESS_PX = 0.3
-TRUST = 0.07
-"""Fraction of the eyes' outer distance up to which the model as it came is believed against the ground truth."""
-SAVE_EVERY = 50
+RUNS = ("attention:0.03", "attention:0", "plain:0.03", "plain:0")
+POOL, FIRST_CROPS, CHUNK = 12_288, 512, 16
+"""Crops that batches are drawn from; how many have to be there at first; how many come at once."""
+SAVE_EVERY_S, TELL_EVERY_S, TO_WRITE_S = 60.0, 15.0, 12.0
 
 
-class Teacher:
-    """The model as it came."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Chunk:
+    """Crops as processes pass them on."""
 
-    def __init__(self, model: Path, folder: Path, partner: np.ndarray) -> None:
-        path = folder / "teacher.tflite"
-        cut_model(model, [IMAGE], [EARLY, LATER, FACE], path)
-        self._first_layers, self._whole, self._partner = FileNet(path), AttentionMesh(model, folder), partner
+    rgb: UInt8[np.ndarray, "N S S 3"]
+    clean: UInt8[np.ndarray, "N S S 3"]
+    points_xyz: Float32[np.ndarray, "N 468 3"]
 
-    def features(self, crops: list[Crop]) -> tuple[Tensor, Tensor, Tensor]:
-        """What its first layers make of crops [B C H W] twice, and its score [B 1]."""
-        found = [self._first_layers(as_input(crop.rgb)) for crop in crops]
-        early, later, face = (torch.from_numpy(np.concatenate(each)) for each in zip(*found, strict=True))
-        return early.permute(0, 3, 1, 2), later.permute(0, 3, 1, 2), face.reshape(-1, 1)
 
-    def points(self, crop: Crop) -> Float32[np.ndarray, "468 3"]:
-        """Those that it finds when nothing hides them: mean of the clean crop and its mirror image."""
-        straight, flipped = (
-            self._whole(as_input(each.clean))[0].copy() for each in (crop, mirrored(crop, self._partner))
+class Feeder(Protocol):
+    """Makes crops."""
+
+    def take(self, *, wait: bool) -> list[Chunk]:
+        """What is ready; if `wait` and nothing is, what comes soon."""
+        ...
+
+
+class Processes:
+    """Makes crops in processes of their own."""
+
+    def __init__(self, triples: Path | None, footage: Path | None, *, number: int, seed: int = 0) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._chunks: Any = context.Queue(8 * number)
+        self._workers = [
+            context.Process(target=_feed, args=(self._chunks, triples, footage, each, number, seed), daemon=True)
+            for each in range(number)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def take(self, *, wait: bool) -> list[Chunk]:
+        """What is ready; if `wait` and nothing is, what comes within a second.
+
+        Raises:
+            RuntimeError: all processes ended.
+        """
+        taken: list[Chunk] = []
+        try:
+            while True:
+                taken.append(self._chunks.get(timeout=1.0) if wait and not taken else self._chunks.get_nowait())
+        except queue.Empty:
+            if not taken and not any(worker.is_alive() for worker in self._workers):
+                raise RuntimeError("all processes that make crops ended; their messages are above") from None
+        return taken
+
+    def stop(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.join()
+
+
+def _feed(chunks: Any, triples: Path | None, footage: Path | None, number: int, of: int, seed: int) -> None:
+    cv2.setNumThreads(1)
+    crops = draw_crops(Files(triples, footage, number=number, of=of), np.random.default_rng([seed, number]))
+    while True:
+        some = list(islice(crops, CHUNK))
+        chunks.put(
+            Chunk(
+                rgb=np.stack([crop.rgb for crop in some]),
+                clean=np.stack([crop.clean for crop in some]),
+                points_xyz=np.stack([crop.points_xyz for crop in some]),
+            )
         )
-        flipped = flipped[self._partner]
-        flipped[:, 0] = INPUT_SIZE - 1 - flipped[:, 0]
-        return np.asarray((straight + flipped) / 2, np.float32)
 
 
-def as_input(rgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "1 S S 3"]:
-    """As the nets take it."""
-    return rgb[None].astype(np.float32) / 255
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Found:
+    """What a mesh net makes of a batch."""
+
+    mesh: Tensor
+    """[B 468 3], pixels of the crop."""
+    face: Tensor
+    """[B 1], a face's log-odds."""
+    parts: tuple[Tensor, ...]
+    """Of `REGIONS`, each [B N 2], found again by the attention mesh; empty for the plain one."""
+
+    def points(self) -> Tensor:
+        """[B 468 3], the parts in their places."""
+        points = self.mesh.clone()
+        for region, part in zip(REGIONS, self.parts, strict=False):
+            points[:, list(region.numbers), :2] = part
+        return points
 
 
-def student(model: Path) -> GraphNet:
-    """What is trained."""
-    return GraphNet(model, [EARLY, LATER], [MESH, FACE, *IN_CROP])
+class MeshNet(torch.nn.Module):
+    """A mesh net of either kind, from images [B 3 S S], 0–1."""
+
+    def __init__(self, model: Path) -> None:
+        super().__init__()
+        self.graph = GraphNet(model)
+        if len(self.graph.outputs) > 2:
+            self.graph = GraphNet(model, [IMAGE], [MESH, FACE, *IN_CROP])
+
+    def forward(self, rgb: Tensor) -> Found:
+        mesh, face, *parts = self.graph(rgb)
+        return Found(
+            mesh=mesh.reshape(-1, 468, 3), face=face, parts=tuple(part.reshape(len(part), -1, 2) for part in parts)
+        )
 
 
-def aim(crop: Crop, taught: Float32[np.ndarray, "468 3"], trust: float) -> Float32[np.ndarray, "468 3"]:
-    """The points to be found: the ground truth, or what the model as it came finds where that is nearer than `trust`.
+def mirrored_numbers() -> np.ndarray:
+    """For each point the one that takes its place in a mirror."""
+    mesh = canonical_mesh()
+    apart = np.linalg.norm(mesh[:, None] - mesh[None] * np.array([-1, 1, 1]), axis=2)
+    return np.asarray(linear_sum_assignment(apart)[1])
 
-    The zero of depth is a convention; it stays where it was.
+
+class Mirror:
+    """Mirror images of points in crops."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._partner = torch.from_numpy(mirrored_numbers()).to(device)
+        self._sign = torch.tensor([-1.0, 1.0, 1.0], device=device)
+        self._shift = torch.tensor([INPUT_SIZE - 1.0, 0.0, 0.0], device=device)
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """[B 468 3]."""
+        return points[:, self._partner] * self._sign + self._shift
+
+
+class Pool:
+    """Crops on the device, each with what the attention mesh as it came finds when nothing hides the face."""
+
+    def __init__(self, attention: Path, mirror: Mirror, device: torch.device, capacity: int) -> None:
+        self._teacher, self._mirror = MeshNet(attention).to(device).eval(), mirror
+        self._rgb = torch.empty(capacity, 3, INPUT_SIZE, INPUT_SIZE, dtype=torch.uint8, device=device)
+        self._truth, self._taught = (torch.empty(capacity, 468, 3, device=device) for _ in range(2))
+        self.added, self._capacity, self._device = 0, capacity, device
+
+    @torch.no_grad()
+    def add(self, chunk: Chunk) -> None:
+        """In place of the oldest."""
+        places = (self.added + torch.arange(len(chunk.rgb), device=self._device)) % self._capacity
+        clean = self._images(chunk.clean).float() / 255
+        straight, flipped = self._teacher(clean).points(), self._teacher(clean.flip(-1)).points()
+        self._rgb[places] = self._images(chunk.rgb)
+        self._truth[places] = torch.from_numpy(chunk.points_xyz).to(self._device)
+        self._taught[places] = (straight + self._mirror(flipped)) / 2
+        self.added += len(chunk.rgb)
+
+    def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, ground truth, and what was taught."""
+        places = torch.randint(min(self.added, self._capacity), (batch,), device=self._device)
+        return self._rgb[places].float() / 255, self._truth[places], self._taught[places]
+
+    def _images(self, rgb: UInt8[np.ndarray, "N S S 3"]) -> Tensor:
+        return torch.from_numpy(rgb).to(self._device).permute(0, 3, 1, 2)
+
+
+def aim(truth: Tensor, taught: Tensor, trust: float) -> Tensor:
+    """The points to be found: the ground truth, or what was taught where that is nearer than `trust`; z about zero.
+
+    `trust` is a fraction of the distance between the eyes' outer corners.
     """
-    truth = crop.points_xyz + np.array([0, 0, taught[:, 2].mean()], np.float32)
+    centred = taught - taught.mean(1, keepdim=True) * taught.new_tensor([0.0, 0.0, 1.0])
     if trust == 0:
         return truth
-    wide = np.linalg.norm(truth[EYES[0]] - truth[EYES[1]])
-    apart = np.linalg.norm((truth - taught)[:, :2], axis=1, keepdims=True) / wide
+    wide = (truth[:, EYES[0]] - truth[:, EYES[1]]).norm(dim=-1)[:, None]
+    apart: Tensor = (truth - centred)[..., :2].norm(dim=-1) / wide
     share = apart**4 / (apart**4 + trust**4)
-    return np.asarray(taught + share * (truth - taught), np.float32)
+    aimed: Tensor = torch.lerp(centred, truth, share[..., None])
+    return aimed
 
 
-def loss_of(
-    net: GraphNet, teacher: Teacher, crops: list[Crop], partner: np.ndarray, trust: float
-) -> tuple[Tensor, float]:
-    """Of crops and their mirror images; and the mean distance of the mesh's points, % of the eyes' distance."""
-    crops = [replace(crop, points_xyz=aim(crop, teacher.points(crop), trust)) for crop in crops]
-    both = crops + [mirrored(crop, partner) for crop in crops]
-    early, later, taught_face = teacher.features(both)
-    truth = torch.from_numpy(np.stack([crop.points_xyz for crop in both]))
-    found, face, *parts = net(early, later)
-    mesh: Tensor = found.reshape(-1, 468, 3)
-    wide: Tensor = (truth[:, EYES[0]] - truth[:, EYES[1]]).norm(dim=-1)[:, None]
+def loss_of(found: Found, original: Found, target: Tensor, mirror: Mirror) -> Tensor:
+    """Of images in the first half of a batch and their mirror images in the second."""
+    wide: Tensor = (target[:, EYES[0]] - target[:, EYES[1]]).norm(dim=-1)[:, None]
 
     def apart(one: Tensor, other: Tensor) -> Tensor:
         distances: Tensor = ((one[..., :2] - other[..., :2]).square().sum(-1) + SOFTNESS_PX**2).sqrt()
-        return distances / wide[: len(one)]
+        shares: Tensor = distances / wide[: len(one)]
+        return shares
 
-    loss: Tensor = apart(mesh, truth).mean()
-    for region, points in zip(REGIONS, parts, strict=True):
-        in_crop = points.reshape(len(points), -1, 2)
-        loss = loss + REGION_WEIGHT * apart(in_crop, truth[:, list(region.numbers)]).mean()
-    loss = loss + DEPTH_WEIGHT * ((mesh[..., 2] - truth[..., 2]).abs() / wide).mean()
-    loss = loss + FACE_WEIGHT * (face.clamp(-15, 15) - taught_face.clamp(-15, 15)).abs().mean()
-    flipped = mesh[len(crops) :, partner] * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([INPUT_SIZE - 1.0, 0.0, 0.0])
-    loss = loss + MIRROR_WEIGHT * apart(mesh[: len(crops)], flipped).mean()
-    return loss, float((mesh - truth)[..., :2].norm(dim=-1).div(wide).mean().detach() * 100)
+    loss: Tensor = apart(found.mesh, target).mean()
+    for region, part in zip(REGIONS, found.parts, strict=False):
+        loss = loss + REGION_WEIGHT * apart(part, target[:, list(region.numbers)]).mean()
+    # The zero of depth is a convention of each net; it stays where it was.
+    depth, zero, old_zero = found.mesh[..., 2], found.mesh[..., 2].mean(1), original.mesh[..., 2].mean(1)
+    loss = loss + DEPTH_WEIGHT * ((depth - zero[:, None] - target[..., 2]).abs() / wide).mean()
+    loss = loss + ZERO_WEIGHT * ((zero - old_zero).abs() / wide[:, 0]).mean()
+    loss = loss + FACE_WEIGHT * (found.face.clamp(-15, 15) - original.face.clamp(-15, 15)).abs().mean()
+    half = len(target) // 2
+    points = found.points()
+    return loss + MIRROR_WEIGHT * apart(points[:half], mirror(points[half:])).mean()
 
 
-def train(model: Path, folder: Path, steps: int, trust: float) -> None:
-    """From the model's weights, or from where an earlier run stopped."""
-    torch.set_num_threads(1)
-    partner = mirrored_numbers()
-    dataset, teacher, net = Dataset(folder), Teacher(model, folder, partner), student(model)
-    mean = {name: weight.detach().clone() for name, weight in net.weights.items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    checkpoint, first = folder / "training.pt", 0
-    if checkpoint.exists():
-        stored = torch.load(checkpoint)
-        net.load_state_dict(stored["net"])
-        optimizer.load_state_dict(stored["optimizer"])
-        mean, first = stored["mean"], stored["step"]
-    running = [0.0, 0.0]
-    begun = time.process_time()
-    for step in range(first, steps):
-        crops = [dataset.crop(step * BATCH_SIZE + place) for place in range(BATCH_SIZE)]
-        loss, error_pct = loss_of(net, teacher, crops, partner, trust)
-        optimizer.zero_grad()
+class Run:
+    """A net that is trained, in one way."""
+
+    def __init__(self, name: str, models: Mapping[str, Path], device: torch.device, rate: float) -> None:
+        self.kind, _, trust = name.partition(":")
+        self.trust = float(trust)
+        self.net = MeshNet(models[self.kind]).to(device)
+        weights = list(self.net.parameters())
+        of = len(RATE_GROUPS)
+        groups: list[dict[str, Any]] = [
+            {"params": weights[number * len(weights) // of : (number + 1) * len(weights) // of], "share": share}
+            for number, share in enumerate(RATE_GROUPS)
+        ]
+        self._optimizer = torch.optim.AdamW(
+            groups, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=device.type == "cuda"
+        )
+        self.mean = {name: weight.detach().clone() for name, weight in self.net.graph.weights.items()}
+        self.rate, self.steps = rate, 0
+
+    def step(
+        self, images: Tensor, original: Found, truth: Tensor, taught: Tensor, mirror: Mirror, done: float
+    ) -> Tensor:
+        """Learn from a batch, when a share of the time is over; the mean error, % of the eyes' outer distance."""
+        found = self.net(images)
+        loss = loss_of(found, original, aim(truth, taught, self.trust), mirror)
+        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * step / steps))
-        optimizer.step()
-        keep = min(EMA, (step + 1) / (step + 10))
-        for name, weight in net.weights.items():
-            mean[name].lerp_(weight.detach(), 1 - keep)
-        share = min(step - first + 1, SAVE_EVERY)
-        running = [old + (new - old) / share for old, new in zip(running, (loss.item(), error_pct), strict=True)]
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            seen = {"step": step + 1, "loss": round(running[0], 4), "error_pct": round(running[1], 2)}
-            print(json.dumps({**seen, "cpu_s": round(time.process_time() - begun)}), flush=True)
-            state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "mean": mean, "step": step + 1}
-            unfinished = checkpoint.with_name(".training.pt")
-            torch.save(state, unfinished)
-            unfinished.rename(checkpoint)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        for group in self._optimizer.param_groups:
+            falling = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
+            group["lr"] = self.rate * group["share"] * min((self.steps + 1) / WARM_UP, falling)
+        self._optimizer.step()
+        self.steps += 1
+        keep = min(EMA, (self.steps + 1) / (self.steps + 10))
+        for name, weight in self.net.graph.weights.items():
+            self.mean[name].lerp_(weight.detach(), 1 - keep)
+        wide = (truth[:, EYES[0]] - truth[:, EYES[1]]).norm(dim=-1)[:, None]
+        error_pct: Tensor = (found.points() - truth)[..., :2].norm(dim=-1).div(wide).mean().detach() * 100
+        return error_pct
 
 
-def write(model: Path, folder: Path, share: float, output: Path) -> None:
-    """The model with weights between the old ones (share 0) and the trained ones (share 1)."""
-    net = student(model)
-    trained = torch.load(folder / "training.pt")["mean"]
+def learn(
+    names: Sequence[str],
+    models: Mapping[str, Path],
+    feeder: Feeder,
+    output: Path,
+    *,
+    device: torch.device,
+    batch: int,
+    finish_at: float,
+    rate: float = RATE,
+    capacity: int = POOL,
+    first_crops: int = FIRST_CROPS,
+) -> None:
+    """Train until `finish_at` of `time.monotonic`, and write the weights, every minute and at the end.
+
+    Raises:
+        RuntimeError: there weren't enough crops by then.
+    """
+    mirror = Mirror(device)
+    pool = Pool(models["attention"], mirror, device, capacity)
+    runs = {name: Run(name, models, device, rate) for name in names}
+    originals = {kind: MeshNet(models[kind]).to(device).eval() for kind in {run.kind for run in runs.values()}}
+    while pool.added < first_crops:
+        if time.monotonic() > finish_at:
+            raise RuntimeError(f"{pool.added} crops of {first_crops} came in time; render first, or allow more time")
+        for chunk in feeder.take(wait=True):
+            pool.add(chunk)
+    begun = told = saved = time.monotonic()
+    errors: dict[str, Tensor] = {}
+    while (now := time.monotonic()) < finish_at:
+        for chunk in feeder.take(wait=False):
+            pool.add(chunk)
+        images, truth, taught = pool.draw(batch)
+        images = degrade(torch.cat([images, images.flip(-1)]))
+        truth, taught = (torch.cat([each, mirror(each)]) for each in (truth, taught))
+        with torch.no_grad():
+            found = {kind: net(images) for kind, net in originals.items()}
+        done = (now - begun) / (finish_at - begun)
+        for name, run in runs.items():
+            error = run.step(images, found[run.kind], truth, taught, mirror, done)
+            errors[name] = torch.lerp(errors.get(name, error), error, 0.02)
+        if now - told > TELL_EVERY_S:
+            told = now
+            steps = max(run.steps for run in runs.values())
+            seen = {name: round(float(error), 2) for name, error in errors.items()}
+            print(json.dumps({"s": round(now - begun), "step": steps, "crops": pool.added, **seen}), flush=True)
+        if now - saved > SAVE_EVERY_S:
+            saved = now
+            save(runs, output)
+    save(runs, output)
+    print(json.dumps({"steps": max(run.steps for run in runs.values()), "crops": pool.added}), flush=True)
+
+
+def save(runs: Mapping[str, Run], output: Path) -> None:
+    """The mean weights of all runs, as precise as a model's file keeps them."""
+    output.mkdir(parents=True, exist_ok=True)
+    unfinished = output / ".trained.pt"
+    stored = {name: {tensor: weight.half().cpu() for tensor, weight in run.mean.items()} for name, run in runs.items()}
+    torch.save(stored, unfinished)
+    unfinished.rename(output / "trained.pt")
+
+
+def write(models: Mapping[str, Path], trained: Path, name: str, share: float, output: Path) -> None:
+    """The model with weights between the old ones (share 0) and a run's (share 1)."""
+    net = MeshNet(models[name.partition(":")[0]])
+    weights = torch.load(trained)[name]
     with torch.no_grad():
-        for name, weight in net.weights.items():
-            weight.lerp_(trained[name], share)
-    net.save(output)
-
-
-def measure(model: Path, folder: Path, shares: Sequence[float]) -> None:
-    """Print the table: the product's mesh, the model as it came, and the model with some shares of the training."""
-    nets: dict[str, Net] = {"product": TfliteNet("face_landmark"), "as it came": AttentionMesh(model, folder)}
-    for share in shares:
-        path = folder / f"{share:.2f}.tflite"
-        write(model, folder, share, path)
-        nets[f"share {share:g}"] = AttentionMesh(path, folder)
-    columns = {}
-    for name, net in nets.items():
-        mesh = finder(net)
-        columns[name] = {**on_portrait(mesh), **table(judge(mesh, folder))}
-        print(name, file=sys.stderr, flush=True)
-    print("| % of the eyes' outer distance | " + " | ".join(columns) + " |\n| --- " + "| --- " * len(columns) + "|")
-    for row in columns["product"]:
-        print(f"| {row} | " + " | ".join(f"{column[row]:.2f}" for column in columns.values()) + " |")
+        for tensor, weight in net.graph.weights.items():
+            weight.lerp_(weights[tensor].float(), share)
+    net.graph.save(output)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=("render", "train", "measure", "write"))
-    parser.add_argument("--folder", type=Path, required=True, help="where rendered frames and checkpoints are kept")
-    parser.add_argument("--model", type=Path, help="face_landmark_with_attention.tflite")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument(
-        "--trust", type=float, default=TRUST, help="with train: of the model as it came; 0 is the ground truth alone"
-    )
-    parser.add_argument(
-        "--share",
-        type=float,
-        nargs="*",
-        default=(),
-        help="of the trained weights in the mean: 0 is the model as it came",
-    )
-    parser.add_argument("--output", type=Path, help="with write: the model to be made")
-    options = parser.parse_args()
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    rendering = verbs.add_parser("render", help="footage of actors with exact points; resumes")
+    rendering.add_argument("--folder", type=Path, required=True)
+    rendering.add_argument("--part", choices=tuple(PARTS), required=True)
+    rendering.add_argument("--processes", type=int, default=1)
+    rendering.add_argument("--limit-s", type=float, default=math.inf, help="no actor is begun later")
+    training, writing = (verbs.add_parser(name) for name in ("train", "write"))
+    for each in (training, writing):
+        each.add_argument("--attention", type=Path, required=True, help="face_landmark_with_attention.tflite")
+        each.add_argument("--plain", type=Path, default=weights_folder() / "face_landmark.tflite")
+    training.add_argument("--triples", type=Path, help="folder of a corpus; it may be growing")
+    training.add_argument("--footage", type=Path, help="folder of footage; it may be growing")
+    training.add_argument("--output", type=Path, required=True, help="folder for trained.pt and a model of each run")
+    training.add_argument("--runs", nargs="+", default=RUNS, help="net and trust, such as attention:0.03")
+    training.add_argument("--device", default="cpu")
+    training.add_argument("--processes", type=int, default=1, help="that make crops")
+    training.add_argument("--batch", type=int, default=64, help="crops a step; their mirror images come on top")
+    training.add_argument("--rate", type=float, default=RATE)
+    training.add_argument("--limit-s", type=float, required=True, help="of this command, from its start to its end")
+    writing.add_argument("--trained", type=Path, required=True)
+    writing.add_argument("--run", required=True, help="such as attention:0.03")
+    writing.add_argument("--share", type=float, required=True, help="of the trained weights: 0 is the model as it came")
+    writing.add_argument("--output", type=Path, required=True, help="the model to be made")
+    begun, options = time.monotonic(), parser.parse_args()
     if options.verb == "render":
-        for part in reversed(PARTS):
-            render(options.folder, part)
+        render(options.folder, options.part, processes=options.processes, limit_s=options.limit_s)
         return
-    if options.model is None:
-        parser.error("--model is needed: face_landmark_with_attention.tflite from the package mediapipe 0.10.14")
+    models = {"attention": options.attention, "plain": options.plain}
     if options.verb == "train":
-        train(options.model, options.folder, options.steps, options.trust)
-    elif options.verb == "measure":
-        measure(options.model, options.folder, options.share)
-    elif options.output is None or len(options.share) != 1:
-        parser.error("write needs --output and one --share")
+        if options.triples is None and options.footage is None:
+            parser.error("nothing to learn from; give --triples, --footage or both")
+        torch.set_num_threads(1)
+        torch.backends.cudnn.benchmark = True
+        feeder = Processes(options.triples, options.footage, number=options.processes)
+        try:
+            learn(
+                options.runs,
+                models,
+                feeder,
+                options.output,
+                device=torch.device(options.device),
+                batch=options.batch,
+                finish_at=begun + options.limit_s - TO_WRITE_S,
+                rate=options.rate,
+            )
+        finally:
+            feeder.stop()
+        for name in options.runs:
+            path = options.output / f"{name.replace(':', '-')}.tflite"
+            write(models, options.output / "trained.pt", name, 1.0, path)
     else:
-        write(options.model, options.folder, options.share[0], options.output)
+        write(models, options.trained, options.run, options.share, options.output)
 
 
 if __name__ == "__main__":
