@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -25,12 +29,13 @@ from countenance.capture.tone import scene_light
 from countenance.geometry import warp
 from countenance.vision.align import HeadPose, frame_to_crop, head_pose
 from countenance.vision.parts import FACE_PARTS, Part
-from countenance.vision.segment import INPUT_SIZE
+from countenance.vision.segment import INPUT_SIZE, LABELS_SIZE
 from tools.segmenter.occluders import SPRITE, Sprite, texture, to_bytes
 
 TRAINING_SEEDS, HELD_OUT_SEEDS = range(1000, 1320), range(900, 940)
 FRAMES, SHOTS, LENGTH = 8, 4, 240
-TRAINING_SIZE, HELD_OUT_SIZE = 176, 336
+SIZE = 336
+"""Side in pixels of a rendered frame: labels in the crop are as fine as the network's are to be."""
 ROOM = 1.3
 """Side of a rendered frame in sides of the crop: what is left for crops that lie wrong."""
 HELD_OUT_KINDS: tuple[PropKind, ...] = ("hood", "headset", "high scarf", "hand-held microphone", "phone")
@@ -39,8 +44,8 @@ PROPS_PERIOD, TRAINING_PROPS, HELD_OUT_PROPS = 9, 5, 5
 """Of as many actors in a row, how many have props; held ones are away in some of their frames."""
 NUM_SPRITES = 1200
 SEED = 1
-FIRST_ACTORS, EXAMPLES_AN_ACTOR = 60, 224
-"""Training begins with `FIRST_ACTORS`; one more joins every `EXAMPLES_AN_ACTOR` examples, until all are in."""
+Which = Literal["held-out", "training"]
+SEEDS: dict[Which, range] = {"held-out": HELD_OUT_SEEDS, "training": TRAINING_SEEDS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,28 +60,48 @@ class Footage:
     """Pixels; z away from the camera."""
 
 
-def render_footage(folder: Path, *, num_actors: int | None = None) -> None:
-    """Render what is missing, of each set the first `num_actors` if given.
+def render_footage(
+    folder: Path,
+    which: Sequence[Which] = ("held-out", "training"),
+    *,
+    num_actors: int | None = None,
+    num_processes: int = 1,
+    limit_s: float | None = None,
+    size: int = SIZE,
+) -> None:
+    """Render what is missing, of each set the first `num_actors` if given; after `limit_s` no actor is begun.
 
     Raises:
         UsageError: the folder holds another rendering.
     """
-    claim_folder(folder, {"footage": "segmenter", "frames": FRAMES, "props": [TRAINING_PROPS, HELD_OUT_PROPS]})
-    for seeds, size in ((HELD_OUT_SEEDS, HELD_OUT_SIZE), (TRAINING_SEEDS, TRAINING_SIZE)):
-        for seed in seeds[:num_actors]:
-            path = folder / f"{seed}.npz"
-            if not path.exists():
-                footage = render_actor(dressed(seed), size, props_of(seed))
-                part = path.with_name(f".{path.name}")
-                np.savez_compressed(
-                    part.open("wb"),
-                    rgb=footage.rgb,
-                    labels=footage.labels,
-                    face=footage.face,
-                    landmarks_xyz=footage.landmarks_xyz,
-                )
-                part.rename(path)
-                print(path, flush=True)
+    claim_folder(
+        folder, {"footage": "segmenter", "frames": FRAMES, "size": size, "props": [TRAINING_PROPS, HELD_OUT_PROPS]}
+    )
+    until = None if limit_s is None else time.monotonic() + limit_s
+    paths = [folder / f"{seed}.npz" for name in which for seed in SEEDS[name][:num_actors]]
+    missing = [path for path in paths if not path.exists()]
+    render = partial(render_file, size=size, until=until)
+    if num_processes == 1:
+        for path in missing:
+            render(path)
+        return
+    with ProcessPoolExecutor(num_processes, get_context("spawn")) as pool:
+        list(pool.map(render, missing))
+
+
+def render_file(path: Path, *, size: int, until: float | None) -> None:
+    """Render the actor whose seed is the file's name, unless it is later than `until`, in seconds of the system."""
+    if until is not None and time.monotonic() > until:
+        return
+    seed = int(path.stem)
+    footage = render_actor(dressed(seed), size, props_of(seed))
+    part = path.with_name(f".{path.name}")
+    with part.open("wb") as file:
+        np.savez_compressed(
+            file, rgb=footage.rgb, labels=footage.labels, face=footage.face, landmarks_xyz=footage.landmarks_xyz
+        )
+    part.rename(path)
+    print(path, flush=True)
 
 
 def dressed(seed: int) -> Actor:
@@ -133,51 +158,64 @@ def closer(camera: Camera, pose: HeadPose, size: int) -> Camera:
 
 
 class Dataset:
-    """Frames of actors, read when first needed, and the things that are pasted in front of them."""
+    """Frames of actors that are rendered, read when first needed, and the things that are pasted in front of them."""
 
     def __init__(
-        self, folder: Path, seeds: Sequence[int], occluders: Sequence[Callable[[np.random.Generator], Sprite]]
+        self,
+        folder: Path,
+        seeds: Sequence[int],
+        occluders: Sequence[Callable[[np.random.Generator], Sprite]],
+        *,
+        has_codecs: bool = True,
     ) -> None:
-        self._folder, self._seeds = folder, seeds
+        self._folder, self._occluders, self._has_codecs = folder, occluders, has_codecs
+        self._seeds = [seed for seed in seeds if (folder / f"{seed}.npz").exists()]
         self._footage: dict[int, Footage] = {}
-        self.sprites = [
-            occluders[number % len(occluders)](np.random.default_rng([SEED, 1, number]))
-            for number in range(NUM_SPRITES)
-        ]
+        self._sprites: dict[int, Sprite] = {}
+
+    def __len__(self) -> int:
+        """How many actors there are."""
+        return len(self._seeds)
 
     def example(self, number: int) -> "Example":
-        """The example of a number; one number always gives the same one."""
+        """The example of a number; with the same actors one number always gives the same one.
+
+        Labels are twice as fine as the picture.
+        """
         rng = np.random.default_rng([SEED, 2, number])
-        num_actors = min(len(self._seeds), FIRST_ACTORS + number // EXAMPLES_AN_ACTOR)
-        footage = self._actor(int(rng.integers(num_actors)))
+        footage = self._actor(int(rng.integers(len(self))))
         index = int(rng.integers(len(footage.rgb)))
         example = jittered_crop(footage, index, rng)
         if rng.random() < 0.4:
-            other = self._actor(int(rng.integers(num_actors)))
+            other = self._actor(int(rng.integers(len(self))))
             example = before_another_background(example, a_background(other, rng), rng)
         for _ in range(int(rng.choice(3, p=(0.35, 0.45, 0.2)))):
-            example = with_in_front(example, self.sprites[rng.integers(len(self.sprites))], rng)
-        return replace(example, rgb=as_filmed(in_another_light(example.rgb, rng), rng))
+            sprite = self._sprite(int(rng.integers(NUM_SPRITES)))
+            example = with_in_front(example, sprite, rng, crop_side=LABELS_SIZE)
+        rgb = np.asarray(cv2.resize(example.rgb, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+        return replace(example, rgb=as_filmed(in_another_light(rgb, rng), rng, has_codecs=self._has_codecs))
+
+    def _sprite(self, number: int) -> Sprite:
+        if number not in self._sprites:
+            draw = self._occluders[number % len(self._occluders)]
+            self._sprites[number] = draw(np.random.default_rng([SEED, 1, number]))
+        return self._sprites[number]
 
     def _actor(self, place: int) -> Footage:
-        """Wait for it if it isn't rendered yet, so that rendering and training may run side by side."""
         if place not in self._footage:
-            path = self._folder / f"{self._seeds[place]}.npz"
-            while not path.exists():
-                time.sleep(1)
-            self._footage[place] = read_footage(path)
+            self._footage[place] = read_footage(self._folder / f"{self._seeds[place]}.npz")
         return self._footage[place]
 
 
 def a_background(other: Footage, rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
     """A pattern, or part of another frame, never upright, so that no second face is called background."""
     if rng.random() < 0.5:
-        return np.asarray(cv2.resize(to_bytes(texture(rng)), (INPUT_SIZE, INPUT_SIZE)), np.uint8)
+        return np.asarray(cv2.resize(to_bytes(texture(rng)), (LABELS_SIZE, LABELS_SIZE)), np.uint8)
     turned = np.rot90(other.rgb[rng.integers(len(other.rgb))], int(rng.integers(1, 4)))
     half = len(turned) // 2
     top, left = rng.integers(0, half, 2)
     part = turned[top : top + half, left : left + half]
-    return np.asarray(cv2.resize(part, (INPUT_SIZE, INPUT_SIZE)), np.uint8)
+    return np.asarray(cv2.resize(part, (LABELS_SIZE, LABELS_SIZE)), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -185,8 +223,9 @@ class Example:
     """A crop and what it shows."""
 
     rgb: UInt8[np.ndarray, "S S 3"]
-    labels: UInt8[np.ndarray, "S S"]
-    face: UInt8[np.ndarray, "S S"]
+    labels: UInt8[np.ndarray, "L L"]
+    """As fine as the picture, or finer."""
+    face: UInt8[np.ndarray, "L L"]
     """0-255."""
 
 
@@ -238,13 +277,13 @@ def jittered_crop(footage: Footage, index: int, rng: np.random.Generator) -> Exa
         unit_px=pose.unit_px * float(np.exp(rng.normal(0, 0.05 * factor))),
         roll_deg=pose.roll_deg + float(rng.normal(0, 5 * factor)),
     )
-    transform = frame_to_crop(moved, INPUT_SIZE)
+    transform = frame_to_crop(moved, LABELS_SIZE)
     if rng.random() < 0.5:
-        transform = np.array([[-1, 0, INPUT_SIZE - 1], [0, 1, 0]], np.float32) @ np.vstack(
+        transform = np.array([[-1, 0, LABELS_SIZE - 1], [0, 1, 0]], np.float32) @ np.vstack(
             [transform, [0, 0, 1]]
         ).astype(np.float32)
     frame = Example(rgb=footage.rgb[index], labels=footage.labels[index], face=footage.face[index])
-    return cropped(frame, transform, INPUT_SIZE)
+    return cropped(frame, transform, LABELS_SIZE)
 
 
 def cropped(frame: Example, transform: Float32[np.ndarray, "2 3"], size: int) -> Example:
@@ -265,8 +304,9 @@ def before_another_background(
     example: Example, background: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator
 ) -> Example:
     """The same head elsewhere; the border stays soft."""
-    cover = cv2.GaussianBlur((example.labels == Part.BACKGROUND).astype(np.float32), (0, 0), 0.7)[..., None]
-    blurred = cv2.GaussianBlur(background, (0, 0), rng.uniform(0.3, 4))
+    pixel = len(example.rgb) / INPUT_SIZE
+    cover = cv2.GaussianBlur((example.labels == Part.BACKGROUND).astype(np.float32), (0, 0), 0.7 * pixel)[..., None]
+    blurred = cv2.GaussianBlur(background, (0, 0), rng.uniform(0.3, 4) * pixel)
     rgb = (1 - cover) * example.rgb + cover * blurred * rng.uniform(0.3, 1.1)
     return replace(example, rgb=np.clip(rgb, 0, 255).astype(np.uint8))
 
@@ -330,8 +370,13 @@ def in_another_light(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) 
     return lit
 
 
-def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
-    """Few pixels, a camera's lens, motion, noise, processing and codec, far out of focus, JPEG."""
+def as_filmed(
+    rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator, *, has_codecs: bool = True
+) -> UInt8[np.ndarray, "S S 3"]:
+    """Few pixels, a camera's lens, motion, noise, processing and codec, far out of focus, JPEG.
+
+    Without video codecs there is JPEG twice as often.
+    """
     size, filmed = len(rgb), np.asarray(rgb)
     if rng.random() < 0.3:
         small = int(rng.uniform(40, size))
@@ -343,14 +388,16 @@ def as_filmed(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt
         # Further than a preset's lens would be.
         filmed = np.asarray(cv2.GaussianBlur(filmed, (0, 0), size / INPUT_SIZE * rng.uniform(1, 2.2)))
     if rng.random() < 0.6:
-        filmed = by_a_camera(filmed, rng)
-    if rng.random() < 0.25:
+        filmed = by_a_camera(filmed, rng, has_codecs=has_codecs)
+    if rng.random() < (0.25 if has_codecs else 0.5):
         data = cv2.imencode(".jpg", filmed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 95))])[1]
         filmed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return np.asarray(filmed, np.uint8)
 
 
-def by_a_camera(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+def by_a_camera(
+    rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator, *, has_codecs: bool
+) -> UInt8[np.ndarray, "S S 3"]:
     """One frame by any of the cameras of `countenance.capture`; sometimes all of it moves."""
     capture = draw_capture(int(rng.integers(2**31)))
     # Labels stay where they are, so all rows are exposed at once.
@@ -366,4 +413,6 @@ def by_a_camera(rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generator) -> UI
     angle, speed = rng.uniform(0, 2 * np.pi), len(rgb) / INPUT_SIZE * rng.uniform(4, 24)
     moves = np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(speed)
     motion = np.broadcast_to(moves, (*rgb.shape[:2], 2)).copy() if rng.random() < 0.2 else None
+    if not has_codecs:
+        capture = replace(capture, codecs=())
     return film_image(rgb, capture, motion=motion)

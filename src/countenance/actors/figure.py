@@ -180,7 +180,7 @@ class Posed:
     wet: Points
     """Tear lines and inner corners of the eyes."""
     lashes: Float[np.ndarray, "L 5 3"]
-    beard: Float[np.ndarray, "R K 3"]
+    beard: Float[np.ndarray, "R C 3"]
     head_matrix: Matrix
     """From the neutral pose; hair and glasses ride on it."""
     lines: Mapping[LineName, float]
