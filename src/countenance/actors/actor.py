@@ -53,28 +53,28 @@ DETAILS: Mapping[str, float] = {
     "jaw-breadth-decr|incr": 0.8,
     "head-scale-depth-decr|incr": 0.3,
     "head-scale-horiz-decr|incr": 0.12,
-    "head-scale-vert-decr|incr": 0.3,
-    "head-angle-in|out": 0.3,
-    "forehead-nubian-decr|incr": 0.25,
-    "forehead-scale-vert-decr|incr": 0.4,
+    "head-scale-vert-decr|incr": 0.15,
+    "head-angle-in|out": 0.2,
+    "forehead-nubian-decr|incr": 0.06,
+    "forehead-scale-vert-decr|incr": 0.14,
     "forehead-temple-decr|incr": 0.4,
-    "forehead-trans-backward|forward": 0.35,
+    "forehead-trans-backward|forward": 0.3,
     "eyebrows-angle-down|up": 0.4,
     "eyebrows-trans-down|up": 0.4,
     "eyebrows-trans-backward|forward": 0.35,
     "eye-bag-decr|incr": 0.35,
-    "eye-corner1-down|up": 0.45,
-    "eye-corner2-down|up": 0.45,
-    "eye-epicanthus-in|out": 0.3,
-    "eye-eyefold-down|up": 0.35,
-    "eye-eyefold-concave|convex": 0.35,
-    "eye-height1-decr|incr": 0.3,
-    "eye-height2-decr|incr": 0.35,
-    "eye-height3-decr|incr": 0.3,
+    "eye-corner1-down|up": 0.55,
+    "eye-corner2-down|up": 0.55,
+    "eye-epicanthus-in|out": 0.4,
+    "eye-eyefold-down|up": 0.45,
+    "eye-eyefold-concave|convex": 0.45,
+    "eye-height1-decr|incr": 0.4,
+    "eye-height2-decr|incr": 0.4,
+    "eye-height3-decr|incr": 0.4,
     "eye-push1-in|out": 0.3,
     "eye-push2-in|out": 0.25,
-    "eye-scale-decr|incr": 0.3,
-    "eye-trans-down|up": 0.3,
+    "eye-scale-decr|incr": 0.4,
+    "eye-trans-down|up": 0.35,
     "eye-trans-in|out": 0.3,
     "nose-base-down|up": 0.4,
     "nose-compression-compress|uncompress": 0.35,
@@ -84,9 +84,9 @@ DETAILS: Mapping[str, float] = {
     "nose-hump-decr|incr": 0.4,
     "nose-nostrils-angle-down|up": 0.35,
     "nose-nostrils-width-decr|incr": 0.3,
-    "nose-point-down|up": 0.45,
+    "nose-point-down|up": 0.2,
     "nose-point-width-decr|incr": 0.45,
-    "nose-scale-depth-decr|incr": 0.4,
+    "nose-scale-depth-decr|incr": 0.35,
     "nose-scale-horiz-decr|incr": 0.4,
     "nose-scale-vert-decr|incr": 0.4,
     "nose-septumangle-decr|incr": 0.3,
@@ -109,13 +109,13 @@ DETAILS: Mapping[str, float] = {
     "mouth-upperlip-height-decr|incr": 0.35,
     "mouth-upperlip-volume-decr|incr": 0.5,
     "mouth-upperlip-width-decr|incr": 0.3,
-    "chin-bones-decr|incr": 0.4,
+    "chin-bones-decr|incr": 0.35,
     "chin-cleft-decr|incr": 0.3,
-    "chin-height-decr|incr": 0.4,
+    "chin-height-decr|incr": 0.22,
     "chin-jaw-drop-decr|incr": 0.3,
     "chin-prognathism-decr|incr": 0.3,
     "chin-prominent-decr|incr": 0.4,
-    "chin-width-decr|incr": 0.5,
+    "chin-width-decr|incr": 0.4,
     "cheek-bones-decr|incr": 0.5,
     "cheek-inner-decr|incr": 0.35,
     "cheek-trans-down|up": 0.35,
@@ -126,12 +126,23 @@ DETAILS: Mapping[str, float] = {
     "ear-flap-decr|incr": 0.3,
     "neck-scale-horiz-decr|incr": 0.3,
 }
-APART = 1.25
-"""How much further apart sexes, ages and base heads lie than the data's own, which its makers drew mild."""
-STRENGTH = 0.8
-"""Limit over all details together; beyond it faces become caricatures."""
+APART, BASES_APART = 1.25, 1.5
+"""How much further apart sexes and ages, and base heads, lie than the data's own, which its makers drew mild."""
+STRENGTH = 1.2
+"""Over all details together; `FURTHEST_M` keeps faces from becoming caricatures."""
 DISTINCT, DISTINCTNESS = 9, 1.9
 """So many details are this many times further from the mean than the others, and make a face unmistakable."""
+FURTHEST_M: Mapping[str, float] = {
+    "forehead": 0.008,
+    "eyebrows": 0.005,
+    "eye": 0.005,
+    "nose": 0.0075,
+    "mouth": 0.0065,
+    "chin": 0.006,
+    "cheek": 0.0055,
+    "ear": 0.007,
+}
+"""How far the details of a region may move a point of it, all together: half of it is hardly less, twice it never."""
 TOGETHER: tuple[Mapping[str, float], ...] = (
     {
         "nose-scale-vert-decr|incr": 0.5,
@@ -164,6 +175,8 @@ TOGETHER: tuple[Mapping[str, float], ...] = (
 """Details that go together in people: with what weight each follows a common cause, in its own spread."""
 LARGER_EYES = 0.2
 """Of all; the base heads' eyes are small beside those of people."""
+RAISED_CORNERS = 0.2
+"""Of all mouths; those of the base heads turn down."""
 FLESH: Mapping[str, float] = {
     "cheek-volume-decr|incr": 0.35,
     "cheek-bones-decr|incr": -0.25,
@@ -172,13 +185,30 @@ FLESH: Mapping[str, float] = {
     "eye-bag-decr|incr": 0.1,
 }
 """What a heavy build does to a face, and a lean one the other way round."""
+MALE: Mapping[str, float] = {
+    "eyebrows-trans-backward|forward": 0.25,
+    "eyebrows-trans-down|up": -0.2,
+    "eye-scale-decr|incr": -0.15,
+    "eye-height2-decr|incr": -0.1,
+    "nose-volume-decr|incr": 0.2,
+    "nose-hump-decr|incr": 0.15,
+    "nose-point-down|up": -0.1,
+    "mouth-lowerlip-volume-decr|incr": -0.2,
+    "mouth-upperlip-volume-decr|incr": -0.25,
+    "cheek-volume-decr|incr": -0.15,
+    "chin-bones-decr|incr": 0.25,
+    "chin-width-decr|incr": 0.35,
+    "chin-prominent-decr|incr": 0.15,
+    "neck-scale-horiz-decr|incr": 0.2,
+}
+"""What being a man does to a face beyond the base heads and the distances, and being a woman the other way round."""
 AGEING: Mapping[str, float] = {
     "eye-bag-decr|incr": 0.35,
     "eye-eyefold-down|up": -0.25,
     "eyebrows-trans-down|up": -0.15,
     "cheek-trans-down|up": -0.25,
     "cheek-inner-decr|incr": -0.2,
-    "mouth-angles-down|up": -0.25,
+    "mouth-angles-down|up": -0.2,
     "mouth-lowerlip-volume-decr|incr": -0.25,
     "mouth-upperlip-volume-decr|incr": -0.3,
     "nose-point-down|up": -0.25,
@@ -196,8 +226,11 @@ RESTING: tuple[tuple[str, str], ...] = (
     ("noseSneer", "cheekSquint"),
 )
 """Face units that a face at rest keeps a little of: either one or the other, not quite alike on both sides."""
-RESTING_SPREAD = 0.1
-OUTLINES = ("oval", "round", "square", "rectangular", "triangular", "diamond", "invertedtriangular")
+RESTING_SPREAD = 0.08
+RESTING_SMILE = 0.05
+"""How much of the first pair's second unit a face at rest has on average: with less, half of all look displeased."""
+OUTLINES = ("oval", "round", "square", "rectangular", "invertedtriangular")
+"""Not `triangular` and `diamond`, which make foreheads narrow upwards."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -392,7 +425,7 @@ class Actor:
         """Weights of the targets for base heads, sex, age and build."""
         weights: dict[str, float] = {}
         sex_place, age_place = (0.5 + APART * (place - 0.5) for place in (self.sex, self.age))
-        bases = [1 / 3 + APART * (share - 1 / 3) for share in self.base_weights]
+        bases = [1 / 3 + BASES_APART * (share - 1 / 3) for share in self.base_weights]
         for sex, sex_share in (("female", 1 - sex_place), ("male", sex_place)):
             for age, age_share in (("young", 1 - age_place), ("old", age_place)):
                 for number, base_share in enumerate(bases):
@@ -476,7 +509,7 @@ def draw_actor(seed: int) -> Actor:
             natural_rgb=dark,
             grey=0.6 * greyness,
             density=float(np.clip(rng.normal(0.9 - 0.25 * age, 0.28), 0.3, 1.4)),
-            thickness_m=float(np.clip(rng.normal(0.0056 if male else 0.0044, 0.0014), 0.0024, 0.0085)),
+            thickness_m=float(np.clip(rng.normal(0.0058 if male else 0.0039, 0.0013), 0.0022, 0.0085)),
             arch_m=float(np.clip(rng.normal(0.006 if male else 0.009, 0.004), 0.0, 0.016)),
             **_brow_habit(seed, male=male),
         ),
@@ -512,20 +545,24 @@ def _draw_shape(actor: Actor) -> dict[str, float]:
         for name, own in zip(names, drawn, strict=True)
     }
     details["eye-scale-decr|incr"] += LARGER_EYES
-    heavy, old = 2 * actor.weight - 1, actor.age - 0.5
+    details["mouth-angles-down|up"] += RAISED_CORNERS
+    heavy, old, male = 2 * actor.weight - 1, actor.age - 0.5, 2 * actor.sex - 1
+    for name, share in MALE.items():
+        details[name] += share * male
     for name, share in FLESH.items():
         details[name] += share * heavy
     for name, share in AGEING.items():
         details[name] += share * old
+    details = _within_reach(details)
     alone = {"head-age-incr": actor.age, "mouth-laugh-lines-in": actor.age, "neck-double-incr": max(heavy, 0.0)}
     fixed = {f"detail-{name}": ALONE[name] * part for name, part in alone.items()}
     for outline in rng.choice(OUTLINES, 2, replace=False):
-        fixed[f"detail-head-{outline}"] = float(rng.uniform(0.0, 0.45))
+        fixed[f"detail-head-{outline}"] = float(rng.uniform(0.0, 0.3))
     uneven = [name for name in sorted(load_head().targets) if name.startswith("detail-asym-")]
     for name in rng.choice(uneven, 8, replace=False):
         fixed[str(name)] = float(rng.uniform(0, 0.35))
     for units in RESTING:
-        strength = rng.normal(0, RESTING_SPREAD)
+        strength = rng.normal(RESTING_SMILE if "mouthSmile" in units else 0.0, RESTING_SPREAD)
         for side in ("Left", "Right"):
             name = f"unit-{units[int(strength > 0)]}"
             fixed[name if name in load_head().targets else name + side] = abs(strength) * float(rng.uniform(0.6, 1.0))
@@ -535,6 +572,21 @@ def _draw_shape(actor: Actor) -> dict[str, float]:
         low, high = detail_targets(name)
         fixed[high if weight > 0 else low] = abs(weight)
     return fixed
+
+
+def _within_reach(details: Mapping[str, float]) -> dict[str, float]:
+    """Each region's details, weaker by what keeps its points within `FURTHEST_M` of the mean face."""
+    head, limited = load_head(), dict(details)
+    for region, furthest_m in FURTHEST_M.items():
+        names = [name for name in details if name.startswith(f"{region}-")]
+        moved = np.zeros_like(head.points)
+        for name in names:
+            rows, offsets = head.targets[detail_targets(name)[int(details[name] > 0)]]
+            moved[rows] += abs(details[name]) * offsets
+        reach_m = float(np.linalg.norm(moved, axis=1).max())
+        for name in names:
+            limited[name] *= furthest_m * np.tanh(reach_m / furthest_m) / reach_m
+    return limited
 
 
 def _draw_hair(rng: np.random.Generator, *, male: bool, age: float, tone: float, rgb: Colour) -> Hair:
@@ -569,7 +621,7 @@ def _draw_hair(rng: np.random.Generator, *, male: bool, age: float, tone: float,
         grey=0.0,
         length_m=float(rng.uniform(*lengths[kind])),
         curl=float(max(curl, 0.9 if tone > 0.72 and kind in {"buzz", "crop"} else 0.0)),
-        line=float(rng.normal(0, 0.004)),
+        line=float(rng.normal(-0.004 if male else -0.009, 0.004)),
         recession=float(max(0.0, rng.normal(0.002 + 0.011 * age, 0.004)) if male else 0.0),
         seed=int(rng.integers(1 << 30)),
     )

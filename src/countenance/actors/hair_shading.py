@@ -114,8 +114,8 @@ def hair_light(
         half = 0.5 * (np.arcsin(np.clip(sine, -1, 1)) + lean_seen)
         level = np.sqrt(np.clip(1 - sine**2, 0, 1))
         turned = ((direction - sine[:, None] * along) * towards).sum(axis=1) / np.maximum(level, 1e-3)
-        first = _bell(half + 0.09, 0.11) * np.sqrt(np.clip(0.5 + 0.5 * turned, 0, 1))
-        second = _bell(half - 0.13, 0.2) * np.clip(0.5 + 0.5 * turned, 0, 1)
+        first = _bell(half + 0.09, 0.16) * np.sqrt(np.clip(0.5 + 0.5 * turned, 0, 1))
+        second = _bell(half - 0.13, 0.28) * np.clip(0.5 + 0.5 * turned, 0, 1)
         behind = _bell(half - 0.05, 0.22) * np.exp(-(1 + turned) / 0.3)
         sent = base * (0.28 * level)[:, None]
         sent = sent + (0.017 * first)[:, None] + (0.05 * second)[:, None] * twice + (0.05 * behind)[:, None] * through

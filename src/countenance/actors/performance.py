@@ -39,12 +39,14 @@ MOODS: Mapping[str, Pose] = {
     "frown": {"browDown*": 0.6, "mouthFrown*": 0.3, "eyeSquint*": 0.2, "noseSneer*": 0.2},
     "grin": {"mouthSmile*": 0.75, "mouthUpperUp*": 0.4, "mouthLowerDown*": 0.3, "cheekSquint*": 0.5, "jawOpen": 0.06},
     "worry": {"browInnerUp": 0.75, "mouthFrown*": 0.3},
-    "smirk": {"mouthSmileLeft": 0.6, "mouthDimpleLeft": 0.4, "cheekSquintLeft": 0.3},
+    "smirk": {"mouthSmileLeft": 0.45, "mouthSmileRight": 0.2, "mouthDimpleLeft": 0.2, "cheekSquintLeft": 0.3},
     "pout": {"mouthPucker": 0.5, "mouthShrugLower": 0.4, "browDown*": 0.2},
     "disgust": {"noseSneer*": 0.6, "mouthUpperUp*": 0.4, "browDown*": 0.4, "mouthFrown*": 0.2},
 }
-CALM = 0.55
+CALM = 0.45
 """Strength of most moods, about."""
+TOGETHER: Mapping[str, float] = {"mouth": 1.6, "eyeSquint": 0.4, "brow": 1.4, "nose": 0.7, "cheek": 0.9}
+"""What the units of a part, both sides summed, approach where moods and speech add up: faces don't, or they grimace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +107,7 @@ def _draw(seed: int, num_frames: int, config: PerformanceConfig) -> Performance:
 
     _add_moods(rngs[3], num_frames, add)
     _add_speech(rngs[4], num_frames, config.talk, add)
+    units = _held_back(units)
     blinks = np.zeros(num_frames)
     for centre in _moments(rngs[5], num_frames, 0.4, 2.6):
         blinks = np.maximum(blinks, np.exp(-((np.maximum(np.abs(np.arange(num_frames) - centre) - 0.6, 0)) ** 2) / 2.6))
@@ -113,6 +116,17 @@ def _draw(seed: int, num_frames: int, config: PerformanceConfig) -> Performance:
     for side in BOTH:
         units[f"eyeWide{side}"] = units.get(f"eyeWide{side}", np.zeros(num_frames)) * (1 - units[f"eyeBlink{side}"])
     return Performance(seed=seed, yaw_pitch_roll_deg=turned, gaze_deg=_gaze(rngs[6], turned, num_frames), units=units)
+
+
+def _held_back(units: Mapping[str, Curve]) -> dict[str, Curve]:
+    """Units of each part weakened by how much of `TOGETHER` they fill."""
+    held = dict(units)
+    for part, most in TOGETHER.items():
+        names = [name for name in units if name.startswith(part)]
+        filled = sum((units[name] for name in names), np.zeros(1)) / most
+        weakened = np.tanh(filled) / np.maximum(filled, 1e-6)
+        held |= {name: units[name] * weakened for name in names}
+    return held
 
 
 def still(

@@ -11,9 +11,9 @@ from typing import Literal, get_args
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from countenance.actors.actor import Actor, Skin, skin_tone
+from countenance.actors.actor import Actor, Brows, Skin, skin_tone
 from countenance.actors.colour import to_light, to_srgb
 from countenance.actors.head import RegionName, load_head
 from countenance.actors.noise import noise, spots
@@ -40,6 +40,10 @@ COARSE_SIZE = 512
 """Maps beyond it have their soft layers from a map of half the size."""
 DOTS_FROM_SIZE = 1024
 """Maps from this size on show single hairs of a shaven beard."""
+BROW_BEGINS_M, BROW_LENGTH_M = 0.0105, 0.0475
+"""On the template, from its middle outwards."""
+BROW_COVER = 0.5
+"""How much of the skin between a dense brow's drawn hairs finer ones hide."""
 Values = Float32[np.ndarray, " N"]
 Rgb = Float32[np.ndarray, "N 3"]
 
@@ -198,6 +202,7 @@ class _Layers:
     scalp: Values
     lower_lip: Values
     creases: Values
+    brow: Values
 
 
 def _layers(actor: Actor, places: Atlas) -> _Layers:
@@ -215,6 +220,7 @@ def _layers(actor: Actor, places: Atlas) -> _Layers:
         scalp_places(points, actor),
         np.clip((0.6585 - points[:, 1]) / 0.006, 0, 1) * _blob(points, (0, 0.653, 0.145), (0.016, 0.006, 0.03)),
         _creases(points, actor.skin, actor.age),
+        _brow_places(points, actor),
     ]
     values = np.stack(layers, axis=1).astype(np.float32)
     if coarse is not places:
@@ -261,14 +267,19 @@ def _paint(actor: Actor, places: Atlas) -> Float32[np.ndarray, "N 5"]:
     colour = colour * np.exp(-soft.creases[:, None] * np.array([0.22, 0.34, 0.36], np.float32))
 
     colour = colour * _beard_shadow(actor, soft, points, places.size, grain)
+    brow = BROW_COVER * min(1.0, actor.brows.density) * soft.brow * np.clip(1 + 2 * grain, 0.6, 1.3)
+    colour = _mix(colour, to_light(np.array(actor.brows.rgb, np.float32)), brow)
     colour = _mix(colour, _lip_colour(actor, soft, tone) * np.exp(1.4 * material.detail), _lip_cover(skin, lips))
     scalp = 0.8 * soft.scalp * scalp_cover(actor) * np.clip(1 + 3 * grain, 0.6, 1.15)
     colour = _mix(colour, to_light(np.array(actor.hair.rgb, np.float32)), scalp)
     colour = _mix(colour, to_light(MOUTH_INSIDE), np.clip(regions["inside_mouth"] * 1.5, 0, 1))
 
     oily = 0.2 + 0.8 * float(np.random.default_rng([actor.seed, 22]).random())
-    rough = 0.50 - 0.11 * oily * soft.oily - 0.15 * lips - 0.9 * grain + 0.10 * (middle - 0.5) + 0.06 * actor.age
-    height = 0.5 + 1.1 * grain + 0.10 * (middle - 0.5) - 0.36 * soft.creases
+    # Dark skin shows what it mirrors alone: at a light skin's gloss it would look oiled, at its relief hammered.
+    calm = 1 - 0.5 * skin.photographed_tone
+    rough = 0.50 - 0.11 * oily * soft.oily * calm - 0.15 * lips * calm - 0.9 * grain * calm
+    rough += 0.10 * (middle - 0.5) + 0.06 * actor.age + 0.13 * skin.photographed_tone
+    height = 0.5 + 1.1 * grain * calm + 0.10 * (middle - 0.5) - 0.36 * soft.creases
     return np.column_stack([colour, rough, height]).astype(np.float32)
 
 
@@ -398,6 +409,28 @@ def _lip_colour(actor: Actor, soft: _Layers, tone: Float32[np.ndarray, " 3"]) ->
 
 def _lip_cover(skin: Skin, lips: Values) -> Values:
     return np.asarray(np.clip(lips * (0.4 + 0.45 * skin.lip_depth), 0, 1), np.float32)
+
+
+def _brow_places(points: Float[np.ndarray, "N 3"], actor: Actor) -> Values:
+    """0–1: where a brow's hairs stand, as far as they are too fine to be drawn."""
+    x, y, z = points.T
+    place = (np.abs(x) - BROW_BEGINS_M) / BROW_LENGTH_M
+    middle, half = brow_line(actor.brows, place, x > 0)
+    across = np.exp(-(((y - middle) / (0.75 * half)) ** 2))
+    ends = np.clip(place / 0.12, 0, 1) * np.clip((1 - place) / 0.2, 0, 1)
+    return np.asarray(across * ends * (z > 0.08), np.float32)
+
+
+def brow_line(
+    brows: Brows, place: Float[np.ndarray, "..."], is_left: Bool[np.ndarray, "..."]
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Height on the template of a brow's middle, and half its thickness, in metres; `place` 0 at the nose – 1."""
+    place = np.clip(place, 0, 1)
+    uneven = brows.uneven * np.where(is_left, 1.0, -1.0)
+    arch = brows.arch_m * np.sin(np.pi * np.clip(0.75 * place + 0.02, 0, 1))
+    half = 0.8 * brows.thickness_m * (1 + 0.12 * uneven)
+    half = half * (1 - 0.75 * place**1.6) * (0.75 + 0.25 * np.clip(place / 0.15, 0, 1))
+    return 0.7435 + arch + 0.0012 * uneven - 0.003 * place, half
 
 
 def _beard_shadow(actor: Actor, soft: _Layers, points: Float[np.ndarray, "N 3"], size: int, grain: Values) -> Rgb:

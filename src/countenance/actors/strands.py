@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Int
 from countenance.actors.actor import Actor, BeardKind, Colour
 from countenance.actors.colour import to_light
 from countenance.actors.noise import noise
-from countenance.actors.skin import beard_places
+from countenance.actors.skin import BROW_BEGINS_M, BROW_LENGTH_M, beard_places, brow_line
 from countenance.actors.surface import Roots, scatter, seen_from_front, unit
 
 NUM_LASH_POINTS = 5
@@ -50,9 +50,9 @@ def strand_colours(
     """Linear colours of single hairs, each grey or not, none quite like another."""
     own = to_light(np.array(natural_rgb, np.float32)) * rng.uniform(0.6, 1.4, (number, 1)).astype(np.float32)
     own = own * (1 + 0.06 * rng.normal(size=(number, 3))).clip(0.8, 1.2)
-    white = GREY_RGB * rng.uniform(0.65, 1.3, (number, 1))
+    white = GREY_RGB * rng.uniform(0.75, 1.15, (number, 1))
     # A strand that is drawn stands for a few hairs: none of them is of one kind alone.
-    share = np.where(rng.random((number, 1)) < grey, rng.uniform(0.55, 1.0, (number, 1)), 0.22 * grey)
+    share = np.where(rng.random((number, 1)) < grey, rng.uniform(0.5, 0.9, (number, 1)), 0.4 * grey)
     return np.asarray(own + (white - own) * share, np.float32)
 
 
@@ -104,15 +104,12 @@ def grow_brows(actor: Actor, template: Points, faces: Int[np.ndarray, "F 4"], fi
     brows, rng = actor.brows, np.random.default_rng([actor.seed, 7])
     number = round(700 * brows.density * fineness)
     place = rng.random((2, number)) ** 0.9
-    thick = 1 + 0.12 * brows.uneven * np.array([[1.0], [-1.0]])
-    raised = 0.0012 * brows.uneven * np.array([[1.0], [-1.0]])
     # Dense in the middle of the stripe; a plucked brow has an edge, another one loses itself in the skin.
     clean, loose = rng.uniform(-1, 1, (2, number)), 0.62 * rng.normal(size=(2, number))
     off = clean + (loose - clean) * (rng.random((2, number)) < 0.25 + 0.75 * brows.ragged)
-    middle = 0.0105 + 0.0475 * place + 0.0012 * rng.normal(size=(2, number))
-    arch = brows.arch_m * np.sin(np.pi * np.clip(0.75 * place + 0.02, 0, 1))
-    half = 0.8 * brows.thickness_m * thick * (1 - 0.75 * place**1.6) * (0.75 + 0.25 * np.clip(place / 0.15, 0, 1))
-    height = 0.7435 + arch + raised - 0.003 * place + half * off
+    middle = BROW_BEGINS_M + BROW_LENGTH_M * place + 0.0012 * rng.normal(size=(2, number))
+    line, half = brow_line(brows, place, np.array([[True], [False]]))
+    height = line + half * off
     sides = np.array([[1.0], [-1.0]])
     across, upwards = (sides * middle).ravel(), height.ravel()
     at = np.stack([across, upwards, np.zeros_like(across)], axis=1)
