@@ -21,7 +21,9 @@ from tools.segmenter.dataset import (
     Example,
     Footage,
     props_of,
+    read_footage,
     render_footage,
+    without_specks,
 )
 from tools.segmenter.occluders import TRAINING_OCCLUDERS
 from tools.segmenter.train import Batch, Run, batches, lacking_overlap, learn
@@ -173,7 +175,10 @@ def test_no_actor_is_begun_late(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_processes_render_the_same_bytes(tmp_path: Path) -> None:
     for name, num_processes in (("one", 1), ("two", 2)):
-        render_footage(tmp_path / name, ("training",), num_actors=1, num_processes=num_processes, size=48)
+        render_footage(tmp_path / name, ("training",), num_actors=1, num_processes=num_processes, size=112)
     seed = TRAINING_SEEDS[0]
     one, two = (np.load(tmp_path / name / f"{seed}.npz") for name in ("one", "two"))
-    assert all(np.array_equal(one[name], two[name]) for name in Footage.__slots__)
+    assert all(np.array_equal(one[name], two[name]) for name in (*Footage.__slots__, "clean_labels"))
+    stored, found = (read_footage(tmp_path / "one" / f"{seed}.npz", clean=clean) for clean in (True, False))
+    assert np.array_equal(stored.labels, [without_specks(labels) for labels in found.labels])
+    assert not np.array_equal(stored.labels, found.labels)

@@ -98,7 +98,13 @@ def render_file(path: Path, *, size: int, until: float | None) -> None:
     part = path.with_name(f".{path.name}")
     with part.open("wb") as file:
         np.savez_compressed(
-            file, rgb=footage.rgb, labels=footage.labels, face=footage.face, landmarks_xyz=footage.landmarks_xyz
+            file,
+            rgb=footage.rgb,
+            labels=footage.labels,
+            face=footage.face,
+            landmarks_xyz=footage.landmarks_xyz,
+            # Every process that makes examples reads all actors: what takes longer than reading is done once.
+            clean_labels=np.stack([without_specks(labels) for labels in footage.labels]),
         )
     part.rename(path)
     print(path, flush=True)
@@ -233,8 +239,10 @@ def read_footage(path: Path, *, clean: bool = True) -> Footage:
     """An actor's frames, their labels without specks if `clean`."""
     with np.load(path) as stored:
         footage = Footage(**{name: stored[name] for name in ("rgb", "labels", "face", "landmarks_xyz")})
-    if not clean:
-        return footage
+        if not clean:
+            return footage
+        if "clean_labels" in stored:
+            return replace(footage, labels=stored["clean_labels"])
     return replace(footage, labels=np.stack([without_specks(labels) for labels in footage.labels]))
 
 
