@@ -20,12 +20,14 @@ from countenance.actors.occluders import Worn
 from countenance.actors.rays import (
     LEAST_CLEAR,
     Hits,
+    Layout,
     Triangles,
     Vectors,
     camera_rays,
     cast,
     gather,
     hair_scene,
+    layout_of,
     spread,
     turned_back,
 )
@@ -71,6 +73,7 @@ class Caster:
         self._hair_open = hair_openness(figure.hair)
         self._openness = self._compute_openness(figure)
         self.look = self.look_of(figure)
+        self._layout: Layout | None = None
 
     def draw(
         self,
@@ -92,7 +95,9 @@ class Caster:
 
         With the poses `around` it, the motion of each pixel too.
         """
-        triangles, shot_light = gather(self.figure, posed), lighting(light)
+        if self._layout is None:
+            self._layout = layout_of(self.figure, posed)
+        triangles, shot_light = gather(self.figure, posed, self._layout), lighting(light)
         labels, depth = np.zeros(size * size, np.uint8), np.zeros(size * size, np.float32)
         weights, totals = np.zeros(size * size, np.float32), np.zeros((max(len(looks), 1), size * size, 3), np.float32)
         motion: Float32[np.ndarray, "N 2"] | None = None
@@ -103,11 +108,11 @@ class Caster:
             key = (rays.tobytes(), places.tobytes()) if len(looks) > 1 else None
             if key in known:
                 return known[key]
-            lit = np.asarray(triangles.solid.run(places, rays, output=1)["primID"] < 0, np.float32)
+            lit = np.asarray(triangles.solid.run(places, rays, query="OCCLUDED") < 0, np.float32)
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
                 hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
-                lit[open_yet] = self._hair.scene.run(*hair_rays, output=1)["primID"] < 0
+                lit[open_yet] = self._hair.scene.run(*hair_rays, query="OCCLUDED") < 0
             if triangles.lenses is not None and triangles.lenses.passing.mean() < LEAST_CLEAR:
                 lens = triangles.lenses.hit(places, rays, np.full(len(rays), np.inf, np.float32))
                 lit[lens.rows] *= lens.passing.mean(axis=1)

@@ -396,7 +396,7 @@ def _braids(
         def on(
             values: Points, corner: np.ndarray = corner, u: np.ndarray = hit["u"], v: np.ndarray = hit["v"]
         ) -> Points:
-            return between_corners(values[corner], u, v)
+            return between_corners(values, corner, u, v)
 
         grows = (hit["primID"] >= 0) & (scalp_places(on(template), actor) > 0.35)
         if grows.sum() < 20:

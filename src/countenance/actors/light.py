@@ -175,7 +175,7 @@ def _directions(height: int, width: int) -> tuple[Float[np.ndarray, "H W 3"], Fl
 def _basis(directions: Float[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 9"]:
     """Real spherical harmonics up to the second degree."""
     x, y, z = np.moveaxis(np.asarray(directions, np.float32), -1, 0)
-    return np.stack(
+    rows = np.stack(
         [
             np.full_like(x, 0.282095),
             0.488603 * y,
@@ -186,9 +186,9 @@ def _basis(directions: Float[np.ndarray, "*B 3"]) -> Float32[np.ndarray, "*B 9"]
             0.315392 * (3 * z * z - 1),
             1.092548 * x * z,
             0.546274 * (x * x - y * y),
-        ],
-        axis=-1,
+        ]
     )
+    return np.moveaxis(rows, 0, -1)
 
 
 def _irradiance(

@@ -77,7 +77,8 @@ def linear_picture(srgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "S S
 
 def skin_uv(look_uv: Float32[np.ndarray, "T 3 2"], hits: Hits, rows: Rows) -> Float32[np.ndarray, "K 2"]:
     """Where in the skin's pictures rays met it."""
-    return between_corners(look_uv[hits.triangle[rows]], hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
+    corner = 3 * hits.triangle[rows, None] + np.arange(3)
+    return between_corners(look_uv.reshape(-1, 2), corner, hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
 
 
 def bilinear(texture: Float32[np.ndarray, "H W C"], uv: Float32[np.ndarray, "K 2"]) -> Float32[np.ndarray, "K C"]:

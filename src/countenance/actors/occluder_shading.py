@@ -37,7 +37,7 @@ def add_occluders(
         corner = triangles.triangles[hits.triangle[met]] - triangles.occluder_points[each]
         outward = spread(triangles.normals, triangles.triangles, hits, met)
         inside = (outward * surface.normal[at]).sum(axis=1) < 0
-        open_there = between_corners(occluder.openness[corner], hits.u[met], hits.v[met])
+        open_there = between_corners(occluder.openness, corner, hits.u[met], hits.v[met])
         surface.openness[at] = open_there * np.where(inside, INSIDE, 1)
         surface.roughness[at], surface.shine[at] = material.roughness, material.shine
         if material.subsurface:

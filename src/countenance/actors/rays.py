@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from countenance.actors.actor import Colour
 from countenance.actors.colour import to_light
@@ -12,8 +12,8 @@ from countenance.actors.eyes import wet_colours, wet_faces
 from countenance.actors.figure import LASH_RGB, Figure, Posed
 from countenance.actors.glasses import Lenses
 from countenance.actors.scene import Camera
-from countenance.actors.strands import Strands
-from countenance.actors.surface import between_corners, embree_scene, normals, triangles_of, unit
+from countenance.actors.strands import ShortHair, Strands
+from countenance.actors.surface import between_corners, corner_rows, embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 
 TURNED = 0.7
@@ -21,6 +21,7 @@ TURNED = 0.7
 LASH_RADIUS_M, LASH_COVER = 0.00015, 0.5
 """Half the width in metres, and opacity: fine hair is drawn wider and fainter, or rays would miss it."""
 HEAD_CENTRE = np.array([0.0, 0.755, 0.02])
+FAR_M = np.float32(1e6)
 LEAST_CLEAR = 0.5
 """A lens that lets less light pass is dark."""
 OPAQUE = 0.97
@@ -146,7 +147,7 @@ class LensScene:
         rows = np.flatnonzero((found["primID"] >= 0) & (found["tfar"] < nearest))
         corner = self.triangles[found["primID"][rows]]
         normal, passing = (
-            between_corners(values[corner], found["u"][rows], found["v"][rows]).astype(np.float32)
+            between_corners(values, corner, found["u"][rows], found["v"][rows]).astype(np.float32)
             for values in (self.normals, self.passing)
         )
         return LensHits(
@@ -205,14 +206,29 @@ def solid_points(figure: Figure, posed: Posed) -> Float32[np.ndarray, "Q 3"]:
     return np.concatenate([*meshes, *posed.occluders]).astype(np.float32)
 
 
-def gather(figure: Figure, posed: Posed) -> Triangles:
-    """Everything of a frame that changes its shape, as triangles."""
-    meshes = _solids(figure, posed)
-    points, point_normals, triangles, parts, weights, rgb, eyes = [], [], [], [], [], [], []
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Layout:
+    """What `gather` keeps from frame to frame: everything but where points are."""
+
+    triangles: Int[np.ndarray, "T 3"]
+    """This and the next seven as `Triangles` has them."""
+    parts: Int[np.ndarray, " T"]
+    face_weight: Float32[np.ndarray, " Q"]
+    rgb: Float32[np.ndarray, "P 3"]
+    eye_directions: Float32[np.ndarray, "Q 3"]
+    strand_cover: Float32[np.ndarray, " R"]
+    occluder_starts: Int[np.ndarray, " K"]
+    occluder_points: Int[np.ndarray, " K"]
+    solid_corners: Shaped[np.ndarray, " S"]
+    """As `surface.corner_rows` gives them, of solids and of strands, each numbered from its own first point."""
+    strand_corners: Shaped[np.ndarray, " U"]
+
+
+def layout_of(figure: Figure, posed: Posed) -> Layout:
+    """The layout of a figure, which is the same in every pose."""
+    triangles, parts, weights, rgb, eyes = [], [], [], [], []
     start = 0
-    for part, xyz, faces, colour, weight in meshes:
-        points.append(xyz)
-        point_normals.append(normals(xyz, faces))
+    for part, xyz, faces, colour, weight in _solids(figure, posed):
         triangles.append(triangles_of(faces) + start)
         parts.append(np.full(2 * len(faces), part))
         weights.append(figure.face_weight if part is Part.SKIN else np.full(len(xyz), weight))
@@ -221,54 +237,81 @@ def gather(figure: Figure, posed: Posed) -> Triangles:
         eyes.append(unit(figure.eye.points) if is_ball else np.zeros((len(xyz), 3)))
         start += len(xyz)
     occluder_starts, occluder_points = [], []
-    for occluder, xyz in zip(figure.occluders, posed.occluders, strict=True):
+    for occluder in figure.occluders:
+        number, faces = len(occluder.mesh.points), occluder.mesh.faces
         occluder_starts.append(sum(map(len, triangles)))
         occluder_points.append(start)
-        points.append(xyz)
-        point_normals.append(normals(xyz, occluder.mesh.faces))
-        triangles.append(triangles_of(occluder.mesh.faces) + start)
-        parts.append(np.full(2 * len(occluder.mesh.faces), occluder.part))
-        weights.append(np.zeros(len(xyz)))
+        triangles.append(triangles_of(faces) + start)
+        parts.append(np.full(2 * len(faces), occluder.part))
+        weights.append(np.zeros(number))
         rgb.append(occluder.rgb)
-        eyes.append(np.zeros((len(xyz), 3)))
-        start += len(xyz)
+        eyes.append(np.zeros((number, 3)))
+        start += number
     num_solid, num_solid_points = sum(map(len, triangles)), start
-    covers, alongs = [], []
-    for part, strands, hair in (
-        (Part.BROW, posed.brows, figure.brows),
-        (Part.LASH, posed.lashes, None),
-        (Part.BEARD, posed.beard, figure.beard),
-    ):
-        half = LASH_RADIUS_M if hair is None else hair.radius_m[:, None] * np.linspace(1, 0.3, strands.shape[1])
-        facing = None if hair is None else hair.roots.on(point_normals[0])[:, None]
-        ribbons = as_ribbons(strands, half, int(part), facing)
-        num_points = len(ribbons.points)
-        each = num_points // max(len(strands), 1)
-        points.append(ribbons.points)
-        triangles.append(ribbons.triangles + start)
-        parts.append(np.full(len(ribbons.triangles), part))
-        rgb.append(np.broadcast_to(linear(LASH_RGB), (num_points, 3)) if hair is None else np.repeat(hair.rgb, each, 0))
-        covers.append(np.full(num_points, LASH_COVER) if hair is None else np.repeat(hair.cover, each))
-        alongs.append(ribbons.along)
-        start += num_points
-    all_points = np.concatenate(points).astype(np.float32)
+    covers = []
+    for part, strands, hair in _short_hair(figure, posed):
+        number, length = strands.shape[:2]
+        each = 2 * length
+        triangles.append(_ribbon_triangles(number, length) + start)
+        parts.append(np.full(len(triangles[-1]), part))
+        colours = np.broadcast_to(linear(LASH_RGB), (number, 3)) if hair is None else hair.rgb
+        rgb.append(np.repeat(colours, each, axis=0))
+        covers.append(np.full(number * each, LASH_COVER) if hair is None else np.repeat(hair.cover, each))
+        start += number * each
     all_triangles = np.concatenate(triangles).astype(np.int32)
-    return Triangles(
-        points=all_points,
-        normals=np.concatenate(point_normals).astype(np.float32),
+    return Layout(
         triangles=all_triangles,
         parts=np.concatenate(parts),
         face_weight=np.concatenate(weights).astype(np.float32),
         rgb=np.concatenate(rgb).astype(np.float32),
         eye_directions=np.concatenate(eyes).astype(np.float32),
         strand_cover=np.concatenate(covers).astype(np.float32),
-        strand_along=np.concatenate(alongs),
         occluder_starts=np.array(occluder_starts, np.int64),
         occluder_points=np.array(occluder_points, np.int64),
-        num_solid=num_solid,
-        solid=embree_scene(all_points[:num_solid_points], all_triangles[:num_solid]),
-        strands=embree_scene(all_points[num_solid_points:], all_triangles[num_solid:] - num_solid_points),
+        solid_corners=corner_rows(all_triangles[:num_solid]),
+        strand_corners=corner_rows(all_triangles[num_solid:] - num_solid_points),
+    )
+
+
+def gather(figure: Figure, posed: Posed, layout: Layout) -> Triangles:
+    """Everything of a frame that changes its shape, as triangles."""
+    meshes = [(xyz, faces) for _, xyz, faces, _, _ in _solids(figure, posed)]
+    meshes += [(xyz, each.mesh.faces) for each, xyz in zip(figure.occluders, posed.occluders, strict=True)]
+    solid_xyz = np.concatenate([xyz for xyz, _ in meshes]).astype(np.float32)
+    point_normals = [normals(xyz, faces) for xyz, faces in meshes]
+    bands, alongs = [], []
+    for part, strands, hair in _short_hair(figure, posed):
+        half = LASH_RADIUS_M if hair is None else hair.radius_m[:, None] * np.linspace(1, 0.3, strands.shape[1])
+        facing = None if hair is None else hair.roots.on(point_normals[0])[:, None]
+        band, along = _bands(strands, half, int(part), facing)
+        bands.append(band)
+        alongs.append(along)
+    strand_xyz = np.concatenate(bands)
+    return Triangles(
+        points=np.concatenate([solid_xyz, strand_xyz]),
+        normals=np.concatenate(point_normals).astype(np.float32),
+        triangles=layout.triangles,
+        parts=layout.parts,
+        face_weight=layout.face_weight,
+        rgb=layout.rgb,
+        eye_directions=layout.eye_directions,
+        strand_cover=layout.strand_cover,
+        strand_along=np.concatenate(alongs),
+        occluder_starts=layout.occluder_starts,
+        occluder_points=layout.occluder_points,
+        num_solid=len(layout.solid_corners),
+        solid=embree_scene(solid_xyz, layout.solid_corners),
+        strands=embree_scene(strand_xyz, layout.strand_corners),
         lenses=_lens_scene(figure.lenses, posed.lenses),
+    )
+
+
+def _short_hair(figure: Figure, posed: Posed) -> tuple[tuple[Part, Float[np.ndarray, "S K 3"], ShortHair | None], ...]:
+    """Brows, lashes and beard; lashes have no roots in the skin."""
+    return (
+        (Part.BROW, posed.brows, figure.brows),
+        (Part.LASH, posed.lashes, None),
+        (Part.BEARD, posed.beard, figure.beard),
     )
 
 
@@ -292,7 +335,7 @@ def cast(
     solid = np.where(hit["primID"] >= 0, hit["tfar"], np.inf).astype(np.float32)
     # Hair never changes its shape, so the rays are turned instead of the hair.
     hair_origin, hair_rays = turned_back(head_matrix, origin, rays)
-    hair_hit = hair.scene.run(hair_origin, hair_rays, output=1)
+    hair_hit = hair.scene.run(hair_origin, hair_rays, dists=np.minimum(solid, FAR_M), output=1)
     first = np.flatnonzero((hair_hit["primID"] >= 0) & (hair_hit["tfar"] < solid))
     found = {name: hair_hit[name][first] for name in ("primID", "u", "v", "tfar")}
     strand, before, part = hair.ribbons.along_strands(found["primID"], found["u"], found["v"])
@@ -360,8 +403,8 @@ def spread(
     values: Float32[np.ndarray, "P C"], triangles: Int[np.ndarray, "T 3"], hits: Hits, rows: Int[np.ndarray, " K"]
 ) -> Float32[np.ndarray, "K C"]:
     """Values of points at the places that the rays of some rows met."""
-    corner = triangles[hits.triangle[rows]]
-    return between_corners(values[corner], hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
+    corner = triangles.take(hits.triangle[rows], axis=0)
+    return between_corners(values, corner, hits.u[rows], hits.v[rows]).astype(np.float32, copy=False)
 
 
 def as_ribbons(
@@ -375,9 +418,21 @@ def as_ribbons(
     They are turned to where they are `facing`, more or less, or each its own way.
     """
     number, length = strands.shape[:2]
+    points, along = _bands(strands, radius_m, seed, facing)
+    return Ribbons(points=points, triangles=_ribbon_triangles(number, length), along=along, points_a_strand=2 * length)
+
+
+def _bands(
+    strands: Float[np.ndarray, "S K 3"],
+    radius_m: float | Float[np.ndarray, "S K"],
+    seed: int,
+    facing: Float[np.ndarray, "S _ 3"] | None,
+) -> tuple[Float32[np.ndarray, "P 3"], Float32[np.ndarray, "P 3"]]:
+    """The points of `as_ribbons`, two for each of a strand's, and their unit tangents."""
+    number, length = strands.shape[:2]
     if number == 0:
         none = np.zeros((0, 3), np.float32)
-        return Ribbons(points=none, triangles=np.zeros((0, 3), np.int32), along=none, points_a_strand=4)
+        return none, none
     along = unit(np.gradient(strands, axis=1))
     rng = np.random.default_rng([seed, 13])
     turned = unit(rng.normal(size=(number, 1, 3)))
@@ -386,15 +441,14 @@ def as_ribbons(
     side = unit(np.cross(along, turned))
     width = radius_m * np.linspace(1, 0.5, length)[None, :] if isinstance(radius_m, float) else radius_m
     points = np.stack([strands + width[..., None] * side, strands - width[..., None] * side], axis=2).reshape(-1, 3)
+    return points.astype(np.float32), np.repeat(along.reshape(-1, 3), 2, axis=0).astype(np.float32)
+
+
+def _ribbon_triangles(number: int, length: int) -> Int[np.ndarray, "T 3"]:
     i, j = np.meshgrid(np.arange(number), np.arange(length - 1), indexing="ij")
     base = (i * length + j).ravel() * 2
     triangles = np.concatenate([np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)])
-    return Ribbons(
-        points=points.astype(np.float32),
-        triangles=triangles.astype(np.int32),
-        along=np.repeat(along.reshape(-1, 3), 2, axis=0).astype(np.float32),
-        points_a_strand=2 * length,
-    )
+    return triangles.astype(np.int32)
 
 
 def linear(srgb: Colour) -> Float32[np.ndarray, " 3"]:

@@ -25,7 +25,7 @@ from countenance.actors.occluder_shading import add_occluders
 from countenance.actors.rays import Hits, Triangles, Vectors, spread
 from countenance.actors.scene import LAMP_DISTANCE_M, Light
 from countenance.actors.skin_shading import add_skin, scattered
-from countenance.actors.surface import unit
+from countenance.actors.surface import dot, unit
 from countenance.vision.parts import Part
 
 TILE = 128
@@ -86,8 +86,9 @@ def shade(
     spot: Float32[np.ndarray, "N 2"],
 ) -> Colours:
     """Linear light that reaches the camera along each ray of a square image, row by row; `spot` as `spots` gives it."""
-    seen = look_up(light.around.softened, rays)
     found = hits.triangle >= 0
+    seen = np.empty_like(rays)
+    seen[~found] = look_up(light.around.softened, rays[~found])
     rows = np.flatnonzero(found & ~hits.is_hair)
     surface = _surface(look, triangles, posed, hits, origin, rays, rows, light)
     diffuse, specular = lit(surface, rays[rows], light, shadow, spot[rows])
@@ -125,10 +126,11 @@ def lit(
     normal, bent, openness = surface.normal, surface.bent, surface.openness
     # Light that has been under the skin shows less of its relief.
     soft = 0.5 * (normal + bent)
-    facing = np.clip(-(rays * bent).sum(axis=1), 0, 1)
+    away = dot(rays, bent)
+    facing = np.clip(-away, 0, 1)
     diffuse = irradiance(light.around.harmonics, soft) * openness[:, None] / np.pi
     fresnel = surface.shine + (1 - surface.shine) * (1 - facing) ** 5 * (1 - surface.roughness) ** 2
-    mirrored = (rays - 2 * (rays * bent).sum(axis=1, keepdims=True) * bent).astype(np.float32)
+    mirrored = (rays - 2 * away[:, None] * bent).astype(np.float32)
     reflected = irradiance(light.around.harmonics, mirrored) / np.pi
     glossy = surface.roughness < 0.1
     if glossy.any():
@@ -148,7 +150,7 @@ def lit(
         wrapped = np.clip(((soft @ direction)[:, None] + surface.scatter) / (1 + surface.scatter) ** 2, 0, 1)
         diffuse += wrapped * (reaches * (0.4 + 0.6 * openness))[:, None] * power / np.pi
         halfway = unit(direction - rays)
-        peak = ~glossy * (exponent + 2) / (8 * np.pi) * np.clip((bent * halfway).sum(axis=1), 0, 1) ** exponent
+        peak = ~glossy * (exponent + 2) / (8 * np.pi) * np.clip(dot(bent, halfway), 0, 1) ** exponent
         specular += (peak * fresnel * np.clip(bent @ direction, 0, 1) * reaches)[:, None] * power
     return diffuse.astype(np.float32), specular.astype(np.float32)
 
@@ -172,7 +174,7 @@ def _surface(
 ) -> Surface:
     part = triangles.parts[hits.triangle[rows]]
     normal = unit(spread(triangles.normals, triangles.triangles, hits, rows)).astype(np.float32)
-    normal = np.where((normal * rays[rows]).sum(axis=1, keepdims=True) > 0, -normal, normal)
+    normal = np.where(dot(normal, rays[rows])[:, None] > 0, -normal, normal)
     surface = Surface(
         place=origin[rows] + hits.distance[rows, None] * rays[rows],
         normal=normal,

@@ -131,7 +131,7 @@ def atlas(size: int) -> Atlas:
     vertex_of = once.faces.ravel()[triangle]
 
     def spread(values: np.ndarray) -> np.ndarray:
-        return between_corners(values[vertex_of], u, v).astype(np.float32)
+        return between_corners(values, vertex_of, u, v).astype(np.float32)
 
     points = spread(once.matrix @ head.points)
     weight = spread((once.matrix @ head.face_weight)[:, None])[:, 0]

@@ -10,6 +10,7 @@ from countenance.actors.figure import Posed
 from countenance.actors.materials import Look, Rows, Surface, bilinear, linear_picture, skin_uv
 from countenance.actors.rays import Hits, Triangles, Vectors, spread
 from countenance.actors.skin import LINE_DEPTH, LINE_SHADE_RGB, LINES, LINES_BOX, RELIEF_M, SkinMaps, atlas
+from countenance.actors.surface import unit
 
 SCATTER_RGB = np.array([0.30, 0.12, 0.07], np.float32)
 """How far light wraps around a skin's edge, by colour: an approximation of subsurface scattering."""
@@ -59,7 +60,7 @@ def add_skin(
     surface.albedo[at], surface.roughness[at] = albedo, seen[:, 3]
     surface.scatter[at], surface.shine[at] = SCATTER_RGB, SHINE
     bent = surface.normal[at] + bend @ posed.head_matrix[:3, :3].T.astype(np.float32)
-    surface.bent[at] = bent / np.linalg.norm(bent, axis=1, keepdims=True)
+    surface.bent[at] = unit(bent)
     surface.openness[at] = spread(look.openness[:, None], triangles.triangles, hits, rows)[:, 0]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from countenance.actors.extra import embree
 
@@ -30,7 +30,13 @@ class Roots:
 
 def unit(vectors: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3"]:
     """Vectors of length one."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
+    length = np.sqrt(np.einsum("...k,...k->...", vectors, vectors))[..., None]
+    return np.asarray(vectors / np.maximum(length, 1e-12))
+
+
+def dot(one: Float[np.ndarray, "N 3"], other: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
+    """Of vectors, row by row."""
+    return np.asarray(np.einsum("nk,nk->n", one, other))
 
 
 def normals(points: Points, faces: Quads) -> Points:
@@ -64,10 +70,12 @@ def scatter(
     return Roots(corners=faces[chosen], weights=weights)
 
 
-def between_corners(corners: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Values at places of triangles [K …] from those at their three corners [K 3 …]; u and v as Embree gives them."""
-    u, v = (weight.reshape(-1, *[1] * (corners.ndim - 2)) for weight in (u, v))
-    return np.asarray((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2])
+def between_corners(values: np.ndarray, corners: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Values of points [P …] at places of triangles with these corners [K 3]; u and v as Embree gives them."""
+    u, v = (weight.reshape(-1, *[1] * (values.ndim - 1)) for weight in (u, v))
+    # Corner by corner: an array of all three would be many times slower to fill.
+    first, second, third = (values.take(corners[:, number], axis=0) for number in range(3))
+    return np.asarray((1 - u - v) * first + u * second + v * third)
 
 
 def seen_from_front(points: Points, faces: Quads, x: Float[np.ndarray, " R"], y: Float[np.ndarray, " R"]) -> Roots:
@@ -87,11 +95,17 @@ def seen_from_front(points: Points, faces: Quads, x: Float[np.ndarray, " R"], y:
 
 
 def embree_scene(points: np.ndarray, triangles: np.ndarray) -> Any:
-    """Triangles ready to be met by rays."""
+    """Triangles [T 3], or their `corner_rows` [T], ready to be met by rays."""
     scene_type, mesh_type, device = embree()
     scene = scene_type(device)
     if len(triangles) == 0:
         # Embree refuses an empty scene: one triangle far away.
         points, triangles = np.full((3, 3), 1e6), np.array([[0, 1, 2]])
-    mesh_type(scene, np.ascontiguousarray(points, np.float32), np.ascontiguousarray(triangles, np.int32))
+    corners = triangles if triangles.ndim == 1 else corner_rows(triangles)
+    mesh_type(scene, np.ascontiguousarray(points, np.float32), corners)
     return scene
+
+
+def corner_rows(triangles: Int[np.ndarray, "T 3"]) -> Shaped[np.ndarray, " T"]:
+    """A tuple of Python's numbers for each triangle: Embree's wrapper reads these much faster than rows of an array."""
+    return np.fromiter(zip(*triangles.T.tolist(), strict=True), dtype=object, count=len(triangles))
