@@ -1,0 +1,1 @@
+"""Training of the base: the generator that is given a likeness's pixels, on rendered triples."""

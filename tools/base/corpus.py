@@ -1,0 +1,205 @@
+"""Rendered triples as tensors on one device: frames, what the mesh net finds in them, and what is known of them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from countenance.actors.triples_files import (
+    Frames,
+    person_path,
+    read_plan,
+    read_references,
+    read_triple,
+    rendered_takes,
+)
+from countenance.actors.triples_plan import FRAMES
+from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
+from tools.base.mesh import EXPRESSIVE, head_fit, without_pose
+
+FindPoints = Callable[[Float[Tensor, "B 3 192 192"]], Float[Tensor, "B 468 3"]]
+"""The mesh net on crops 0–1: points in the crop's pixels."""
+FITS = 2
+"""How often the mesh is fitted: the first square comes from known points, jittered as a detector's."""
+JITTER = 0.06
+POSE_UNIT, EXPRESSION_UNIT = 12.0, 0.04
+READERS = 3
+LEAST_SPREAD = 0.03
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Corpus:
+    """All frames read so far, and the pairs among them."""
+
+    rgb: UInt8[Tensor, "N 3 H W"]
+    face: UInt8[Tensor, "N H W"]
+    """0–255: how much of a pixel is face."""
+    found: Float[Tensor, "N 468 3"]
+    """By the mesh net, in the frame's pixels."""
+    known: Float[Tensor, "N 468 2"]
+    """As rendered."""
+    scale_axis: Float[Tensor, "N 3"]
+    """Of the found head: the canonical unit in pixels, and the direction of its x axis in the image."""
+    feature: Float[Tensor, "N F"]
+    """Pose and expression: near in it means alike in both."""
+    neutral: Float[Tensor, "N 468 3"]
+    """The figure at rest as rendered: metres in the head's frame; x right, y down, z away from the camera."""
+    even: Float[Tensor, "N 4"]
+    """Mean colour of the face and standard deviation of its brightness, 0–1."""
+    person: Int[Tensor, " N"]
+    """Whose face it shows."""
+    take: Int[Tensor, " N"]
+    """−1: a reference."""
+    is_reference: Bool[Tensor, " N"]
+    """Whether it shows a person as they are, with nothing in front."""
+    given: Int[Tensor, " P"]
+    """Frames in which a face is to be replaced."""
+    truth: Int[Tensor, " P"]
+    """The frame with the other face, all else alike."""
+    held_out: Bool[Tensor, " P"]
+
+
+class Reader:
+    """Reads what has been rendered since it was last asked."""
+
+    def __init__(self, folder: Path, find_points: FindPoints, device: torch.device, seed: int) -> None:
+        self._folder, self._find, self._device = folder, find_points, device
+        self._plan = read_plan(folder)
+        self._takes_read: set[int] = set()
+        self._people_read: set[int] = set()
+        self._rng = torch.Generator(device=device).manual_seed(seed)
+        self._pool = ThreadPoolExecutor(READERS)
+
+    def read_on(self, corpus: Corpus | None, *, at_most: int) -> tuple[Corpus | None, int]:
+        """What there was and up to so many takes more, with all references that are there; and how many takes."""
+        parts: list[dict[str, Tensor]] = []
+        people = [
+            each
+            for each in self._plan.people
+            if each.number not in self._people_read and person_path(self._folder, each.number).exists()
+        ]
+        for references in self._pool.map(lambda each: read_references(self._folder, each), people):
+            self._people_read.add(references.person.number)
+            frames = references.frames
+            parts.append(self._shots(frames, frames.rgb, references.person.number, -1, is_reference=True))
+        takes = [
+            take
+            for take in rendered_takes(self._folder, self._plan)
+            if take.number not in self._takes_read and {take.likeness, take.performer} <= self._people_read
+        ][:at_most]
+        start = len(corpus.rgb) if corpus else 0
+        start += sum(len(part["rgb"]) for part in parts)
+        given, truth, held_out = [], [], []
+        for triple in self._pool.map(lambda take: read_triple(self._folder, take), takes):
+            take = triple.take
+            self._takes_read.add(take.number)
+            bare = take.props_seed is None
+            parts.append(self._shots(triple.plate, triple.plate.rgb, take.performer, take.number, is_reference=bare))
+            toned = triple.truth_toned_rgb
+            parts.append(self._shots(triple.truth, toned, take.likeness, take.number, is_reference=False))
+            plates = torch.arange(start, start + len(FRAMES))
+            truths = plates + len(FRAMES)
+            start += 2 * len(FRAMES)
+            # The ground truth is a plate too: whose face it shows is known, and what lies beneath.
+            given += [plates, truths]
+            truth += [truths, plates]
+            held_out += [self._plan.people[take.performer].held_out] * 2 * len(FRAMES)
+        if not parts:
+            return corpus, 0
+        pairs = {
+            "given": torch.cat([*given, torch.empty(0, dtype=torch.long)]).to(self._device),
+            "truth": torch.cat([*truth, torch.empty(0, dtype=torch.long)]).to(self._device),
+            "held_out": torch.tensor(held_out, dtype=torch.bool, device=self._device),
+        }
+        new = {**{name: torch.cat([part[name] for part in parts]) for name in parts[0]}, **pairs}
+        if corpus is not None:
+            new = {name: torch.cat([getattr(corpus, name), added]) for name, added in new.items()}
+        return Corpus(**new), len(takes)
+
+    def _shots(
+        self, frames: Frames, rgb: UInt8[np.ndarray, "N S S 3"], person: int, take: int, *, is_reference: bool
+    ) -> dict[str, Tensor]:
+        pixels = torch.from_numpy(rgb).to(self._device).permute(0, 3, 1, 2).contiguous()
+        known = torch.from_numpy(frames.landmarks_xy).to(self._device)
+        face = torch.from_numpy(np.ascontiguousarray(frames.face_mask)).to(self._device)
+        found = self._found(pixels, known)
+        neutral = torch.from_numpy(frames.neutral_xyz_m * np.array([1, -1, -1], np.float32)).to(self._device)[None]
+        pose = head_fit(found)
+        axis = pose.rotation[:, :2, 0]
+        axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        number = torch.full((len(pixels),), person, device=self._device)
+        return {
+            "rgb": pixels,
+            "face": face,
+            "found": found,
+            "known": known,
+            "scale_axis": torch.cat([pose.scale[:, None], axis], dim=1),
+            "feature": features(found, without_pose(neutral, head_fit(neutral))[0]),
+            "neutral": neutral.expand(len(pixels), -1, -1),
+            "even": evenness(pixels, face),
+            "person": number,
+            "take": torch.full_like(number, take),
+            "is_reference": torch.full_like(number, int(is_reference)).bool(),
+        }
+
+    @torch.no_grad()
+    def _found(self, rgb: UInt8[Tensor, "N 3 H W"], known: Float[Tensor, "N 468 2"]) -> Float[Tensor, "N 468 3"]:
+        points = torch.cat([known, torch.zeros_like(known[..., :1])], dim=2)
+        for number in range(FITS):
+            low, high = points[..., :2].amin(dim=1), points[..., :2].amax(dim=1)
+            side = MARGIN * (high - low).amax(dim=1)
+            middle = (low + high) / 2
+            if number == 0:
+                drawn = torch.rand((len(points), 3), generator=self._rng, device=self._device) * 2 - 1
+                middle = middle + JITTER * side[:, None] * drawn[:, :2]
+                side = side * (1 + JITTER * drawn[:, 2])
+            line = points[:, EYES[1], :2] - points[:, EYES[0], :2]
+            across = line / line.norm(dim=1, keepdim=True)
+            # Columns: the crop's x and y axes in the frame.
+            axes = torch.stack([across, torch.stack([-across[:, 1], across[:, 0]], dim=1)], dim=2)
+            scale = side / INPUT_SIZE
+            steps = torch.arange(INPUT_SIZE, device=self._device, dtype=torch.float32) - (INPUT_SIZE - 1) / 2
+            y, x = torch.meshgrid(steps, steps, indexing="ij")
+            grid = torch.stack([x, y], dim=2) @ (axes * scale[:, None, None]).transpose(1, 2)[:, None]
+            where = grid + middle[:, None, None]
+            crops = sample(rgb.float() / 255, where)
+            in_crop = self._find(crops)
+            flat = (in_crop[..., :2] - (INPUT_SIZE - 1) / 2) @ (axes * scale[:, None, None]).transpose(1, 2)
+            points = torch.cat([flat + middle[:, None], in_crop[..., 2:] * scale[:, None, None]], dim=2)
+        return points
+
+
+def sample(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
+    """Images at some places, in pixels; outside, the edge is repeated."""
+    height, width = images.shape[2:]
+    size = torch.tensor([width, height], device=images.device)
+    return F.grid_sample(images, (2 * where_xy + 1) / size - 1, align_corners=False, padding_mode="border")
+
+
+def features(found: Float[Tensor, "N 468 3"], neutral: Float[Tensor, "468 3"]) -> Float[Tensor, "N F"]:
+    """Pose in units of twelve degrees, and expression."""
+    pose = head_fit(found)
+    ahead = -pose.rotation[:, :, 2]
+    yaw = torch.rad2deg(torch.atan2(ahead[:, 0], -ahead[:, 2]))
+    pitch = torch.rad2deg(torch.asin(ahead[:, 1].clamp(-1, 1)))
+    expression = (without_pose(found, pose) - neutral)[:, list(EXPRESSIVE)].flatten(1)
+    return torch.cat(
+        [torch.stack([yaw, pitch], dim=1) / POSE_UNIT, expression / EXPRESSION_UNIT / len(EXPRESSIVE) ** 0.5], dim=1
+    )
+
+
+def evenness(rgb: UInt8[Tensor, "N 3 H W"], face: UInt8[Tensor, "N H W"]) -> Float[Tensor, "N 4"]:
+    """Mean colour of the face and standard deviation of its brightness, 0–1."""
+    weight = face.float()[:, None] / 255
+    weight = weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(1)
+    pixels = rgb.float() / 255
+    mean = (pixels * weight).sum(dim=(2, 3))
+    grey = pixels.mean(dim=1, keepdim=True)
+    spread = ((grey - mean.mean(dim=1)[:, None, None, None]).square() * weight).sum(dim=(1, 2, 3)).sqrt()
+    return torch.cat([mean, spread.clamp_min(LEAST_SPREAD)[:, None]], dim=1)

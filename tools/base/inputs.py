@@ -1,0 +1,485 @@
+"""What the generator is given of a pair: one target mesh, and all images of both people drawn into it.
+
+The target mesh is the one found in the plate, moved by what separates both people's neutral shapes. A shape is never
+known exactly when a production is made, so here it is wrong by a part of what separates two other people.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from countenance.vision.align import CROP_CENTRE, CROP_SIDE
+from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE
+from tools.base.corpus import Corpus, sample
+from tools.base.mesh import (
+    ATLAS_SIZE,
+    EYES_AND_LIPS,
+    NUM_EXTENDED,
+    NUM_POINTS,
+    Pose,
+    Raster,
+    atlas_points,
+    extended,
+    facing,
+    head_fit,
+    places,
+    rasterise,
+    spread,
+    without_pose,
+)
+from tools.base.network import ALIGNED, CHANNELS, NUM_REFERENCES
+
+SIZE = 128
+
+
+EVEN_MEAN, EVEN_SPREAD = 0.5, 0.18
+NUM_NEAR = 10
+"""References among which the generator's are drawn."""
+ATLAS_FACES = 24
+ROBUST = 0.12
+SHAPE_ERRORS = ((0.0, 0.2), (0.2, 0.5))
+"""Of each pair two variants: how wrong the likeness's shape is, in differences between two people."""
+CROP_JITTER = 0.04
+LIGHT_SHIFT, MAX_NOISE = 0.03, 0.05
+MOVE_PX = 16.0
+RATIO_FLOOR, MAX_RATIO = 0.15, 2.5
+COARSE = 8
+RASTER_BATCH = 16
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Prepared:
+    """What is computed once for each pair and each person; rows as in the corpus."""
+
+    triangle: Int[Tensor, "P V S S"]
+    weights: Float[Tensor, "P V S S 2"]
+    target: Float[Tensor, "P V E 3"]
+    """The target mesh in the crop's pixels."""
+    crop: Float[Tensor, "P V 6"]
+    """Crop to frame: centre, x axis, pixels of the frame to one of the crop, and the canonical unit in the crop."""
+    near: Int[Tensor, "P K"]
+    """Frames of the likeness that are nearest in pose and expression, nearest first."""
+    atlas: Float[Tensor, "M 4 A A"]
+    """By person: colour in even light, and confidence."""
+    num_frames: int
+    """Of the corpus when this was prepared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Batch:
+    """What the generator is given, and what should come of it; colours in even light."""
+
+    maps: Float[Tensor, "B C S S"]
+    """0–1, in the order of `network.CHANNELS`."""
+    truth: Float[Tensor, "B 3 S S"]
+    region: Float[Tensor, "B 1 S S"]
+    """How much of a pixel is face in the plate or in the ground truth."""
+    features: Float[Tensor, "B 1 S S"]
+    """1 at eyes and lips, 0 far from them."""
+    even: Float[Tensor, "B 4"]
+    known: Float[Tensor, "B 468 2"]
+    """The ground truth's points in the crop."""
+    seen: Float[Tensor, "B 468"]
+    flows: Float[Tensor, "B A 468 2"]
+    """By how much each of `ALIGNED` lies off at the known points, in the crop's pixels."""
+
+
+def turned(xy: Float[Tensor, "B N 2"], axis: Float[Tensor, "B 2"]) -> Float[Tensor, "B N 2"]:
+    """Vectors in the crop's axes, in the frame's axes."""
+    c, s = axis[:, None, 0], axis[:, None, 1]
+    return torch.stack([c * xy[..., 0] - s * xy[..., 1], s * xy[..., 0] + c * xy[..., 1]], dim=2)
+
+
+def turned_back(xy: Float[Tensor, "B N 2"], axis: Float[Tensor, "B 2"]) -> Float[Tensor, "B N 2"]:
+    """Vectors in the frame's axes, in the crop's."""
+    return turned(xy, axis * torch.tensor([1, -1], device=axis.device))
+
+
+def into_crop(xyz: Float[Tensor, "B N D"], crop: Float[Tensor, "B 6"]) -> Float[Tensor, "B N D"]:
+    """Points of the frame in pixels of the crop; a third coordinate in the same scale."""
+    xy = turned_back(xyz[..., :2] - crop[:, None, :2], crop[:, 2:4]) / crop[:, None, 4:5] + (SIZE - 1) / 2
+    return torch.cat([xy, xyz[..., 2:] / crop[:, None, 4:5]], dim=2)
+
+
+def crop_of(pose: Pose, jitter: Float[Tensor, "B 3"]) -> Float[Tensor, "B 6"]:
+    """Where the crop of a found head lies."""
+    centre = pose.shift + pose.scale[:, None] * (pose.rotation @ torch.from_numpy(CROP_CENTRE).to(pose.shift))
+    axis = pose.rotation[:, :2, 0]
+    axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    side = CROP_SIDE * pose.scale * (1 + CROP_JITTER * jitter[:, 2])
+    centre_xy = centre[:, :2] + CROP_JITTER * side[:, None] * jitter[:, :2]
+    step = side / SIZE
+    return torch.cat([centre_xy, axis, step[:, None], (pose.scale / step)[:, None]], dim=1)
+
+
+def in_parts(rows: Int[Tensor, " N"], size: int) -> list[Int[Tensor, " n"]]:
+    """Some rows at a time."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+@torch.no_grad()
+def prepare(corpus: Corpus, before: Prepared | None, rng: torch.Generator) -> Prepared:
+    """Prepare the pairs that are new, and everybody's atlas and nearest faces."""
+    device, start = corpus.rgb.device, len(before.near) if before else 0
+    rows = torch.arange(start, len(corpus.given), device=device)
+    made: dict[str, list[Tensor]] = {name: [] for name in ("triangle", "weights", "target", "crop")}
+    for part in in_parts(rows, RASTER_BATCH):
+        variants = [_variant(corpus, part, low, high, rng) for low, high in SHAPE_ERRORS]
+        for name, parts in made.items():
+            parts.append(torch.stack([each[name] for each in variants], dim=1))
+    stacked = {name: torch.cat(each) for name, each in made.items()} if len(rows) else {}
+    if before is not None:
+        names = ("triangle", "weights", "target", "crop")
+        stacked = {n: torch.cat([getattr(before, n), stacked[n]]) if stacked else getattr(before, n) for n in names}
+    near = [_near(corpus, part) for part in in_parts(torch.arange(len(corpus.given), device=device), 4096)]
+    return Prepared(**stacked, near=torch.cat(near), atlas=atlases(corpus, before), num_frames=len(corpus.rgb))
+
+
+def _variant(
+    corpus: Corpus, rows: Int[Tensor, " B"], low: float, high: float, rng: torch.Generator
+) -> dict[str, Tensor]:
+    device = corpus.rgb.device
+    given, truth = corpus.given[rows], corpus.truth[rows]
+    found = corpus.found[given]
+    rest = head_fit(corpus.neutral[given])
+    move = without_pose(corpus.neutral[truth], rest) - without_pose(corpus.neutral[given], rest)
+    others = torch.randint(len(corpus.rgb), (2, len(rows)), generator=rng, device=device)
+    one, other = (without_pose(corpus.neutral[each], head_fit(corpus.neutral[each])) for each in others)
+    wrong = low + (high - low) * torch.rand((len(rows), 1, 1), generator=rng, device=device)
+    return moved_mesh(found, move + wrong * (one - other), rng)
+
+
+def moved_mesh(
+    found: Float[Tensor, "B 468 3"], move: Float[Tensor, "B 468 3"], rng: torch.Generator
+) -> dict[str, Tensor]:
+    """The found mesh moved, in a crop, and what it shows there."""
+    pose = head_fit(found)
+    target = found + pose.scale[:, None, None] * (move @ pose.rotation.transpose(1, 2))
+    crop = crop_of(pose, torch.rand((len(found), 3), generator=rng, device=found.device) * 2 - 1)
+    # The ring stays the plate's: between it and the mesh the surroundings are drawn along.
+    ringed = torch.cat([target, extended(found)[:, NUM_POINTS:]], dim=1)
+    in_crop = into_crop(ringed, crop)
+    raster = rasterise(in_crop, SIZE)
+    return {
+        "triangle": raster.triangle.to(torch.int16),
+        "weights": raster.weights[..., :2].half(),
+        "target": in_crop,
+        "crop": crop,
+    }
+
+
+def _near(corpus: Corpus, rows: Int[Tensor, " B"]) -> Int[Tensor, "B K"]:
+    given, truth = corpus.given[rows], corpus.truth[rows]
+    apart = torch.cdist(corpus.feature[given], corpus.feature)
+    usable = corpus.is_reference[None] & (corpus.person[None] == corpus.person[truth][:, None])
+    usable &= corpus.take[None] != corpus.take[truth][:, None]
+    return torch.where(usable, apart, apart + 1e6).topk(NUM_NEAR, dim=1, largest=False).indices
+
+
+@torch.no_grad()
+def atlases(corpus: Corpus, before: Prepared | None) -> Float[Tensor, "M 4 A A"]:
+    """Of every person: spread faces unrolled and fused, those that see a place best counting most."""
+    device = corpus.rgb.device
+    flat = torch.from_numpy(atlas_points()).to(device)[None]
+    raster = rasterise(flat, ATLAS_SIZE)
+    result = torch.zeros((int(corpus.person.max()) + 1, 4, ATLAS_SIZE, ATLAS_SIZE), device=device)
+    seen = before.num_frames if before else 0
+    if before is not None:
+        result[: len(before.atlas)] = before.atlas
+    for person in sorted(set(corpus.person[seen:][corpus.is_reference[seen:]].tolist())):
+        rows = torch.nonzero((corpus.person == person) & corpus.is_reference)[:, 0]
+        chosen = rows[spread_out(corpus.feature[rows], ATLAS_FACES)]
+        result[person] = fused(corpus, chosen, raster)
+    return result
+
+
+def spread_out(feature: Float[Tensor, "N F"], count: int) -> Int[Tensor, " K"]:
+    """Farthest-point sampling, from the most ordinary one."""
+    chosen = [int((feature - feature.mean(dim=0)).square().sum(dim=1).argmin())]
+    nearest = (feature - feature[chosen[0]]).square().sum(dim=1)
+    while len(chosen) < min(count, len(feature)):
+        chosen.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, (feature - feature[chosen[-1]]).square().sum(dim=1))
+    return torch.tensor(chosen, device=feature.device)
+
+
+def fused(corpus: Corpus, chosen: Int[Tensor, " K"], raster: Raster) -> Float[Tensor, "4 A A"]:
+    """Some frames' faces as one atlas."""
+    many = Raster(
+        triangle=raster.triangle.expand(len(chosen), -1, -1), weights=raster.weights.expand(len(chosen), -1, -1, -1)
+    )
+    points = extended(corpus.found[chosen])
+    where = spread(many, points[..., :2])
+    pixels = evened(sample(corpus.rgb[chosen].float() / 255, where), corpus.even[chosen])
+    seen = spread(many, facing(points)[..., None])[..., 0]
+    inside = ((where > 0) & (where < corpus.rgb.shape[2] - 1)).all(dim=3)
+    visible = sample(corpus.face[chosen].float()[:, None] / 255, where)[:, 0]
+    weight = (((seen - 0.15) / 0.85).clamp(0, 1) ** 3 * inside * visible + 1e-5)[:, None]
+    mean = (pixels * weight).sum(dim=0) / weight.sum(dim=0)
+    for _ in range(2):
+        robust = weight * torch.exp(-(pixels - mean).square().sum(dim=1, keepdim=True) / (2 * ROBUST**2)) + 1e-7
+        mean = (pixels * robust).sum(dim=0) / robust.sum(dim=0)
+    return torch.cat([mean, weight.amax(dim=0).clamp(0, 1)])
+
+
+def evened(rgb: Float[Tensor, "B 3 H W"], even: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 H W"]:
+    """Colours in even light."""
+    return (rgb - even[:, :3, None, None]) * (EVEN_SPREAD / even[:, 3, None, None, None]) + EVEN_MEAN
+
+
+def uneven(rgb: Float[Tensor, "B 3 H W"], even: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 H W"]:
+    """Colours in even light back in their own."""
+    return (rgb - EVEN_MEAN) * (even[:, 3, None, None, None] / EVEN_SPREAD) + even[:, :3, None, None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class View:
+    """What is seen at each pixel of some crops."""
+
+    raster: Raster
+    inside: Float[Tensor, "B 1 S S"]
+    """Whether the extended mesh shows."""
+    where: Float[Tensor, "B S S 2"]
+    """Place in the plate's frame."""
+    target: Float[Tensor, "B E 3"]
+    crop: Float[Tensor, "B 6"]
+
+    def drawn(self, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B C S S"]:
+        """Values of the points at each pixel, 0 beside the mesh."""
+        return spread(self.raster, values).permute(0, 3, 1, 2) * self.inside
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augmentation:
+    """Random changes of a batch, or none."""
+
+    rng: torch.Generator
+    on: bool
+
+    def draw(self, *shape: int) -> Tensor:
+        """Uniform in 0–1."""
+        return torch.rand(shape, generator=self.rng, device=self.rng.device)
+
+    def light(self, even: Float[Tensor, "B 4"]) -> Float[Tensor, "B 4"]:
+        """Statistics of a face slightly wrong, so that its colours in even light are."""
+        if not self.on:
+            return even
+        shift = LIGHT_SHIFT * (2 * self.draw(len(even), 3) - 1)
+        return torch.cat(
+            [even[:, :3] + shift, even[:, 3:] * torch.exp(0.15 * (2 * self.draw(len(even), 1) - 1))], dim=1
+        )
+
+    def tint(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Another colour."""
+        return image + 2 * LIGHT_SHIFT * (2 * self.draw(len(image), 3, 1, 1) - 1) if self.on else image
+
+    def soften(self, *images: Float[Tensor, "B 3 H W"], often: float) -> list[Float[Tensor, "B 3 H W"]]:
+        """Some of the batch blurred, all images alike."""
+        if not self.on:
+            return list(images)
+        size = len(images[0])
+        share = (self.draw(size, 1, 1, 1) < often) * self.draw(size, 1, 1, 1)
+        padded = [F.pad(image, (1, 1, 1, 1), mode="replicate") for image in images]
+        return [torch.lerp(image, F.avg_pool2d(wide, 3, 1), share) for image, wide in zip(images, padded, strict=True)]
+
+    def noise(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Some of the batch with noise."""
+        if not self.on:
+            return image
+        size = len(image)
+        strength = MAX_NOISE * (self.draw(size, 1, 1, 1) < 0.4) * self.draw(size, 1, 1, 1)
+        return image + strength * torch.randn(image.shape, generator=self.rng, device=image.device)
+
+    def choose(self, near: Int[Tensor, "B K"]) -> Int[Tensor, "B R"]:
+        """References: the nearest, and in half of an augmented batch any of the near ones."""
+        first = torch.arange(NUM_REFERENCES, device=near.device).expand(len(near), -1)
+        if not self.on:
+            return near.gather(1, first)
+        some = self.draw(*near.shape).argsort(dim=1)[:, :NUM_REFERENCES].sort(dim=1).values
+        return near.gather(1, torch.where(self.draw(len(near), 1) < 0.5, first, some))
+
+
+def view_of(prepared: Prepared, rows: Int[Tensor, " B"], variant: Int[Tensor, " B"]) -> View:
+    """The crops of some pairs."""
+    two = prepared.weights[rows, variant].float()
+    weights = torch.cat([two, 1 - two.sum(dim=3, keepdim=True)], dim=3)
+    raster = Raster(triangle=prepared.triangle[rows, variant].long(), weights=weights)
+    crop, size = prepared.crop[rows, variant], len(rows)
+    line = torch.arange(SIZE, device=crop.device, dtype=torch.float32) - (SIZE - 1) / 2
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    steps = torch.stack([x, y], dim=2).reshape(1, -1, 2).expand(size, -1, -1) * crop[:, None, 4:5]
+    return View(
+        raster=raster,
+        inside=(raster.triangle >= 0).float()[:, None],
+        where=(turned(steps, crop[:, 2:4]) + crop[:, None, :2]).reshape(size, SIZE, SIZE, 2),
+        target=prepared.target[rows, variant],
+        crop=crop,
+    )
+
+
+@torch.no_grad()
+def make_batch(
+    corpus: Corpus,
+    prepared: Prepared,
+    rows: Int[Tensor, " B"],
+    variant: Int[Tensor, " B"],
+    augmentation: Augmentation,
+) -> Batch:
+    """The inputs of some pairs, and their ground truths."""
+    given, truth = corpus.given[rows], corpus.truth[rows]
+    view = view_of(prepared, rows, variant)
+    even = augmentation.light(corpus.even[given])
+    plate, moved, true = _plate(corpus, view, given, truth, even, augmentation)
+    place = view.drawn(_places(even.device).expand(len(rows), -1, -1))
+    atlas_where = place.permute(0, 2, 3, 1) * (ATLAS_SIZE - 1)
+    atlas = sample(prepared.atlas[corpus.person[truth]], atlas_where) * view.inside
+    own_atlas = sample(prepared.atlas[corpus.person[given]][:, :3], atlas_where) * view.inside
+    chosen = augmentation.choose(prepared.near[rows]).unbind(dim=1)
+    references = [_reference(corpus, view, each, augmentation) for each in chosen]
+    difference = view.target[:, :NUM_POINTS, :2] - into_crop(corpus.found[given], view.crop)[..., :2]
+    ring = difference.new_zeros((len(rows), NUM_EXTENDED - NUM_POINTS, 2))
+    colour, own_colour = augmentation.tint(atlas[:, :3]), augmentation.tint(own_atlas)
+    maps = {
+        "plate": augmentation.noise(plate),
+        "moved": augmentation.noise(moved),
+        "ratio": torch.where(view.inside > 0, transferred(moved, colour, own_colour), moved),
+        "atlas": colour,
+        "atlas confidence": atlas[:, 3:],
+        "own atlas": own_colour,
+        **{f"reference {number + 1}": image for number, (image, _) in enumerate(references)},
+        **{f"coverage {number + 1}": cover for number, (_, cover) in enumerate(references)},
+        "place": place,
+        "move": view.drawn(torch.cat([difference, ring], dim=1)) / MOVE_PX + 0.5,
+        "inside": view.inside,
+        "coarse plate": F.interpolate(F.adaptive_avg_pool2d(plate, COARSE), size=(SIZE, SIZE), mode="bilinear"),
+    }
+    faces = torch.stack([corpus.face[given], corpus.face[truth]], dim=1).float() / 255
+    known = into_crop(corpus.known[truth], view.crop)
+    aimed = view.target[:, :NUM_POINTS, :2] - known
+    off = [_off(corpus, frames, view.crop) for frames in (given, *chosen)]
+    return Batch(
+        maps=torch.cat([maps[name] for name in CHANNELS], dim=1),
+        truth=true,
+        region=sample(faces, view.where).amax(dim=1, keepdim=True),
+        features=(2 * view.drawn(_important(even.device).expand(len(rows), -1, -1))).clamp(0, 1),
+        even=even,
+        known=known,
+        seen=(facing(view.target)[:, :NUM_POINTS] > 0.2).float(),
+        flows=torch.stack([off[0] + aimed, aimed, *(each + aimed for each in off[1:])], dim=1),
+    )
+
+
+def transferred(
+    moved: Float[Tensor, "B 3 H W"], atlas: Float[Tensor, "B 3 H W"], own_atlas: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B 3 H W"]:
+    """The performer's expression and light on the likeness's colours: the ratio image."""
+    factor = (atlas + RATIO_FLOOR).clamp_min(0.02) / (own_atlas + RATIO_FLOOR).clamp_min(0.02)
+    return moved * factor.clamp(1 / MAX_RATIO, MAX_RATIO)
+
+
+def _plate(
+    corpus: Corpus,
+    view: View,
+    given: Int[Tensor, " B"],
+    truth: Int[Tensor, " B"],
+    even: Float[Tensor, "B 4"],
+    augmentation: Augmentation,
+) -> list[Float[Tensor, "B 3 S S"]]:
+    """The plate, the plate moved into the target mesh, and the ground truth, in the plate's even light."""
+    frame, true_frame = corpus.rgb[given].float() / 255, corpus.rgb[truth].float() / 255
+    found = spread(view.raster, extended(corpus.found[given])[..., :2])
+    moved_where = torch.where(view.inside[:, 0, :, :, None] > 0, found, view.where)
+    images = (sample(frame, view.where), sample(frame, moved_where), sample(true_frame, view.where))
+    return augmentation.soften(*(evened(image, even) for image in images), often=0.3)
+
+
+def _reference(
+    corpus: Corpus, view: View, frames: Int[Tensor, " B"], augmentation: Augmentation
+) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
+    """A face drawn into the target mesh, and how well it is seen there."""
+    points = extended(corpus.found[frames])
+    where = spread(view.raster, points[..., :2])
+    image = evened(sample(corpus.rgb[frames].float() / 255, where), augmentation.light(corpus.even[frames]))
+    (image,) = augmentation.soften(image, often=0.2)
+    visible = sample(corpus.face[frames].float()[:, None] / 255, where)
+    return image * view.inside, view.drawn(facing(points)[..., None]) * visible
+
+
+@cache
+def _places(device: torch.device) -> Float[Tensor, "1 E 2"]:
+    return torch.from_numpy(places().astype(np.float32)).to(device)[None]
+
+
+@cache
+def _important(device: torch.device) -> Float[Tensor, "1 E 1"]:
+    important = torch.zeros((1, NUM_EXTENDED, 1), device=device)
+    important[:, list(EYES_AND_LIPS)] = 1
+    return important
+
+
+def _off(corpus: Corpus, frames: Int[Tensor, " B"], crop: Float[Tensor, "B 6"]) -> Float[Tensor, "B 468 2"]:
+    """How far some frames' known points lie from the found ones, as it shows in a crop that they are drawn into."""
+    scale_axis = corpus.scale_axis[frames]
+    off = turned_back(corpus.known[frames] - corpus.found[frames][..., :2], scale_axis[:, 1:])
+    return off * (crop[:, 5] / scale_axis[:, 0])[:, None, None]
+
+
+def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
+    """Some of a batch mirrored."""
+
+    def mirror(image: Tensor) -> Tensor:
+        return torch.where(which[:, None, None, None], image.flip(3), image)
+
+    maps = mirror(batch.maps)
+    first = 0
+    for name, channels in CHANNELS.items():
+        if name in ("place", "move"):
+            inside = maps[:, _channel("inside") : _channel("inside") + 1]
+            across = maps[:, first : first + 1]
+            maps[:, first : first + 1] = torch.where(which[:, None, None, None], (1 - across) * (inside > 0), across)
+        first += channels
+    sign = torch.where(which, -1.0, 1.0)[:, None, None]
+    known = batch.known.clone()
+    known[..., 0] = torch.where(which[:, None], SIZE - 1 - known[..., 0], known[..., 0])
+    flows = batch.flows.clone()
+    flows[..., 0] *= sign
+    return Batch(
+        maps=maps,
+        truth=mirror(batch.truth),
+        region=mirror(batch.region),
+        features=mirror(batch.features),
+        even=batch.even,
+        known=known,
+        seen=batch.seen,
+        flows=flows,
+    )
+
+
+def _channel(name: str) -> int:
+    names = list(CHANNELS)
+    return sum(CHANNELS[each] for each in names[: names.index(name)])
+
+
+def chip_grid(known: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
+    """Where in the crop each pixel of a recogniser's chip lies."""
+    places_xy = torch.from_numpy((CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE).to(known)
+    points = known[:, list(CHIP_LANDMARKS)]
+    a, b = places_xy - places_xy.mean(dim=0), points - points.mean(dim=1, keepdim=True)
+    norm = a.square().sum()
+    cos = (a * b).sum(dim=(1, 2)) / norm
+    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(dim=1) / norm
+    line = torch.arange(CHIP_SIZE, device=known.device, dtype=torch.float32)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    steps = (torch.stack([x, y], dim=2) - places_xy.mean(dim=0)).reshape(1, -1, 2)
+    u = cos[:, None] * steps[..., 0] - sin[:, None] * steps[..., 1]
+    v = sin[:, None] * steps[..., 0] + cos[:, None] * steps[..., 1]
+    where = torch.stack([u, v], dim=2) + points.mean(dim=1, keepdim=True)
+    return where.reshape(-1, CHIP_SIZE, CHIP_SIZE, 2)
+
+
+assert len(ALIGNED) == 2 + NUM_REFERENCES

@@ -1,0 +1,337 @@
+"""Train the base on rendered triples: the generator that draws anybody's face from given pixels.
+
+    python -m tools.base.train --corpus FOLDER --output FOLDER --finish-in-s 600 --device cuda --batch 64
+
+The corpus (`countenance actors triples`) may still be rendered meanwhile: what is new is read now and then. The
+learning rate ends with the time. Every minute weights are written, and `learning.pt`, from which the same command goes
+on.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save as serialised
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from countenance.actors.triples_files import MANIFEST_NAME
+from countenance.bench.judge.metrics import InnerRecogniser
+from countenance.project import write_whole
+from countenance.vision.networks import weights_folder
+from tools.base.corpus import Corpus, FindPoints, Reader
+from tools.base.drawing import Drawn, Judged, draw, flow_error_px, judged, split
+from tools.base.inputs import Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
+from tools.base.network import Discriminator, Generator
+from tools.mesh.network import GraphNet
+
+SEED = 1
+LEARNING_RATE, LEAST_RATE, WARM_UP_STEPS = 1.2e-3, 0.02, 200
+DISCRIMINATOR_RATE = 4e-4
+LATE, RISE = 0.5, 0.1
+"""From this part of the time on the discriminator takes part, with a weight that rises over a tenth of it."""
+MEAN_SHARE = 0.999
+WEIGHTS_NAME, STATE_NAME = "base.safetensors", "learning.pt"
+GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
+FLOW_WEIGHT, MASK_WEIGHT = 0.15, 0.1
+TAKES_AT_ONCE = 24
+READ_EVERY_S, TOLD_EVERY_S, WRITTEN_EVERY_S = 12.0, 15.0, 60.0
+FEWEST_TAKES = 6
+HELD_OUT_SHOWN, HELD_OUT_JUDGED = 12, 192
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Where a run reads and writes, and how long it takes."""
+
+    corpus: Path
+    output: Path
+    finish_in_s: float
+    device: torch.device
+    batch: int
+    most_takes: int
+    gan_weight: float
+
+    @property
+    def bf16(self) -> bool:
+        return self.device.type == "cuda"
+
+
+def find_points(device: torch.device) -> FindPoints:
+    """The product's mesh net, run by PyTorch."""
+    net = GraphNet(weights_folder() / "face_landmark.tflite").to(device).eval()
+
+    def find(crops: Tensor) -> Tensor:
+        points: Tensor = net(crops)[0].reshape(-1, 468, 3)
+        return points
+
+    return find
+
+
+def losses(judge: InnerRecogniser, drawn: Drawn, batch: Batch, *, bf16: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is minimised, and its terms for the log."""
+    terms = judged(judge, drawn.result, batch, bf16=bf16)
+    flow = flow_error_px(drawn, batch)
+    mask = F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), (batch.region > 0.3).float())
+    total = (
+        4 * terms.colour.mean()
+        + (1 - terms.ssim.mean())
+        + 2 * terms.detail.mean()
+        + terms.perceptual.mean()
+        + 0.5 * terms.identity.mean()
+        + FLOW_WEIGHT * flow
+        + MASK_WEIGHT * mask
+    )
+    return total, {
+        "colour": terms.colour.mean(),
+        "ssim": terms.ssim.mean(),
+        "detail": terms.detail.mean(),
+        "perceptual": terms.perceptual.mean(),
+        "identity": terms.identity.mean(),
+        "flow": flow,
+        "mask": mask,
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Learning:
+    """What changes while it learns."""
+
+    generator: Generator
+    mean: AveragedModel
+    """Running mean of the generator's weights: what is kept."""
+    discriminator: Discriminator
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        names = ("generator", "mean", "discriminator", "generator_optimizer", "discriminator_optimizer")
+        return {name: getattr(self, name) for name in names}
+
+
+def begin(run: Run) -> tuple[Learning, float, int]:
+    """At the start or where the run was left: also the seconds spent so far, and the steps made."""
+    generator = Generator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    discriminator = Discriminator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean_of = get_ema_multi_avg_fn(MEAN_SHARE)  # type: ignore[no-untyped-call]
+    learning = Learning(
+        generator=generator,
+        mean=AveragedModel(generator, multi_avg_fn=mean_of),
+        discriminator=discriminator,
+        generator_optimizer=torch.optim.AdamW(
+            generator.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3
+        ),
+        discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_RATE, betas=(0.5, 0.99)),
+    )
+    path = run.output / STATE_NAME
+    if not path.exists():
+        return learning, 0.0, 0
+    state = torch.load(path, map_location=run.device, weights_only=True)
+    for name, part in learning.parts.items():
+        part.load_state_dict(state[name])
+    return learning, state["spent_s"], state["step"]
+
+
+def train(run: Run) -> None:
+    """Train until the time is over."""
+    begun = time.monotonic()
+    torch.manual_seed(SEED)
+    rng = torch.Generator(device=run.device).manual_seed(SEED)
+    run.output.mkdir(parents=True, exist_ok=True)
+    judge = InnerRecogniser().to(run.device)
+    learning, spent_before, step = begin(run)
+    while not (run.corpus / MANIFEST_NAME).exists():
+        time.sleep(1)
+    reader = Reader(run.corpus, find_points(run.device), run.device, SEED)
+    corpus: Corpus | None = None
+    prepared: Prepared | None = None
+    takes = 0
+    read_at = told_at = written_at = -math.inf
+    while (elapsed := spent_before + time.monotonic() - begun) < run.finish_in_s:
+        if elapsed - read_at > READ_EVERY_S and takes < run.most_takes:
+            corpus, added = reader.read_on(corpus, at_most=min(TAKES_AT_ONCE, run.most_takes - takes))
+            takes += added
+            if corpus is not None and added:
+                prepared = prepare(corpus, prepared, rng)
+            read_at = spent_before + time.monotonic() - begun if added < TAKES_AT_ONCE else -math.inf
+        if corpus is None or prepared is None or takes < FEWEST_TAKES or not bool((~corpus.held_out).any()):
+            time.sleep(0.5)
+            continue
+        done = elapsed / run.finish_in_s
+        for group in learning.generator_optimizer.param_groups:
+            falling = LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * done))
+            group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP_STEPS, 1) * falling
+        usable = torch.nonzero(~corpus.held_out)[:, 0]
+        rows = usable[torch.randint(len(usable), (run.batch,), generator=rng, device=run.device)]
+        variant = torch.randint(2, (run.batch,), generator=rng, device=run.device)
+        batch = make_batch(corpus, prepared, rows, variant, Augmentation(rng=rng, on=True))
+        batch = flipped(batch, torch.rand(run.batch, generator=rng, device=run.device) < 0.5)
+        drawn, terms = learn(run, learning, judge, batch, done)
+        step += 1
+        if elapsed - told_at > TOLD_EVERY_S:
+            told = {name: round(float(value.detach()), 4) for name, value in terms.items()}
+            mix = [round(value, 2) for value in drawn.control.weights.detach().mean(dim=(0, 2, 3)).tolist()]
+            line = {"s": round(elapsed), "step": step, "takes": takes, **told, "mix": mix}
+            _log(run, line)
+            told_at = elapsed
+        if elapsed - written_at > WRITTEN_EVERY_S:
+            if step > 1:
+                _write(run, learning, step, elapsed)
+                _log(run, {"s": round(elapsed), **check(run, learning, judge, corpus, prepared)})
+            written_at = elapsed
+    if corpus is not None and prepared is not None and step:
+        elapsed = spent_before + time.monotonic() - begun
+        _write(run, learning, step, elapsed)
+        _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
+
+
+def learn(
+    run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, done: float
+) -> tuple[Drawn, dict[str, Tensor]]:
+    """One step of the generator and, from `LATE` on, of the discriminator; `done`: share of the time that is over."""
+    discriminator, opposed = learning.discriminator, done > LATE and run.gan_weight > 0
+    drawn = draw(learning.generator, batch.maps, bf16=run.bf16)
+    loss, terms = losses(judge, drawn, batch, bf16=run.bf16)
+    seen = (batch.region > 0.02).float()
+    place = (2 * split(batch.maps)["place"] - 1) * seen
+    real, made = (torch.cat([2 * (image - 0.5) * seen, place], 1) for image in (batch.truth, drawn.result))
+    if opposed:
+        ramp = min(1.0, (done - LATE) / RISE)
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bf16):
+            discriminator.requires_grad_(False)
+            opinion, features = discriminator(made)
+            with torch.no_grad():
+                _, true_features = discriminator(real)
+            discriminator.requires_grad_(True)
+        apart = [(a.float() - b.float()).abs().mean() for a, b in zip(features, true_features, strict=True)]
+        terms["match"], terms["gan"] = torch.stack(apart).sum(), -opinion.float().mean()
+        loss = loss + ramp * (run.gan_weight * terms["gan"] + MATCH_WEIGHT * terms["match"])
+    learning.generator_optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(learning.generator.parameters(), 1.0)
+    learning.generator_optimizer.step()
+    learning.mean.update_parameters(learning.generator)
+    if opposed:
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bf16):
+            of_real, _ = discriminator(real)
+            of_made, _ = discriminator(made.detach())
+        terms["discriminator"] = F.relu(1 - of_real.float()).mean() + F.relu(1 + of_made.float()).mean()
+        learning.discriminator_optimizer.zero_grad()
+        terms["discriminator"].backward()  # type: ignore[no-untyped-call]
+        learning.discriminator_optimizer.step()
+    return drawn, terms
+
+
+def check(
+    run: Run, learning: Learning, judge: InnerRecogniser, corpus: Corpus, prepared: Prepared
+) -> dict[str, object]:
+    """Gains over the plate on people that are held out, and an image of some."""
+    rows = torch.nonzero(corpus.held_out)[:, 0]
+    if not len(rows):
+        rows = torch.arange(len(corpus.given), device=run.device)
+    rows = rows[torch.linspace(0, len(rows) - 1, min(HELD_OUT_JUDGED, len(rows)), device=run.device).long()]
+    rng = torch.Generator(device=run.device).manual_seed(SEED)
+    said: dict[str, object] = {"held out": len(rows)}
+    generator = cast(Generator, learning.mean.module)
+    for variant, name in enumerate(("shape nearly right", "shape wrong")):
+        sums: dict[str, list[Tensor]] = {}
+        strips: list[Tensor] = []
+        for part in in_parts(rows, 32):
+            batch = make_batch(corpus, prepared, part, torch.full_like(part, variant), Augmentation(rng=rng, on=False))
+            with torch.no_grad():
+                drawn = draw(generator, batch.maps, bf16=run.bf16)
+                plate = batch.maps[:, :3]
+                ours, untouched = (judged(judge, image, batch, bf16=run.bf16) for image in (drawn.result, plate))
+            for key, value in gains(ours, untouched).items():
+                sums.setdefault(key, []).append(value)
+            sums.setdefault("sharpness", []).append(sharpness(drawn.result, batch))
+            sums.setdefault("flow px", []).append(flow_error_px(drawn, batch)[None])
+            strips.append(strip(batch, drawn))
+        said[name] = {key: round(float(torch.cat(value).mean()), 3) for key, value in sums.items()}
+        if variant == 0:
+            shown = torch.cat(strips)
+            shown = shown[torch.linspace(0, len(shown) - 1, min(HELD_OUT_SHOWN, len(shown))).long()]
+            image = torch.cat(list(shown), dim=1).clamp(0, 1).mul(255).byte().permute(1, 2, 0).cpu().numpy()
+            cv2.imwrite(str(run.output / "held_out.png"), np.ascontiguousarray(image[:, :, ::-1]))
+    return said
+
+
+def gains(ours: Judged, untouched: Judged) -> dict[str, Tensor]:
+    """0: as the plate, 1: as the ground truth; over a plate's mean error, as some plates are nearly right."""
+    return {
+        "perceptual": 1 - ours.perceptual / untouched.perceptual.mean(),
+        "identity": 1 - ours.identity / untouched.identity.mean(),
+        "colour": 1 - ours.colour / untouched.colour.mean(),
+        "ssim": 1 - (1 - ours.ssim) / (1 - untouched.ssim).mean(),
+    }
+
+
+def sharpness(result: Tensor, batch: Batch) -> Tensor:
+    """Variance of the Laplacian inside the region, over the ground truth's."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=result.device)[None, None]
+    inside = (F.avg_pool2d(batch.region, 5, 1, 2) > 0.95).float()
+    made, true = (
+        (F.conv2d(image.mean(dim=1, keepdim=True), kernel, padding=1).square() * inside).sum(dim=(1, 2, 3))
+        for image in (result, batch.truth)
+    )
+    return made / true.clamp_min(1e-6)
+
+
+def strip(batch: Batch, drawn: Drawn) -> Tensor:
+    """Plate, moved, ratio, atlas, first reference, result, ground truth, mask side by side."""
+    parts = split(batch.maps)
+    given = [parts[name] for name in ("plate", "moved", "ratio", "atlas", "reference 1")]
+    return torch.cat([*given, drawn.result, batch.truth, drawn.mask.expand(-1, 3, -1, -1)], dim=3).float().cpu()
+
+
+def _write(run: Run, learning: Learning, step: int, spent_s: float) -> None:
+    weights = learning.mean.module.state_dict()
+    half = {name: value.detach().half().cpu().contiguous() for name, value in weights.items()}
+    write_whole(run.output / WEIGHTS_NAME, serialised(half))
+    state = {name: part.state_dict() for name, part in learning.parts.items()}
+    part = run.output / f".{STATE_NAME}"
+    torch.save({**state, "step": step, "spent_s": spent_s}, part)
+    part.rename(run.output / STATE_NAME)
+
+
+def _log(run: Run, line: dict[str, object]) -> None:
+    text = json.dumps(line)
+    print(text, flush=True)
+    with (run.output / "log.jsonl").open("a") as file:
+        file.write(text + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--finish-in-s", type=float, required=True)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
+    parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
+    options = parser.parse_args()
+    train(
+        Run(
+            corpus=options.corpus,
+            output=options.output,
+            finish_in_s=options.finish_in_s,
+            device=options.device,
+            batch=options.batch,
+            most_takes=options.most_takes,
+            gan_weight=options.gan_weight,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
