@@ -173,7 +173,7 @@ TOGETHER: tuple[Mapping[str, float], ...] = (
     {"forehead-scale-vert-decr|incr": 0.5, "forehead-trans-backward|forward": 0.5, "forehead-temple-decr|incr": 0.3},
 )
 """Details that go together in people: with what weight each follows a common cause, in its own spread."""
-LARGER_EYES = 0.2
+LARGER_EYES = 0.3
 """Of all; the base heads' eyes are small beside those of people."""
 RAISED_CORNERS = 0.2
 """Of all mouths; those of the base heads turn down."""

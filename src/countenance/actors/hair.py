@@ -109,7 +109,9 @@ def grow_hair(
     lock = _nearby_lock(actor, rng, start, lock_start)
     edge = np.clip((above + 0.002) / 0.02, 0, 1)
     small = (rng.random(number) < 0.75) & (edge < 0.55) | (edge < 0.12)
-    part = (0.32 + 0.68 * edge**0.6) * np.clip(rng.normal(0.84, 0.1, number), 0.45, 1.0)
+    # Long hair has been growing since many cuts.
+    unequal = 0.16 if hair.kind in {"bob", "fringe", "long"} else 0.1
+    part = (0.32 + 0.68 * edge**0.6) * np.clip(rng.normal(0.84, unequal, number), 0.45, 1.0)
     part *= np.where(small, rng.uniform(0.35, 0.8, number), 1.0)
     fly = rng.random(number) < FLYAWAYS
     strands = _along_locks(style, rng, start, courses[lock], lock_start[lock], part, fly)

@@ -37,11 +37,11 @@ MOODS: Mapping[str, Pose] = {
     "smile": {"mouthSmile*": 0.65, "cheekSquint*": 0.45, "mouthUpperUp*": 0.2, "eyeSquint*": 0.12},
     "surprise": {"browInnerUp": 0.6, "browOuterUp*": 0.55, "eyeWide*": 0.35, "jawOpen": 0.2},
     "frown": {"browDown*": 0.6, "mouthFrown*": 0.3, "eyeSquint*": 0.2, "noseSneer*": 0.2},
-    "grin": {"mouthSmile*": 0.75, "mouthUpperUp*": 0.4, "mouthLowerDown*": 0.3, "cheekSquint*": 0.5, "jawOpen": 0.06},
+    "grin": {"mouthSmile*": 0.75, "mouthUpperUp*": 0.3, "mouthLowerDown*": 0.2, "cheekSquint*": 0.5, "jawOpen": 0.06},
     "worry": {"browInnerUp": 0.75, "mouthFrown*": 0.3},
     "smirk": {"mouthSmileLeft": 0.45, "mouthSmileRight": 0.2, "mouthDimpleLeft": 0.2, "cheekSquintLeft": 0.3},
     "pout": {"mouthPucker": 0.5, "mouthShrugLower": 0.4, "browDown*": 0.2},
-    "disgust": {"noseSneer*": 0.6, "mouthUpperUp*": 0.4, "browDown*": 0.4, "mouthFrown*": 0.2},
+    "disgust": {"noseSneer*": 0.5, "mouthUpperUp*": 0.25, "browDown*": 0.4, "mouthFrown*": 0.2},
 }
 CALM = 0.45
 """Strength of most moods, about."""

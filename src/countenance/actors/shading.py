@@ -129,7 +129,9 @@ def lit(
     away = dot(rays, bent)
     facing = np.clip(-away, 0, 1)
     diffuse = irradiance(light.around.harmonics, soft) * openness[:, None] / np.pi
-    fresnel = surface.shine + (1 - surface.shine) * (1 - facing) ** 5 * (1 - surface.roughness) ** 2
+    # What grazes a surface comes from close to it, where most is hidden: or chins have a pale rim before the throat.
+    grazing = (1 - facing) ** 5 * (1 - surface.roughness) ** 2 * openness**4
+    fresnel = surface.shine + (1 - surface.shine) * grazing
     mirrored = (rays - 2 * away[:, None] * bent).astype(np.float32)
     reflected = irradiance(light.around.harmonics, mirrored) / np.pi
     glossy = surface.roughness < 0.1

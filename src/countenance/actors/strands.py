@@ -17,7 +17,7 @@ Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
 
 
-GREY_RGB = np.array([0.44, 0.43, 0.42], np.float32)
+GREY_RGB = np.array([0.37, 0.36, 0.35], np.float32)
 """Linear."""
 
 
