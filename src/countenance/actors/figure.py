@@ -42,6 +42,8 @@ Tone = Literal["likeness", "performer"]
 LOWEST_SHOWN_M = 0.555
 LEAST_FLESH_M, MOST_PUSHED_M = 0.002, 0.01
 """Between the inside of the cheeks and the skin, and how far the former gives way for it."""
+BLINK_REACH = 1.2
+"""How much further lids go than the template's would have to: wider eyes have to close as well."""
 LASH_RGB = (0.05, 0.04, 0.035)
 """sRGB."""
 
@@ -232,7 +234,8 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
     gaze_yaw, gaze_pitch = performance.gaze_deg[frame]
     yaw, pitch, roll = performance.yaw_pitch_roll_deg[frame]
     units = {**performance.units_at(frame), **_lid_units(gaze_yaw, gaze_pitch)}
-    rest = moved(figure.points, {f"unit-{name}": weight for name, weight in units.items()})
+    reach = {name: BLINK_REACH if name.startswith("eyeBlink") else 1.0 for name in units}
+    rest = moved(figure.points, {f"unit-{name}": reach[name] * weight for name, weight in units.items()})
     eyes = {name: head.parts[name] for name in ("eye_left", "eye_right")}
     for rows in eyes.values():
         rest[rows] = figure.points[rows]
