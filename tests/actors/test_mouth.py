@@ -18,7 +18,7 @@ LIGHT = Light(environment="studio", turn_deg=0.0, strength=1.0)
 
 
 def row(actor: Actor, **changed: Any) -> Row:
-    return teeth_row(replace(actor, teeth=replace(actor.teeth, **changed)), "upper", 12)
+    return teeth_row(replace(actor, teeth=replace(actor.teeth, **changed)), "upper", 12, 14)
 
 
 def test_teeth_are_crooked_worn_and_apart_as_drawn() -> None:

@@ -111,7 +111,7 @@ class Caster:
             lit = np.asarray(triangles.solid.run(places, rays, query="OCCLUDED") < 0, np.float32)
             open_yet = np.flatnonzero(lit)
             if len(open_yet):
-                hair_rays = turned_back(posed.head_matrix, places[open_yet], rays[open_yet])
+                hair_rays = turned_back(posed.head_matrix, places.take(open_yet, axis=0), rays.take(open_yet, axis=0))
                 lit[open_yet] = self._hair.scene.run(*hair_rays, query="OCCLUDED") < 0
             if triangles.lenses is not None and triangles.lenses.passing.mean() < LEAST_CLEAR:
                 lens = triangles.lenses.hit(places, rays, np.full(len(rays), np.inf, np.float32))
@@ -162,7 +162,7 @@ class Caster:
             texture=skin_texture(figure.skin),
             bump=bump_of(figure.skin),
             lines=line_textures(figure.skin),
-            skin_uv=np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]]),
+            skin_uv=np.ascontiguousarray(np.concatenate([figure.skin_uv[:, [0, 1, 2]], figure.skin_uv[:, [0, 2, 3]]])),
             openness=self._openness,
             hair=self._hair.ribbons,
             hair_open=self._hair_open,

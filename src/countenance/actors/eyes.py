@@ -12,7 +12,7 @@ from countenance.actors.actor import Actor, Eyes
 from countenance.actors.colour import to_light
 from countenance.actors.head import Matrix, load_head
 from countenance.actors.mesh import Mesh
-from countenance.actors.surface import Roots, embree_scene, seen_from_front, triangles_of, unit
+from countenance.actors.surface import Roots, cross, embree_scene, seen_from_front, triangles_of, unit
 
 Points = Float[np.ndarray, "_ 3"]
 """Any number of them."""
@@ -97,7 +97,7 @@ def eye_frame(ball: Points) -> EyeFrame:
     x = ring[0] - ring[EYE_SIDES // 2]
     z, x = z / np.linalg.norm(z), x / np.linalg.norm(x)
     radius = float(np.linalg.norm(pupil - back)) / float(eyeball().points[0, 2] + 1)
-    return EyeFrame(centre=back + radius * z, axes=np.stack([x, np.cross(z, x), z]), radius_m=radius)
+    return EyeFrame(centre=back + radius * z, axes=np.stack([x, cross(z, x), z]), radius_m=radius)
 
 
 @cache
@@ -234,7 +234,7 @@ def wet_points(lids: Float[np.ndarray, "2 2 M 3"], frames: tuple[EyeFrame, EyeFr
     for (upper, lower), frame in zip(lids, frames, strict=True):
         outward = unit(lower - frame.centre)
         along = unit(np.gradient(lower, axis=0))
-        up = unit(np.cross(along, outward))
+        up = unit(cross(along, outward))
         up *= np.sign((up * (upper - lower).mean(axis=0)).sum(axis=1, keepdims=True))
         # It fills the gap between the lid and the ball.
         gap_m = np.clip(np.linalg.norm(lower - frame.centre, axis=1, keepdims=True) - frame.radius_m, 0, MAX_GAP_M)

@@ -70,6 +70,8 @@ class DetailSettings:
     """Of the eyes' maps, once around the pupil."""
     tooth_points: int
     """Around each tooth."""
+    gum_points: int = 14
+    """Around the gums."""
 
 
 DETAIL: Mapping[Detail, DetailSettings] = {
@@ -81,7 +83,8 @@ DETAIL: Mapping[Detail, DetailSettings] = {
         beard_strands=1_500,
         prop_step_m=0.0045,
         eye_columns=64,
-        tooth_points=10,
+        tooth_points=8,
+        gum_points=8,
     ),
     "fine": DetailSettings(
         level=1,
@@ -292,7 +295,7 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
     # What the shirt always covers needs no drawing.
     shown = template[mesh.faces][:, :, 1].max(axis=1) > LOWEST_SHOWN_M
     skin_faces, skin_uv = mesh.faces[shown], mesh.uv[shown]
-    rows = teeth_row(face, "upper", detail.tooth_points), teeth_row(face, "lower", detail.tooth_points)
+    upper, lower = (teeth_row(face, jaw, detail.tooth_points, detail.gum_points) for jaw in JAWS)
     body_skin = mesh.matrix @ body_points
     cloth = shirt_on(body_points, body_skin, mesh.faces)
     occluders = occluders_on(props, body, body_points, body_skin, skin_faces, template, cloth, detail.prop_step_m)
@@ -310,11 +313,11 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
         eye=eyeball(),
         eye_maps=paint_eyes(face, detail.eye_columns),
         lids=find_lids(points, mesh.matrix @ points, skin_faces),
-        jaws=rows,
-        teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in rows]),
-        teeth_rgb=np.concatenate([row.teeth_rgb for row in rows]),
-        gum_rgb=np.concatenate([row.gum_rgb for row in rows]),
-        gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in rows]),
+        jaws=(upper, lower),
+        teeth=joined([Mesh(points=row.teeth, faces=row.teeth_faces) for row in (upper, lower)]),
+        teeth_rgb=np.concatenate([row.teeth_rgb for row in (upper, lower)]),
+        gum_rgb=np.concatenate([row.gum_rgb for row in (upper, lower)]),
+        gum=joined([Mesh(points=row.gum, faces=row.gum_faces) for row in (upper, lower)]),
         cloth=cloth,
         glasses=glasses_on(body.glasses, body_points),
         lenses=lenses_on(body.glasses, body_points),

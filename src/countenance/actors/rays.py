@@ -13,7 +13,7 @@ from countenance.actors.figure import LASH_RGB, Figure, Posed
 from countenance.actors.glasses import Lenses
 from countenance.actors.scene import Camera
 from countenance.actors.strands import ShortHair, Strands
-from countenance.actors.surface import between_corners, corner_rows, embree_scene, normals, triangles_of, unit
+from countenance.actors.surface import between_corners, corner_rows, cross, embree_scene, normals, triangles_of, unit
 from countenance.vision.parts import Part
 
 TURNED = 0.7
@@ -368,11 +368,12 @@ def cast(
     rows = np.flatnonzero((hit["primID"] >= 0) & ~is_hair)
     rows = rows[np.isin(triangles.parts[hit["primID"][rows]], (Part.SKIN, Part.EYE, Part.MOUTH))]
     if len(rows):
-        short = triangles.strands.run(origin[rows], rays[rows], output=1)
+        short = triangles.strands.run(origin.take(rows, axis=0), rays.take(rows, axis=0), output=1)
         in_front = (short["primID"] >= 0) & (short["tfar"] < distance[rows])
         rows, near = rows[in_front], short["tfar"][in_front] + np.float32(3e-5)
         strand[rows] = short["primID"][in_front] + triangles.num_solid
-        second = triangles.strands.run(origin[rows] + near[:, None] * rays[rows], rays[rows].copy(), output=1)
+        way = rays.take(rows, axis=0)
+        second = triangles.strands.run(origin.take(rows, axis=0) + near[:, None] * way, way, output=1)
         in_front = (second["primID"] >= 0) & (second["tfar"] + near < distance[rows])
         next_strand[rows[in_front]] = second["primID"][in_front] + triangles.num_solid
     lens = None
@@ -438,7 +439,7 @@ def _bands(
     turned = unit(rng.normal(size=(number, 1, 3)))
     if facing is not None:
         turned = facing + TURNED * turned
-    side = unit(np.cross(along, turned))
+    side = unit(cross(along, turned))
     width = radius_m * np.linspace(1, 0.5, length)[None, :] if isinstance(radius_m, float) else radius_m
     points = np.stack([strands + width[..., None] * side, strands - width[..., None] * side], axis=2).reshape(-1, 3)
     return points.astype(np.float32), np.repeat(along.reshape(-1, 3), 2, axis=0).astype(np.float32)

@@ -1,6 +1,7 @@
 """Where a performance is seen: light, camera and background of each shot."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -66,11 +67,7 @@ class Camera:
     @property
     def rotation(self) -> Float[np.ndarray, "3 3"]:
         """World to camera: x right, y down, z along the view."""
-        azimuth, elevation = np.radians([self.azimuth_deg, self.elevation_deg])
-        back = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
-        right = np.cross([0, 1, 0], back)
-        right /= np.linalg.norm(right)
-        return np.stack([right, -np.cross(back, right), -back])
+        return _rotation(self.azimuth_deg, self.elevation_deg)
 
     @property
     def look_at(self) -> Float[np.ndarray, " 3"]:
@@ -119,3 +116,14 @@ class Scene:
                 return shot
             frame -= shot.num_frames
         raise IndexError(frame)
+
+
+@lru_cache(maxsize=64)
+def _rotation(azimuth_deg: float, elevation_deg: float) -> Float[np.ndarray, "3 3"]:
+    azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
+    back = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    right = np.cross([0, 1, 0], back)
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, -np.cross(back, right), -back])
+    rotation.flags.writeable = False
+    return rotation

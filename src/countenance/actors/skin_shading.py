@@ -59,7 +59,7 @@ def add_skin(
             bend[within] += drawn[:, 1:]
     surface.albedo[at], surface.roughness[at] = albedo, seen[:, 3]
     surface.scatter[at], surface.shine[at] = SCATTER_RGB, SHINE
-    bent = surface.normal[at] + bend @ posed.head_matrix[:3, :3].T.astype(np.float32)
+    bent = surface.normal.take(at, axis=0) + bend @ posed.head_matrix[:3, :3].T.astype(np.float32)
     surface.bent[at] = unit(bent)
     surface.openness[at] = spread(look.openness[:, None], triangles.triangles, hits, rows)[:, 0]
 

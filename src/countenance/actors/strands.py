@@ -9,7 +9,7 @@ from countenance.actors.actor import Actor, BeardKind, Colour
 from countenance.actors.colour import to_light
 from countenance.actors.noise import noise
 from countenance.actors.skin import BROW_BEGINS_M, BROW_LENGTH_M, beard_places, brow_line
-from countenance.actors.surface import Roots, scatter, seen_from_front, unit
+from countenance.actors.surface import Roots, cross, scatter, seen_from_front, unit
 
 NUM_LASH_POINTS = 5
 """From root to tip."""
@@ -86,7 +86,7 @@ class ShortHair:
         root, out = self.roots.on(points), unit(self.roots.on(point_normals))
         along = self.direction @ turn.T
         along = unit(along - (along * out).sum(axis=1, keepdims=True) * out)
-        across = np.cross(out, along)
+        across = cross(out, along)
         t = np.linspace(0, 1, self.num_points)[None, :]
         curl = self.wave[:, :1] * np.sin(self.wave[:, 1:] + 2 * np.pi * t) * t
         rise = self.lift[:, None] * (t - 0.45 * t**2) + 0.7 * np.abs(curl)
@@ -221,7 +221,7 @@ class Lashes:
         margins = lids.reshape(4, -1, 3)
         outward = unit(margins - np.repeat(centres, 2, axis=0)[:, None])
         along = unit(np.gradient(margins, axis=1))
-        away = unit(np.cross(along, outward))
+        away = unit(cross(along, outward))
         apart = (lids - lids[:, ::-1]).mean(axis=2).reshape(4, 3)
         away *= np.sign((away * apart[:, None]).sum(axis=2, keepdims=True))
 

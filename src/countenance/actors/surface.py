@@ -39,9 +39,16 @@ def dot(one: Float[np.ndarray, "N 3"], other: Float[np.ndarray, "N 3"]) -> Float
     return np.asarray(np.einsum("nk,nk->n", one, other))
 
 
+def cross(one: Float[np.ndarray, "... 3"], other: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
+    """As NumPy's, in a fraction of the time."""
+    (a, b, c), (x, y, z) = (np.moveaxis(vectors, -1, 0) for vectors in (one, other))
+    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=-1)
+
+
 def normals(points: Points, faces: Quads) -> Points:
     """Unit normals of the points: the mean of the faces', weighted by area."""
-    across = np.cross(points[faces[:, 2]] - points[faces[:, 0]], points[faces[:, 3]] - points[faces[:, 1]])
+    first, second, third, fourth = (points.take(faces[:, number], axis=0) for number in range(4))
+    across = cross(third - first, fourth - second)
     total = np.zeros_like(points)
     for axis in range(3):
         total[:, axis] = np.bincount(faces.ravel(), weights=np.repeat(across[:, axis], 4), minlength=len(points))

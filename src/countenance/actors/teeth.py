@@ -27,7 +27,8 @@ EDGE_M = {"upper": 0.6580, "lower": 0.6600}
 RISE_M = 0.010
 """How much higher than its middle a row ends."""
 CANINE = 2
-GUM_ALONG, GUM_AROUND = 112, 14
+GUM_RATIO = 8
+"""Points along the gums for each around them."""
 PAPILLA_M = 0.0013
 """How far gums reach between teeth beyond where they end on them."""
 GUM_RGB, DARK_GUM_RGB, TONGUE_RGB = (0.68, 0.40, 0.38), (0.42, 0.25, 0.24), (0.66, 0.38, 0.36)
@@ -48,8 +49,8 @@ class Row:
     gum_rgb: Float32[np.ndarray, "G 3"]
 
 
-def teeth_row(actor: Actor, jaw: Jaw, around: int) -> Row:
-    """The row of an actor's jaw, in the template's place; `around` points go around each tooth."""
+def teeth_row(actor: Actor, jaw: Jaw, around: int, gum_around: int) -> Row:
+    """The row of an actor's jaw, in the template's place, with so many points around each tooth and the gum."""
     head, upper, teeth = load_head(), jaw == "upper", actor.teeth
     rng = np.random.default_rng([teeth.seed, 27, JAWS.index(jaw)])
     helper = head.points[head.parts["teeth_upper" if upper else "teeth_lower"]]
@@ -71,7 +72,7 @@ def teeth_row(actor: Actor, jaw: Jaw, around: int) -> Row:
 
     points: list[Float[np.ndarray, "N 3"]] = []
     colours: list[Float32[np.ndarray, "N 3"]] = []
-    faces, along_tooth = [], max(around * 2 // 3, 8)
+    faces, along_tooth = [], max(around * 2 // 3, 6)
     tube = _tube_faces(along_tooth, around)
     for number, (width, height) in enumerate(zip(widths, HEIGHTS_M[jaw], strict=True)):
         for side in (1, -1):
@@ -106,13 +107,13 @@ def teeth_row(actor: Actor, jaw: Jaw, around: int) -> Row:
             faces.append(tube[:, ::-side] + sum(map(len, points)))
             points.append(placed)
             colours.append(_tooth_colour(actor, rng, toward_edge, shape, width, number))
-    gum, gum_rgb = _gum(actor, upper=upper, edge=edge, reach=reach, borders=borders, at=at, rng=rng)
+    gum, gum_rgb = _gum(actor, gum_around, upper=upper, edge=edge, reach=reach, borders=borders, at=at, rng=rng)
     return Row(
         teeth=np.concatenate(points),
         teeth_faces=np.concatenate(faces),
         teeth_rgb=np.concatenate(colours),
         gum=gum,
-        gum_faces=_tube_faces(GUM_ALONG, GUM_AROUND),
+        gum_faces=_tube_faces(GUM_RATIO * gum_around, gum_around),
         gum_rgb=gum_rgb,
     )
 
@@ -180,6 +181,7 @@ def _tooth_colour(
 
 def _gum(
     actor: Actor,
+    around: int,
     *,
     upper: bool,
     edge: float,
@@ -192,10 +194,10 @@ def _gum(
     teeth = actor.teeth
     tint = to_light(np.array(GUM_RGB)) * (1 - teeth.gum_depth) + to_light(np.array(DARK_GUM_RGB)) * teeth.gum_depth
     base = edge + (0.0138 if upper else -0.0128)
-    circle = np.linspace(0, 2 * np.pi, GUM_AROUND + 1)[:-1]
+    circle = np.linspace(0, 2 * np.pi, around + 1)[:-1]
     toward = np.clip(-np.sin(circle) if upper else np.sin(circle), 0, 1)
     rings, colours, start = [], [], rng.random()
-    for distance in np.linspace(-reach[-1], reach[-1], GUM_ALONG) * 0.99:
+    for distance in np.linspace(-reach[-1], reach[-1], GUM_RATIO * around) * 0.99:
         here, along = at(abs(distance))
         outward = np.array([along[1], -along[0]])
         outward = -outward if outward[1] < 0 else outward
@@ -215,7 +217,7 @@ def _gum(
             )
         )
         place = (start + 0.5 * distance / reach[-1]) % 1
-        detail = _sampled(_material()["gum"], 1 - toward**0.7, np.full(GUM_AROUND, min(place, 1 - place) * 2))
+        detail = _sampled(_material()["gum"], 1 - toward**0.7, np.full(around, min(place, 1 - place) * 2))
         rim = 1 - np.array([0.05, 0.25, 0.25]) * np.clip(toward - 0.7, 0, 1)[:, None]
         colours.append(tint * detail * rim)
     return np.concatenate(rings), np.concatenate(colours).astype(np.float32).clip(0, 1)
