@@ -10,13 +10,16 @@ import torch
 
 from countenance.actors.triples_files import Frames, Motion, References, Triple, write_references, write_triple
 from countenance.actors.triples_plan import FRAMES, TriplesSpec, plan_triples
+from countenance.media.probe import probe
+from countenance.media.reader import read_frames
 from countenance.vision.align import canonical_mesh
 from countenance.vision.networks import TfliteNet, weights_folder
+from tests.faces.test_portrait import PORTRAIT
 from tools.mesh import train
 from tools.mesh.attention import REGIONS, WINDOW, FileNet, cut_out, window_of
 from tools.mesh.dataset import Files, bent_crop
 from tools.mesh.degrade import degrade
-from tools.mesh.measure import in_both_mirrors
+from tools.mesh.measure import against, finder, in_both_mirrors, move_portrait, on_portrait
 from tools.mesh.network import GraphNet, between, cut_model, read_model
 from tools.mesh.train import Chunk, MeshNet, Mirror, Run, aim, learn, mirrored_numbers, write
 
@@ -288,3 +291,26 @@ def test_a_mean_over_a_crop_and_its_mirror_image_is_the_same_in_a_mirror(crop: n
     straight, flipped = both(crop)[0], both(np.ascontiguousarray(crop[:, :, ::-1]))[0]
     np.testing.assert_allclose(flipped[partner][:, 1:], straight[:, 1:], atol=1e-3)
     np.testing.assert_allclose(191 - flipped[partner][:, 0], straight[:, 0], atol=1e-3)
+
+
+def test_the_marks_move_with_the_portrait_and_a_worse_net_is_seen_to_be_worse() -> None:
+    (frame,) = read_frames(probe(PORTRAIT))
+    ways, net = move_portrait(frame.rgb, 4), TfliteNet("face_landmark")
+
+    def three_px_lower(crop: np.ndarray) -> list[np.ndarray]:
+        points, logit = (each.copy() for each in net(crop))
+        return [points.reshape(468, 3) + np.array([0, 3, 0], np.float32), logit]
+
+    rows, errors = on_portrait(finder(net), frame.rgb, ways)
+    _, worse = on_portrait(finder(three_px_lower), frame.rgb, ways)
+    marks = errors["portrait, moved, marks by hand"]
+    np.testing.assert_allclose(marks, rows["portrait, marks by hand"], atol=1)
+    assert errors["portrait, moved, against its mirror image"].max() < 3
+    assert errors["portrait, moved, from itself"].max() < errors["portrait, moved and badly filmed, from itself"].max()
+    assert (worse["portrait, moved, marks by hand"] > marks + 1).all()
+
+
+def test_a_difference_comes_with_its_interval() -> None:
+    product = np.array([1.0, 2.0, 3.0, 6.0])
+    assert against(product, product + 0.5) == "3.50, 3.00; +0.50 ± 0.00"
+    assert against(product, product + np.array([-1, 1, -1, 1])) == "3.00, 2.50; +0.00 ± 1.13"

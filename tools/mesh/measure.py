@@ -204,56 +204,97 @@ def less_bias(faces: list[Judged]) -> float:
     return float(np.mean(errors))
 
 
-def on_portrait(mesh: FaceMesh, num_ways: int = 40) -> dict[str, float]:
-    """Rows of the table: the one real face; there only hand-made marks and agreement with itself can be measured."""
-    (frame,) = read_frames(probe(PORTRAIT))
-    marked, outline = MARKED_XY, OUTLINE_XY
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Way:
+    """The portrait, moved."""
+
+    turn: Float32[np.ndarray, "2 3"]
+    """From the portrait to where it was moved."""
+    scale: float
+    clean: UInt8[np.ndarray, "S S 3"]
+    filmed: UInt8[np.ndarray, "S S 3"]
+    """The same in another light and badly filmed."""
+
+
+def move_portrait(rgb: UInt8[np.ndarray, "S S 3"], number: int) -> list[Way]:
+    """The portrait turned, scaled and shifted at random, always in the same ways."""
+    ways = []
+    for way in range(number):
+        rng = np.random.default_rng([SEED, way])
+        size = len(rgb)
+        turn = cv2.getRotationMatrix2D((226, 130), float(rng.normal(0, 6)), float(np.exp(rng.normal(0, 0.25))))
+        turn = np.column_stack([turn[:, :2], turn[:, 2] + rng.normal(0, 3, 2)]).astype(np.float32)
+        clean = np.asarray(cv2.warpAffine(rgb, turn, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        scale = float(np.sqrt(abs(np.linalg.det(turn[:, :2]))))
+        filmed = as_filmed(in_another_light(clean, rng), rng)
+        ways.append(Way(turn=turn, scale=scale, clean=clean, filmed=filmed))
+    return ways
+
+
+Ways = Float[np.ndarray, " W"]
+
+
+def on_portrait(
+    mesh: FaceMesh, rgb: UInt8[np.ndarray, "S S 3"], ways: Sequence[Way]
+) -> tuple[dict[str, float], dict[str, Ways]]:
+    """Rows of the table, and errors in each way; the one real face.
+
+    Only hand-made marks and agreement with itself can be measured there.
+    """
+    marked, outline = MARKED_XY, np.array(OUTLINE_XY, np.float32)
     marked_xy = np.array(list(marked.values()), np.float32)
     wide = float(np.linalg.norm(marked_xy[0] - marked_xy[3]))
-    start = FaceMesh().settle(frame.rgb, np.concatenate([marked_xy[[0, 3]], marked_xy[[4, 5]], marked_xy[:4]]))
-    found = settled(mesh, frame.rgb, start.landmarks_xyz).landmarks_xyz
-    rows = {
-        "portrait, marks by hand": _off(found[list(marked)], marked_xy, wide).mean(),
-        "portrait, worst mark": _off(found[list(marked)], marked_xy, wide).max(),
-        "portrait, jaw to the outline": float(
-            np.mean(
-                [
-                    abs(cv2.pointPolygonTest(np.array(outline, np.float32), tuple(map(float, point)), True))
-                    for point in found[list(JAW), :2]
-                ]
-            )
-            / wide
-            * 100
-        ),
-        "portrait, misfit × 100": misfit(found) * 100,
-    }
-    eyes = EyeFinder()(frame.rgb, start.landmarks_xyz, head_pose(start.landmarks_xyz).roll_deg)
+    start = FaceMesh().settle(rgb, np.concatenate([marked_xy[[0, 3]], marked_xy[[4, 5]], marked_xy[:4]])).landmarks_xyz
+    found = settled(mesh, rgb, start).landmarks_xyz
+    eyes = EyeFinder()(rgb, start, head_pose(start).roll_deg)
     middles = np.stack([found[list(corners), :2].mean(axis=0) for corners in EYE_CORNERS])
-    rows["portrait, eyes against the iris net"] = _off(middles, np.stack([eye.middle_xy for eye in eyes]), wide).mean()
-    width = frame.rgb.shape[1]
-    partner = mirrored_numbers()
-    flipped = start.landmarks_xyz[partner] * np.array([-1, 1, 1], np.float32) + np.array([width - 1, 0, 0], np.float32)
-    back = settled(mesh, np.ascontiguousarray(frame.rgb[:, ::-1]), flipped).landmarks_xyz[partner]
-    back[:, 0] = width - 1 - back[:, 0]
-    rows["portrait, against its mirror image"] = _off(back, found[:, :2], wide).mean()
-    spread, moves = [], []
-    for way in range(num_ways):
-        rng = np.random.default_rng([SEED, way])
-        size = len(frame.rgb)
-        turn = cv2.getRotationMatrix2D((226, 130), float(rng.normal(0, 6)), float(np.exp(rng.normal(0, 0.25))))
-        turn = np.column_stack([turn[:, :2], turn[:, 2] + rng.normal(0, 3, 2)])
-        rgb = np.asarray(cv2.warpAffine(frame.rgb, turn, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-        matrix = turn.astype(np.float32)
-        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-        moved = np.column_stack([transform_points(matrix, start.landmarks_xyz[:, :2]), start.landmarks_xyz[:, 2]])
-        face = settled(mesh, as_filmed(in_another_light(rgb, rng), rng), moved.astype(np.float32))
-        there = face.landmarks_xyz[:, :2]
-        spread.append(_off(there, transform_points(matrix, found[:, :2]), wide * scale).mean())
-        moves.append(_off(there[list(marked)], transform_points(matrix, marked_xy), wide * scale).mean())
-    rows["portrait, turned, scaled and badly filmed: from itself"] = float(np.mean(spread))
-    rows["portrait, turned, scaled and badly filmed: from the marks"] = float(np.mean(moves))
-    rows["portrait, turned, scaled and badly filmed: from the marks, median"] = float(np.median(moves))
-    return rows
+    rows = {
+        "portrait, marks by hand": float(_off(found[list(marked)], marked_xy, wide).mean()),
+        "portrait, worst mark": float(_off(found[list(marked)], marked_xy, wide).max()),
+        "portrait, jaw to the outline": _jaw_off(found, outline, wide),
+        "portrait, misfit × 100": misfit(found) * 100,
+        "portrait, eyes against the iris net": float(
+            _off(middles, np.stack([eye.middle_xy for eye in eyes]), wide).mean()
+        ),
+        "portrait, against its mirror image": _mirror_off(mesh, rgb, start, found, wide),
+    }
+    errors: dict[str, list[float]] = {}
+    for way in ways:
+        moved = np.column_stack([transform_points(way.turn, start[:, :2]), start[:, 2]]).astype(np.float32)
+        wide_there, marks_there = wide * way.scale, transform_points(way.turn, marked_xy)
+        for kind, picture in (("moved", way.clean), ("moved and badly filmed", way.filmed)):
+            there = settled(mesh, picture, moved).landmarks_xyz
+            from_marks = _off(there[list(marked)], marks_there, wide_there)
+            for name, error in {
+                "marks by hand": float(from_marks.mean()),
+                "worst mark": float(from_marks.max()),
+                "jaw to the outline": _jaw_off(there, transform_points(way.turn, outline), wide_there),
+                "against its mirror image": _mirror_off(mesh, picture, moved, there, wide_there),
+                "from itself": float(_off(there, transform_points(way.turn, found[:, :2]), wide_there).mean()),
+            }.items():
+                errors.setdefault(f"portrait, {kind}, {name}", []).append(error)
+    return rows, {name: np.array(each) for name, each in errors.items()}
+
+
+def _jaw_off(found: Points, outline_xy: Float32[np.ndarray, "N 2"], wide: float) -> float:
+    """Mean distance of the jaw's points from an outline."""
+    apart = [abs(cv2.pointPolygonTest(outline_xy, (float(x), float(y)), True)) for x, y in found[list(JAW), :2]]
+    return float(np.mean(apart) / wide * 100)
+
+
+def _mirror_off(mesh: FaceMesh, rgb: UInt8[np.ndarray, "H W 3"], start: Points, found: Points, wide: float) -> float:
+    """Mean distance between what is found in a picture and in its mirror image."""
+    partner, width = mirrored_numbers(), rgb.shape[1]
+    flip, shift = np.array([-1, 1, 1], np.float32), np.array([width - 1, 0, 0], np.float32)
+    back = settled(mesh, np.ascontiguousarray(rgb[:, ::-1]), start[partner] * flip + shift).landmarks_xyz
+    return float(_off(back[partner] * flip + shift, found, wide).mean())
+
+
+def against(product: Ways, other: Ways) -> str:
+    """Mean and median of a net's errors, and the mean difference from the product's with its 95% interval."""
+    apart = other - product
+    interval = 1.96 * apart.std(ddof=1) / np.sqrt(len(apart))
+    return f"{other.mean():.2f}, {np.median(other):.2f}; {apart.mean():+.2f} ± {interval:.2f}"
 
 
 def _off(one: np.ndarray, other: np.ndarray, wide: float) -> np.ndarray:
@@ -268,8 +309,9 @@ def measure(
     candidates: Sequence[tuple[str, float]],
     *,
     both_mirrors: bool,
+    num_ways: int,
 ) -> None:
-    """Print the table: the product's mesh, the attention mesh as it came, and candidates, each a run and its share."""
+    """Print the tables: the product's mesh, the attention mesh as it came, and candidates, each a run and its share."""
 
     def opened(path: Path, kind: str) -> Net:
         return FileNet(path) if kind == "plain" else AttentionMesh(path, folder)
@@ -285,14 +327,21 @@ def measure(
             nets[f"{name}, {share:g}"] = opened(path, name.partition(":")[0])
     if both_mirrors:
         nets = {name: in_both_mirrors(net) for name, net in nets.items()}
-    views, columns = read_views(folder, seeds), {}
+    (portrait,) = read_frames(probe(PORTRAIT))
+    views, ways = read_views(folder, seeds), move_portrait(portrait.rgb, num_ways)
+    columns, moved = {}, {}
     for name, net in nets.items():
         mesh = finder(net)
-        columns[name] = {**on_portrait(mesh), **table(judge(mesh, views))}
+        rows, moved[name] = on_portrait(mesh, portrait.rgb, ways)
+        columns[name] = {**rows, **table(judge(mesh, views))}
         print(name, file=sys.stderr, flush=True)
     print("| % of the eyes' outer distance | " + " | ".join(columns) + " |\n| --- " + "| --- " * len(columns) + "|")
     for row in columns["product"]:
         print(f"| {row} | " + " | ".join(f"{column[row]:.2f}" for column in columns.values()) + " |")
+    print(f"\n| {num_ways} ways: mean, median; difference from the product | " + " | ".join(moved) + " |")
+    print("| --- " * (len(moved) + 1) + "|")
+    for row, product_errors in moved["product"].items():
+        print(f"| {row} | " + " | ".join(against(product_errors, errors[row]) for errors in moved.values()) + " |")
 
 
 def main() -> None:
@@ -305,6 +354,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="+", help="of those that were trained; otherwise all")
     parser.add_argument("--share", type=float, nargs="+", default=(0.5, 1.0), help="of the trained weights")
     parser.add_argument("--both-mirrors", action="store_true", help="each net's mean over a crop and its mirror image")
+    parser.add_argument("--ways", type=int, default=160, help="in which the portrait is moved and badly filmed")
     options = parser.parse_args()
     names = options.runs or ([] if options.trained is None else list(torch.load(options.trained)))
     measure(
@@ -314,6 +364,7 @@ def main() -> None:
         options.trained,
         list(product(names, options.share)),
         both_mirrors=options.both_mirrors,
+        num_ways=options.ways,
     )
 
 
