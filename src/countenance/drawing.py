@@ -36,6 +36,9 @@ class DrawnFace:
     """0–1, in even light."""
     mask: Float32[np.ndarray, "S S"]
     """0–1: what of the crop is to be replaced."""
+    finished: bool = False
+    """Whether colours and mask are already as they should be in the plate's even light: the composite then matches no
+    colours and leaves the mask's border where it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -6,7 +6,9 @@ from dataclasses import asdict, replace
 from itertools import islice
 
 import numpy as np
+import torch
 from jaxtyping import Float32, UInt8
+from torch import Tensor
 
 from countenance.demo import data_folder
 from countenance.faces.store import StoredFace, stored_faces
@@ -119,3 +121,12 @@ def picture_of(
     pose = head_pose(landmarks_xyz)
     hull_xy = transform_points(frame_to_crop(pose, CROP_SIZE), landmarks_xyz[:, :2])
     return cut(frame.rgb, pose, CROP_SIZE), face_mask(hull_xy, (CROP_SIZE, CROP_SIZE))
+
+
+def placed_head(yaw_deg: float, unit_px: float, size: int) -> Tensor:
+    """The canonical head, turned, in the middle of an image: [1 468 3] in its pixels."""
+    turn = np.deg2rad(yaw_deg)
+    c, s = np.cos(turn), np.sin(turn)
+    rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    points = canonical_mesh() @ rotation.T * unit_px + np.array([(size - 1) / 2, (size - 1) / 2, 0])
+    return torch.from_numpy(points.astype(np.float32))[None]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
@@ -20,17 +19,16 @@ from countenance.actors.triples_files import (
     rendered_takes,
 )
 from countenance.actors.triples_plan import FRAMES
+from countenance.model.guided.inputs import evenness, features, sample
+from countenance.model.guided.mesh import head_fit, without_pose
 from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
-from tools.base.mesh import EXPRESSIVE, head_fit, without_pose
 
 FindPoints = Callable[[Float[Tensor, "B 3 192 192"]], Float[Tensor, "B 468 3"]]
 """The mesh net on crops 0–1: points in the crop's pixels."""
 FITS = 2
 """How often the mesh is fitted: the first square comes from known points, jittered as a detector's."""
 JITTER = 0.06
-POSE_UNIT, EXPRESSION_UNIT = 12.0, 0.04
 READERS = 3
-LEAST_SPREAD = 0.03
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -142,7 +140,7 @@ class Reader:
             "scale_axis": torch.cat([pose.scale[:, None], axis], dim=1),
             "feature": features(found, without_pose(neutral, head_fit(neutral))[0]),
             "neutral": neutral.expand(len(pixels), -1, -1),
-            "even": evenness(pixels, face),
+            "even": evenness(pixels.float() / 255, face.float() / 255),
             "person": number,
             "take": torch.full_like(number, take),
             "is_reference": torch.full_like(number, int(is_reference)).bool(),
@@ -173,33 +171,3 @@ class Reader:
             flat = (in_crop[..., :2] - (INPUT_SIZE - 1) / 2) @ (axes * scale[:, None, None]).transpose(1, 2)
             points = torch.cat([flat + middle[:, None], in_crop[..., 2:] * scale[:, None, None]], dim=2)
         return points
-
-
-def sample(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
-    """Images at some places, in pixels; outside, the edge is repeated."""
-    height, width = images.shape[2:]
-    size = torch.tensor([width, height], device=images.device)
-    return F.grid_sample(images, (2 * where_xy + 1) / size - 1, align_corners=False, padding_mode="border")
-
-
-def features(found: Float[Tensor, "N 468 3"], neutral: Float[Tensor, "468 3"]) -> Float[Tensor, "N F"]:
-    """Pose in units of twelve degrees, and expression."""
-    pose = head_fit(found)
-    ahead = -pose.rotation[:, :, 2]
-    yaw = torch.rad2deg(torch.atan2(ahead[:, 0], -ahead[:, 2]))
-    pitch = torch.rad2deg(torch.asin(ahead[:, 1].clamp(-1, 1)))
-    expression = (without_pose(found, pose) - neutral)[:, list(EXPRESSIVE)].flatten(1)
-    return torch.cat(
-        [torch.stack([yaw, pitch], dim=1) / POSE_UNIT, expression / EXPRESSION_UNIT / len(EXPRESSIVE) ** 0.5], dim=1
-    )
-
-
-def evenness(rgb: UInt8[Tensor, "N 3 H W"], face: UInt8[Tensor, "N H W"]) -> Float[Tensor, "N 4"]:
-    """Mean colour of the face and standard deviation of its brightness, 0–1."""
-    weight = face.float()[:, None] / 255
-    weight = weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(1)
-    pixels = rgb.float() / 255
-    mean = (pixels * weight).sum(dim=(2, 3))
-    grey = pixels.mean(dim=1, keepdim=True)
-    spread = ((grey - mean.mean(dim=1)[:, None, None, None]).square() * weight).sum(dim=(1, 2, 3)).sqrt()
-    return torch.cat([mean, spread.clamp_min(LEAST_SPREAD)[:, None]], dim=1)

@@ -7,48 +7,51 @@ known exactly when a production is made, so here it is wrong by a part of what s
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from countenance.vision.align import CROP_CENTRE, CROP_SIDE
-from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE
-from tools.base.corpus import Corpus, sample
-from tools.base.mesh import (
+from countenance.model.guided.inputs import (
+    ATLAS_FACES,
+    Given,
+    View,
+    channels,
+    draw_atlas,
+    draw_moved,
+    draw_reference,
+    evened,
+    fused,
+    sample,
+    spread_out,
+)
+from countenance.model.guided.mesh import (
     ATLAS_SIZE,
     EYES_AND_LIPS,
     NUM_EXTENDED,
     NUM_POINTS,
     Pose,
     Raster,
-    atlas_points,
     extended,
     facing,
     head_fit,
-    places,
     rasterise,
-    spread,
     without_pose,
 )
-from tools.base.network import ALIGNED, CHANNELS, NUM_REFERENCES
+from countenance.model.guided.network import CHANNELS, NUM_REFERENCES
+from countenance.vision.align import CROP_CENTRE, CROP_SIDE
+from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE
+from tools.base.corpus import Corpus
 
 SIZE = 128
 
 
-EVEN_MEAN, EVEN_SPREAD = 0.5, 0.18
 NUM_NEAR = 10
 """References among which the generator's are drawn."""
-ATLAS_FACES = 24
-ROBUST = 0.12
 SHAPE_ERRORS = ((0.0, 0.2), (0.2, 0.5))
 """Of each pair two variants: how wrong the likeness's shape is, in differences between two people."""
 CROP_JITTER = 0.04
 LIGHT_SHIFT, MAX_NOISE = 0.03, 0.05
-MOVE_PX = 16.0
-RATIO_FLOOR, MAX_RATIO = 0.15, 2.5
-COARSE = 8
 RASTER_BATCH = 16
 
 
@@ -185,8 +188,6 @@ def _near(corpus: Corpus, rows: Int[Tensor, " B"]) -> Int[Tensor, "B K"]:
 def atlases(corpus: Corpus, before: Prepared | None) -> Float[Tensor, "M 4 A A"]:
     """Of every person: spread faces unrolled and fused, those that see a place best counting most."""
     device = corpus.rgb.device
-    flat = torch.from_numpy(atlas_points()).to(device)[None]
-    raster = rasterise(flat, ATLAS_SIZE)
     result = torch.zeros((int(corpus.person.max()) + 1, 4, ATLAS_SIZE, ATLAS_SIZE), device=device)
     seen = before.num_frames if before else 0
     if before is not None:
@@ -194,64 +195,13 @@ def atlases(corpus: Corpus, before: Prepared | None) -> Float[Tensor, "M 4 A A"]
     for person in sorted(set(corpus.person[seen:][corpus.is_reference[seen:]].tolist())):
         rows = torch.nonzero((corpus.person == person) & corpus.is_reference)[:, 0]
         chosen = rows[spread_out(corpus.feature[rows], ATLAS_FACES)]
-        result[person] = fused(corpus, chosen, raster)
+        result[person] = fused(
+            corpus.rgb[chosen].float() / 255,
+            corpus.face[chosen].float() / 255,
+            corpus.found[chosen],
+            corpus.even[chosen],
+        )
     return result
-
-
-def spread_out(feature: Float[Tensor, "N F"], count: int) -> Int[Tensor, " K"]:
-    """Farthest-point sampling, from the most ordinary one."""
-    chosen = [int((feature - feature.mean(dim=0)).square().sum(dim=1).argmin())]
-    nearest = (feature - feature[chosen[0]]).square().sum(dim=1)
-    while len(chosen) < min(count, len(feature)):
-        chosen.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, (feature - feature[chosen[-1]]).square().sum(dim=1))
-    return torch.tensor(chosen, device=feature.device)
-
-
-def fused(corpus: Corpus, chosen: Int[Tensor, " K"], raster: Raster) -> Float[Tensor, "4 A A"]:
-    """Some frames' faces as one atlas."""
-    many = Raster(
-        triangle=raster.triangle.expand(len(chosen), -1, -1), weights=raster.weights.expand(len(chosen), -1, -1, -1)
-    )
-    points = extended(corpus.found[chosen])
-    where = spread(many, points[..., :2])
-    pixels = evened(sample(corpus.rgb[chosen].float() / 255, where), corpus.even[chosen])
-    seen = spread(many, facing(points)[..., None])[..., 0]
-    inside = ((where > 0) & (where < corpus.rgb.shape[2] - 1)).all(dim=3)
-    visible = sample(corpus.face[chosen].float()[:, None] / 255, where)[:, 0]
-    weight = (((seen - 0.15) / 0.85).clamp(0, 1) ** 3 * inside * visible + 1e-5)[:, None]
-    mean = (pixels * weight).sum(dim=0) / weight.sum(dim=0)
-    for _ in range(2):
-        robust = weight * torch.exp(-(pixels - mean).square().sum(dim=1, keepdim=True) / (2 * ROBUST**2)) + 1e-7
-        mean = (pixels * robust).sum(dim=0) / robust.sum(dim=0)
-    return torch.cat([mean, weight.amax(dim=0).clamp(0, 1)])
-
-
-def evened(rgb: Float[Tensor, "B 3 H W"], even: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 H W"]:
-    """Colours in even light."""
-    return (rgb - even[:, :3, None, None]) * (EVEN_SPREAD / even[:, 3, None, None, None]) + EVEN_MEAN
-
-
-def uneven(rgb: Float[Tensor, "B 3 H W"], even: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 H W"]:
-    """Colours in even light back in their own."""
-    return (rgb - EVEN_MEAN) * (even[:, 3, None, None, None] / EVEN_SPREAD) + even[:, :3, None, None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
-    """What is seen at each pixel of some crops."""
-
-    raster: Raster
-    inside: Float[Tensor, "B 1 S S"]
-    """Whether the extended mesh shows."""
-    where: Float[Tensor, "B S S 2"]
-    """Place in the plate's frame."""
-    target: Float[Tensor, "B E 3"]
-    crop: Float[Tensor, "B 6"]
-
-    def drawn(self, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B C S S"]:
-        """Values of the points at each pixel, 0 beside the mesh."""
-        return spread(self.raster, values).permute(0, 3, 1, 2) * self.inside
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -317,8 +267,6 @@ def view_of(prepared: Prepared, rows: Int[Tensor, " B"], variant: Int[Tensor, " 
         raster=raster,
         inside=(raster.triangle >= 0).float()[:, None],
         where=(turned(steps, crop[:, 2:4]) + crop[:, None, :2]).reshape(size, SIZE, SIZE, 2),
-        target=prepared.target[rows, variant],
-        crop=crop,
     )
 
 
@@ -332,54 +280,33 @@ def make_batch(
 ) -> Batch:
     """The inputs of some pairs, and their ground truths."""
     given, truth = corpus.given[rows], corpus.truth[rows]
-    view = view_of(prepared, rows, variant)
+    view, target, crop = view_of(prepared, rows, variant), prepared.target[rows, variant], prepared.crop[rows, variant]
     even = augmentation.light(corpus.even[given])
     plate, moved, true = _plate(corpus, view, given, truth, even, augmentation)
-    place = view.drawn(_places(even.device).expand(len(rows), -1, -1))
-    atlas_where = place.permute(0, 2, 3, 1) * (ATLAS_SIZE - 1)
-    atlas = sample(prepared.atlas[corpus.person[truth]], atlas_where) * view.inside
-    own_atlas = sample(prepared.atlas[corpus.person[given]][:, :3], atlas_where) * view.inside
+    atlas = draw_atlas(prepared.atlas[corpus.person[truth]], view)
     chosen = augmentation.choose(prepared.near[rows]).unbind(dim=1)
-    references = [_reference(corpus, view, each, augmentation) for each in chosen]
-    difference = view.target[:, :NUM_POINTS, :2] - into_crop(corpus.found[given], view.crop)[..., :2]
-    ring = difference.new_zeros((len(rows), NUM_EXTENDED - NUM_POINTS, 2))
-    colour, own_colour = augmentation.tint(atlas[:, :3]), augmentation.tint(own_atlas)
-    maps = {
-        "plate": augmentation.noise(plate),
-        "moved": augmentation.noise(moved),
-        "ratio": torch.where(view.inside > 0, transferred(moved, colour, own_colour), moved),
-        "atlas": colour,
-        "atlas confidence": atlas[:, 3:],
-        "own atlas": own_colour,
-        **{f"reference {number + 1}": image for number, (image, _) in enumerate(references)},
-        **{f"coverage {number + 1}": cover for number, (_, cover) in enumerate(references)},
-        "place": place,
-        "move": view.drawn(torch.cat([difference, ring], dim=1)) / MOVE_PX + 0.5,
-        "inside": view.inside,
-        "coarse plate": F.interpolate(F.adaptive_avg_pool2d(plate, COARSE), size=(SIZE, SIZE), mode="bilinear"),
-    }
+    moved_px = target[:, :NUM_POINTS, :2] - into_crop(corpus.found[given], crop)[..., :2]
+    sources = Given(
+        plate=augmentation.noise(plate),
+        moved=augmentation.noise(moved),
+        atlas=torch.cat([augmentation.tint(atlas[:, :3]), atlas[:, 3:]], dim=1),
+        own_atlas=augmentation.tint(draw_atlas(prepared.atlas[corpus.person[given]][:, :3], view)),
+        references=tuple(_reference(corpus, view, each, augmentation) for each in chosen),
+    )
     faces = torch.stack([corpus.face[given], corpus.face[truth]], dim=1).float() / 255
-    known = into_crop(corpus.known[truth], view.crop)
-    aimed = view.target[:, :NUM_POINTS, :2] - known
-    off = [_off(corpus, frames, view.crop) for frames in (given, *chosen)]
+    known = into_crop(corpus.known[truth], crop)
+    aimed = target[:, :NUM_POINTS, :2] - known
+    off = [_off(corpus, frames, crop) for frames in (given, *chosen)]
     return Batch(
-        maps=torch.cat([maps[name] for name in CHANNELS], dim=1),
+        maps=channels(sources, view, moved_px),
         truth=true,
         region=sample(faces, view.where).amax(dim=1, keepdim=True),
         features=(2 * view.drawn(_important(even.device).expand(len(rows), -1, -1))).clamp(0, 1),
         even=even,
         known=known,
-        seen=(facing(view.target)[:, :NUM_POINTS] > 0.2).float(),
+        seen=(facing(target)[:, :NUM_POINTS] > 0.2).float(),
         flows=torch.stack([off[0] + aimed, aimed, *(each + aimed for each in off[1:])], dim=1),
     )
-
-
-def transferred(
-    moved: Float[Tensor, "B 3 H W"], atlas: Float[Tensor, "B 3 H W"], own_atlas: Float[Tensor, "B 3 H W"]
-) -> Float[Tensor, "B 3 H W"]:
-    """The performer's expression and light on the likeness's colours: the ratio image."""
-    factor = (atlas + RATIO_FLOOR).clamp_min(0.02) / (own_atlas + RATIO_FLOOR).clamp_min(0.02)
-    return moved * factor.clamp(1 / MAX_RATIO, MAX_RATIO)
 
 
 def _plate(
@@ -391,28 +318,19 @@ def _plate(
     augmentation: Augmentation,
 ) -> list[Float[Tensor, "B 3 S S"]]:
     """The plate, the plate moved into the target mesh, and the ground truth, in the plate's even light."""
-    frame, true_frame = corpus.rgb[given].float() / 255, corpus.rgb[truth].float() / 255
-    found = spread(view.raster, extended(corpus.found[given])[..., :2])
-    moved_where = torch.where(view.inside[:, 0, :, :, None] > 0, found, view.where)
-    images = (sample(frame, view.where), sample(frame, moved_where), sample(true_frame, view.where))
-    return augmentation.soften(*(evened(image, even) for image in images), often=0.3)
+    frame, true_frame = (evened(corpus.rgb[frames].float() / 255, even) for frames in (given, truth))
+    images = (sample(frame, view.where), draw_moved(frame, corpus.found[given], view), sample(true_frame, view.where))
+    return augmentation.soften(*images, often=0.3)
 
 
 def _reference(
     corpus: Corpus, view: View, frames: Int[Tensor, " B"], augmentation: Augmentation
 ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
     """A face drawn into the target mesh, and how well it is seen there."""
-    points = extended(corpus.found[frames])
-    where = spread(view.raster, points[..., :2])
-    image = evened(sample(corpus.rgb[frames].float() / 255, where), augmentation.light(corpus.even[frames]))
+    rgb = evened(corpus.rgb[frames].float() / 255, augmentation.light(corpus.even[frames]))
+    image, cover = draw_reference(rgb, corpus.face[frames].float() / 255, corpus.found[frames], view)
     (image,) = augmentation.soften(image, often=0.2)
-    visible = sample(corpus.face[frames].float()[:, None] / 255, where)
-    return image * view.inside, view.drawn(facing(points)[..., None]) * visible
-
-
-@cache
-def _places(device: torch.device) -> Float[Tensor, "1 E 2"]:
-    return torch.from_numpy(places().astype(np.float32)).to(device)[None]
+    return image * view.inside, cover
 
 
 @cache
@@ -437,12 +355,12 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
 
     maps = mirror(batch.maps)
     first = 0
-    for name, channels in CHANNELS.items():
+    for name, width in CHANNELS.items():
         if name in ("place", "move"):
             inside = maps[:, _channel("inside") : _channel("inside") + 1]
             across = maps[:, first : first + 1]
             maps[:, first : first + 1] = torch.where(which[:, None, None, None], (1 - across) * (inside > 0), across)
-        first += channels
+        first += width
     sign = torch.where(which, -1.0, 1.0)[:, None, None]
     known = batch.known.clone()
     known[..., 0] = torch.where(which[:, None], SIZE - 1 - known[..., 0], known[..., 0])
@@ -480,6 +398,3 @@ def chip_grid(known: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
     v = sin[:, None] * steps[..., 0] + cos[:, None] * steps[..., 1]
     where = torch.stack([u, v], dim=2) + points.mean(dim=1, keepdim=True)
     return where.reshape(-1, CHIP_SIZE, CHIP_SIZE, 2)
-
-
-assert len(ALIGNED) == 2 + NUM_REFERENCES

@@ -25,12 +25,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from countenance.actors.triples_files import MANIFEST_NAME
 from countenance.bench.judge.metrics import InnerRecogniser
+from countenance.model.guided.drawer import WEIGHTS_NAME
+from countenance.model.guided.drawing import Mixed, draw, split
+from countenance.model.guided.network import Generator
 from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
 from tools.base.corpus import Corpus, FindPoints, Reader
-from tools.base.drawing import Drawn, Judged, draw, flow_error_px, judged, split
+from tools.base.discriminator import Discriminator
 from tools.base.inputs import Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
-from tools.base.network import Discriminator, Generator
+from tools.base.judging import Judged, flow_error_px, judged
 from tools.mesh.network import GraphNet
 
 SEED = 1
@@ -39,7 +42,7 @@ DISCRIMINATOR_RATE = 4e-4
 LATE, RISE = 0.5, 0.1
 """From this part of the time on the discriminator takes part, with a weight that rises over a tenth of it."""
 MEAN_SHARE = 0.999
-WEIGHTS_NAME, STATE_NAME = "base.safetensors", "learning.pt"
+STATE_NAME = "learning.pt"
 GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
 FLOW_WEIGHT, MASK_WEIGHT = 0.15, 0.1
 TAKES_AT_ONCE = 24
@@ -76,7 +79,7 @@ def find_points(device: torch.device) -> FindPoints:
     return find
 
 
-def losses(judge: InnerRecogniser, drawn: Drawn, batch: Batch, *, bf16: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def losses(judge: InnerRecogniser, drawn: Mixed, batch: Batch, *, bf16: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """What is minimised, and its terms for the log."""
     terms = judged(judge, drawn.result, batch, bf16=bf16)
     flow = flow_error_px(drawn, batch)
@@ -196,7 +199,7 @@ def train(run: Run) -> None:
 
 def learn(
     run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, done: float
-) -> tuple[Drawn, dict[str, Tensor]]:
+) -> tuple[Mixed, dict[str, Tensor]]:
     """One step of the generator and, from `LATE` on, of the discriminator; `done`: share of the time that is over."""
     discriminator, opposed = learning.discriminator, done > LATE and run.gan_weight > 0
     drawn = draw(learning.generator, batch.maps, bf16=run.bf16)
@@ -286,7 +289,7 @@ def sharpness(result: Tensor, batch: Batch) -> Tensor:
     return made / true.clamp_min(1e-6)
 
 
-def strip(batch: Batch, drawn: Drawn) -> Tensor:
+def strip(batch: Batch, drawn: Mixed) -> Tensor:
     """Plate, moved, ratio, atlas, first reference, result, ground truth, mask side by side."""
     parts = split(batch.maps)
     given = [parts[name] for name in ("plate", "moved", "ratio", "atlas", "reference 1")]

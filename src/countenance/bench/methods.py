@@ -11,12 +11,21 @@ import torch
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.classical import ClassicalDrawer
 from countenance.bench.peers import PEERS, RESOLUTION, PeerDrawer, PeerName, PeerTraining
-from countenance.bench.production import LIKENESS, PERFORMER, PUBLISHING, kept_faces, publish_pictures, publish_swap
+from countenance.bench.production import (
+    LIKENESS,
+    PERFORMER,
+    PUBLISHING,
+    kept_faces,
+    publish_pictures,
+    publish_swap,
+    references_for,
+)
 from countenance.consent.permit import grant
 from countenance.drawing import Drawer
 from countenance.errors import UsageError
 from countenance.model.batches import draw_batch, stack_faces
 from countenance.model.config import TrainConfig
+from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.loop import train_step
 from countenance.model.state import begin
 from countenance.progress import Progress
@@ -25,8 +34,8 @@ from countenance.steps.generate import generate
 from countenance.steps.train import train
 from countenance.vision.landmarks import FaceFinder
 
-PLATE, TRUTH, CLASSICAL, OURS = "plate", "truth", "classical", "ours"
-METHODS: tuple[str, ...] = (PLATE, TRUTH, CLASSICAL, OURS, *get_args(PeerName))
+PLATE, TRUTH, CLASSICAL, BASE, OURS = "plate", "truth", "classical", "base", "ours"
+METHODS: tuple[str, ...] = (PLATE, TRUTH, CLASSICAL, BASE, OURS, *get_args(PeerName))
 """In the order of the tables."""
 SHORT_S = 600.0
 """Below this budget we train at 64 px, as in the demo; from it on at 128 px."""
@@ -94,6 +103,8 @@ def stages(method: str, job: Job) -> Iterator[Stage]:
         yield Stage(cpu_s=0.0, images=0, publish=lambda output: _publish_truth(job, output))
     elif method == CLASSICAL:
         yield _classical(job)
+    elif method == BASE:
+        yield _base(job)
     elif method == OURS:
         yield from _ours(job)
     else:
@@ -104,6 +115,13 @@ def _classical(job: Job) -> Stage:
     begun = time.process_time()
     likeness, performer = (kept_faces(job.project, role) for role in ROLES)
     drawer = ClassicalDrawer(likeness, performer, FaceFinder())
+    spent_s = time.process_time() - begun
+    return Stage(cpu_s=spent_s, images=0, publish=lambda output: _publish(job, drawer, output))
+
+
+def _base(job: Job) -> Stage:
+    begun = time.process_time()
+    drawer = GuidedDrawer(*(references_for(job.project, role) for role in ROLES))
     spent_s = time.process_time() - begun
     return Stage(cpu_s=spent_s, images=0, publish=lambda output: _publish(job, drawer, output))
 

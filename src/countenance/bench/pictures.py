@@ -30,6 +30,7 @@ LABELS = {"identity": "identity", "perceptual": "perceptual", "ssim": "SSIM", "s
 COLOURS = {
     "plate": "#777777",
     "classical": "#e0a030",
+    "base": "#8c5ad6",
     "ours": "#d62f5a",
     "faceswap-lightweight": "#3b7dd8",
     "faceswap-original": "#7fb2f0",

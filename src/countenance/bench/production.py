@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from countenance import drawing
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.judge.measure import Judge, References
 from countenance.composite.check import check_faces
@@ -34,6 +35,7 @@ from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
+from countenance.model.references import choose_references
 from countenance.progress import Progress
 from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
@@ -112,6 +114,12 @@ def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
     permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
     guard = Guard(project, permit, "train", people=ROLES)
     return guard.faces(guard.face_set(role))
+
+
+def references_for(project: Project, role: Role) -> drawing.References:
+    """The most varied faces of one of the two, with their meshes."""
+    permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
+    return choose_references(project, Guard(project, permit, "train", people=ROLES).face_set(role))
 
 
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:

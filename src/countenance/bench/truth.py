@@ -35,7 +35,7 @@ NOT_DECIDING = (
 )
 """Don't decide a result: actors and camera count by the files of a case; the rest only shows what was measured."""
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
-PLATE, UNTRAINED = "plate", ("plate", "truth", "classical")
+PLATE, UNTRAINED = "plate", ("plate", "truth", "classical", "base")
 RESULT_NAME = "result.json"
 BUDGET_S, QUICK_BUDGET_S = 60.0, 12.0
 POINTS, QUICK_POINTS = (0.25, 0.5, 1.0), (1.0,)

@@ -31,11 +31,14 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     """Shrink a mask and soften its border; it reaches zero at the crop's border, where the drawn face ends."""
     size = mask.shape[0]
     sigma = FEATHER * size
-    inner = _shrunk(mask, sigma)
-    margin = round(2 * sigma)
-    framed = np.zeros_like(inner)
-    framed[margin:-margin, margin:-margin] = inner[margin:-margin, margin:-margin]
-    return np.asarray(cv2.GaussianBlur(framed, (0, 0), sigma))
+    return framed(_shrunk(mask, sigma), round(2 * sigma), sigma)
+
+
+def framed(mask: Float32[np.ndarray, "S S"], margin_px: int, sigma_px: float) -> Float32[np.ndarray, "S S"]:
+    """The mask softened, zero towards the crop's border, where the drawn face ends."""
+    inner = np.zeros_like(mask)
+    inner[margin_px:-margin_px, margin_px:-margin_px] = mask[margin_px:-margin_px, margin_px:-margin_px]
+    return np.asarray(cv2.GaussianBlur(inner, (0, 0), sigma_px))
 
 
 def _shrunk(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.ndarray, "S S"]:

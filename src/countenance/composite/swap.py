@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.composite.blend import Patch, feathered, paste
+from countenance.composite.blend import Patch, feathered, framed, paste
 from countenance.composite.colour import (
     ColourMatch,
     apply_shift,
     in_light,
     match_colour,
+    no_shift,
     steady_shift,
 )
 from countenance.composite.front import hidden_fraction, in_front
@@ -39,6 +40,9 @@ NO_TINT = np.zeros(3, np.float32)
 COARSE_SIZE = 128
 """Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
+
+FINISHED_MARGIN_PX, FINISHED_SIGMA_PX = 3, 0.7
+"""Of a mask that comes with its own border: just enough that its pixels and the crop's edge don't show."""
 
 HiddenAt = Callable[[int, float], None]
 """Called with a frame's index and the largest fraction of a replaced face in it that something in front hides."""
@@ -184,15 +188,20 @@ def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
     cut, seen = shown.cut, 1 - shown.hidden
     plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
     mask = _resized(drawn.mask, COARSE_SIZE)
+    if drawn.finished:
+        alpha, match = framed(mask, FINISHED_MARGIN_PX, FINISHED_SIGMA_PX), no_shift(plate, mask * seen)
+    else:
+        alpha = feathered(mask)
+        match = match_colour(_resized(drawn.rgb, COARSE_SIZE), plate, mask * seen)
     return _Swap(
         track=cut.face.track,
         patch=Patch(
             rgb=drawn.rgb,
-            alpha=feathered(mask) * seen,
+            alpha=alpha * seen,
             pose=cut.pose,
         ),
         light=shown.light,
-        match=match_colour(_resized(drawn.rgb, COARSE_SIZE), plate, mask * seen),
+        match=match,
     )
 
 

@@ -1,4 +1,4 @@
-"""From maps to a face: align, mix, paste; and what the result is judged by."""
+"""What the base's results are judged by."""
 
 from dataclasses import dataclass
 
@@ -8,78 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.bench.judge.metrics import InnerRecogniser
-from tools.base.corpus import sample
-from tools.base.inputs import SIZE, Batch, chip_grid, transferred, uneven
-from tools.base.network import ALIGNED, CHANNELS, NUM_REFERENCES, SOURCES, Control, Generator
-
-TRAVELS_WITH = {
-    "moved": ("moved",),
-    "atlas": ("atlas", "atlas confidence", "own atlas"),
-    **{f"reference {n + 1}": (f"reference {n + 1}", f"coverage {n + 1}") for n in range(NUM_REFERENCES)},
-}
-"""What is sampled along each flow."""
-MASK_BIAS = 2.5
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Drawn:
-    """A batch of results in even light."""
-
-    result: Float[Tensor, "B 3 S S"]
-    """The plate with the drawn face."""
-    face: Float[Tensor, "B 3 S S"]
-    mask: Float[Tensor, "B 1 S S"]
-    flows: Float[Tensor, "B A 2 s s"]
-    control: Control
-
-
-def split(maps: Float[Tensor, "B C S S"]) -> dict[str, Tensor]:
-    """Maps by their names."""
-    return dict(zip(CHANNELS, torch.split_with_sizes(maps, list(CHANNELS.values()), dim=1), strict=True))
-
-
-def aligned(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"]) -> Float[Tensor, "B C S S"]:
-    """Sources sampled where they belong; the ratio is made of them again."""
-    parts = split(maps)
-    size = maps.shape[2]
-    line = torch.arange(size, device=maps.device, dtype=torch.float32)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    places = torch.stack([x, y], dim=2)
-    fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
-    for name, flow in zip(ALIGNED, fine.reshape(len(maps), len(ALIGNED), 2, size, size).unbind(dim=1), strict=True):
-        names = TRAVELS_WITH[name]
-        moved = sample(torch.cat([parts[each] for each in names], dim=1), places + flow.permute(0, 2, 3, 1))
-        parts.update(zip(names, torch.split_with_sizes(moved, [CHANNELS[each] for each in names], dim=1), strict=True))
-    ratio = transferred(parts["moved"], parts["atlas"], parts["own atlas"])
-    parts["ratio"] = torch.where(parts["inside"] > 0, ratio, parts["moved"])
-    return torch.cat([parts[name] for name in CHANNELS], dim=1)
-
-
-def draw(generator: Generator, maps: Float[Tensor, "B C S S"], *, bf16: bool) -> Drawn:
-    """The faces of a batch."""
-    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
-        flows = generator.flows(_seen(maps))
-    maps = aligned(maps, flows)
-    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
-        control = generator.mix(_seen(maps))
-    parts = split(maps)
-    inside, moved = parts["inside"], parts["moved"]
-    offset = control.offset.reshape(len(maps), -1, 3, *maps.shape[2:])
-    sources = []
-    for name in SOURCES:
-        source = parts[name]
-        if name == "atlas" or name.startswith("reference"):
-            number = 0 if name == "atlas" else int(name.split()[1])
-            source = (source - 0.5) * control.gain[:, number : number + 1] + 0.5 + offset[:, number]
-            source = torch.lerp(moved, source, inside)
-        sources.append(source)
-    face = (control.weights[:, :, None] * torch.stack(sources, dim=1)).sum(dim=1) + control.residual
-    mask = torch.sigmoid(control.mask_logit + MASK_BIAS * (2 * inside - 1))
-    return Drawn(result=torch.lerp(parts["plate"], face, mask), face=face, mask=mask, flows=flows, control=control)
-
-
-def _seen(maps: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
-    return (2 * maps - 1).contiguous(memory_format=torch.channels_last)
+from countenance.model.guided.drawing import Mixed
+from countenance.model.guided.inputs import sample, uneven
+from countenance.model.guided.network import ALIGNED
+from tools.base.inputs import SIZE, Batch, chip_grid
 
 
 def ssim_map(one: Float[Tensor, "B 3 S S"], other: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
@@ -151,7 +83,7 @@ def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch:
     )
 
 
-def flow_error_px(drawn: Drawn, batch: Batch) -> Float[Tensor, ""]:
+def flow_error_px(drawn: Mixed, batch: Batch) -> Float[Tensor, ""]:
     """Mean error of the flows at the points that are seen; in pixels of the crop."""
     where = (2 * batch.known + 1) / SIZE - 1
     said = F.grid_sample(drawn.flows.flatten(1, 2), where[:, :, None], align_corners=False, padding_mode="border")

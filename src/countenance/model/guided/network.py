@@ -1,4 +1,4 @@
-"""The generator that is given a likeness's pixels, and the discriminator that judges it.
+"""The generator that is given a likeness's pixels.
 
 First it aligns: for every source of pixels a coarse flow. Then it mixes: per pixel a choice among the sources, for each
 of them a coarse relighting, a residual, and how much of the pixel is face. All that is fine comes from the sources, so
@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 NUM_REFERENCES = 4
 SOURCES = ("plate", "moved", "ratio", "atlas", *(f"reference {number + 1}" for number in range(NUM_REFERENCES)))
@@ -127,20 +126,3 @@ class Generator(nn.Module):
             residual=torch.tanh(residual),
             mask_logit=mask,
         )
-
-
-class Discriminator(nn.Module):
-    """Judges every patch of a face, knowing where on the head it lies."""
-
-    def __init__(self, width: int = 48) -> None:
-        super().__init__()
-        sizes = ((3 + 2, width), (width, 2 * width), (2 * width, 4 * width))
-        self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(one, other, 4, 2, 1)) for one, other in sizes)
-        self.last = nn.Conv2d(4 * width, 1, 3, padding=1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return self.last(x), features

@@ -1,0 +1,207 @@
+"""Draws a likeness from its references and the base, without any training on it.
+
+The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of `DRAWN_SIZE`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor
+
+from countenance.drawing import DrawnFace, FaceInput, ReferenceFace, References
+from countenance.errors import ModelError
+from countenance.model.guided.drawing import aligned, control_of, enlarged, mixed
+from countenance.model.guided.inputs import (
+    ATLAS_FACES,
+    Given,
+    View,
+    channels,
+    draw_atlas,
+    draw_moved,
+    draw_reference,
+    evened,
+    evenness,
+    features,
+    fused,
+    spread_out,
+    uneven,
+)
+from countenance.model.guided.mesh import NUM_POINTS, extended, head_fit, rasterise, without_pose
+from countenance.model.guided.network import NUM_REFERENCES, Generator
+from countenance.vision.networks import weights_folder
+
+CONTROL_SIZE, DRAWN_SIZE = 128, 256
+WEIGHTS_NAME = "base.safetensors"
+BATCH = 4
+FRONTAL_DEG = 20.0
+"""A mesh is surest from the front: faces count in the neutral shape by a Gaussian of their angles of this width."""
+LEAST_TRUST = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Images:
+    """References at one size."""
+
+    rgb: Float[Tensor, "N 3 S S"]
+    """0–1."""
+    visible: Float[Tensor, "N S S"]
+    found: Float[Tensor, "N 468 3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Person:
+    """A face set, boiled down once."""
+
+    neutral: Float[Tensor, "468 3"]
+    """Mean of the found meshes without their pose, in canonical axes and units."""
+    feature: Float[Tensor, "N F"]
+    coarse: Images
+    fine: Images
+    even: Float[Tensor, "N 4"]
+    atlas: Float[Tensor, "4 A A"]
+
+
+def person_of(faces: Sequence[ReferenceFace]) -> Person:
+    """A person's shape, atlas and references.
+
+    Raises:
+        ModelError: there is no face.
+    """
+    if not faces:
+        raise ModelError("there is no face to draw from; collect and prepare footage of the person first")
+    found = torch.stack([torch.from_numpy(_centred(face.landmarks_xyz, len(face.rgb))) for face in faces])
+    turned = torch.tensor([face.yaw_pitch_deg for face in faces])
+    trust = torch.exp(-turned.square().sum(dim=1) / (2 * FRONTAL_DEG**2)) + LEAST_TRUST
+    shapes = without_pose(found, head_fit(found))
+    neutral = torch.einsum("n,npc->pc", trust / trust.sum(), shapes)
+    coarse, fine = (_images(faces, found, size) for size in (CONTROL_SIZE, DRAWN_SIZE))
+    even = evenness(coarse.rgb, coarse.visible)
+    feature = features(found, neutral)
+    chosen = spread_out(feature, ATLAS_FACES)
+    atlas = fused(fine.rgb[chosen], fine.visible[chosen], fine.found[chosen], even[chosen])
+    return Person(neutral=neutral, feature=feature, coarse=coarse, fine=fine, even=even, atlas=atlas)
+
+
+def fitted(neutral: Float[Tensor, "468 3"], onto: Float[Tensor, "468 3"]) -> Float[Tensor, "468 3"]:
+    """A shape at the place and of the size of another."""
+    middle, aim = neutral.mean(dim=0), onto.mean(dim=0)
+    scale = ((onto - aim).square().sum() / (neutral - middle).square().sum()).sqrt()
+    return (neutral - middle) * scale + aim
+
+
+class GuidedDrawer:
+    """The likeness from given pixels, as the composite takes it."""
+
+    size = DRAWN_SIZE
+    batch = BATCH
+
+    def __init__(self, likeness: References, performer: References) -> None:
+        path = weights_folder() / WEIGHTS_NAME
+        self._generator = Generator().eval()
+        self._generator.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._likeness, self._performer = person_of(likeness.faces), person_of(performer.faces)
+        self._move = fitted(self._likeness.neutral, self._performer.neutral) - self._performer.neutral
+        self.digest = _digest(path, likeness, performer)
+
+    @torch.inference_mode()
+    def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+        """One drawn face for each input."""
+        if not faces:
+            return []
+        rgb = torch.stack([torch.from_numpy(face.rgb) for face in faces]).permute(0, 3, 1, 2).float() / 255
+        mask = torch.stack([torch.from_numpy(face.mask) for face in faces])
+        found = torch.stack([torch.from_numpy(_centred(face.landmarks_xyz, self.size)) for face in faces])
+        even = evenness(rgb, mask)
+        pose = head_fit(found)
+        moved_by = pose.scale[:, None, None] * (self._move @ pose.rotation.transpose(1, 2))
+        near = torch.cdist(features(found, self._performer.neutral), self._likeness.feature)
+        chosen = near.topk(min(NUM_REFERENCES, near.shape[1]), dim=1, largest=False).indices
+        chosen = chosen[:, [min(number, chosen.shape[1] - 1) for number in range(NUM_REFERENCES)]]
+        coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
+        maps = self._maps(coarse, found, moved_by, even, chosen, self._likeness.coarse)
+        flows, control, _ = control_of(self._generator, maps, bf16=False)
+        flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
+        fine = self._maps(rgb, found, moved_by, even, chosen, self._likeness.fine)
+        drawn = mixed(aligned(fine, flows), flows, control)
+        images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+        return [
+            DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True)
+            for image, one in zip(images, drawn.mask, strict=True)
+        ]
+
+    def _maps(
+        self,
+        rgb: Float[Tensor, "B 3 S S"],
+        found: Float[Tensor, "B 468 3"],
+        moved_by: Float[Tensor, "B 468 3"],
+        even: Float[Tensor, "B 4"],
+        chosen: Tensor,
+        references: Images,
+    ) -> Float[Tensor, "B C S S"]:
+        """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
+        size = rgb.shape[2]
+        here, target = _pixels(found, size), _pixels(found + moved_by, size)
+        # The ring stays the plate's: between it and the mesh the surroundings are drawn along.
+        raster = rasterise(torch.cat([target, extended(here)[:, NUM_POINTS:]], dim=1), size)
+        line = torch.arange(size, dtype=torch.float32)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        view = View(
+            raster=raster,
+            inside=(raster.triangle >= 0).float()[:, None],
+            where=torch.stack([x, y], dim=2).expand(len(rgb), -1, -1, -1),
+        )
+        drawn = [
+            draw_reference(
+                evened(references.rgb[each], self._likeness.even[each]),
+                references.visible[each],
+                references.found[each],
+                view,
+            )
+            for each in chosen.unbind(dim=1)
+        ]
+        plate = evened(rgb, even)
+        given = Given(
+            plate=plate,
+            moved=draw_moved(plate, here, view),
+            atlas=draw_atlas(self._likeness.atlas.expand(len(rgb), -1, -1, -1), view),
+            own_atlas=draw_atlas(self._performer.atlas[:3].expand(len(rgb), -1, -1, -1), view),
+            references=tuple(drawn),
+        )
+        control_px = moved_by[..., :2] * CONTROL_SIZE
+        return channels(given, view, control_px)
+
+
+def _centred(landmarks_xyz: Float[np.ndarray, "468 3"], size: int) -> Float[np.ndarray, "468 3"]:
+    """Pixels of a crop as fractions of its side, whatever its size."""
+    return np.asarray((landmarks_xyz + np.array([0.5, 0.5, 0])) / size, np.float32)
+
+
+def _pixels(found: Float[Tensor, "B 468 3"], size: int) -> Float[Tensor, "B 468 3"]:
+    """Fractions of a crop's side as its pixels."""
+    return found * size - torch.tensor([0.5, 0.5, 0.0])
+
+
+def _images(faces: Sequence[ReferenceFace], found: Float[Tensor, "N 468 3"], size: int) -> Images:
+    rgb = torch.cat([_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255, size) for face in faces])
+    visible = [_sized(torch.from_numpy(face.mask * face.visible)[None, None].float(), size)[0] for face in faces]
+    return Images(rgb=rgb, visible=torch.cat(visible), found=_pixels(found, size))
+
+
+def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S"]:
+    if image.shape[2] > size:
+        return F.interpolate(image, size=(size, size), mode="area")
+    return F.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def _digest(path: Path, likeness: References, performer: References) -> str:
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(f"{likeness.digest} {performer.digest}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,110 @@
+"""From what the generator is given to a face: align, mix, paste."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from countenance.model.guided.inputs import sample, transferred
+from countenance.model.guided.network import ALIGNED, CHANNELS, NUM_REFERENCES, SOURCES, Control, Generator
+
+TRAVELS_WITH = {
+    "moved": ("moved",),
+    "atlas": ("atlas", "atlas confidence", "own atlas"),
+    **{f"reference {n + 1}": (f"reference {n + 1}", f"coverage {n + 1}") for n in range(NUM_REFERENCES)},
+}
+"""What is sampled along each flow."""
+MASK_BIAS = 2.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Mixed:
+    """A batch of faces in even light."""
+
+    result: Float[Tensor, "B 3 S S"]
+    """The plate with the drawn face."""
+    face: Float[Tensor, "B 3 S S"]
+    mask: Float[Tensor, "B 1 S S"]
+    flows: Float[Tensor, "B A 2 s s"]
+    control: Control
+
+
+def split(maps: Float[Tensor, "B C S S"]) -> dict[str, Tensor]:
+    """Maps by their names."""
+    return dict(zip(CHANNELS, torch.split_with_sizes(maps, list(CHANNELS.values()), dim=1), strict=True))
+
+
+def aligned(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"]) -> Float[Tensor, "B C S S"]:
+    """Sources sampled where they belong, by flows in pixels of the maps; the ratio is made of them again."""
+    parts = split(maps)
+    size = maps.shape[2]
+    line = torch.arange(size, device=maps.device, dtype=torch.float32)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    places = torch.stack([x, y], dim=2)
+    fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
+    each_flow = fine.reshape(len(maps), len(ALIGNED), 2, size, size).unbind(dim=1)
+    for name, flow in zip(ALIGNED, each_flow, strict=True):
+        names = TRAVELS_WITH[name]
+        moved = sample(torch.cat([parts[each] for each in names], dim=1), places + flow.permute(0, 2, 3, 1))
+        separate = torch.split_with_sizes(moved, [CHANNELS[each] for each in names], dim=1)
+        parts.update(zip(names, separate, strict=True))
+    ratio = transferred(parts["moved"], parts["atlas"], parts["own atlas"])
+    parts["ratio"] = torch.where(parts["inside"] > 0, ratio, parts["moved"])
+    return torch.cat([parts[name] for name in CHANNELS], dim=1)
+
+
+def draw(generator: Generator, maps: Float[Tensor, "B C S S"], *, bf16: bool) -> Mixed:
+    """The faces of a batch, at the size at which the generator works."""
+    flows, control, maps = control_of(generator, maps, bf16=bf16)
+    return mixed(maps, flows, control)
+
+
+def control_of(
+    generator: Generator, maps: Float[Tensor, "B C S S"], *, bf16: bool
+) -> tuple[Float[Tensor, "B A 2 s s"], Control, Float[Tensor, "B C S S"]]:
+    """What the generator decides, and the maps aligned by its flows."""
+    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
+        flows = generator.flows(_seen(maps))
+    maps = aligned(maps, flows)
+    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
+        control = generator.mix(_seen(maps))
+    return flows, control, maps
+
+
+def enlarged(flows: Float[Tensor, "B A 2 s s"], control: Control, factor: int) -> tuple[Tensor, Control]:
+    """The same decisions for maps that are `factor` times as large."""
+
+    def larger(image: Tensor) -> Tensor:
+        return F.interpolate(image, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+    return factor * flows, Control(
+        weights=larger(control.weights),
+        gain=larger(control.gain),
+        offset=larger(control.offset),
+        residual=larger(control.residual),
+        mask_logit=larger(control.mask_logit),
+    )
+
+
+def mixed(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"], control: Control) -> Mixed:
+    """Aligned maps and decisions of the same size, as faces."""
+    parts = split(maps)
+    inside, moved = parts["inside"], parts["moved"]
+    offset = control.offset.reshape(len(maps), -1, 3, *maps.shape[2:])
+    sources = []
+    for name in SOURCES:
+        source = parts[name]
+        if name == "atlas" or name.startswith("reference"):
+            number = 0 if name == "atlas" else int(name.split()[1])
+            source = (source - 0.5) * control.gain[:, number : number + 1] + 0.5 + offset[:, number]
+            source = torch.lerp(moved, source, inside)
+        sources.append(source)
+    face = (control.weights[:, :, None] * torch.stack(sources, dim=1)).sum(dim=1) + control.residual
+    mask = torch.sigmoid(control.mask_logit + MASK_BIAS * (2 * inside - 1))
+    return Mixed(result=torch.lerp(parts["plate"], face, mask), face=face, mask=mask, flows=flows, control=control)
+
+
+def _seen(maps: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
+    return (2 * maps - 1).contiguous(memory_format=torch.channels_last)

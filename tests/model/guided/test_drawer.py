@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References, references_of
+from countenance.errors import ModelError
+from countenance.model.guided.drawer import GuidedDrawer, fitted, person_of
+from countenance.types import DetectedFace
+from countenance.vision.align import canonical_mesh, cut, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.landmarks import FaceFinder
+from countenance.vision.light import even_light
+from countenance.vision.mask import hull_in_crop
+from tests.support.videos import Rgb, clip_of
+
+SIZE = 256
+
+
+def reference_of(rgb: Rgb, face: DetectedFace, size: int = SIZE) -> ReferenceFace:
+    pose = head_pose(face.landmarks_xyz)
+    mask = hull_in_crop(face.landmarks_xyz, frame_to_crop(pose, size), size)
+    return ReferenceFace(
+        rgb=cut(rgb, pose, size),
+        mask=mask,
+        visible=np.ones_like(mask),
+        landmarks_xyz=mesh_in_crop(face.landmarks_xyz, pose, size),
+        yaw_pitch_deg=(pose.yaw_deg, pose.pitch_deg),
+    )
+
+
+def input_of(face: ReferenceFace) -> FaceInput:
+    return FaceInput(
+        rgb=even_light(face.rgb, face.mask),
+        mask=face.mask,
+        landmarks_xyz=face.landmarks_xyz,
+        yaw_pitch_deg=face.yaw_pitch_deg,
+        track=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def people() -> dict[str, References]:
+    find_faces = FaceFinder()
+    return {
+        name: references_of(reference_of(rgb, find_faces(rgb)[0]) for rgb in clip_of(name, 12)[::3])
+        for name in ("zuri", "kofi")
+    }
+
+
+def test_a_person_put_onto_themselves_stays_as_they_are(people: dict[str, References]) -> None:
+    drawer = GuidedDrawer(people["kofi"], people["kofi"])
+    shown = input_of(people["kofi"].faces[1])
+    (drawn,) = drawer([shown])
+    inside = shown.mask > 0.5
+    assert np.abs(drawn.rgb[inside] - shown.rgb[inside] / 255).mean() < 0.05
+    assert drawn.mask[inside].mean() > 0.8
+    assert drawn.finished
+
+
+def test_another_person_is_drawn_nearer_to_their_own_shape(people: dict[str, References]) -> None:
+    shown = input_of(people["kofi"].faces[1])
+    own, other = (GuidedDrawer(people[name], people["kofi"])([shown])[0] for name in ("kofi", "zuri"))
+    inside = shown.mask > 0.5
+    assert np.abs(own.rgb[inside] - other.rgb[inside]).mean() > 0.02
+
+
+def test_faces_are_drawn_alike_alone_and_together(people: dict[str, References]) -> None:
+    drawer = GuidedDrawer(people["zuri"], people["kofi"])
+    faces = [input_of(face) for face in people["kofi"].faces[:2]]
+    together = drawer(faces)
+    for face, one in zip(faces, together, strict=True):
+        assert np.abs(drawer([face])[0].rgb - one.rgb).max() < 1e-3
+
+
+def test_crops_of_any_size_are_references() -> None:
+    rgb = clip_of("zuri", 1)[0]
+    face = FaceFinder()(rgb)[0]
+    shapes = [person_of([reference_of(rgb, face, size)]).neutral for size in (128, 256, 384)]
+    assert torch.allclose(shapes[0], shapes[2], atol=1e-3)
+    assert torch.allclose(shapes[1], shapes[2], atol=1e-3)
+
+
+def test_the_digest_is_of_both_people(people: dict[str, References]) -> None:
+    one, other = GuidedDrawer(people["zuri"], people["kofi"]), GuidedDrawer(people["kofi"], people["zuri"])
+    assert one.digest != other.digest
+    assert one.digest == GuidedDrawer(people["zuri"], people["kofi"]).digest
+
+
+def test_without_a_face_there_is_nothing_to_draw_from(people: dict[str, References]) -> None:
+    with pytest.raises(ModelError, match="no face to draw from"):
+        GuidedDrawer(NO_REFERENCES, people["kofi"])
+
+
+def test_a_shape_is_brought_to_the_others_size_and_place() -> None:
+
+    shape = torch.from_numpy(canonical_mesh())
+    assert torch.allclose(fitted(3 * shape + 5, shape), shape, atol=1e-4)
