@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from countenance.vision.networks import weights_folder
 from countenance.vision.parts import Part
@@ -26,7 +26,7 @@ from tools.segmenter.dataset import (
     without_specks,
 )
 from tools.segmenter.occluders import TRAINING_OCCLUDERS
-from tools.segmenter.train import Batch, Run, batches, lacking_overlap, learn
+from tools.segmenter.train import KEPT_SHARE, Batch, Run, batches, lacking_overlap, learn, mix
 
 
 def test_held_out_actors_have_props_of_their_own_kinds() -> None:
@@ -182,3 +182,15 @@ def test_processes_render_the_same_bytes(tmp_path: Path) -> None:
     stored, found = (read_footage(tmp_path / "one" / f"{seed}.npz", clean=clean) for clean in (True, False))
     assert np.array_equal(stored.labels, [without_specks(labels) for labels in found.labels])
     assert not np.array_equal(stored.labels, found.labels)
+
+
+def test_a_mixture_lies_between_two_files_and_nearer_to_the_first_in_one_level(tmp_path: Path) -> None:
+    numbers = load_file(weights_folder() / "segmenter.safetensors")
+    for value, name in ((0.0, "refined"), (1.0, "before")):
+        save_file({key: torch.full_like(each, value) for key, each in numbers.items()}, tmp_path / name)
+    mix(tmp_path / "before", tmp_path / "refined", tmp_path / "mixed")
+    mixed = load_file(tmp_path / "mixed")
+    assert mixed.keys() == numbers.keys()
+    assert all(each.dtype == torch.float16 for each in mixed.values())
+    assert mixed["head.1.bias"].eq(torch.tensor(KEPT_SHARE).half()).all()
+    assert mixed["down.2.0.0.weight"].eq(0.75).all()

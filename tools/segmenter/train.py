@@ -3,6 +3,7 @@
     .venv/bin/python -m tools.segmenter.train render --folder ~/.cache/countenance/segmenter --processes 4
     .venv/bin/python -m tools.segmenter.train train --folder ~/.cache/countenance/segmenter
     .venv/bin/python -m tools.segmenter.train refine --folder ~/.cache/countenance/segmenter
+    .venv/bin/python -m tools.segmenter.train mix --start before.safetensors --refined refined.safetensors
     .venv/bin/python -m tools.segmenter.train measure --folder ~/.cache/countenance/segmenter --sheet sheet.png
 
 All that it learns from is drawn by code: synthetic actors with exact labels, half of them with props, things pasted
@@ -12,6 +13,8 @@ that are rendered. All randomness comes from one seed, and the number of process
 runs the learning rate down in that time, so that the weights are finished then, however many steps it took.
 On a GPU, `--uses` shows each example so many times (every other time mirrored), because making one takes longer than
 learning from it. `--without-codecs` leaves video codecs out of the examples; the file of weights says so.
+`mix` goes part of the way from the weights before refining to those after it: taken whole, what was learned from few
+actors makes the mask of a real face worse.
 `measure` uses actors and things that training never saw, and crops from the mesh that `prepare` would find,
 and prints the tables of the card.
 """
@@ -60,6 +63,8 @@ STEPS_A_REPORT, SAVE_EVERY_S = 250, 50.0
 WITHOUT_END = 1 << 30
 ROUND = 64
 """Batches that are mixed when their examples are used more than once."""
+KEPT_SHARE, KEPT_SHARES = 0.3, {"down.2.": 0.75}
+"""Of the weights before refining, in a mixture; other shares by the beginnings of names."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """Images [B S S 3], parts [B L L], and how much of each pixel is face, 0-255 [B L L]; bytes."""
 
@@ -116,6 +121,16 @@ def refine(run: Run, start: Path) -> None:
     dataset = Dataset(run.folder, TRAINING_SEEDS, occluders, has_codecs=run.has_codecs)
     require_actors(dataset, run.folder)
     learn(network, dataset, EXAMPLES_BEFORE, torch.ones(len(Part)), run)
+
+
+def mix(start: Path, refined: Path, weights: Path) -> None:
+    """Write a mixture of two files of weights; see `KEPT_SHARE`."""
+    before, after = load_file(start), load_file(refined)
+    mixed = {}
+    for name, number in before.items():
+        share = next((share for beginning, share in KEPT_SHARES.items() if name.startswith(beginning)), KEPT_SHARE)
+        mixed[name] = (share * number.float() + (1 - share) * after[name].float()).half()
+    write_whole(mixed, {}, weights)
 
 
 def require_actors(dataset: Dataset, folder: Path) -> None:
@@ -272,11 +287,17 @@ def mirrored(batch: Batch) -> Batch:
 
 def save(network: SegmentNet, run: Run, step: int) -> None:
     """The weights in float16, norms folded into the convolutions, with what they were made from."""
-    numbers, part = fused(network).cpu().state_dict(), run.weights.with_name(f".{run.weights.name}")
+    numbers = fused(network).cpu().state_dict()
     facts = {"steps": str(step), "batch": str(run.batch), "uses": str(run.uses), "codecs": str(run.has_codecs).lower()}
     halves = {name: number.half().contiguous() for name, number in numbers.items()}
-    part.write_bytes(serialised(halves, facts))
-    part.rename(run.weights)
+    write_whole(halves, facts, run.weights)
+
+
+def write_whole(numbers: dict[str, Tensor], facts: dict[str, str], path: Path) -> None:
+    """A file of weights, or nothing."""
+    part = path.with_name(f".{path.name}")
+    part.write_bytes(serialised(numbers, facts))
+    part.rename(path)
 
 
 def batch_of(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -346,13 +367,14 @@ def watch(network: torch.nn.Module, examples: Sequence[Example], device: torch.d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=("render", "train", "refine", "measure"))
-    parser.add_argument("--folder", type=Path, required=True, help="where rendered frames are kept")
+    parser.add_argument("verb", choices=("render", "train", "refine", "mix", "measure"))
+    parser.add_argument("--folder", type=Path, help="where rendered frames are kept; not with mix")
     parser.add_argument("--weights", type=Path, default=weights_folder() / WEIGHTS_NAME)
     parser.add_argument("--sheet", type=Path, help="with measure: an image of held-out faces and their segments")
     parser.add_argument(
-        "--start", type=Path, help="with refine: weights to begin with; those of --weights if not given"
+        "--start", type=Path, help="with refine and mix: weights to begin with; those of --weights if not given"
     )
+    parser.add_argument("--refined", type=Path, help="with mix: what refining made of them")
     parser.add_argument("--steps", type=int, help="with train and refine: how many, if not all")
     parser.add_argument(
         "--limit-s", type=float, help="with render, train and refine: stop after so long; the next call goes on"
@@ -371,6 +393,13 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(SEEDS), help="with render: one set")
     parser.add_argument("--actors", type=int, help="with render and measure: the first ones only")
     options = parser.parse_args()
+    if options.verb == "mix":
+        if options.refined is None:
+            parser.error("mix needs --refined, a file of weights; `refine` writes it")
+        mix(options.start or options.weights, options.refined, options.weights)
+        return
+    if options.folder is None:
+        parser.error(f"{options.verb} needs --folder, where rendered frames are kept")
     if options.verb == "render":
         render_footage(
             options.folder,

@@ -47,7 +47,7 @@ from countenance.vision.track import MAX_GAP_FRAMES, MIN_CONTINUITY
 _log = logging.getLogger(__name__)
 
 STRETCH_FRAMES = 96
-VERSION = 3
+VERSION = 4
 """Raised when faces are looked for or cut differently: what was stored before is looked for again."""
 
 

@@ -28,6 +28,8 @@ BATCH = 8
 WEIGHTS_NAME = "segmenter.safetensors"
 MIN_SURENESS = 0.75
 """Below it the mask is little better than the mesh's hull, which is steadier; see the card of the weights."""
+HIDING_PARTS = (Part.HAIR, Part.OCCLUDER)
+"""Of what may hide the face; glasses are replaced with it."""
 GROWTH, GROWTH_UP = 0.1, 0.22
 """How far a face may reach beyond the hull, and above it, in sides of the crop: the mesh leaves out the forehead."""
 GROWN_SIZE = 64
@@ -100,7 +102,7 @@ class Segmenter:
 
 def choose_mask(segments: Segments, hull: Float32[np.ndarray, "S S"]) -> FaceMask:
     """The network's face mask, near the hull only; the hull itself where the network is unsure."""
-    hidden = np.isin(segments.labels, (Part.OCCLUDER, Part.HAIR))
+    hidden = np.isin(segments.labels, HIDING_PARTS)
     inside = _resized(hull, len(hidden))
     area = float(inside.sum())
     occluded = float(inside[hidden].sum()) / area if area else 0.0
@@ -214,7 +216,10 @@ def _segments(logits_bchw: Tensor, hull: Float32[np.ndarray, "S S"]) -> Segments
     """One face's; only its mask is enlarged to the size of its crop."""
     inside = _resized(hull, INPUT_SIZE)
     parts, face = logits_bchw[0, :-1].contiguous(), logits_bchw[:, -1:].contiguous()
-    winning = parts.softmax(dim=0).amax(dim=0).numpy()
+    probabilities = parts.softmax(dim=0)
+    winning = probabilities.amax(dim=0).numpy()
+    # A fair fringe looks like a forehead: the odds of face fall with the chance that hair or a thing lies there.
+    face = face + torch.log1p(-probabilities[list(HIDING_PARTS)].sum(dim=0).clamp(max=0.999))
     area = float(inside.sum())
     return Segments(
         labels=_winning(parts.numpy(), min(len(hull), LABELS_SIZE)),
