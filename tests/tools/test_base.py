@@ -1,5 +1,8 @@
 """The base's training: pairs, crops and batches."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from countenance.model.guided.drawing import split
@@ -7,7 +10,8 @@ from countenance.model.guided.mesh import Pose
 from countenance.model.guided.network import ALIGNED, NUM_CHANNELS
 from tests.support.made_up import placed_head
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import SIZE, Batch, crop_of, flipped, into_crop, moved_mesh
+from tools.base.inputs import SIZE, Batch, chip_grid, crop_of, flipped, into_crop, moved_mesh
+from tools.mirror import mirrored_numbers
 
 
 def a_head(yaw_deg: float) -> torch.Tensor:
@@ -49,15 +53,32 @@ def test_a_crop_is_upright_and_holds_the_head() -> None:
 
 def test_mirrored_twice_is_as_before() -> None:
     batch = a_batch()
+    parts = split(batch.maps)
+    parts["inside"][..., :40] = 0
+    parts["place"][..., :40] = 0
+    parts["move"][..., :40] = 0.5
     which = torch.tensor([True, False])
     once, twice = flipped(batch, which), flipped(flipped(batch, which), which)
-    inside = split(batch.maps)["inside"] > 0
-    for name, before in split(batch.maps).items():
-        assert torch.allclose(split(twice.maps)[name] * inside, before * inside, atol=1e-6), name
+    assert torch.allclose(twice.maps, batch.maps, atol=1e-6)
+    assert torch.allclose(split(once.maps)["move"][0, ..., -40:], torch.tensor(0.5))
     assert torch.equal(twice.truth, batch.truth)
     assert torch.allclose(twice.known, batch.known, atol=1e-4)
-    assert torch.allclose(once.flows[0, ..., 0], -batch.flows[0, ..., 0])
+    assert torch.allclose(twice.flows, batch.flows)
     assert torch.equal(once.maps[1], batch.maps[1])
+
+
+def test_a_mirrored_face_is_shown_to_the_recogniser_upright() -> None:
+    known = a_head(10.0)[..., :2].repeat(2, 1, 1)
+    batch = replace(a_batch(), known=known)
+    one, other = chip_grid(flipped(batch, torch.tensor([True, False])).known)
+    assert other[0, -1, 0] > other[0, 0, 0] + 20
+    assert (other[..., 0] + one.flip(1)[..., 0] - (SIZE - 1)).abs().max() < 3
+    assert (other[..., 1] - one.flip(1)[..., 1]).abs().max() < 3
+
+
+def test_each_point_has_one_counterpart() -> None:
+    order = mirrored_numbers()
+    assert (order[order] == np.arange(468)).all()
 
 
 def test_the_discriminator_says_something_of_every_patch() -> None:

@@ -21,7 +21,8 @@ from tools.mesh.dataset import Files, bent_crop
 from tools.mesh.degrade import degrade
 from tools.mesh.measure import against, finder, in_both_mirrors, move_portrait, on_portrait
 from tools.mesh.network import GraphNet, between, cut_model, read_model
-from tools.mesh.train import Chunk, MeshNet, Mirror, Run, aim, learn, mirrored_numbers, write
+from tools.mesh.train import Chunk, MeshNet, Mirror, Run, aim, learn, write
+from tools.mirror import mirrored_numbers
 
 CPU = torch.device("cpu")
 MODEL = weights_folder() / "face_landmark.tflite"

@@ -69,10 +69,16 @@ class Reader:
     def __init__(self, folder: Path, find_points: FindPoints, device: torch.device, seed: int) -> None:
         self._folder, self._find, self._device = folder, find_points, device
         self._plan = read_plan(folder)
+        if len({person.size for person in self._plan.people}) > 1:
+            raise SystemExit(f"{folder} holds frames of several sizes; render a corpus with --share-512 0")
         self._takes_read: set[int] = set()
         self._people_read: set[int] = set()
         self._rng = torch.Generator(device=device).manual_seed(seed)
         self._pool = ThreadPoolExecutor(READERS)
+
+    def close(self) -> None:
+        """Let the reading threads end."""
+        self._pool.shutdown()
 
     def read_on(self, corpus: Corpus | None, *, at_most: int) -> tuple[Corpus | None, int]:
         """What there was and up to so many takes more, with all references that are there; and how many takes."""

@@ -42,6 +42,7 @@ from countenance.model.guided.network import CHANNELS, NUM_REFERENCES
 from countenance.vision.align import CROP_CENTRE, CROP_SIDE
 from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE
 from tools.base.corpus import Corpus
+from tools.mirror import mirrored_numbers
 
 SIZE = 128
 
@@ -181,7 +182,8 @@ def _near(corpus: Corpus, rows: Int[Tensor, " B"]) -> Int[Tensor, "B K"]:
     apart = torch.cdist(corpus.feature[given], corpus.feature)
     usable = corpus.is_reference[None] & (corpus.person[None] == corpus.person[truth][:, None])
     usable &= corpus.take[None] != corpus.take[truth][:, None]
-    return torch.where(usable, apart, apart + 1e6).topk(NUM_NEAR, dim=1, largest=False).indices
+    near = torch.where(usable, apart, torch.full_like(apart, torch.inf)).topk(NUM_NEAR, dim=1, largest=False)
+    return torch.where(near.values < torch.inf, near.indices, near.indices[:, :1])
 
 
 @torch.no_grad()
@@ -192,8 +194,9 @@ def atlases(corpus: Corpus, before: Prepared | None) -> Float[Tensor, "M 4 A A"]
     seen = before.num_frames if before else 0
     if before is not None:
         result[: len(before.atlas)] = before.atlas
-    for person in sorted(set(corpus.person[seen:][corpus.is_reference[seen:]].tolist())):
-        rows = torch.nonzero((corpus.person == person) & corpus.is_reference)[:, 0]
+    # Only of references: a take's frames would show the ground truth of its own pairs.
+    for person in sorted(set(corpus.person[seen:][corpus.take[seen:] < 0].tolist())):
+        rows = torch.nonzero((corpus.person == person) & (corpus.take < 0))[:, 0]
         chosen = rows[spread_out(corpus.feature[rows], ATLAS_FACES)]
         result[person] = fused(
             corpus.rgb[chosen].float() / 255,
@@ -359,13 +362,19 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
         if name in ("place", "move"):
             inside = maps[:, _channel("inside") : _channel("inside") + 1]
             across = maps[:, first : first + 1]
-            maps[:, first : first + 1] = torch.where(which[:, None, None, None], (1 - across) * (inside > 0), across)
+            # Beside the mesh a place is 0, and a move in the middle of its range.
+            turned_over = 1 - across if name == "move" else (1 - across) * (inside > 0)
+            maps[:, first : first + 1] = torch.where(which[:, None, None, None], turned_over, across)
         first += width
     sign = torch.where(which, -1.0, 1.0)[:, None, None]
     known = batch.known.clone()
     known[..., 0] = torch.where(which[:, None], SIZE - 1 - known[..., 0], known[..., 0])
     flows = batch.flows.clone()
     flows[..., 0] *= sign
+    # The mirrored left eye is a right eye.
+    order = torch.from_numpy(mirrored_numbers()).long().to(known.device)
+    known = torch.where(which[:, None, None], known[:, order], known)
+    flows = torch.where(which[:, None, None, None], flows[:, :, order], flows)
     return Batch(
         maps=maps,
         truth=mirror(batch.truth),
@@ -373,7 +382,7 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
         features=mirror(batch.features),
         even=batch.even,
         known=known,
-        seen=batch.seen,
+        seen=torch.where(which[:, None], batch.seen[:, order], batch.seen),
         flows=flows,
     )
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawing import Mixed
 from countenance.model.guided.inputs import sample, uneven
-from countenance.model.guided.network import ALIGNED
+from countenance.model.guided.network import ALIGNED, MAX_FLOW_PX
 from tools.base.inputs import SIZE, Batch, chip_grid
 
 
@@ -88,6 +88,6 @@ def flow_error_px(drawn: Mixed, batch: Batch) -> Float[Tensor, ""]:
     where = (2 * batch.known + 1) / SIZE - 1
     said = F.grid_sample(drawn.flows.flatten(1, 2), where[:, :, None], align_corners=False, padding_mode="border")
     said = said[..., 0].reshape(len(said), len(ALIGNED), 2, -1).permute(0, 1, 3, 2)
-    error = (said - batch.flows.clamp(-10, 10)).abs().sum(dim=3)
+    error = (said - batch.flows.clamp(-MAX_FLOW_PX, MAX_FLOW_PX)).abs().sum(dim=3)
     mean: Tensor = (error * batch.seen[:, None]).sum() / (batch.seen.sum() * len(ALIGNED)).clamp_min(1)
     return mean

@@ -2,9 +2,9 @@
 
     python -m tools.base.train --corpus FOLDER --output FOLDER --finish-in-s 600 --device cuda --batch 64
 
-The corpus (`countenance actors triples`) may still be rendered meanwhile: what is new is read now and then. The
-learning rate ends with the time. Every minute weights are written, and `learning.pt`, from which the same command goes
-on.
+The corpus (`countenance actors triples --share-512 0`) may still be rendered meanwhile: what is new is read now and
+then. The learning rate ends with the time. Every minute weights are written, and `learning.pt`, from which the same
+command goes on.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
 from tools.base.corpus import Corpus, FindPoints, Reader
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
+from tools.base.inputs import SHAPE_ERRORS, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
 from tools.base.judging import Judged, flow_error_px, judged
 from tools.mesh.network import GraphNet
 
@@ -153,6 +153,8 @@ def train(run: Run) -> None:
     judge = InnerRecogniser().to(run.device)
     learning, spent_before, step = begin(run)
     while not (run.corpus / MANIFEST_NAME).exists():
+        if time.monotonic() - begun > run.finish_in_s:
+            raise SystemExit(f"no corpus in {run.corpus}; make one with `countenance actors triples --share-512 0`")
         time.sleep(1)
     reader = Reader(run.corpus, find_points(run.device), run.device, SEED)
     corpus: Corpus | None = None
@@ -173,12 +175,7 @@ def train(run: Run) -> None:
         for group in learning.generator_optimizer.param_groups:
             falling = LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * done))
             group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP_STEPS, 1) * falling
-        usable = torch.nonzero(~corpus.held_out)[:, 0]
-        rows = usable[torch.randint(len(usable), (run.batch,), generator=rng, device=run.device)]
-        variant = torch.randint(2, (run.batch,), generator=rng, device=run.device)
-        batch = make_batch(corpus, prepared, rows, variant, Augmentation(rng=rng, on=True))
-        batch = flipped(batch, torch.rand(run.batch, generator=rng, device=run.device) < 0.5)
-        drawn, terms = learn(run, learning, judge, batch, done)
+        drawn, terms = learn(run, learning, judge, draw_batch(corpus, prepared, run.batch, rng), done)
         step += 1
         if elapsed - told_at > TOLD_EVERY_S:
             told = {name: round(float(value.detach()), 4) for name, value in terms.items()}
@@ -191,10 +188,22 @@ def train(run: Run) -> None:
                 _write(run, learning, step, elapsed)
                 _log(run, {"s": round(elapsed), **check(run, learning, judge, corpus, prepared)})
             written_at = elapsed
-    if corpus is not None and prepared is not None and step:
-        elapsed = spent_before + time.monotonic() - begun
-        _write(run, learning, step, elapsed)
-        _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
+    reader.close()
+    if corpus is None or prepared is None or not step:
+        raise SystemExit(f"{takes} takes came in time, {FEWEST_TAKES} are needed; render first, or allow more time")
+    elapsed = spent_before + time.monotonic() - begun
+    _write(run, learning, step, elapsed)
+    _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
+
+
+def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generator) -> Batch:
+    """Random pairs of people that aren't held out, augmented, half of them mirrored."""
+    device = corpus.rgb.device
+    usable = torch.nonzero(~corpus.held_out)[:, 0]
+    rows = usable[torch.randint(len(usable), (size,), generator=rng, device=device)]
+    variant = torch.randint(len(SHAPE_ERRORS), (size,), generator=rng, device=device)
+    batch = make_batch(corpus, prepared, rows, variant, Augmentation(rng=rng, on=True))
+    return flipped(batch, torch.rand(size, generator=rng, device=device) < 0.5)
 
 
 def learn(
@@ -239,11 +248,12 @@ def check(
 ) -> dict[str, object]:
     """Gains over the plate on people that are held out, and an image of some."""
     rows = torch.nonzero(corpus.held_out)[:, 0]
-    if not len(rows):
+    any_held_out = bool(len(rows))
+    if not any_held_out:
         rows = torch.arange(len(corpus.given), device=run.device)
     rows = rows[torch.linspace(0, len(rows) - 1, min(HELD_OUT_JUDGED, len(rows)), device=run.device).long()]
     rng = torch.Generator(device=run.device).manual_seed(SEED)
-    said: dict[str, object] = {"held out": len(rows)}
+    said: dict[str, object] = {"held out" if any_held_out else "seen in training": len(rows)}
     generator = cast(Generator, learning.mean.module)
     for variant, name in enumerate(("shape nearly right", "shape wrong")):
         sums: dict[str, list[Tensor]] = {}
@@ -254,12 +264,13 @@ def check(
                 drawn = draw(generator, batch.maps, bf16=run.bf16)
                 plate = batch.maps[:, :3]
                 ours, untouched = (judged(judge, image, batch, bf16=run.bf16) for image in (drawn.result, plate))
-            for key, value in gains(ours, untouched).items():
+            for key, value in terms_of(ours, untouched).items():
                 sums.setdefault(key, []).append(value)
             sums.setdefault("sharpness", []).append(sharpness(drawn.result, batch))
             sums.setdefault("flow px", []).append(flow_error_px(drawn, batch)[None])
             strips.append(strip(batch, drawn))
-        said[name] = {key: round(float(torch.cat(value).mean()), 3) for key, value in sums.items()}
+        means = {key: float(torch.cat(value).mean()) for key, value in sums.items()}
+        said[name] = {key: round(value, 3) for key, value in gains(means).items()}
         if variant == 0:
             shown = torch.cat(strips)
             shown = shown[torch.linspace(0, len(shown) - 1, min(HELD_OUT_SHOWN, len(shown))).long()]
@@ -268,14 +279,25 @@ def check(
     return said
 
 
-def gains(ours: Judged, untouched: Judged) -> dict[str, Tensor]:
-    """0: as the plate, 1: as the ground truth; over a plate's mean error, as some plates are nearly right."""
+def terms_of(ours: Judged, untouched: Judged) -> dict[str, Tensor]:
+    """Errors of results, and those of the untouched plates."""
     return {
-        "perceptual": 1 - ours.perceptual / untouched.perceptual.mean(),
-        "identity": 1 - ours.identity / untouched.identity.mean(),
-        "colour": 1 - ours.colour / untouched.colour.mean(),
-        "ssim": 1 - (1 - ours.ssim) / (1 - untouched.ssim).mean(),
+        f"{whose} {name}": error
+        for whose, judged_as in (("our", ours), ("plate", untouched))
+        for name, error in (
+            ("perceptual", judged_as.perceptual),
+            ("identity", judged_as.identity),
+            ("colour", judged_as.colour),
+            ("ssim", 1 - judged_as.ssim),
+        )
     }
+
+
+def gains(means: dict[str, float]) -> dict[str, float]:
+    """0: as the plate, 1: as the ground truth; of mean errors, as some plates are nearly right. The rest stays."""
+    names = [name.removeprefix("our ") for name in means if name.startswith("our ")]
+    over = {name: 1 - means[f"our {name}"] / means[f"plate {name}"] for name in names}
+    return {**over, **{name: value for name, value in means.items() if not name.startswith(("our ", "plate "))}}
 
 
 def sharpness(result: Tensor, batch: Batch) -> Tensor:
@@ -298,6 +320,8 @@ def strip(batch: Batch, drawn: Mixed) -> Tensor:
 
 def _write(run: Run, learning: Learning, step: int, spent_s: float) -> None:
     weights = learning.mean.module.state_dict()
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise SystemExit(f"the weights are no numbers any more; the last good ones are in {run.output}")
     half = {name: value.detach().half().cpu().contiguous() for name, value in weights.items()}
     write_whole(run.output / WEIGHTS_NAME, serialised(half))
     state = {name: part.state_dict() for name, part in learning.parts.items()}

@@ -30,7 +30,8 @@ from tests.faces.test_portrait import MARKED_XY, OUTLINE_XY, PORTRAIT
 from tools.mesh.attention import REGIONS as LIPS_AND_EYES
 from tools.mesh.attention import AttentionMesh, FileNet
 from tools.mesh.footage import PARTS, read
-from tools.mesh.train import mirrored_numbers, write
+from tools.mesh.train import write
+from tools.mirror import mirrored_numbers
 from tools.segmenter.dataset import Example, Footage, as_filmed, in_another_light, with_in_front
 from tools.segmenter.occluders import draw_fist, draw_hand
 

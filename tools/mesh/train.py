@@ -29,10 +29,8 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from countenance.vision.align import canonical_mesh
 from countenance.vision.landmarks import EYES, INPUT_SIZE
 from countenance.vision.networks import weights_folder
 from tools.mesh.attention import FACE, IMAGE, IN_CROP, MESH, REGIONS
@@ -40,6 +38,7 @@ from tools.mesh.dataset import Files, draw_crops
 from tools.mesh.degrade import degrade
 from tools.mesh.footage import PARTS, render
 from tools.mesh.network import GraphNet
+from tools.mirror import mirrored_numbers
 
 RATE, WARM_UP, EMA = 3e-4, 100, 0.998
 RATE_GROUPS = (0.25, 0.5, 0.75, 1.0)
@@ -152,13 +151,6 @@ class MeshNet(torch.nn.Module):
         return Found(
             mesh=mesh.reshape(-1, 468, 3), face=face, parts=tuple(part.reshape(len(part), -1, 2) for part in parts)
         )
-
-
-def mirrored_numbers() -> np.ndarray:
-    """For each point the one that takes its place in a mirror."""
-    mesh = canonical_mesh()
-    apart = np.linalg.norm(mesh[:, None] - mesh[None] * np.array([-1, 1, 1]), axis=2)
-    return np.asarray(linear_sum_assignment(apart)[1])
 
 
 class Mirror:

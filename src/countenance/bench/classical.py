@@ -18,6 +18,8 @@ from jaxtyping import Float, Float32, Int32, UInt8
 
 from countenance.drawing import DrawnFace, FaceInput
 from countenance.geometry import similarity_between
+from countenance.model.guided.inputs import EXPRESSION_UNIT, POSE_UNIT_DEG
+from countenance.model.guided.mesh import EXPRESSIVE
 from countenance.types import AlignedFace, DetectedFace
 from countenance.vision.align import NOSE_BASE, canonical_mesh, head_pose
 from countenance.vision.light import even_light
@@ -28,22 +30,12 @@ if TYPE_CHECKING:
     FindFaces = Callable[[UInt8[np.ndarray, "H W 3"]], list[DetectedFace]]
 
 RESOLUTION = 256
-POSE_UNIT_DEG = 12.0
-EXPRESSION_UNIT = 0.04
-"""In canonical units: differences of pose and of expression by these count alike."""
 FRAME_PX = 64
 SUBPIXEL_BITS = 4
 EDGE_SIGMA_PX = 1.0
 SHADE_REACH = 0.08
 """Standard deviation, as a fraction of the crop, of the window in which lightness is matched to the plate's: narrower
 than the shading of a face, wider than its features."""
-
-# Around both eyes, both brows and both edges of the lips: where expression shows.
-EXPRESSIVE = (
-    33, 160, 159, 158, 133, 153, 145, 144, 362, 385, 386, 387, 263, 373, 374, 380,
-    70, 105, 107, 336, 334, 300,
-    61, 37, 0, 267, 291, 314, 17, 84, 78, 81, 13, 311, 308, 402, 14, 178,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,8 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
 def framed(mask: Float32[np.ndarray, "S S"], margin_px: int, sigma_px: float) -> Float32[np.ndarray, "S S"]:
     """The mask softened, zero towards the crop's border, where the drawn face ends."""
     inner = np.zeros_like(mask)
-    inner[margin_px:-margin_px, margin_px:-margin_px] = mask[margin_px:-margin_px, margin_px:-margin_px]
+    inside = slice(margin_px, len(mask) - margin_px)
+    inner[inside, inside] = mask[inside, inside]
     return np.asarray(cv2.GaussianBlur(inner, (0, 0), sigma_px))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -57,7 +58,7 @@ class Images:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Person:
-    """A face set, boiled down once."""
+    """References, boiled down once."""
 
     neutral: Float[Tensor, "468 3"]
     """Mean of the found meshes without their pose, in canonical axes and units."""
@@ -97,7 +98,11 @@ def fitted(neutral: Float[Tensor, "468 3"], onto: Float[Tensor, "468 3"]) -> Flo
 
 
 class GuidedDrawer:
-    """The likeness from given pixels, as the composite takes it."""
+    """The likeness from given pixels, as the composite takes it.
+
+    Raises:
+        ModelError: one of the two has no reference, or the package's weights are missing or damaged.
+    """
 
     size = DRAWN_SIZE
     batch = BATCH
@@ -105,7 +110,10 @@ class GuidedDrawer:
     def __init__(self, likeness: References, performer: References) -> None:
         path = weights_folder() / WEIGHTS_NAME
         self._generator = Generator().eval()
-        self._generator.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        try:
+            self._generator.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        except (OSError, SafetensorError, RuntimeError):
+            raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._likeness, self._performer = person_of(likeness.faces), person_of(performer.faces)
         self._move = fitted(self._likeness.neutral, self._performer.neutral) - self._performer.neutral

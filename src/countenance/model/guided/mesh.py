@@ -22,13 +22,13 @@ BOXES = (8, 16, 32, 64, 4096)
 FARTHEST = 2**62
 DEPTH_RANGE, DEPTH_STEPS = 4096.0, 64.0
 """Depths are compared in steps of 1/64 pixel."""
-# Around both eyes, both brows and both edges of the lips: where expression shows.
-EXPRESSIVE = (
+EYES_AND_LIPS = (
     33, 160, 159, 158, 133, 153, 145, 144, 362, 385, 386, 387, 263, 373, 374, 380,
-    70, 105, 107, 336, 334, 300,
     61, 37, 0, 267, 291, 314, 17, 84, 78, 81, 13, 311, 308, 402, 14, 178,
 )  # fmt: skip
-EYES_AND_LIPS = tuple(point for point in EXPRESSIVE if point not in (70, 105, 107, 336, 334, 300))
+BROWS = (70, 105, 107, 336, 334, 300)
+EXPRESSIVE = EYES_AND_LIPS + BROWS
+"""Where expression shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -135,7 +135,8 @@ def rasterise(points_xyz: Float[Tensor, "B E 3"], size: int) -> Raster:
     line = torch.arange(size, device=device)
     y, x = (each.reshape(1, -1) for each in torch.meshgrid(line, line, indexing="ij"))
     u, v, _ = _at(planes.gather(1, number.clamp_min(0)[..., None].expand(-1, -1, 9)), x, y)
-    weights = torch.stack([u, v, 1 - u - v], dim=2)
+    # A triangle that is seen edge-on has weights beyond any bound beside it.
+    weights = torch.stack([u, v, 1 - u - v], dim=2) * (number >= 0)[..., None]
     return Raster(triangle=number.reshape(batch, size, size), weights=weights.reshape(batch, size, size, 3))
 
 
@@ -158,7 +159,7 @@ def _at(planes: Float[Tensor, "B T 9 *"], x: Tensor, y: Tensor) -> tuple[Tensor,
 
 
 def spread(raster: Raster, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B H W C"]:
-    """Values of the points at each pixel; where no triangle shows, those of the first."""
+    """Values of the points at each pixel; 0 where no triangle shows."""
     corners = _corners(values.device)[raster.triangle.clamp_min(0)]
     batch, height, width, _ = corners.shape
     picked = values.gather(1, corners.reshape(batch, -1, 1).expand(-1, -1, values.shape[2]))
