@@ -20,7 +20,7 @@ from countenance.actors.triples_files import (
 )
 from countenance.actors.triples_plan import FRAMES
 from countenance.model.guided.inputs import evenness, features, sample
-from countenance.model.guided.mesh import head_fit, without_pose
+from countenance.model.guided.mesh import axis_of, head_fit, pixel_grid, without_pose
 from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
 
 FindPoints = Callable[[Float[Tensor, "B 3 192 192"]], Float[Tensor, "B 468 3"]]
@@ -135,15 +135,13 @@ class Reader:
         found = self._found(pixels, known)
         neutral = torch.from_numpy(frames.neutral_xyz_m * np.array([1, -1, -1], np.float32)).to(self._device)[None]
         pose = head_fit(found)
-        axis = pose.rotation[:, :2, 0]
-        axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-6)
         number = torch.full((len(pixels),), person, device=self._device)
         return {
             "rgb": pixels,
             "face": face,
             "found": found,
             "known": known,
-            "scale_axis": torch.cat([pose.scale[:, None], axis], dim=1),
+            "scale_axis": torch.cat([pose.scale[:, None], axis_of(pose)], dim=1),
             "feature": features(found, without_pose(neutral, head_fit(neutral))[0]),
             "neutral": neutral.expand(len(pixels), -1, -1),
             "even": evenness(pixels.float() / 255, face.float() / 255),
@@ -168,9 +166,8 @@ class Reader:
             # Columns: the crop's x and y axes in the frame.
             axes = torch.stack([across, torch.stack([-across[:, 1], across[:, 0]], dim=1)], dim=2)
             scale = side / INPUT_SIZE
-            steps = torch.arange(INPUT_SIZE, device=self._device, dtype=torch.float32) - (INPUT_SIZE - 1) / 2
-            y, x = torch.meshgrid(steps, steps, indexing="ij")
-            grid = torch.stack([x, y], dim=2) @ (axes * scale[:, None, None]).transpose(1, 2)[:, None]
+            steps = pixel_grid(INPUT_SIZE, self._device) - (INPUT_SIZE - 1) / 2
+            grid = steps @ (axes * scale[:, None, None]).transpose(1, 2)[:, None]
             where = grid + middle[:, None, None]
             crops = sample(rgb.float() / 255, where)
             in_crop = self._find(crops)

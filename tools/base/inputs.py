@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from countenance.model.guided.drawing import split
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
     Given,
@@ -32,10 +33,13 @@ from countenance.model.guided.mesh import (
     NUM_POINTS,
     Pose,
     Raster,
-    extended,
+    axis_of,
     facing,
     head_fit,
+    moved_by,
+    pixel_grid,
     rasterise,
+    with_ring_of,
     without_pose,
 )
 from countenance.model.guided.network import CHANNELS, NUM_REFERENCES
@@ -45,8 +49,6 @@ from tools.base.corpus import Corpus
 from tools.mirror import mirrored_numbers
 
 SIZE = 128
-
-
 NUM_NEAR = 10
 """References among which the generator's are drawn."""
 SHAPE_ERRORS = ((0.0, 0.2), (0.2, 0.5))
@@ -54,6 +56,8 @@ SHAPE_ERRORS = ((0.0, 0.2), (0.2, 0.5))
 CROP_JITTER = 0.04
 LIGHT_SHIFT, MAX_NOISE = 0.03, 0.05
 RASTER_BATCH = 16
+OF_VARIANTS = ("triangle", "weights", "target", "crop")
+"""What `Prepared` holds of each variant of a pair."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -113,12 +117,10 @@ def into_crop(xyz: Float[Tensor, "B N D"], crop: Float[Tensor, "B 6"]) -> Float[
 def crop_of(pose: Pose, jitter: Float[Tensor, "B 3"]) -> Float[Tensor, "B 6"]:
     """Where the crop of a found head lies."""
     centre = pose.shift + pose.scale[:, None] * (pose.rotation @ torch.from_numpy(CROP_CENTRE).to(pose.shift))
-    axis = pose.rotation[:, :2, 0]
-    axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-6)
     side = CROP_SIDE * pose.scale * (1 + CROP_JITTER * jitter[:, 2])
     centre_xy = centre[:, :2] + CROP_JITTER * side[:, None] * jitter[:, :2]
     step = side / SIZE
-    return torch.cat([centre_xy, axis, step[:, None], (pose.scale / step)[:, None]], dim=1)
+    return torch.cat([centre_xy, axis_of(pose), step[:, None], (pose.scale / step)[:, None]], dim=1)
 
 
 def in_parts(rows: Int[Tensor, " N"], size: int) -> list[Int[Tensor, " n"]]:
@@ -131,15 +133,12 @@ def prepare(corpus: Corpus, before: Prepared | None, rng: torch.Generator) -> Pr
     """Prepare the pairs that are new, and everybody's atlas and nearest faces."""
     device, start = corpus.rgb.device, len(before.near) if before else 0
     rows = torch.arange(start, len(corpus.given), device=device)
-    made: dict[str, list[Tensor]] = {name: [] for name in ("triangle", "weights", "target", "crop")}
+    made: dict[str, list[Tensor]] = {name: [getattr(before, name)] if before else [] for name in OF_VARIANTS}
     for part in in_parts(rows, RASTER_BATCH):
         variants = [_variant(corpus, part, low, high, rng) for low, high in SHAPE_ERRORS]
         for name, parts in made.items():
             parts.append(torch.stack([each[name] for each in variants], dim=1))
-    stacked = {name: torch.cat(each) for name, each in made.items()} if len(rows) else {}
-    if before is not None:
-        names = ("triangle", "weights", "target", "crop")
-        stacked = {n: torch.cat([getattr(before, n), stacked[n]]) if stacked else getattr(before, n) for n in names}
+    stacked = {name: torch.cat(each) for name, each in made.items()}
     near = [_near(corpus, part) for part in in_parts(torch.arange(len(corpus.given), device=device), 4096)]
     return Prepared(**stacked, near=torch.cat(near), atlas=atlases(corpus, before), num_frames=len(corpus.rgb))
 
@@ -163,11 +162,9 @@ def moved_mesh(
 ) -> dict[str, Tensor]:
     """The found mesh moved, in a crop, and what it shows there."""
     pose = head_fit(found)
-    target = found + pose.scale[:, None, None] * (move @ pose.rotation.transpose(1, 2))
+    target = found + moved_by(move, pose)
     crop = crop_of(pose, torch.rand((len(found), 3), generator=rng, device=found.device) * 2 - 1)
-    # The ring stays the plate's: between it and the mesh the surroundings are drawn along.
-    ringed = torch.cat([target, extended(found)[:, NUM_POINTS:]], dim=1)
-    in_crop = into_crop(ringed, crop)
+    in_crop = into_crop(with_ring_of(found, target), crop)
     raster = rasterise(in_crop, SIZE)
     return {
         "triangle": raster.triangle.to(torch.int16),
@@ -263,9 +260,7 @@ def view_of(prepared: Prepared, rows: Int[Tensor, " B"], variant: Int[Tensor, " 
     weights = torch.cat([two, 1 - two.sum(dim=3, keepdim=True)], dim=3)
     raster = Raster(triangle=prepared.triangle[rows, variant].long(), weights=weights)
     crop, size = prepared.crop[rows, variant], len(rows)
-    line = torch.arange(SIZE, device=crop.device, dtype=torch.float32) - (SIZE - 1) / 2
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    steps = torch.stack([x, y], dim=2).reshape(1, -1, 2).expand(size, -1, -1) * crop[:, None, 4:5]
+    steps = (pixel_grid(SIZE, crop.device) - (SIZE - 1) / 2).reshape(1, -1, 2).expand(size, -1, -1) * crop[:, None, 4:5]
     return View(
         raster=raster,
         inside=(raster.triangle >= 0).float()[:, None],
@@ -356,16 +351,12 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
     def mirror(image: Tensor) -> Tensor:
         return torch.where(which[:, None, None, None], image.flip(3), image)
 
-    maps = mirror(batch.maps)
-    first = 0
-    for name, width in CHANNELS.items():
-        if name in ("place", "move"):
-            inside = maps[:, _channel("inside") : _channel("inside") + 1]
-            across = maps[:, first : first + 1]
-            # Beside the mesh a place is 0, and a move in the middle of its range.
-            turned_over = 1 - across if name == "move" else (1 - across) * (inside > 0)
-            maps[:, first : first + 1] = torch.where(which[:, None, None, None], turned_over, across)
-        first += width
+    parts = split(mirror(batch.maps))
+    # Beside the mesh a place is 0, and a move in the middle of its range.
+    for name, shown in (("place", parts["inside"] > 0), ("move", 1)):
+        across, down = parts[name].chunk(2, dim=1)
+        across = torch.where(which[:, None, None, None], (1 - across) * shown, across)
+        parts[name] = torch.cat([across, down], dim=1)
     sign = torch.where(which, -1.0, 1.0)[:, None, None]
     known = batch.known.clone()
     known[..., 0] = torch.where(which[:, None], SIZE - 1 - known[..., 0], known[..., 0])
@@ -376,7 +367,7 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
     known = torch.where(which[:, None, None], known[:, order], known)
     flows = torch.where(which[:, None, None, None], flows[:, :, order], flows)
     return Batch(
-        maps=maps,
+        maps=torch.cat([parts[name] for name in CHANNELS], dim=1),
         truth=mirror(batch.truth),
         region=mirror(batch.region),
         features=mirror(batch.features),
@@ -387,11 +378,6 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
     )
 
 
-def _channel(name: str) -> int:
-    names = list(CHANNELS)
-    return sum(CHANNELS[each] for each in names[: names.index(name)])
-
-
 def chip_grid(known: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
     """Where in the crop each pixel of a recogniser's chip lies."""
     places_xy = torch.from_numpy((CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE).to(known)
@@ -400,9 +386,7 @@ def chip_grid(known: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
     norm = a.square().sum()
     cos = (a * b).sum(dim=(1, 2)) / norm
     sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(dim=1) / norm
-    line = torch.arange(CHIP_SIZE, device=known.device, dtype=torch.float32)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    steps = (torch.stack([x, y], dim=2) - places_xy.mean(dim=0)).reshape(1, -1, 2)
+    steps = (pixel_grid(CHIP_SIZE, known.device) - places_xy.mean(dim=0)).reshape(1, -1, 2)
     u = cos[:, None] * steps[..., 0] - sin[:, None] * steps[..., 1]
     v = sin[:, None] * steps[..., 0] + cos[:, None] * steps[..., 1]
     where = torch.stack([u, v], dim=2) + points.mean(dim=1, keepdim=True)

@@ -1,6 +1,6 @@
 """Ray casting against a figure's triangles: the first hit, and the values there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -49,31 +49,44 @@ class Ribbons:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Triangles:
-    """All of a figure in one frame, but for the hair of the head."""
+class Layout:
+    """A figure's triangles but for the hair of the head, without where their points are: the same in every frame."""
 
-    points: Float32[np.ndarray, "P 3"]
-    """Those of solids first, then those of brows, lashes and beard."""
-    normals: Float32[np.ndarray, "Q 3"]
-    """Of solids, as the next two."""
     triangles: Int[np.ndarray, "T 3"]
+    """Points of solids come first, then those of brows, lashes and beard."""
     parts: Int[np.ndarray, " T"]
     """`parts.Part`."""
     face_weight: Float32[np.ndarray, " Q"]
+    """Of points of solids."""
     rgb: Float32[np.ndarray, "P 3"]
     """Linear albedo; skin and eyes have pictures of their own instead."""
     eye_directions: Float32[np.ndarray, "Q 3"]
     """Of points of an eyeball, its pupil to +z; zero elsewhere."""
     strand_cover: Float32[np.ndarray, " R"]
-    """0–1, of points of brows, lashes and beard, as the next one."""
-    strand_along: Float32[np.ndarray, "R 3"]
-    """Unit tangents, from root to tip."""
+    """0–1, of points of brows, lashes and beard."""
     occluder_starts: Int[np.ndarray, " K"]
     """First triangle of each of the figure's occluders."""
     occluder_points: Int[np.ndarray, " K"]
     """First point of each."""
-    num_solid: int
-    """Triangles before those of brows, lashes and beard."""
+    solid_corners: Shaped[np.ndarray, " S"]
+    """As `surface.corner_rows` gives them, of solids and of strands, each numbered from its own first point."""
+    strand_corners: Shaped[np.ndarray, " U"]
+
+    @property
+    def num_solid(self) -> int:
+        """Triangles before those of brows, lashes and beard."""
+        return len(self.solid_corners)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Triangles(Layout):
+    """All of a figure in one frame, but for the hair of the head."""
+
+    points: Float32[np.ndarray, "P 3"]
+    normals: Float32[np.ndarray, "Q 3"]
+    """Of solids."""
+    strand_along: Float32[np.ndarray, "R 3"]
+    """Unit tangents of brows, lashes and beard, from root to tip."""
     solid: Any
     strands: Any
     """Embree's scenes."""
@@ -206,24 +219,6 @@ def solid_points(figure: Figure, posed: Posed) -> Float32[np.ndarray, "Q 3"]:
     return np.concatenate([*meshes, *posed.occluders]).astype(np.float32)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Layout:
-    """What `gather` keeps from frame to frame: everything but where points are."""
-
-    triangles: Int[np.ndarray, "T 3"]
-    """This and the next seven as `Triangles` has them."""
-    parts: Int[np.ndarray, " T"]
-    face_weight: Float32[np.ndarray, " Q"]
-    rgb: Float32[np.ndarray, "P 3"]
-    eye_directions: Float32[np.ndarray, "Q 3"]
-    strand_cover: Float32[np.ndarray, " R"]
-    occluder_starts: Int[np.ndarray, " K"]
-    occluder_points: Int[np.ndarray, " K"]
-    solid_corners: Shaped[np.ndarray, " S"]
-    """As `surface.corner_rows` gives them, of solids and of strands, each numbered from its own first point."""
-    strand_corners: Shaped[np.ndarray, " U"]
-
-
 def layout_of(figure: Figure, posed: Posed) -> Layout:
     """The layout of a figure, which is the same in every pose."""
     triangles, parts, weights, rgb, eyes = [], [], [], [], []
@@ -288,18 +283,10 @@ def gather(figure: Figure, posed: Posed, layout: Layout) -> Triangles:
         alongs.append(along)
     strand_xyz = np.concatenate(bands)
     return Triangles(
+        **{field.name: getattr(layout, field.name) for field in fields(Layout)},
         points=np.concatenate([solid_xyz, strand_xyz]),
         normals=np.concatenate(point_normals).astype(np.float32),
-        triangles=layout.triangles,
-        parts=layout.parts,
-        face_weight=layout.face_weight,
-        rgb=layout.rgb,
-        eye_directions=layout.eye_directions,
-        strand_cover=layout.strand_cover,
         strand_along=np.concatenate(alongs),
-        occluder_starts=layout.occluder_starts,
-        occluder_points=layout.occluder_points,
-        num_solid=len(layout.solid_corners),
         solid=embree_scene(solid_xyz, layout.solid_corners),
         strands=embree_scene(strand_xyz, layout.strand_corners),
         lenses=_lens_scene(figure.lenses, posed.lenses),

@@ -60,7 +60,7 @@ def match_colour(
         lab_statistics(rgb, mask) for rgb in (drawn_rgb, plate_rgb)
     )
     gain = float(np.clip(float(plate_spread[0]) / max(float(drawn_spread[0]), 1e-3), 1 / MAX_GAIN, MAX_GAIN))
-    weight = np.asarray(cv2.resize(mask, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    weight = _coarse(mask)
     plate_lab = _local_mean(plate_rgb, weight)
     offset = plate_lab - _local_mean(drawn_rgb, weight)
     offset[..., 0] = plate_mean[0] - gain * drawn_mean[0]
@@ -69,7 +69,7 @@ def match_colour(
 
 def no_shift(plate_rgb: Float32[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]) -> ColourMatch:
     """The match of a face that is already in the plate's colours."""
-    weight = np.asarray(cv2.resize(mask, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    weight = _coarse(mask)
     unchanged = ColourShift(gain=1.0, offset=np.zeros((MAP_SIZE, MAP_SIZE, 3), np.float32))
     return ColourMatch(shift=unchanged, plate_lab=_local_mean(plate_rgb, weight), weight=weight)
 
@@ -101,6 +101,10 @@ def apply_shift(rgb: Float32[np.ndarray, "S S 3"], shift: ColourShift) -> Float3
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * np.array([shift.gain, 1, 1], np.float32)
     shifted = lab + cv2.resize(shift.offset, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(cv2.cvtColor(shifted, cv2.COLOR_Lab2RGB), 0, 1), np.float32)
+
+
+def _coarse(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "32 32"]:
+    return np.asarray(cv2.resize(mask, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _apart(one: ColourMatch, other: ColourMatch) -> float:

@@ -5,15 +5,14 @@ The generator decides at `CONTROL_SIZE`; what it decides is applied to sources o
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput, ReferenceFace, References
@@ -34,7 +33,14 @@ from countenance.model.guided.inputs import (
     spread_out,
     uneven,
 )
-from countenance.model.guided.mesh import NUM_POINTS, extended, head_fit, rasterise, without_pose
+from countenance.model.guided.mesh import (
+    head_fit,
+    moved_by,
+    pixel_grid,
+    rasterise,
+    with_ring_of,
+    without_pose,
+)
 from countenance.model.guided.network import NUM_REFERENCES, Generator
 from countenance.vision.networks import weights_folder
 
@@ -51,7 +57,7 @@ class Images:
     """References at one size."""
 
     rgb: Float[Tensor, "N 3 S S"]
-    """0–1."""
+    """In even light."""
     visible: Float[Tensor, "N S S"]
     found: Float[Tensor, "N 468 3"]
 
@@ -65,7 +71,6 @@ class Person:
     feature: Float[Tensor, "N F"]
     coarse: Images
     fine: Images
-    even: Float[Tensor, "N 4"]
     atlas: Float[Tensor, "4 A A"]
 
 
@@ -87,7 +92,8 @@ def person_of(faces: Sequence[ReferenceFace]) -> Person:
     feature = features(found, neutral)
     chosen = spread_out(feature, ATLAS_FACES)
     atlas = fused(fine.rgb[chosen], fine.visible[chosen], fine.found[chosen], even[chosen])
-    return Person(neutral=neutral, feature=feature, coarse=coarse, fine=fine, even=even, atlas=atlas)
+    coarse, fine = (replace(images, rgb=evened(images.rgb, even)) for images in (coarse, fine))
+    return Person(neutral=neutral, feature=feature, coarse=coarse, fine=fine, atlas=atlas)
 
 
 def fitted(neutral: Float[Tensor, "468 3"], onto: Float[Tensor, "468 3"]) -> Float[Tensor, "468 3"]:
@@ -111,13 +117,16 @@ class GuidedDrawer:
         path = weights_folder() / WEIGHTS_NAME
         self._generator = Generator().eval()
         try:
-            self._generator.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+            content = path.read_bytes()
+            self._generator.load_state_dict({name: value.float() for name, value in load(content).items()})
         except (OSError, SafetensorError, RuntimeError):
             raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._likeness, self._performer = person_of(likeness.faces), person_of(performer.faces)
         self._move = fitted(self._likeness.neutral, self._performer.neutral) - self._performer.neutral
-        self.digest = _digest(path, likeness, performer)
+        digest = hashlib.sha256(content)
+        digest.update(f"{likeness.digest} {performer.digest}".encode())
+        self.digest = digest.hexdigest()
 
     @torch.inference_mode()
     def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
@@ -128,16 +137,15 @@ class GuidedDrawer:
         mask = torch.stack([torch.from_numpy(face.mask) for face in faces])
         found = torch.stack([torch.from_numpy(_centred(face.landmarks_xyz, self.size)) for face in faces])
         even = evenness(rgb, mask)
-        pose = head_fit(found)
-        moved_by = pose.scale[:, None, None] * (self._move @ pose.rotation.transpose(1, 2))
+        move = moved_by(self._move, head_fit(found))
         near = torch.cdist(features(found, self._performer.neutral), self._likeness.feature)
         chosen = near.topk(min(NUM_REFERENCES, near.shape[1]), dim=1, largest=False).indices
         chosen = chosen[:, [min(number, chosen.shape[1] - 1) for number in range(NUM_REFERENCES)]]
         coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
-        maps = self._maps(coarse, found, moved_by, even, chosen, self._likeness.coarse)
+        maps = self._maps(coarse, found, move, even, chosen, self._likeness.coarse)
         flows, control, _ = control_of(self._generator, maps, bf16=False)
         flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-        fine = self._maps(rgb, found, moved_by, even, chosen, self._likeness.fine)
+        fine = self._maps(rgb, found, move, even, chosen, self._likeness.fine)
         drawn = mixed(aligned(fine, flows), flows, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
@@ -149,30 +157,22 @@ class GuidedDrawer:
         self,
         rgb: Float[Tensor, "B 3 S S"],
         found: Float[Tensor, "B 468 3"],
-        moved_by: Float[Tensor, "B 468 3"],
+        move: Float[Tensor, "B 468 3"],
         even: Float[Tensor, "B 4"],
         chosen: Tensor,
         references: Images,
     ) -> Float[Tensor, "B C S S"]:
         """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
         size = rgb.shape[2]
-        here, target = _pixels(found, size), _pixels(found + moved_by, size)
-        # The ring stays the plate's: between it and the mesh the surroundings are drawn along.
-        raster = rasterise(torch.cat([target, extended(here)[:, NUM_POINTS:]], dim=1), size)
-        line = torch.arange(size, dtype=torch.float32)
-        y, x = torch.meshgrid(line, line, indexing="ij")
+        here, target = _pixels(found, size), _pixels(found + move, size)
+        raster = rasterise(with_ring_of(here, target), size)
         view = View(
             raster=raster,
             inside=(raster.triangle >= 0).float()[:, None],
-            where=torch.stack([x, y], dim=2).expand(len(rgb), -1, -1, -1),
+            where=pixel_grid(size, rgb.device).expand(len(rgb), -1, -1, -1),
         )
         drawn = [
-            draw_reference(
-                evened(references.rgb[each], self._likeness.even[each]),
-                references.visible[each],
-                references.found[each],
-                view,
-            )
+            draw_reference(references.rgb[each], references.visible[each], references.found[each], view)
             for each in chosen.unbind(dim=1)
         ]
         plate = evened(rgb, even)
@@ -183,8 +183,7 @@ class GuidedDrawer:
             own_atlas=draw_atlas(self._performer.atlas[:3].expand(len(rgb), -1, -1, -1), view),
             references=tuple(drawn),
         )
-        control_px = moved_by[..., :2] * CONTROL_SIZE
-        return channels(given, view, control_px)
+        return channels(given, view, move[..., :2] * CONTROL_SIZE)
 
 
 def _centred(landmarks_xyz: Float[np.ndarray, "468 3"], size: int) -> Float[np.ndarray, "468 3"]:
@@ -207,9 +206,3 @@ def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S
     if image.shape[2] > size:
         return F.interpolate(image, size=(size, size), mode="area")
     return F.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
-
-
-def _digest(path: Path, likeness: References, performer: References) -> str:
-    digest = hashlib.sha256(path.read_bytes())
-    digest.update(f"{likeness.digest} {performer.digest}".encode())
-    return digest.hexdigest()

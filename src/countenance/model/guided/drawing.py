@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.model.guided.inputs import sample, transferred
+from countenance.model.guided.mesh import pixel_grid
 from countenance.model.guided.network import ALIGNED, CHANNELS, NUM_REFERENCES, SOURCES, Control, Generator
 
 TRAVELS_WITH = {
@@ -40,9 +41,7 @@ def aligned(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"]) -
     """Sources sampled where they belong, by flows in pixels of the maps; the ratio is made of them again."""
     parts = split(maps)
     size = maps.shape[2]
-    line = torch.arange(size, device=maps.device, dtype=torch.float32)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    places = torch.stack([x, y], dim=2)
+    places = pixel_grid(size, maps.device)
     fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
     each_flow = fine.reshape(len(maps), len(ALIGNED), 2, size, size).unbind(dim=1)
     for name, flow in zip(ALIGNED, each_flow, strict=True):

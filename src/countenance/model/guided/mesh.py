@@ -132,12 +132,18 @@ def rasterise(points_xyz: Float[Tensor, "B E 3"], size: int) -> Raster:
         place = (y * size + x).clamp_max(size * size - 1).expand(key.shape)
         nearest.scatter_reduce_(1, place.reshape(batch, -1), key.reshape(batch, -1), "amin")
     number = torch.where(nearest < FARTHEST, nearest % len(triangles()), -1)
-    line = torch.arange(size, device=device)
-    y, x = (each.reshape(1, -1) for each in torch.meshgrid(line, line, indexing="ij"))
+    x, y = pixel_grid(size, device).reshape(1, -1, 2).unbind(dim=2)
     u, v, _ = _at(planes.gather(1, number.clamp_min(0)[..., None].expand(-1, -1, 9)), x, y)
     # A triangle that is seen edge-on has weights beyond any bound beside it.
     weights = torch.stack([u, v, 1 - u - v], dim=2) * (number >= 0)[..., None]
     return Raster(triangle=number.reshape(batch, size, size), weights=weights.reshape(batch, size, size, 3))
+
+
+def pixel_grid(size: int, device: torch.device) -> Float[Tensor, "S S 2"]:
+    """The place of every pixel of a square image, x and y."""
+    line = torch.arange(size, device=device, dtype=torch.float32)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y], dim=2)
 
 
 def _planes(corners: Float[Tensor, "B T 3 3"]) -> tuple[Float[Tensor, "B T 9"], Bool[Tensor, "B T"]]:
@@ -189,6 +195,23 @@ def head_fit(points_xyz: Float[Tensor, "B 468 3"]) -> Pose:
 def without_pose(points_xyz: Float[Tensor, "B 468 3"], pose: Pose) -> Float[Tensor, "B 468 3"]:
     """The mesh in canonical axes and units: shape and expression."""
     return (points_xyz - pose.shift[:, None]) @ pose.rotation / pose.scale[:, None, None]
+
+
+def moved_by(move: Float[Tensor, "... 468 3"], pose: Pose) -> Float[Tensor, "B 468 3"]:
+    """A change of shape, in canonical axes and units, as it shows under a pose."""
+    return pose.scale[:, None, None] * (move @ pose.rotation.transpose(1, 2))
+
+
+def with_ring_of(found: Float[Tensor, "B 468 3"], target: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
+    """A target mesh whose ring stays the found mesh's: between them the surroundings are drawn along."""
+    return torch.cat([target, extended(found)[:, NUM_POINTS:]], dim=1)
+
+
+def axis_of(pose: Pose) -> Float[Tensor, "B 2"]:
+    """The direction of the head's x axis in the image, of length one."""
+    axis = pose.rotation[:, :2, 0]
+    length: Tensor = axis.norm(dim=1, keepdim=True)
+    return axis / length.clamp_min(1e-6)
 
 
 def facing(points_xyz: Float[Tensor, "B E 3"]) -> Float[Tensor, "B E"]:
