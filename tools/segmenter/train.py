@@ -38,6 +38,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
 from countenance.vision.parts import Part
 from countenance.vision.segment import (
@@ -130,7 +131,7 @@ def mix(start: Path, refined: Path, weights: Path) -> None:
     for name, number in before.items():
         share = next((share for beginning, share in KEPT_SHARES.items() if name.startswith(beginning)), KEPT_SHARE)
         mixed[name] = (share * number.float() + (1 - share) * after[name].float()).half()
-    write_whole(mixed, {}, weights)
+    write_whole(weights, serialised(mixed, {}))
 
 
 def require_actors(dataset: Dataset, folder: Path) -> None:
@@ -290,14 +291,7 @@ def save(network: SegmentNet, run: Run, step: int) -> None:
     numbers = fused(network).cpu().state_dict()
     facts = {"steps": str(step), "batch": str(run.batch), "uses": str(run.uses), "codecs": str(run.has_codecs).lower()}
     halves = {name: number.half().contiguous() for name, number in numbers.items()}
-    write_whole(halves, facts, run.weights)
-
-
-def write_whole(numbers: dict[str, Tensor], facts: dict[str, str], path: Path) -> None:
-    """A file of weights, or nothing."""
-    part = path.with_name(f".{path.name}")
-    part.write_bytes(serialised(numbers, facts))
-    part.rename(path)
+    write_whole(run.weights, serialised(halves, facts))
 
 
 def batch_of(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
