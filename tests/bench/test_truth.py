@@ -16,7 +16,15 @@ from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
 from countenance.bench.pictures import LEFT_PX, NUM_FRAMES, TILE_PX, write_plot, write_sheet
-from countenance.bench.table import absolute_table, document, gains_table, markdown, results_with_gains
+from countenance.bench.table import (
+    absolute_table,
+    document,
+    failures,
+    gains_table,
+    markdown,
+    means_table,
+    results_with_gains,
+)
 from countenance.bench.truth import TruthConfig, code_digest, run_truth
 from countenance.demo import data_folder
 from countenance.errors import UsageError
@@ -273,16 +281,96 @@ def test_a_stopwatch_stops_at_its_budget_and_goes_on() -> None:
 
 
 def test_changed_code_stops_a_worker() -> None:
-    with pytest.raises(UsageError, match="code was changed"):
+    with pytest.raises(worker.ChangedCodeError, match="code was changed"):
         worker.work({"code": "another"})
     assert len(code_digest()) == 16
 
 
-def test_a_failed_task_says_which_and_why(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code_stops_the_benchmark(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTENANCE_CACHE", str(cache))
     monkeypatch.setattr(truth, "code_digest", lambda: "another")
-    with pytest.raises(Exception, match=r"tiny, making the case: the code was changed.*tiny-case\.log"):
+    with pytest.raises(UsageError, match="the code was changed"):
         run_truth(CONFIG, tmp_path, Silent())
+
+
+def test_a_case_that_fails_is_told_and_tried_again(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(cache, tmp_path / "cache")
+    monkeypatch.setenv("COUNTENANCE_CACHE", str(tmp_path / "cache"))
+    portrait = case_folder(TINY) / "likeness.png"
+    whole = portrait.read_bytes()
+    portrait.write_bytes(b"no picture")
+    rows = run_truth(PLATE_ONLY, tmp_path / "output", Silent())["rows"]
+    assert [row["stages"] for row in rows] == [[]]
+    assert rows[0]["error"].startswith("the case could not be made: ")
+    assert "likeness.png" in rows[0]["error"]
+    assert "tiny-case.log" in rows[0]["error"]
+    portrait.write_bytes(whole)
+    rows = run_truth(PLATE_ONLY, tmp_path / "output", Silent())["rows"]
+    assert "error" not in rows[0]
+    assert len(rows[0]["stages"]) == 1
+
+
+def test_a_method_that_fails_leaves_the_others(
+    measured: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "make_case", lambda *_: None)
+    (measured / "cases/tiny/classical/result.json").unlink()
+    start = truth._start
+
+    def failing(task: truth.Task, facts: Mapping[str, Any], output: Path) -> subprocess.Popen[bytes]:
+        if task.method != CLASSICAL:
+            return start(task, facts, output)
+        (output / "logs").mkdir(exist_ok=True)
+        (output / "logs" / f"{task.name}.log").write_text("Traceback\nno frame was altered\n")
+        return subprocess.Popen(["false"])
+
+    monkeypatch.setattr(truth, "_start", failing)
+    results = results_with_gains(run_truth(CONFIG, measured, Silent()))
+    assert started == ["tiny-case"]
+    by_method = {row["method"]: row for row in results["rows"]}
+    log = measured / "logs/tiny-classical.log"
+    assert by_method[CLASSICAL]["error"] == f"no frame was altered (see {log})"
+    assert [method for method, row in by_method.items() if row["stages"]] == [PLATE, TRUTH, OURS]
+    assert failures(results) == [f"tiny, classical: no frame was altered (see {log})"]
+
+
+def some_failed_results() -> dict[str, Any]:
+    results = some_results()
+    failed: dict[str, Any] = {
+        "case": "other",
+        "method": OURS,
+        "error": "no frame was altered",
+        "stages": [],
+        "peak_memory_mb": None,
+    }
+    plate = {**a_result(PLATE), "case": "other"}
+    return results_with_gains({**results, "rows": [*results["rows"], plate, failed]})
+
+
+def test_what_failed_is_a_line_and_no_part_of_the_mean(tmp_path: Path) -> None:
+    results = some_failed_results()
+    for table in (gains_table(results), absolute_table(results)):
+        cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
+        assert cells[:2] == ["other", "ours (failed)"]
+        assert set(cells[2:]) == {"–"}
+    cells = [cell.strip() for cell in means_table(results).splitlines()[-1].split("|")[1:-1]]
+    assert cells == ["ours", "1", "1", "+0.67", "−0.25", "+0.50", "–"]
+    assert "- other, ours: no frame was altered" in document(results, "countenance bench truth")
+    write_plot(tmp_path / "plot.png", results)
+
+
+def test_without_a_measured_plate_there_are_no_gains() -> None:
+    plate: dict[str, Any] = {
+        "case": "tiny",
+        "method": PLATE,
+        "error": "it was killed",
+        "stages": [],
+        "peak_memory_mb": None,
+    }
+    results = results_with_gains({**some_results(), "rows": [plate, a_result(OURS)]})
+    assert set(results["rows"][1]["stages"][0]["gains"].values()) == {None}
 
 
 def test_gains_are_counted_from_the_own_cases_plate() -> None:

@@ -45,7 +45,7 @@ def write_plot(path: Path, results: Mapping[str, Any]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     cases = [case["name"] for case in results["cases"]]
-    last_s = max(stage["cpu_s"] for row in results["rows"] for stage in row["stages"])
+    last_s = max((stage["cpu_s"] for row in results["rows"] for stage in row["stages"]), default=0.0)
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(max(2.0 + 3.3 * len(cases), 7.5), 2.2 * len(GAINS) + 1.2), layout="constrained")
         axes = figure.subplots(len(GAINS), len(cases), sharex=True, sharey=True, squeeze=False)
@@ -55,7 +55,7 @@ def write_plot(path: Path, results: Mapping[str, Any]) -> None:
                 axis.axhline(0, color=COLOURS["plate"], linewidth=1.2, linestyle="--")
                 axis.axhline(1, color="#222222", linewidth=1.2, linestyle=":")
                 for row in results["rows"]:
-                    if row["case"] == case and row["method"] not in ("plate", "truth"):
+                    if row["case"] == case and row["method"] not in ("plate", "truth") and row["stages"]:
                         _draw_line(axis, row, gain)
                 axis.set_ylim(LOWEST_GAIN - 0.1, HIGHEST_GAIN)
                 axis.set_xlim(0, 1.05 * max(last_s, 1.0))
@@ -67,7 +67,7 @@ def write_plot(path: Path, results: Mapping[str, Any]) -> None:
                 if line == len(GAINS) - 1:
                     axis.set_xlabel("CPU-seconds of training")
         handles, names = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 3), frameon=False)
+        figure.legend(handles, names, loc="outside lower center", ncols=max(min(len(names), 3), 1), frameon=False)
         figure.suptitle("Gain over the untouched plate\ndashed: the plate, dotted: the truth, ▼: lower than shown")
         figure.savefig(path, dpi=130)
 
@@ -85,7 +85,11 @@ def _draw_line(axis: Any, row: Mapping[str, Any], gain: str) -> None:
 def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path) -> None:
     """Plate, truth, each method, and below each how far it is from the truth, for frames spread over the plate."""
     made = case_files(case, Silent())
-    rows = [row for row in results["rows"] if row["case"] == case.name and row["method"] not in ("plate", "truth")]
+    rows = [
+        row
+        for row in results["rows"]
+        if row["case"] == case.name and row["method"] not in ("plate", "truth") and row["stages"]
+    ]
     shown_rows = [("plate", made.plate, ""), ("truth", made.truth, "the ground truth")]
     for row in rows:
         last = row["stages"][-1]

@@ -31,16 +31,24 @@ FROM_MESH = ("shape_pct", "expression_pct", "gaze_deg", "pose_deg")
 def results_with_gains(results: Mapping[str, Any]) -> dict[str, Any]:
     """The results with each stage's gains over its case's untouched plate."""
     plates = {
-        row["case"]: ClipMeasures(**row["stages"][0]["measures"]) for row in results["rows"] if row["method"] == "plate"
+        row["case"]: ClipMeasures(**row["stages"][0]["measures"])
+        for row in results["rows"]
+        if row["method"] == "plate" and row["stages"]
     }
     rows = []
     for row in results["rows"]:
         stages = []
         for stage in row["stages"]:
-            gained = gains(ClipMeasures(**stage["measures"]), plates[row["case"]])
-            stages.append({**stage, "gains": {name: getattr(gained, name) for name in GAINS}})
+            plate = plates.get(row["case"])
+            gained = None if plate is None else gains(ClipMeasures(**stage["measures"]), plate)
+            stages.append({**stage, "gains": {name: gained and getattr(gained, name) for name in GAINS}})
         rows.append({**row, "stages": stages})
     return {**results, "rows": rows}
+
+
+def failures(results: Mapping[str, Any]) -> list[str]:
+    """What failed and why, a line each."""
+    return [f"{row['case']}, {row['method']}: {row['error']}" for row in results["rows"] if "error" in row]
 
 
 def gains_table(results: Mapping[str, Any]) -> str:
@@ -48,6 +56,9 @@ def gains_table(results: Mapping[str, Any]) -> str:
     heading = ("case", "method", "CPU-s", "images", *(name.replace("ssim", "SSIM") for name in GAINS))
     lines = []
     for row in results["rows"]:
+        if not row["stages"]:
+            lines.append(_failed(row, heading))
+            continue
         last = row["stages"][-1]
         lines.append(
             (
@@ -66,6 +77,9 @@ def absolute_table(results: Mapping[str, Any]) -> str:
     heading = ("case", "method", *(name for _, name, _ in ABSOLUTE), "draw CPU-ms", "peak MB")
     lines = []
     for row in results["rows"]:
+        if not row["stages"]:
+            lines.append(_failed(row, heading))
+            continue
         last, measures = row["stages"][-1], row["stages"][-1]["measures"]
         drawn = last.get("generate_cpu_s")
         peak = row["peak_memory_mb"]
@@ -78,6 +92,21 @@ def absolute_table(results: Mapping[str, Any]) -> str:
                 f"{max(peak.values()):,}" if peak else NONE,
             )
         )
+    return markdown(heading, lines)
+
+
+def means_table(results: Mapping[str, Any]) -> str:
+    """Markdown: each method's mean gains over the cases in which it didn't fail, and how many failed."""
+    heading = ("method", "cases", "failed", *(name.replace("ssim", "SSIM") for name in GAINS))
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["method"] == method]
+        whole = [row["stages"][-1]["gains"] for row in rows if row["stages"]]
+        means = []
+        for name in GAINS:
+            defined = [gained[name] for gained in whole if gained[name] is not None]
+            means.append(_number(sum(defined) / len(defined) if defined else None, 2, signed=True))
+        lines.append((method, str(len(whole)), str(len(rows) - len(whole)), *means))
     return markdown(heading, lines)
 
 
@@ -98,22 +127,32 @@ def markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def document(results: Mapping[str, Any], command: str) -> str:
-    """Both tables with the machine and the command, as Markdown."""
+    """All tables with the machine, the command and what failed, as Markdown."""
     facts = results["machine"]
     where = f"{facts['processor']}, {facts['cores']} cores, one thread a method; torch {facts['torch']}"
+    failed = failures(results)
+    told = ["## Failed", *(f"- {line}" for line in failed), ""] if failed else []
     return "\n".join(
         [
             "# Truth benchmark",
             f"`{command}` · {where} · {results['budget_s']:g} CPU-seconds of training for each method",
             "",
+            *told,
             "## Gains: 0 is the untouched plate, 1 the truth, negative is worse than nothing",
             gains_table(results),
+            "",
+            "## Mean gains over the cases in which a method didn't fail and the gain is defined",
+            means_table(results),
             "",
             "## Absolute figures",
             absolute_table(results),
             "",
         ]
     )
+
+
+def _failed(row: Mapping[str, Any], heading: Sequence[str]) -> tuple[str, ...]:
+    return (row["case"], f"{row['method']} (failed)", *[NONE] * (len(heading) - 2))
 
 
 def _shown(measures: Mapping[str, Any], field: str) -> float | int | None:

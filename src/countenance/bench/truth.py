@@ -16,7 +16,7 @@ from typing import Any
 
 from countenance.bench.cases import Case, case_files
 from countenance.bench.extra import require_extra
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import UsageError
 from countenance.progress import Progress, Silent
 from countenance.project import write_whole
 
@@ -37,6 +37,8 @@ NOT_DECIDING = (
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
 PLATE, UNTRAINED = "plate", ("plate", "truth", "classical", "base")
 RESULT_NAME = "result.json"
+CHANGED_CODE = 20
+"""How a process ends that found other code than the benchmark began with."""
 BUDGET_S, QUICK_BUDGET_S = 60.0, 12.0
 POINTS, QUICK_POINTS = (0.25, 0.5, 1.0), (1.0,)
 POLL_S = 0.1
@@ -83,9 +85,11 @@ class Task:
 def run_truth(config: TruthConfig, output: Path, progress: Progress) -> dict[str, Any]:
     """All results, including those of earlier runs with the same inputs; an interrupted run resumes.
 
+    A method that fails, or all methods of a case that can't be made, are rows with an `error` and without stages;
+    the next run tries them again.
+
     Raises:
-        UsageError: the extra `bench` isn't installed.
-        CountenanceError: a case or a method failed.
+        UsageError: the extra `bench` isn't installed, or the code was changed meanwhile.
     """
     require_extra()
     begun = time.monotonic()
@@ -96,14 +100,11 @@ def run_truth(config: TruthConfig, output: Path, progress: Progress) -> dict[str
     # Long work first, so that two processes end together: cases, then methods in turn over the cases.
     tasks = [Task(case=case, method=None) for case in config.cases]
     tasks += [Task(case=case, method=method) for method in reversed(methods) for case in config.cases]
-    finished = _run(tasks, config, output, code)
+    errors: dict[Task, str] = {}
+    finished = _run(tasks, config, output, code, errors)
     for _ in progress.track(finished, what="benchmark", unit="tasks", total=len(tasks)):
         pass
-    rows = []
-    for case in config.cases:
-        for method in methods:
-            result = json.loads((_folder(output, case, method) / RESULT_NAME).read_text())
-            rows.append({"case": case.name, "method": method, **result})
+    rows = [_row(Task(case=case, method=method), output, errors) for case in config.cases for method in methods]
     return {
         "machine": machine(),
         "budget_s": config.budget_s,
@@ -149,17 +150,33 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _run(tasks: Sequence[Task], config: TruthConfig, output: Path, code: str) -> Iterator[Task]:
-    """Each task once it is done, in two processes of one thread each."""
+def _row(task: Task, output: Path, errors: Mapping[Task, str]) -> dict[str, Any]:
+    named = {"case": task.case.name, "method": task.method}
+    for failed in (Task(case=task.case, method=None), task):
+        if failed in errors:
+            return {**named, "error": errors[failed], "stages": [], "peak_memory_mb": None}
+    assert task.method is not None
+    return {**named, **json.loads((_folder(output, task.case, task.method) / RESULT_NAME).read_text())}
+
+
+def _run(
+    tasks: Sequence[Task], config: TruthConfig, output: Path, code: str, errors: dict[Task, str]
+) -> Iterator[Task]:
+    """Each task once it is done or has failed, in two processes of one thread each; `errors` says what failed."""
     waiting, running, made = list(tasks), dict[Task, subprocess.Popen[bytes]](), set[str]()
     digests: dict[str, str] = {}
     try:
         while waiting or running:
             for task in [task for task, process in running.items() if process.poll() is not None]:
-                _check(running.pop(task), task, output)
-                if task.method is None:
+                error = _error(running.pop(task), task, output)
+                if error is not None:
+                    errors[task] = error
+                elif task.method is None:
                     made.add(task.case.name)
                 yield task
+            hopeless = [task for task in waiting if Task(case=task.case, method=None) in errors]
+            waiting = [task for task in waiting if task not in hopeless]
+            yield from hopeless
             ready = next((task for task in waiting if task.method is None or task.case.name in made), None)
             if ready is None or len(running) == config.workers:
                 time.sleep(POLL_S)
@@ -220,13 +237,20 @@ def _start(task: Task, facts: Mapping[str, Any], output: Path) -> subprocess.Pop
         )
 
 
-def _check(process: subprocess.Popen[bytes], task: Task, output: Path) -> None:
+def _error(process: subprocess.Popen[bytes], task: Task, output: Path) -> str | None:
+    """Why a process failed; none if it didn't.
+
+    Raises:
+        UsageError: the code was changed: no other task could be done either.
+    """
     if process.returncode == 0:
-        return
+        return None
     log = output / "logs" / f"{task.name}.log"
     said = log.read_text(errors="replace").strip().splitlines()
-    what = task.method or "making the case"
-    raise CountenanceError(f"{task.case.name}, {what}: {said[-1] if said else 'it was killed'} (see {log})")
+    error = said[-1] if said else f"it was killed by signal {-process.returncode}"
+    if process.returncode == CHANGED_CODE:
+        raise UsageError(error)
+    return f"{'' if task.method else 'the case could not be made: '}{error} (see {log})"
 
 
 def _folder(output: Path, case: Case, method: str) -> Path:

@@ -22,13 +22,19 @@ from countenance.bench.judge.measure import ClipMeasures, Judge, measure_clip
 from countenance.bench.judge.metrics import Mask
 from countenance.bench.methods import PLATE, Job, stages
 from countenance.bench.production import make_production, opened_production, read_references
-from countenance.bench.truth import RESULT_NAME, code_digest
+from countenance.bench.truth import CHANGED_CODE, RESULT_NAME, code_digest
 from countenance.demo.compare import pictures
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import CountenanceError
 from countenance.progress import Silent
 from countenance.project import write_whole
 
 DIGEST_NAME = "digest"
+
+
+class ChangedCodeError(CountenanceError):
+    """Nothing that is measured from here on would belong together."""
+
+    exit_code = CHANGED_CODE
 
 
 def make_case(case: Case, production: Path, code: str) -> None:
@@ -101,11 +107,13 @@ def work(task: Mapping[str, Any]) -> None:
     """Do one task, as `truth` describes it.
 
     Raises:
-        UsageError: the code is no longer the one that the benchmark began with.
+        ChangedCodeError: the code is no longer the one that the benchmark began with.
         CountenanceError: it failed.
     """
     if code_digest() != task["code"]:
-        raise UsageError("the code was changed while the benchmark ran; run it again; results that still hold are kept")
+        raise ChangedCodeError(
+            "the code was changed while the benchmark ran; run it again; results that still hold are kept"
+        )
     case, production = Case(**task["case"]), Path(task["production"])
     if task["method"] is None:
         make_case(case, production, task["code"])

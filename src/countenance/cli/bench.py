@@ -38,7 +38,8 @@ def truth(
 ) -> None:
     """Train every method on synthetic actors, replace the face in a plate, and compare with ground truth.
 
-    Leaves results.json, table.md, plot.png and a contact sheet for each case. Run again to resume.
+    Leaves results.json, table.md, plot.png and a contact sheet for each case. Run again to resume. What fails is a line
+    in them, and the command then ends with 1.
 
     Example: countenance bench truth --quick --output bench-quick
     """
@@ -51,7 +52,7 @@ def truth(
     from countenance.bench.cases import read_cases, shipped_cases
     from countenance.bench.methods import chosen_methods
     from countenance.bench.pictures import write_plot, write_sheet
-    from countenance.bench.table import document, gains_table, results_with_gains
+    from countenance.bench.table import document, failures, gains_table, means_table, results_with_gains
     from countenance.bench.truth import BUDGET_S, POINTS, QUICK_BUDGET_S, QUICK_POINTS, TruthConfig, run_truth
     from countenance.cli.display import Bars
     from countenance.project import write_whole
@@ -71,13 +72,22 @@ def truth(
     write_whole(output / "table.md", text.encode())
     write_plot(output / "plot.png", results)
     for case in chosen:
-        write_sheet(output / f"sheet-{case.name}.png", results, case, output)
+        if any(row["case"] == case.name and row["stages"] for row in results["rows"]):
+            write_sheet(output / f"sheet-{case.name}.png", results, case, output)
     console.print(f"See {output / 'plot.png'} and the sheets beside it; all figures are in {output / 'table.md'}.")
     if json:
         print_json(results)
     else:
         print("Gains: 0 is the untouched plate, 1 is ground truth, negative is worse than no change.")
         print(gains_table(results))
+        print()
+        print(means_table(results))
+    failed = failures(results)
+    for line in failed:
+        console.print(f"Failed: {line}", markup=False, soft_wrap=True)
+    if failed:
+        console.print("Run the same command again to try what failed once more; all other results are kept.")
+        raise typer.Exit(1)
 
 
 @app.command(short_help="Measure speed and memory.")
