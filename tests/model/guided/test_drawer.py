@@ -1,10 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References, references_of
 from countenance.errors import ModelError
-from countenance.model.guided.drawer import GuidedDrawer, fitted, person_of
+from countenance.model.guided.drawer import DrawnSize, GuidedDrawer, fitted, person_of
 from countenance.model.guided.mesh import head_fit, without_pose
 from countenance.types import DetectedFace
 from countenance.vision.align import canonical_mesh, cut, frame_to_crop, head_pose, mesh_in_crop
@@ -81,6 +82,20 @@ def test_faces_are_drawn_alike_alone_and_together(people: dict[str, References])
         assert np.abs(drawer([face])[0].rgb - one.rgb).max() < 1e-3
 
 
+@pytest.mark.parametrize("size", [128, 512])
+def test_the_same_face_is_drawn_at_another_size(people: dict[str, References], size: DrawnSize) -> None:
+    rgb = clip_of("kofi", 4)[3]
+    face = FaceFinder()(rgb)[0]
+    faces = [
+        GuidedDrawer(people["zuri"], people["kofi"], size=side)([input_of(reference_of(rgb, face, side))])[0]
+        for side in (256, size)
+    ]
+    assert faces[1].rgb.shape == (size, size, 3)
+    assert faces[1].mask.shape == (size, size)
+    small = [cv2.resize(one.rgb, (64, 64), interpolation=cv2.INTER_AREA) for one in faces]
+    assert np.abs(small[1] - small[0]).mean() < 0.02
+
+
 def test_crops_of_any_size_are_references() -> None:
     rgb = clip_of("zuri", 1)[0]
     face = FaceFinder()(rgb)[0]
@@ -89,10 +104,11 @@ def test_crops_of_any_size_are_references() -> None:
     assert torch.allclose(shapes[1], shapes[2], atol=1e-3)
 
 
-def test_the_digest_is_of_both_people(people: dict[str, References]) -> None:
+def test_the_digest_is_of_both_people_and_the_size(people: dict[str, References]) -> None:
     one, other = GuidedDrawer(people["zuri"], people["kofi"]), GuidedDrawer(people["kofi"], people["zuri"])
     assert one.digest != other.digest
     assert one.digest == GuidedDrawer(people["zuri"], people["kofi"]).digest
+    assert one.digest != GuidedDrawer(people["zuri"], people["kofi"], size=128).digest
 
 
 def test_without_a_face_there_is_nothing_to_draw_from(people: dict[str, References]) -> None:

@@ -1,11 +1,12 @@
 """Draws a likeness from its references and the base, without any training on it.
 
-The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of `DRAWN_SIZE`.
+The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of the drawer's size.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ from countenance.model.guided.mesh import (
 from countenance.model.guided.network import NUM_REFERENCES, Generator
 from countenance.vision.networks import weights_folder
 
-CONTROL_SIZE, DRAWN_SIZE = 128, 256
+DrawnSize = Literal[128, 256, 512]
+CONTROL_SIZE = 128
 WEIGHTS_NAME = "base.safetensors"
 BATCH = 4
 FRONTAL_DEG = 20.0
@@ -74,8 +76,8 @@ class Person:
     atlas: Float[Tensor, "4 A A"]
 
 
-def person_of(faces: Sequence[ReferenceFace]) -> Person:
-    """A person's shape, atlas and references.
+def person_of(faces: Sequence[ReferenceFace], size: DrawnSize = 256) -> Person:
+    """A person's shape, atlas and references, the fine ones of that size.
 
     Raises:
         ModelError: there is no face.
@@ -87,7 +89,7 @@ def person_of(faces: Sequence[ReferenceFace]) -> Person:
     trust = torch.exp(-turned.square().sum(dim=1) / (2 * FRONTAL_DEG**2)) + LEAST_TRUST
     shapes = without_pose(found, head_fit(found))
     neutral = torch.einsum("n,npc->pc", trust / trust.sum(), shapes)
-    coarse, fine = (_images(faces, found, size) for size in (CONTROL_SIZE, DRAWN_SIZE))
+    coarse, fine = (_images(faces, found, side) for side in (CONTROL_SIZE, size))
     even = evenness(coarse.rgb, coarse.visible)
     feature = features(found, neutral)
     chosen = spread_out(feature, ATLAS_FACES)
@@ -110,10 +112,10 @@ class GuidedDrawer:
         ModelError: one of the two has no reference, or the package's weights are missing or damaged.
     """
 
-    size = DRAWN_SIZE
     batch = BATCH
 
-    def __init__(self, likeness: References, performer: References) -> None:
+    def __init__(self, likeness: References, performer: References, *, size: DrawnSize = 256) -> None:
+        self.size = size
         path = weights_folder() / WEIGHTS_NAME
         self._generator = Generator().eval()
         try:
@@ -122,10 +124,10 @@ class GuidedDrawer:
         except (OSError, SafetensorError, RuntimeError):
             raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._likeness, self._performer = person_of(likeness.faces), person_of(performer.faces)
+        self._likeness, self._performer = (person_of(person.faces, size) for person in (likeness, performer))
         self._move = fitted(self._likeness.neutral, self._performer.neutral) - self._performer.neutral
         digest = hashlib.sha256(content)
-        digest.update(f"{likeness.digest} {performer.digest}".encode())
+        digest.update(f"{size} {likeness.digest} {performer.digest}".encode())
         self.digest = digest.hexdigest()
 
     @torch.inference_mode()
@@ -143,10 +145,11 @@ class GuidedDrawer:
         chosen = chosen[:, [min(number, chosen.shape[1] - 1) for number in range(NUM_REFERENCES)]]
         coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
         maps = self._maps(coarse, found, move, even, chosen, self._likeness.coarse)
-        flows, control, _ = control_of(self._generator, maps, bf16=False)
-        flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-        fine = self._maps(rgb, found, move, even, chosen, self._likeness.fine)
-        drawn = mixed(aligned(fine, flows), flows, control)
+        flows, control, maps = control_of(self._generator, maps, bf16=False)
+        if self.size > CONTROL_SIZE:
+            flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
+            maps = aligned(self._maps(rgb, found, move, even, chosen, self._likeness.fine), flows)
+        drawn = mixed(maps, flows, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
             DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True)
