@@ -7,11 +7,12 @@ import numpy as np
 
 from countenance.actors.actor import Actor, draw_actor
 from countenance.actors.caster import Caster
-from countenance.actors.figure import Figure, pose_figure
+from countenance.actors.figure import Figure, build_figure, pose_figure
 from countenance.actors.mouth_shading import light_reaching
 from countenance.actors.performance import still
 from countenance.actors.scene import FACE_CENTRE, Camera, Light
-from countenance.actors.teeth import Row, teeth_row, tongue_colour
+from countenance.actors.surface import embree_scene, triangles_of
+from countenance.actors.teeth import JAWS, Row, teeth_row, tongue_colour
 from countenance.vision.parts import Part
 
 LIGHT = Light(environment="studio", turn_deg=0.0, strength=1.0)
@@ -87,3 +88,20 @@ def test_the_mouth_of_a_truth_is_the_likenesss(likeness: Figure, performer: Figu
     for name in ("teeth_rgb", "gum_rgb", "tongue_rgb"):
         assert np.array_equal(getattr(exact, name), getattr(likeness, name))
         assert not np.array_equal(getattr(exact, name), getattr(performer, name))
+
+
+def test_gums_stay_beneath_the_skin_of_a_narrow_jaw(likeness: Figure) -> None:
+    narrow = build_figure(draw_actor(32))
+    for figure in (narrow, likeness):
+        for units in ({}, {"jawOpen": 0.5}):
+            posed = pose_figure(figure, still(units=units), 0)
+            gum = posed.gum[np.abs(posed.gum[:, 0]) > 0.012]
+            outwards = np.sign(gum[:, :1]) * np.array([1, 0, 0])
+            skin = embree_scene(posed.skin, triangles_of(figure.skin_faces))
+            hit = skin.run((gum + outwards).astype(np.float32), (-outwards).astype(np.float32), output=1)
+            beneath = 1 - hit["tfar"][hit["primID"] >= 0]
+            assert len(beneath) > 500
+            assert beneath[beneath > -0.01].min() > 0.0
+    for jaw, own in zip(JAWS, likeness.jaws, strict=True):
+        fresh = teeth_row(likeness.face, jaw, likeness.detail.tooth_points, likeness.detail.gum_points)
+        assert (own.gum == fresh.gum).all()

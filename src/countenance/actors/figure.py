@@ -33,7 +33,7 @@ from countenance.actors.props import Prop
 from countenance.actors.skin import LineName, SkinMaps, line_weights, make_skin
 from countenance.actors.strands import Lashes, ShortHair, Strands, grow_beard, grow_brows, grow_lashes
 from countenance.actors.surface import embree_scene, normals, triangles_of
-from countenance.actors.teeth import JAWS, Row, teeth_row, tongue_colour, tongue_surface
+from countenance.actors.teeth import JAWS, Jaw, Row, teeth_row, tongue_colour, tongue_surface
 
 Detail = Literal["fast", "fine", "close", "full"]
 """The first three for the caster, by the size of the image; the last for Cycles."""
@@ -41,7 +41,7 @@ Tone = Literal["likeness", "performer"]
 """Skin tone of a ground truth: the likeness's own, or the likeness's features in the performer's tone."""
 LOWEST_SHOWN_M = 0.555
 LEAST_FLESH_M, MOST_PUSHED_M = 0.002, 0.01
-"""Between the inside of the cheeks and the skin, and how far the former gives way for it."""
+"""Between the inside of the cheeks, or gums, and the skin, and how far the former gives way for it."""
 BLINK_REACH = 1.2
 """How much further lids go than the template's would have to: wider eyes have to close as well."""
 LASH_RGB = (0.05, 0.04, 0.035)
@@ -257,8 +257,7 @@ def pose_figure(figure: Figure, performance: Performance, frame: int) -> Posed:
         balls[name] = transform(head_matrix, looking)
     jaws: dict[str, list[Points]] = {"teeth": [], "gum": []}
     for jaw, row in zip(JAWS, figure.jaws, strict=True):
-        rows = head.parts["teeth_upper" if jaw == "upper" else "teeth_lower"]
-        placed = _affine(head.points[rows], posed[rows])
+        placed = _jaw_matrix(jaw, posed)
         jaws["teeth"].append(transform(placed, row.teeth))
         jaws["gum"].append(transform(placed, row.gum))
     skin_normals = normals(skin, figure.skin_faces)
@@ -295,12 +294,14 @@ def _build(face: Actor, body: Actor, detail: DetailSettings, props: Sequence[Pro
     # What the shirt always covers needs no drawing.
     shown = template[mesh.faces][:, :, 1].max(axis=1) > LOWEST_SHOWN_M
     skin_faces, skin_uv = mesh.faces[shown], mesh.uv[shown]
-    upper, lower = (teeth_row(face, jaw, detail.tooth_points, detail.gum_points) for jaw in JAWS)
     body_skin = mesh.matrix @ body_points
     cloth = shirt_on(body_points, body_skin, mesh.faces)
     occluders = occluders_on(props, body, body_points, body_skin, skin_faces, template, cloth, detail.prop_step_m)
     if face is not body:
         points = skin_beneath(points, occluders)
+    upper, lower = (
+        _gum_pushed_in(teeth_row(face, jaw, detail.tooth_points, detail.gum_points), jaw, points) for jaw in JAWS
+    )
     return Figure(
         face=face,
         body=body,
@@ -340,6 +341,30 @@ def _lining_pushed_in(points: Points) -> Points:
     pushed = points.copy()
     pushed[rows, 2] -= np.clip(LEAST_FLESH_M - depth, 0, MOST_PUSHED_M)
     return pushed
+
+
+def _gum_pushed_in(row: Row, jaw: Jaw, points: Points) -> Row:
+    """A row whose gum is beneath the skin at both sides: from a narrow jaw its ends would come out."""
+    placed = _jaw_matrix(jaw, points)
+    gum = transform(placed, row.gum)
+    outwards = np.where(gum[:, :1] < 0, -1.0, 1.0) * np.array([1, 0, 0])
+    hit = embree_scene(points, triangles_of(load_head().skin_faces)).run(
+        (gum + outwards).astype(np.float32), (-outwards).astype(np.float32), output=1
+    )
+    depth = np.where(hit["primID"] >= 0, 1 - hit["tfar"], np.inf)
+    # Between open lips a ray may go on to the other side's skin.
+    depth = np.where(depth > -np.abs(gum[:, 0]), depth, np.inf)
+    if (depth > 0).all():
+        return row
+    pushed = gum - outwards * np.clip(1.5 * LEAST_FLESH_M - depth, 0, MOST_PUSHED_M)[:, None]
+    return replace(row, gum=transform(np.linalg.inv(placed), pushed))
+
+
+def _jaw_matrix(jaw: Jaw, points: Points) -> Matrix:
+    """Takes a row of teeth from the template's place to where points of its layout have it."""
+    head = load_head()
+    rows = head.parts["teeth_upper" if jaw == "upper" else "teeth_lower"]
+    return _affine(head.points[rows], points[rows])
 
 
 @cache
