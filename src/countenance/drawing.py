@@ -18,6 +18,8 @@ class FaceInput:
 
     rgb: UInt8[np.ndarray, "S S 3"]
     """In even light."""
+    lit_rgb: UInt8[np.ndarray, "S S 3"]
+    """The same as the plate shows it."""
     mask: Float32[np.ndarray, "S S"]
     """0–1, one inside the mesh's outline."""
     landmarks_xyz: Float32[np.ndarray, "468 3"]
@@ -33,12 +35,12 @@ class DrawnFace:
     """The likeness in the performer's crop."""
 
     rgb: Float32[np.ndarray, "S S 3"]
-    """0–1, in even light."""
+    """0–1, in even light; where `finished`, in the plate's own."""
     mask: Float32[np.ndarray, "S S"]
     """0–1: what of the crop is to be replaced."""
     finished: bool = False
-    """Whether colours and mask are already as they should be in the plate's even light: the composite then matches no
-    colours and leaves the mask's border where it is."""
+    """Whether colours are already the plate's and the surroundings are drawn too: the composite then matches no
+    colours, and the mask's border reaches outwards instead of inwards."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

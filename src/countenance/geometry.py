@@ -76,11 +76,16 @@ def warp(
 
 
 def resample(
-    image: Num[np.ndarray, "H W *C"], transform: Float[np.ndarray, "2 3"], size_wh: tuple[int, int]
+    image: Num[np.ndarray, "H W *C"],
+    transform: Float[np.ndarray, "2 3"],
+    size_wh: tuple[int, int],
+    *,
+    plain_scale: float = PLAIN_SCALE,
 ) -> Num[np.ndarray, "h w *C"]:
     """Draw an image moved by `transform`, in its own type; outside of it the edge is repeated.
 
-    Enlarged, it is interpolated by cubics; shrunk, each pixel is a mean over what it covers.
+    Down to `plain_scale`, at least 0.5, it is interpolated by cubics; shrunk further, each pixel is a mean over what it
+    covers.
     """
     scale = float(np.sqrt(abs(np.linalg.det(transform[:, :2].astype(np.float64)))))
     if (factor := int(1 / scale)) > 1:
@@ -90,7 +95,7 @@ def resample(
         image = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
         transform = _after(_after(transform, np.array([[1, 0, x], [0, 1, y]], np.float64)), _enlarging(factor))
         scale *= factor
-    if scale >= PLAIN_SCALE:
+    if scale >= plain_scale:
         return _cubic(image, transform, size_wh)
     twice = _cubic(image, _after(_enlarging(2), transform), (2 * size_wh[0], 2 * size_wh[1]))
     return np.asarray(cv2.resize(twice, size_wh, interpolation=cv2.INTER_AREA))

@@ -82,6 +82,16 @@ def test_a_face_drawn_far_finer_than_the_frame_does_not_alias() -> None:
         assert np.abs(result[25:55, 25:55].astype(float) - 127.5).max() < 30
 
 
+def test_plain_resampling_is_sharper_and_keeps_the_mean() -> None:
+    noise = np.random.default_rng(1).normal(0.5, 0.1, (256, 256, 3)).astype(np.float32)
+    transform = np.array([[0.55, 0, 3], [0, 0.55, 2]], np.float32)
+    averaged, plain = (resample(noise, transform, (140, 140), plain_scale=scale) for scale in (0.6, 0.5))
+    within = np.s_[10:130, 10:130]
+    assert plain[within].std() > 1.2 * averaged[within].std()
+    assert plain[within].mean() == pytest.approx(0.5, abs=0.005)
+    assert averaged[within].mean() == pytest.approx(0.5, abs=0.005)
+
+
 def test_resampling_keeps_places_whatever_the_scale() -> None:
     x, y = np.meshgrid(np.arange(300), np.arange(200))
     ramp = np.stack([x, y], axis=2).astype(np.float32)

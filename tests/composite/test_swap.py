@@ -18,7 +18,7 @@ from countenance.vision.landmarks import FaceFinder
 from countenance.vision.light import even_light
 from countenance.vision.mask import face_mask
 from countenance.vision.segment import Segmenter
-from tests.support.drawers import Guided, Negative, face_input
+from tests.support.drawers import Finished, Guided, Negative, face_input
 from tests.support.made_up import mesh_at
 
 SEGMENTER = Segmenter()
@@ -116,6 +116,35 @@ def test_an_enlarged_face_is_shown_as_face_sets_hold_it(
     gain = (fine * fine_held).sum() / np.square(fine_held).sum()
     left = float(np.linalg.norm(fine - gain * fine_held) / np.linalg.norm(fine))
     assert left < 0.18
+
+
+def test_a_finished_face_is_put_in_as_it_is(plate: tuple[list[Frame], dict[int, list[PlacedFace]]]) -> None:
+    frames, faces = plate
+    for frame, result in zip(frames[::5], swap_faces(frames[::5], faces, Finished(256), SEGMENTER), strict=True):
+        difference = np.abs(frame.rgb.astype(int) - result.rgb)
+        # A crop that is enlarged and shrunk again; no light is taken out and put back.
+        assert difference.mean() < 0.2
+        assert difference.max() < 40
+    whole = [Finished(256, level=level) for level in (0.25, 0.75)]
+    dark, bright = (next(swap_faces(frames[:1], faces, drawer, SEGMENTER)).rgb for drawer in whole)
+    x, y = np.round(faces[0][0].landmarks_xyz[4, :2]).astype(int)
+    assert np.abs(dark[y, x] - 63.75).max() < 2
+    assert np.abs(bright[y, x] - 191.25).max() < 2
+
+
+def test_a_finished_face_covers_the_outline_and_another_does_not(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    outline = face_mask(faces[0][0].landmarks_xyz[:, :2], (256, 256))
+    border = (cv2.dilate(outline, np.ones((3, 3))) > 0.5) & (outline < 0.5)
+    # Hair over the forehead stays in front.
+    border[: int(faces[0][0].landmarks_xyz[4, 1])] = False
+    white, own = (
+        next(swap_faces(frames[:1], faces, drawer, SEGMENTER)).rgb for drawer in (Finished(256, level=1.0), Negative())
+    )
+    assert np.median(white[border].min(axis=1)) > 250
+    assert np.median(np.abs(own[border].astype(int) - frames[0].rgb[border])) < 60
 
 
 def test_references_landmarks_pose_and_track_reach_the_frame(

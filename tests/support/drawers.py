@@ -14,6 +14,7 @@ def face_input(rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]
     size = len(rgb)
     return FaceInput(
         rgb=rgb,
+        lit_rgb=rgb,
         mask=mask,
         landmarks_xyz=mesh_at((size - 1) / 2, (size - 1) / 2, size / 3.7),
         yaw_pitch_deg=(0.0, 0.0),
@@ -41,6 +42,18 @@ class Identity(Negative):
 
     def draw(self, face: FaceInput) -> DrawnFace:
         return DrawnFace(rgb=face.rgb.astype(np.float32) / 255, mask=face.mask)
+
+
+class Finished(Negative):
+    """Gives back what the plate shows, or one grey level, as a face that needs no match."""
+
+    def __init__(self, size: int = 64, batch: int = 1, level: float | None = None) -> None:
+        super().__init__(size, batch)
+        self.level = level
+
+    def draw(self, face: FaceInput) -> DrawnFace:
+        rgb = face.lit_rgb.astype(np.float32) / 255
+        return DrawnFace(rgb=rgb if self.level is None else rgb * 0 + self.level, mask=face.mask, finished=True)
 
 
 class Guided(Negative):

@@ -16,6 +16,7 @@ from countenance.bench.production import (
     PERFORMER,
     PUBLISHING,
     kept_faces,
+    publish_limit,
     publish_pictures,
     publish_swap,
     references_for,
@@ -34,8 +35,8 @@ from countenance.steps.generate import generate
 from countenance.steps.train import train
 from countenance.vision.landmarks import FaceFinder
 
-PLATE, TRUTH, CLASSICAL, BASE, OURS = "plate", "truth", "classical", "base", "ours"
-METHODS: tuple[str, ...] = (PLATE, TRUTH, CLASSICAL, BASE, OURS, *get_args(PeerName))
+PLATE, TRUTH, LIMIT, CLASSICAL, BASE, OURS = "plate", "truth", "composite limit", "classical", "base", "ours"
+METHODS: tuple[str, ...] = (PLATE, TRUTH, LIMIT, CLASSICAL, BASE, OURS, *get_args(PeerName))
 """In the order of the tables."""
 SHORT_S = 600.0
 """Below this budget we train at 64 px, as in the demo; from it on at 128 px."""
@@ -101,6 +102,8 @@ def stages(method: str, job: Job) -> Iterator[Stage]:
     """Train a method and render the plate at each stop; what needs no training is rendered once."""
     if method == TRUTH:
         yield Stage(cpu_s=0.0, images=0, publish=lambda output: _publish_truth(job, output))
+    elif method == LIMIT:
+        yield Stage(cpu_s=0.0, images=0, publish=lambda output: _publish_limit(job, output))
     elif method == CLASSICAL:
         yield _classical(job)
     elif method == BASE:
@@ -121,9 +124,13 @@ def _classical(job: Job) -> Stage:
 
 def _base(job: Job) -> Stage:
     begun = time.process_time()
-    drawer = GuidedDrawer(*(references_for(job.project, role) for role in ROLES))
+    drawer = _guided(job)
     spent_s = time.process_time() - begun
     return Stage(cpu_s=spent_s, images=0, publish=lambda output: _publish(job, drawer, output))
+
+
+def _guided(job: Job) -> GuidedDrawer:
+    return GuidedDrawer(*(references_for(job.project, role) for role in ROLES))
 
 
 def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
@@ -200,6 +207,10 @@ def _generate(job: Job, output: Path) -> None:
 
 def _publish(job: Job, drawer: Drawer, output: Path) -> None:
     publish_swap(job.project, job.files.plate, drawer, output, job.progress)
+
+
+def _publish_limit(job: Job, output: Path) -> None:
+    publish_limit(job.project, job.files.plate, job.files.truth, _guided(job), output, job.progress)
 
 
 def _publish_truth(job: Job, output: Path) -> None:

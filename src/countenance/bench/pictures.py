@@ -29,6 +29,7 @@ LOWEST_GAIN, HIGHEST_GAIN = -1.5, 1.3
 LABELS = {"identity": "identity", "perceptual": "perceptual", "ssim": "SSIM", "shape": "shape"}
 COLOURS = {
     "plate": "#777777",
+    "composite limit": "#444444",
     "classical": "#e0a030",
     "base": "#8c5ad6",
     "ours": "#d62f5a",

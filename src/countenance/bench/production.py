@@ -6,7 +6,7 @@ Both people are synthetic, so the benchmark holds their keys; everything else is
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -18,6 +18,7 @@ import numpy as np
 from countenance import drawing
 from countenance.bench.cases import ROLES, CaseFiles
 from countenance.bench.judge.measure import Judge, References
+from countenance.bench.limit import LimitDrawer
 from countenance.composite.check import check_faces
 from countenance.composite.place import PlacedFace, placed_faces
 from countenance.composite.render import frames_render, swap_render
@@ -124,12 +125,12 @@ def references_for(project: Project, role: Role) -> drawing.References:
 
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
     """`generate` with another drawer: same scan, smoothing, composite and publishing."""
-    info = probe(plate)
-    guard = _may_generate(project)
-    timeline = timeline_of(project, info, progress)
-    faces_at = _faces_at(guard, info, timeline, progress)
-    swap = swap_render(info, timeline, faces_at, drawer, renders=project.room("renders"), seed=SEED)
-    _publish(guard, swap.render, output, progress)
+    _publish_drawn(project, plate, lambda _: drawer, output, progress)
+
+
+def publish_limit(project: Project, plate: Path, truth: Path, drawer: Drawer, output: Path, progress: Progress) -> None:
+    """`publish_swap` with the ground truth's pixels in place of those that are drawn."""
+    _publish_drawn(project, plate, lambda faces_at: LimitDrawer(drawer, truth, faces_at), output, progress)
 
 
 def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, progress: Progress) -> None:
@@ -150,6 +151,21 @@ def publish_pictures(project: Project, plate: Path, shown: Path, output: Path, p
         info, frames_from, altered, renders=project.room("renders"), digest=digest.hexdigest(), seed=SEED
     )
     _publish(guard, render, output, progress)
+
+
+def _publish_drawn(
+    project: Project,
+    plate: Path,
+    drawer_for: Callable[[Mapping[int, Sequence[PlacedFace]]], Drawer],
+    output: Path,
+    progress: Progress,
+) -> None:
+    info = probe(plate)
+    guard = _may_generate(project)
+    timeline = timeline_of(project, info, progress)
+    faces_at = _faces_at(guard, info, timeline, progress)
+    swap = swap_render(info, timeline, faces_at, drawer_for(faces_at), renders=project.room("renders"), seed=SEED)
+    _publish(guard, swap.render, output, progress)
 
 
 def _faces_at(

@@ -35,7 +35,7 @@ NOT_DECIDING = (
 )
 """Don't decide a result: actors and camera count by the files of a case; the rest only shows what was measured."""
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
-PLATE, UNTRAINED = "plate", ("plate", "truth", "classical", "base")
+PLATE, UNTRAINED = "plate", ("plate", "truth", "composite limit", "classical", "base")
 RESULT_NAME = "result.json"
 CHANGED_CODE = 20
 """How a process ends that found other code than the benchmark began with."""

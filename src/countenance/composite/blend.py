@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from countenance.geometry import invert, resample, transform_points
+from countenance.geometry import PLAIN_SCALE, invert, resample, transform_points
 from countenance.pixels import Pixels, white_of
 from countenance.vision.align import HeadPose, frame_to_crop
 
@@ -25,6 +25,8 @@ class Patch:
     """0–1; its own size, since it holds no fine detail."""
     pose: HeadPose
     """Where the crop of both lies in the frame."""
+    plain_scale: float = PLAIN_SCALE
+    """As in `geometry.resample`."""
 
 
 def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
@@ -32,6 +34,12 @@ def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
     size = mask.shape[0]
     sigma = FEATHER * size
     return framed(_shrunk(mask, sigma), round(2 * sigma), sigma)
+
+
+def grown(mask: Float32[np.ndarray, "S S"], reach_px: int) -> Float32[np.ndarray, "S S"]:
+    """The mask with its border further out."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1, 2 * reach_px + 1))
+    return np.asarray(cv2.dilate(mask, disc), np.float32)
 
 
 def framed(mask: Float32[np.ndarray, "S S"], margin_px: int, sigma_px: float) -> Float32[np.ndarray, "S S"]:
@@ -63,7 +71,8 @@ def paste(pixels: Pixels, patch: Patch) -> Pixels:
         return pixels
     to_region = np.array([[0, 0, left], [0, 0, top]], np.float32)
     region_wh = (int(right - left), int(bottom - top))
-    drawn = resample(patch.rgb, invert(frame_to_crop(patch.pose, len(patch.rgb))) - to_region, region_wh)
+    to_frame = invert(frame_to_crop(patch.pose, len(patch.rgb)))
+    drawn = resample(patch.rgb, to_frame - to_region, region_wh, plain_scale=patch.plain_scale)
     alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
     region = pixels[top:bottom, left:right]
     mixed = region + alpha * (np.clip(drawn, 0, 1) * np.float32(white_of(pixels)) - region)

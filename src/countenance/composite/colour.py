@@ -67,11 +67,9 @@ def match_colour(
     return ColourMatch(shift=ColourShift(gain=gain, offset=offset), plate_lab=plate_lab, weight=weight)
 
 
-def no_shift(plate_rgb: Float32[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]) -> ColourMatch:
-    """The match of a face that is already in the plate's colours."""
-    weight = _coarse(mask)
-    unchanged = ColourShift(gain=1.0, offset=np.zeros((MAP_SIZE, MAP_SIZE, 3), np.float32))
-    return ColourMatch(shift=unchanged, plate_lab=_local_mean(plate_rgb, weight), weight=weight)
+def unchanged() -> ColourShift:
+    """The shift of a face that is already in the plate's colours."""
+    return ColourShift(gain=1.0, offset=np.zeros((MAP_SIZE, MAP_SIZE, 3), np.float32))
 
 
 def steady_shift(match: ColourMatch, neighbours: Sequence[ColourMatch]) -> ColourShift:

@@ -13,20 +13,20 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.composite.blend import Patch, feathered, framed, paste
+from countenance.composite.blend import Patch, feathered, framed, grown, paste
 from countenance.composite.colour import (
     ColourMatch,
     apply_shift,
     in_light,
     match_colour,
-    no_shift,
     steady_shift,
+    unchanged,
 )
 from countenance.composite.front import hidden_fraction, in_front
 from countenance.composite.place import PlacedFace
 from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
-from countenance.geometry import resample
+from countenance.geometry import PLAIN_SCALE, resample
 from countenance.pixels import to_8_bit
 from countenance.types import Frame
 from countenance.vision.align import HeadPose, cut, frame_to_crop, head_pose, mesh_in_crop
@@ -41,8 +41,12 @@ COARSE_SIZE = 128
 """Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
 
-FINISHED_MARGIN_PX, FINISHED_SIGMA_PX = 3, 0.7
-"""Of a mask that comes with its own border: just enough that its pixels and the crop's edge don't show."""
+FINISHED_REACH_PX, FINISHED_MARGIN_PX, FINISHED_SIGMA_PX = 4, 3, 0.7
+"""Of a mask that comes with its own border, in pixels of `COARSE_SIZE`: outwards by as much as a learned border is
+soft, so that nothing of the performer's outline is left under it; the rest hides its pixels and the crop's edge."""
+
+FINISHED_PLAIN_SCALE = 0.5
+"""Such a face is as fine as the plate, whose pixels it is made of: averaging would only blur it."""
 
 HiddenAt = Callable[[int, float], None]
 """Called with a frame's index and the largest fraction of a replaced face in it that something in front hides."""
@@ -77,9 +81,10 @@ class _Swap:
 
     track: int
     patch: Patch
-    """In even light."""
+    """In even light; in the plate's own where there is no match."""
     light: Light
-    match: ColourMatch
+    match: ColourMatch | None
+    """None where the drawn colours are the plate's."""
 
 
 def swap_faces(
@@ -99,10 +104,13 @@ def swap_faces(
         matches: dict[int, dict[int, ColourMatch]] = defaultdict(dict)
         for near, neighbours in window:
             for neighbour in neighbours:
-                matches[neighbour.track][near.index] = neighbour.match
+                if neighbour.match is not None:
+                    matches[neighbour.track][near.index] = neighbour.match
         pixels = frame.pixels
         for swap in swaps:
-            shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
+            shift = unchanged()
+            if swap.match is not None:
+                shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
             lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
             pixels = paste(pixels, replace(swap.patch, rgb=lit))
         yield replace(frame, pixels=pixels)
@@ -176,6 +184,7 @@ def _shown(cut: _Cut, hidden: Float32[np.ndarray, "L L"], size: int) -> _Shown:
         light=light,
         shown=FaceInput(
             rgb=np.asarray(np.round(evened * 255), np.uint8),
+            lit_rgb=cut.crop,
             mask=hull_in_crop(cut.face.landmarks_xyz, frame_to_crop(cut.pose, size), size),
             landmarks_xyz=landmarks_xyz,
             yaw_pitch_deg=(cut.pose.yaw_deg, cut.pose.pitch_deg),
@@ -186,12 +195,13 @@ def _shown(cut: _Cut, hidden: Float32[np.ndarray, "L L"], size: int) -> _Shown:
 
 def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
     cut, seen = shown.cut, 1 - shown.hidden
-    plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
     mask = _resized(drawn.mask, COARSE_SIZE)
+    match = None
     if drawn.finished:
-        alpha, match = framed(mask, FINISHED_MARGIN_PX, FINISHED_SIGMA_PX), no_shift(plate, mask * seen)
+        alpha = framed(grown(mask, FINISHED_REACH_PX), FINISHED_MARGIN_PX, FINISHED_SIGMA_PX)
     else:
         alpha = feathered(mask)
+        plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
         match = match_colour(_resized(drawn.rgb, COARSE_SIZE), plate, mask * seen)
     return _Swap(
         track=cut.face.track,
@@ -199,6 +209,7 @@ def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
             rgb=drawn.rgb,
             alpha=alpha * seen,
             pose=cut.pose,
+            plain_scale=FINISHED_PLAIN_SCALE if drawn.finished else PLAIN_SCALE,
         ),
         light=shown.light,
         match=match,
