@@ -40,4 +40,4 @@ def masks() -> list[Mask]:
 @pytest.fixture(scope="module")
 def references(judge: Judge) -> References:
     likeness, performer = (list(pictures(data_folder() / f"{name}_training.mp4"))[::20] for name in ("zuri", "kofi"))
-    return References(likeness=judge.mean_embedding(likeness), performer=judge.mean_embedding(performer))
+    return References(likeness=judge.mean_face(likeness), performer=judge.mean_face(performer))

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from countenance.actors.props import draw_props
 from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
+from countenance.bench.judge.measure import ClipMeasures
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
 from countenance.bench.pictures import LEFT_PX, NUM_FRAMES, TILE_PX, write_plot, write_sheet
 from countenance.bench.table import (
@@ -110,10 +111,7 @@ PLATE_ONLY = replace(CONFIG, methods=(PLATE,))
 
 
 def a_result(method: str, **figures: float | None) -> dict[str, Any]:
-    fields = ("ssim", "psnr_db", "perceptual", "likeness_distance", "performer_distance", "truth_likeness_distance")
-    more = ("truth_performer_distance", "landmarks_pct", "shape_pct", "expression_pct", "gaze_deg", "pose_deg")
-    rest = ("colour_de", "seam", "flicker", "sharpness")
-    measures: dict[str, Any] = dict.fromkeys((*fields, *more, *rest), 0.5)
+    measures: dict[str, Any] = dict.fromkeys((field.name for field in fields(ClipMeasures)), 0.5)
     measures |= {"num_frames": 10, "num_without_truth": 0, "num_missed": 0, **figures}
     stage = {"cpu_s": 12.3, "images": 1234, "generate_cpu_s": 2.0, "measures": measures}
     return {"case": "tiny", "method": method, "stages": [stage], "peak_memory_mb": {"train": 1, "generate": 2}}
@@ -356,7 +354,7 @@ def test_what_failed_is_a_line_and_no_part_of_the_mean(tmp_path: Path) -> None:
         assert cells[:2] == ["other", "ours (failed)"]
         assert set(cells[2:]) == {"–"}
     cells = [cell.strip() for cell in means_table(results).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["ours", "1", "1", "+0.67", "−0.25", "+0.50", "–"]
+    assert cells == ["ours", "1", "1", "+0.67", "–", "−0.25", "+0.00", "+0.50", "–"]
     assert "- other, ours: no frame was altered" in document(results, "countenance bench truth")
     write_plot(tmp_path / "plot.png", results)
 
@@ -382,7 +380,7 @@ def test_gains_are_counted_from_the_own_cases_plate() -> None:
     assert gained["shape"] is None
     table = gains_table(results).splitlines()
     assert [cell.strip() for cell in table[3].split("|")[1:-1]] == [
-        *("tiny", "ours", "12", "1,234", "+0.67", "−0.25", "+0.50", "–"),
+        *("tiny", "ours", "12", "1,234", "+0.67", "–", "−0.25", "+0.00", "+0.50", "–"),
     ]
 
 

@@ -26,7 +26,6 @@ CAPTION_PX, LEFT_PX, GAP_PX = 44, 96, 6
 BACKGROUND, INK, FAINT = (20, 20, 22), (240, 240, 240), (160, 160, 165)
 LOWEST_GAIN, HIGHEST_GAIN = -1.5, 1.3
 """Of the plots; what lies below is drawn at the edge."""
-LABELS = {"identity": "identity", "perceptual": "perceptual", "ssim": "SSIM", "shape": "shape"}
 COLOURS = {
     "plate": "#777777",
     "composite limit": "#444444",
@@ -64,7 +63,7 @@ def write_plot(path: Path, results: Mapping[str, Any]) -> None:
                 if line == 0:
                     axis.set_title(case, fontweight="bold")
                 if column == 0:
-                    axis.set_ylabel(f"{LABELS[gain]} gain")
+                    axis.set_ylabel(f"{GAINS[gain]}")
                 if line == len(GAINS) - 1:
                     axis.set_xlabel("CPU-seconds of training")
         handles, names = axes[0][0].get_legend_handles_labels()

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from countenance import drawing
 from countenance.bench.cases import ROLES, CaseFiles
-from countenance.bench.judge.measure import Judge, References
+from countenance.bench.judge.measure import Judge, MeanFace, References
 from countenance.bench.limit import LimitDrawer
 from countenance.composite.check import check_faces
 from countenance.composite.place import PlacedFace, placed_faces
@@ -82,8 +83,11 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
         plate = probe(files.plate)
         find_performer(project, PERFORMER, templates(project), plate, progress, check_leave=guard.check)
     judge = Judge()
-    means = {role: judge.mean_embedding(pictures(files.training(role))) for role in ROLES}
-    np.savez(aside / REFERENCES_NAME, **means)  # type: ignore[arg-type]
+    means: dict[str, Any] = {}
+    for role in ROLES:
+        face = judge.mean_face(pictures(files.training(role)))
+        means |= {role: face.embedding, f"unseen_{role}": face.unseen}
+    np.savez(aside / REFERENCES_NAME, **means)
     if folder.exists():
         shutil.rmtree(folder)
     aside.rename(folder)
@@ -107,7 +111,8 @@ def opened_production(folder: Path) -> Iterator[Project]:
 def read_references(folder: Path) -> References:
     """The mean embeddings of both people's training frames."""
     with np.load(folder / REFERENCES_NAME) as means:
-        return References(likeness=means[LIKENESS], performer=means[PERFORMER])
+        likeness, performer = (MeanFace(embedding=means[role], unseen=means[f"unseen_{role}"]) for role in ROLES)
+        return References(likeness=likeness, performer=performer)
 
 
 def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:

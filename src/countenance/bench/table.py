@@ -6,18 +6,32 @@ from typing import Any
 from countenance.bench.judge.measure import MAX_MISSED_FRACTION, ClipMeasures, gains
 
 NONE = "–"
-GAINS = ("identity", "perceptual", "ssim", "shape")
+GAINS = {
+    "identity": "identity",
+    "unseen_identity": "identity, unseen net",
+    "perceptual": "perceptual",
+    "unseen_perceptual": "perceptual, unseen net",
+    "ssim": "SSIM",
+    "shape": "shape",
+}
+"""Field and heading; the unseen nets are known to the judge only."""
 ABSOLUTE: tuple[tuple[str, str, int], ...] = (
     ("ssim", "SSIM", 3),
     ("psnr_db", "PSNR dB", 1),
     ("perceptual", "perceptual", 3),
+    ("unseen_perceptual", "perceptual, unseen", 3),
     ("likeness_distance", "to likeness", 3),
+    ("unseen_likeness_distance", "to likeness, unseen", 3),
+    ("likeness_spread", "spread", 3),
     ("performer_distance", "to performer", 3),
+    ("nearer", "nearer", 2),
+    ("unseen_nearer", "nearer, unseen", 2),
     ("shape_pct", "shape %", 2),
     ("expression_pct", "expression %", 2),
     ("gaze_deg", "gaze °", 1),
     ("pose_deg", "pose °", 1),
     ("colour_de", "colour ΔE", 1),
+    ("light", "light L*", 1),
     ("seam", "seam", 2),
     ("flicker", "flicker", 2),
     ("sharpness", "sharpness", 2),
@@ -53,7 +67,7 @@ def failures(results: Mapping[str, Any]) -> list[str]:
 
 def gains_table(results: Mapping[str, Any]) -> str:
     """Markdown: what each method gained over the untouched plate at the end of its budget."""
-    heading = ("case", "method", "CPU-s", "images", *(name.replace("ssim", "SSIM") for name in GAINS))
+    heading = ("case", "method", "CPU-s", "images", *GAINS.values())
     lines = []
     for row in results["rows"]:
         if not row["stages"]:
@@ -97,7 +111,7 @@ def absolute_table(results: Mapping[str, Any]) -> str:
 
 def means_table(results: Mapping[str, Any]) -> str:
     """Markdown: each method's mean gains over the cases in which it didn't fail, and how many failed."""
-    heading = ("method", "cases", "failed", *(name.replace("ssim", "SSIM") for name in GAINS))
+    heading = ("method", "cases", "failed", *GAINS.values())
     lines = []
     for method in dict.fromkeys(row["method"] for row in results["rows"]):
         rows = [row for row in results["rows"] if row["method"] == method]

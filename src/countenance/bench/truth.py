@@ -126,7 +126,8 @@ def published_video(output: Path, case: Case, method: str, stage: int) -> Path:
 def code_digest() -> str:
     """Digest of all source files that influence a result, so that results of other code are not reused."""
     package, digest = Path(str(files("countenance"))), hashlib.sha256()
-    for path in [*sorted(package.rglob("*.py")), package / "weights" / "SHA256SUMS"]:
+    unseen = sorted((package / "bench" / "judge" / "weights").glob("*.safetensors"))
+    for path in [*sorted(package.rglob("*.py")), package / "weights" / "SHA256SUMS", *unseen]:
         name = path.relative_to(package).as_posix()
         if not name.startswith(NOT_DECIDING):
             digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())

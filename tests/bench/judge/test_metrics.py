@@ -29,6 +29,7 @@ from countenance.bench.judge.metrics import (
     error_change,
     in_head,
     landmark_distance_pct,
+    light_difference,
     mesh_difference_pct,
     psnr_in_face_db,
     rotation_between_deg,
@@ -129,6 +130,35 @@ def test_colour_is_coarse_and_local(picture: Rgb, disc: Mask) -> None:
     assert colour_difference(halves, grey, disc) > 5
 
 
+def test_light_is_how_it_plays_and_no_pattern_nor_lightness_as_a_whole(disc: Mask) -> None:
+    grey = np.full((128, 128, 3), 128, np.uint8)
+    ramp = np.linspace(-30, 30, 128, dtype=np.float32)[None, :, None]
+    shaded = np.asarray(grey + ramp, np.uint8)
+    lighter = np.full_like(grey, 150)
+    checked = grey.copy()
+    checked[::4] += 30
+    assert light_difference(grey, grey, disc) == 0
+    assert light_difference(lighter, grey, disc) == pytest.approx(0, abs=1e-3)
+    assert light_difference(checked, grey, disc) < 0.3
+    assert light_difference(shaded, grey, disc) > 2.5
+    beside = grey.copy()
+    beside[disc == 0] = 0
+    assert light_difference(beside, grey, disc) == pytest.approx(0, abs=1e-3)
+
+
+def test_the_spread_of_the_likeness_is_what_comes_and_goes(
+    judge: Judge, plates: list[Rgb], truths: list[Rgb], masks: list[Mask], references: References
+) -> None:
+    looks = [judge.look_at_truth(*each) for each in zip(truths[:4], masks[:4], strict=True)]
+    steady, unsteady = plates[:4], [plates[0], truths[1], plates[2], truths[3]]
+    steady_spread, unsteady_spread = (
+        summarise(measure_frames(frames, looks, references, judge)).likeness_spread for frames in (steady, unsteady)
+    )
+    assert steady_spread is not None
+    assert unsteady_spread is not None
+    assert unsteady_spread > 2 * steady_spread
+
+
 def test_seam_is_an_edge_at_the_border_that_the_truth_does_not_have(picture: Rgb, disc: Mask) -> None:
     grey = np.full_like(picture, 128)
     pasted = np.where(disc[..., None] > 0.5, 150, grey).astype(np.uint8)
@@ -221,8 +251,8 @@ def test_the_truth_is_perfect(truth_measures: ClipMeasures) -> None:
     assert truth_measures.ssim == pytest.approx(1)
     assert truth_measures.sharpness == pytest.approx(1)
     assert truth_measures.likeness_distance == pytest.approx(truth_measures.truth_likeness_distance, abs=1e-5)
-    errors = ("perceptual", "landmarks_pct", "shape_pct", "expression_pct", "gaze_deg", "colour_de", "seam", "flicker")
-    for name in errors:
+    of_nets = ("perceptual", "unseen_perceptual", "landmarks_pct", "shape_pct", "expression_pct", "gaze_deg")
+    for name in (*of_nets, "colour_de", "light", "seam", "flicker", "likeness_spread"):
         assert getattr(truth_measures, name) == pytest.approx(0, abs=1e-4), name
 
 
@@ -233,6 +263,14 @@ def test_the_plate_is_another_person(plate_measures: ClipMeasures) -> None:
     assert measured.performer_distance is not None
     assert measured.likeness_distance > measured.truth_likeness_distance + 0.04
     assert measured.performer_distance < measured.likeness_distance
+    assert measured.unseen_likeness_distance is not None
+    assert measured.truth_unseen_likeness_distance is not None
+    assert measured.unseen_likeness_distance > measured.truth_unseen_likeness_distance + 0.06
+    assert measured.nearer == measured.unseen_nearer == 0
+
+
+def test_the_truth_is_nearer_to_the_likeness_by_both_nets(truth_measures: ClipMeasures) -> None:
+    assert truth_measures.nearer == truth_measures.unseen_nearer == 1
 
 
 def test_gains_are_0_for_the_plate_1_for_the_truth_and_negative_for_worse(
@@ -240,7 +278,7 @@ def test_gains_are_0_for_the_plate_1_for_the_truth_and_negative_for_worse(
 ) -> None:
     of_plate, of_truth = gains(plate_measures, plate_measures), gains(truth_measures, plate_measures)
     assert plate_measures.ssim is not None
-    for name in ("identity", "perceptual", "ssim", "shape"):
+    for name in ("identity", "unseen_identity", "perceptual", "unseen_perceptual", "ssim", "shape"):
         assert getattr(of_plate, name) == 0
         assert getattr(of_truth, name) == pytest.approx(1, abs=1e-3)
     worse = gains(replace(plate_measures, ssim=2 * plate_measures.ssim - 1), plate_measures)
@@ -312,6 +350,6 @@ def test_a_result_of_another_size_is_refused(judge: Judge, look: TruthLook, refe
         judge.measure_frame(look.rgb[:128], look, references)
 
 
-def test_a_mean_embedding_needs_a_face(judge: Judge) -> None:
+def test_a_mean_face_needs_a_face(judge: Judge) -> None:
     with pytest.raises(FaceError, match="no face is found in any"):
-        judge.mean_embedding([np.zeros((64, 64, 3), np.uint8)])
+        judge.mean_face([np.zeros((64, 64, 3), np.uint8)])

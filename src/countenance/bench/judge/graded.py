@@ -40,6 +40,8 @@ MAX_TILT_DEG = 15.0
 MAX_IRIS_SHIFT, IRIS_REACH = 0.15, 0.3
 """How far an iris moves, and how far around it pixels follow (standard deviation), in widths of the eye."""
 MAX_NOISE, MAX_UNSTEADINESS = 25.0, 0.25
+MAX_SHADE = 0.4
+"""By how much one side of the face is darkened and the other lightened."""
 JPEG_QUALITIES = (95, 85, 75, 65, 50, 40, 30, 20, 12, 6)
 FRAMES_LATER = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15)
 
@@ -53,32 +55,40 @@ MUST_ORDER: Mapping[str, frozenset[str]] = {
     "perceptual": frozenset(
         {"plate", "other person", "blur", "colour", "shift", "tilt", "noise", "JPEG", "expression"}
     ),
+    "unseen_perceptual": frozenset({"plate", "other person", "blur", "shift", "tilt", "noise", "JPEG", "expression"}),
     "likeness_distance": frozenset({"plate", "other person"}),
+    "unseen_likeness_distance": frozenset({"plate", "other person"}),
     "performer_distance": frozenset({"plate"}),
+    "unseen_performer_distance": frozenset({"plate"}),
     "landmarks_pct": frozenset({"plate", "other person", "shift", "tilt", "expression"}),
     "shape_pct": frozenset({"plate", "other person"}),
     "expression_pct": frozenset({"expression"}),
     "gaze_deg": frozenset({"gaze", "expression"}),
     "pose_deg": frozenset({"tilt"}),
     "colour_de": frozenset({"plate", "other person", "colour"}),
+    "light": frozenset({"shade"}),
     "seam": frozenset({"colour", "shift"}),
     "flicker": frozenset({"unsteady", "noise"}),
     "sharpness": frozenset({"blur", "noise"}),
 }
-FALLS_WHEN_WORSE = {"ssim", "psnr_db", "performer_distance"}
+FALLS_WHEN_WORSE = {"ssim", "psnr_db", "performer_distance", "unseen_performer_distance"}
 """The untouched plate is nearest to the performer, so that this distance falls on the way there."""
 NAMES = {
     "ssim": "SSIM",
     "psnr_db": "PSNR, dB",
     "perceptual": "perceptual distance",
+    "unseen_perceptual": "perceptual distance, unseen net",
     "likeness_distance": "distance to the likeness",
+    "unseen_likeness_distance": "distance to the likeness, unseen net",
     "performer_distance": "distance to the performer",
+    "unseen_performer_distance": "distance to the performer, unseen net",
     "landmarks_pct": "landmarks, %",
     "shape_pct": "shape, %",
     "expression_pct": "expression, %",
     "gaze_deg": "gaze, °",
     "pose_deg": "head pose, °",
     "colour_de": "colour, ΔE2000",
+    "light": "light, L*",
     "seam": "seam",
     "flicker": "flicker",
     "sharpness": "sharpness ratio",
@@ -194,6 +204,12 @@ def make_series(clip: GradedClip, looks: Sequence[TruthLook], *, seed: int = 0) 
         through = np.vstack([other_to_crop, [0, 0, 1]])
         return moved(index, (np.vstack([invert(to_crop), [0, 0, 1]]) @ through)[:2], truths[other])
 
+    def shaded(index: int, step: int) -> Rgb:
+        pose = looks[index].face.pose
+        columns = np.arange(masks[index].shape[1], dtype=np.float32)
+        side = np.clip((columns - float(pose.centre_xy[0])) / pose.unit_px, -1, 1)
+        return in_face(index, truths[index] * (1 + MAX_SHADE * step / NUM_STEPS * side)[None, :, None])
+
     def unsteady(index: int, step: int) -> Rgb:
         change = np.random.default_rng((seed, index)).uniform(-1, 1)
         return in_face(index, truths[index] * (1 + MAX_UNSTEADINESS * step / NUM_STEPS * change))
@@ -209,6 +225,7 @@ def make_series(clip: GradedClip, looks: Sequence[TruthLook], *, seed: int = 0) 
         *([series("other person", percent, blended(clip.strangers))] if clip.strangers is not None else []),
         series("blur", [f"σ {MAX_BLUR * step:.1%}" for step in steps], blurred),
         series("colour", [f"ΔE {np.linalg.norm(MAX_LAB_SHIFT) * step:.0f}" for step in steps], recoloured),
+        series("shade", [f"±{MAX_SHADE * step:.0%}" for step in steps], shaded),
         series("shift", [f"{MAX_SHIFT * step:.1%}" for step in steps], shifted),
         series("tilt", [f"{MAX_TILT_DEG * step:.1f}°" for step in steps], tilted),
         series("gaze", [f"{MAX_IRIS_SHIFT * step:.1%}" for step in steps], looking_aside),
@@ -313,8 +330,8 @@ def write_demo_graded(folder: Path, *, stranger: Path | None = None, every: int 
         every=every,
     )
     references = References(
-        likeness=judge.mean_embedding(pictures(data / "zuri_training.mp4")),
-        performer=judge.mean_embedding(pictures(data / "kofi_training.mp4")),
+        likeness=judge.mean_face(pictures(data / "zuri_training.mp4")),
+        performer=judge.mean_face(pictures(data / "kofi_training.mp4")),
     )
     return write_graded(folder, clip, references, judge, shown_index=SHOWN_INDEX)
 

@@ -21,6 +21,7 @@ from countenance.bench.judge.metrics import (
     colour_difference,
     error_change,
     landmark_distance_pct,
+    light_difference,
     mesh_difference_pct,
     perceptual_distance,
     psnr_in_face_db,
@@ -29,6 +30,7 @@ from countenance.bench.judge.metrics import (
     sharpness_ratio,
     ssim_in_face,
 )
+from countenance.bench.judge.unseen import Chip, UnseenFeatures, UnseenIdentity, cut_unseen_chip
 from countenance.errors import FaceError
 from countenance.geometry import warp
 from countenance.types import DetectedFace
@@ -45,18 +47,34 @@ MAX_OFFSET = 1.5
 """A detection further from the ground truth's than this, in the head's units, is another face."""
 FACES_FOR_MEAN = 48
 
-MIN_SPANS = {"identity": 0.04, "perceptual": 0.05, "ssim": 0.02, "shape": 0.5}
+MIN_SPANS = {
+    "identity": 0.04,
+    "unseen_identity": 0.06,
+    "perceptual": 0.05,
+    "unseen_perceptual": 0.05,
+    "ssim": 0.02,
+    "shape": 0.5,
+}
 """A gain is defined where plate and truth differ by more than this, in each error's own unit."""
 MAX_MISSED_FRACTION = 0.1
 """Gain of shape is defined where the mesh is missed in at most this fraction of the frames: those are the worst."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class References:
-    """Mean embeddings that faces are compared with."""
+class MeanFace:
+    """Mean embeddings of one person's faces."""
 
-    likeness: Embedding
-    performer: Embedding
+    embedding: Embedding
+    unseen: Float32[np.ndarray, "1024"]
+    """Of the net that only the judge knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class References:
+    """What faces are compared with."""
+
+    likeness: MeanFace
+    performer: MeanFace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +102,9 @@ class TruthLook:
     chip_mask: Float32[np.ndarray, "C C"]
     features: tuple[Tensor, ...]
     embedding: Embedding
+    unseen_mask: Float32[np.ndarray, "D D"]
+    unseen_features: tuple[Tensor, ...]
+    unseen_embedding: Float32[np.ndarray, "1024"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,10 +119,18 @@ class FrameMeasures:
     performer_distance: float
     truth_likeness_distance: float
     truth_performer_distance: float
+    nearer: bool
+    """Whether the face is nearer to the likeness than to the performer."""
+    unseen_perceptual: float
+    unseen_likeness_distance: float
+    unseen_performer_distance: float
+    truth_unseen_likeness_distance: float
+    unseen_nearer: bool
     landmarks_pct: float | None
     gaze_deg: float | None
     pose_deg: float | None
     colour_de: float
+    light: float
     seam: float
     flicker: float | None
     """None in a first frame."""
@@ -129,12 +158,22 @@ class ClipMeasures:
     performer_distance: float | None
     truth_likeness_distance: float | None
     truth_performer_distance: float | None
+    likeness_spread: float | None
+    """Standard deviation over frames of the distance to the likeness, after taking off the truth's in each."""
+    nearer: float | None
+    """Fraction of frames."""
+    unseen_perceptual: float | None
+    unseen_likeness_distance: float | None
+    unseen_performer_distance: float | None
+    truth_unseen_likeness_distance: float | None
+    unseen_nearer: float | None
     landmarks_pct: float | None
     shape_pct: float | None
     expression_pct: float | None
     gaze_deg: float | None
     pose_deg: float | None
     colour_de: float | None
+    light: float | None
     seam: float | None
     flicker: float | None
     sharpness: float | None
@@ -145,7 +184,9 @@ class Gains:
     """0: the untouched plate, 1: the truth, below 0: worse than nothing; none where plate and truth hardly differ."""
 
     identity: float | None
+    unseen_identity: float | None
     perceptual: float | None
+    unseen_perceptual: float | None
     ssim: float | None
     shape: float | None
 
@@ -165,8 +206,9 @@ class Judge:
         self.find_faces = FaceFinder()
         self._find_eyes = EyeFinder()
         self._recogniser = InnerRecogniser()
+        self._unseen_identity, self._unseen_features = UnseenIdentity(), UnseenFeatures()
 
-    def mean_embedding(self, frames: Iterable[Rgb], *, num_faces: int = FACES_FOR_MEAN) -> Embedding:
+    def mean_face(self, frames: Iterable[Rgb], *, num_faces: int = FACES_FOR_MEAN) -> MeanFace:
         """Of a person's training frames, each with no other face in it; up to `num_faces`, spread over all of them.
 
         Raises:
@@ -178,12 +220,17 @@ class Judge:
             if index % step:
                 continue
             faces = self.find_faces(rgb)
-            chips += [cut_chip(rgb, faces[0].landmarks_xyz[:, :2])] if faces else []
+            landmarks = [face.landmarks_xyz[:, :2] for face in faces[:1]]
+            chips += [(cut_chip(rgb, points), cut_unseen_chip(rgb, points)) for points in landmarks]
             if len(chips) == 2 * num_faces:
                 chips, step = chips[::2], 2 * step
         if not chips:
             raise FaceError("expected a person's training frames, but no face is found in any; give others")
-        return np.asarray(embed(self._recogniser, chips).mean(axis=0), np.float32)
+        unseen = [self._unseen_embedding(chip) for _, chip in chips]
+        return MeanFace(
+            embedding=np.asarray(embed(self._recogniser, [chip for chip, _ in chips]).mean(axis=0), np.float32),
+            unseen=np.asarray(np.mean(unseen, axis=0), np.float32),
+        )
 
     def look_at_truth(self, rgb: Rgb, mask: Mask) -> TruthLook | None:
         """None where the mask is empty or no face is found in it."""
@@ -197,8 +244,9 @@ class Judge:
         height, width = mask.shape
         to_crop = frame_to_crop(face.pose, CROP_SIZE)
         as_grey = np.repeat(np.round(mask * 255).astype(np.uint8)[..., None], 3, axis=2)
-        chip = cut_chip(rgb, face.landmarks_xyz[:, :2])
-        features, embeddings = self._recognise([chip])
+        points = face.landmarks_xyz[:, :2]
+        features, embeddings = self._recognise([cut_chip(rgb, points)])
+        unseen_chip = cut_unseen_chip(rgb, points)
         return TruthLook(
             rgb=rgb,
             mask=mask,
@@ -211,9 +259,12 @@ class Judge:
             face=face,
             crop=warp(rgb, to_crop, (CROP_SIZE, CROP_SIZE)),
             crop_mask=warp(as_grey, to_crop, (CROP_SIZE, CROP_SIZE))[..., 0].astype(np.float32) / 255,
-            chip_mask=cut_chip(as_grey, face.landmarks_xyz[:, :2])[..., 0].astype(np.float32) / 255,
+            chip_mask=cut_chip(as_grey, points)[..., 0].astype(np.float32) / 255,
             features=features[0],
             embedding=embeddings[0],
+            unseen_mask=cut_unseen_chip(as_grey, points)[..., 0].astype(np.float32) / 255,
+            unseen_features=self._features_of(unseen_chip),
+            unseen_embedding=self._unseen_embedding(unseen_chip),
         )
 
     def measure_frame(
@@ -236,19 +287,33 @@ class Judge:
         found = face or truth.face
         chips = [cut_chip(result_rgb, each.landmarks_xyz[:, :2]) for each in (truth.face, found)]
         features, embeddings = self._recognise(chips)
+        likeness_distance, performer_distance = (
+            _distance(embeddings[1], person.embedding) for person in (references.likeness, references.performer)
+        )
+        unseen_embedding = self._unseen_embedding(cut_unseen_chip(result_rgb, found.landmarks_xyz[:, :2]))
+        unseen_likeness_distance, unseen_performer_distance = (
+            _distance(unseen_embedding, person.unseen) for person in (references.likeness, references.performer)
+        )
         in_mesh = None if face is None else (face.landmarks_xyz, truth.face.landmarks_xyz)
         measures = FrameMeasures(
             ssim=ssim_in_face(*near),
             psnr_db=psnr_in_face_db(*near),
             perceptual=perceptual_distance(features[0], truth.features, truth.chip_mask),
-            likeness_distance=_distance(embeddings[1], references.likeness),
-            performer_distance=_distance(embeddings[1], references.performer),
-            truth_likeness_distance=_distance(truth.embedding, references.likeness),
-            truth_performer_distance=_distance(truth.embedding, references.performer),
+            likeness_distance=likeness_distance,
+            performer_distance=performer_distance,
+            truth_likeness_distance=_distance(truth.embedding, references.likeness.embedding),
+            truth_performer_distance=_distance(truth.embedding, references.performer.embedding),
+            nearer=likeness_distance < performer_distance,
+            unseen_perceptual=self.unseen_distance(result_rgb, truth),
+            unseen_likeness_distance=unseen_likeness_distance,
+            unseen_performer_distance=unseen_performer_distance,
+            truth_unseen_likeness_distance=_distance(truth.unseen_embedding, references.likeness.unseen),
+            unseen_nearer=unseen_likeness_distance < unseen_performer_distance,
             landmarks_pct=landmark_distance_pct(*in_mesh) if in_mesh else None,
             gaze_deg=_gaze_error_deg(face, truth.face),
             pose_deg=rotation_between_deg(_rotation(face.pose), _rotation(truth.face.pose)) if face else None,
             colour_de=colour_difference(*aligned),
+            light=light_difference(*aligned),
             seam=seam_excess(*aligned),
             flicker=error_change(error.difference, before.difference, error.mask, before.mask) if before else None,
             sharpness=sharpness_ratio(*near),
@@ -256,6 +321,11 @@ class Judge:
             mesh_difference_pct=mesh_difference_pct(*in_mesh) if in_mesh else None,
         )
         return measures, error
+
+    def unseen_distance(self, result_rgb: Rgb, truth: TruthLook) -> float:
+        """Perceptual distance by the net that only the judge knows, 0–2."""
+        chip = cut_unseen_chip(result_rgb, truth.face.landmarks_xyz[:, :2])
+        return perceptual_distance(self._features_of(chip), truth.unseen_features, truth.unseen_mask)
 
     def _look(self, rgb: Rgb, near_xy: Float[np.ndarray, "2"], *, max_offset_px: float) -> FaceLook | None:
         """The face nearest to a place."""
@@ -273,13 +343,20 @@ class Judge:
             landmarks_xyz=face.landmarks_xyz, pose=pose, eyes=eyes, gaze=gaze_direction(eyes, face.landmarks_xyz)
         )
 
+    def _unseen_embedding(self, chip: Chip) -> Float32[np.ndarray, "1024"]:
+        with torch.inference_mode():
+            return np.asarray(self._unseen_identity(_batch_of([chip]))[0].numpy())
+
+    def _features_of(self, chip: Chip) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            return tuple(self._unseen_features(_batch_of([chip])))
+
     def _recognise(
         self, chips: list[UInt8[np.ndarray, "150 150 3"]]
     ) -> tuple[list[tuple[Tensor, ...]], Float32[np.ndarray, "N 128"]]:
         """Inner features and embedding of each chip."""
-        x_bchw = torch.from_numpy(np.stack(chips)).permute(0, 3, 1, 2).float()
         with torch.inference_mode():
-            stages, embeddings = self._recogniser.look(x_bchw)
+            stages, embeddings = self._recogniser.look(_batch_of(chips))
         return [tuple(stage[i : i + 1] for stage in stages) for i in range(len(chips))], embeddings.numpy()
 
 
@@ -317,13 +394,14 @@ def summarise(frames: Iterable[FrameMeasures | None]) -> ClipMeasures:
     names = [field.name for field in fields(FrameMeasures) if field.name not in {"is_found", "mesh_difference_pct"}]
     sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
     num_frames = num_without_truth = num_missed = 0
-    meshes = MeshTally()
+    meshes, apart = MeshTally(), []
     for frame in frames:
         num_frames += 1
         if frame is None:
             num_without_truth += 1
             continue
         num_missed += not frame.is_found
+        apart.append(frame.likeness_distance - frame.truth_likeness_distance)
         if frame.mesh_difference_pct is not None:
             meshes.add(frame.mesh_difference_pct)
         for name in names:
@@ -339,6 +417,7 @@ def summarise(frames: Iterable[FrameMeasures | None]) -> ClipMeasures:
         num_missed=num_missed,
         shape_pct=shape_pct,
         expression_pct=expression_pct,
+        likeness_spread=float(np.std(apart)) if apart else None,
         **means,
     )
 
@@ -351,7 +430,14 @@ def gains(result: ClipMeasures, plate: ClipMeasures) -> Gains:
         identity=_gain(
             "identity", result.likeness_distance, plate.likeness_distance, best=plate.truth_likeness_distance
         ),
+        unseen_identity=_gain(
+            "unseen_identity",
+            result.unseen_likeness_distance,
+            plate.unseen_likeness_distance,
+            best=plate.truth_unseen_likeness_distance,
+        ),
         perceptual=_gain("perceptual", result.perceptual, plate.perceptual),
+        unseen_perceptual=_gain("unseen_perceptual", result.unseen_perceptual, plate.unseen_perceptual),
         ssim=_gain("ssim", _dissimilarity(result), _dissimilarity(plate)),
         shape=_gain("shape", result.shape_pct, plate.shape_pct) if is_seen else None,
     )
@@ -367,6 +453,10 @@ def _dissimilarity(measures: ClipMeasures) -> float | None:
     return None if measures.ssim is None else 1 - measures.ssim
 
 
+def _batch_of(chips: list[UInt8[np.ndarray, "S S 3"]]) -> Tensor:
+    return torch.from_numpy(np.stack(chips)).permute(0, 3, 1, 2).float()
+
+
 def _rotation(pose: HeadPose) -> Float[np.ndarray, "3 3"]:
     return head_rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
 
@@ -377,5 +467,5 @@ def _gaze_error_deg(result: FaceLook | None, truth: FaceLook) -> float | None:
     return angle_between_deg(result.gaze, truth.gaze)
 
 
-def _distance(one: Embedding, other: Embedding) -> float:
+def _distance(one: Float32[np.ndarray, " N"], other: Float32[np.ndarray, " N"]) -> float:
     return float(np.linalg.norm(one - other))

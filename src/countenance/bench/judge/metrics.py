@@ -25,6 +25,9 @@ CROP_SIZE = 128
 BEST_PSNR_DB = 60.0
 """Rounding to eight bits alone gives 59 dB; higher values carry no information."""
 MAX_DATA = 255
+LIGHT_REACH = 0.1
+"""Standard deviation of the window in which light is compared, as a fraction of the crop: wider than brows and lips,
+narrower than the sides of a face."""
 SSIM_SIGMA_PX = 1.5
 COLOUR_GRID = 32
 MASK_CLOSING_PX = 15
@@ -129,6 +132,28 @@ def colour_difference(
     result_lab, truth_lab = (_coarse_lab(crop, crop_mask, weight) for crop in (result_crop, truth_crop))
     difference: Float[np.ndarray, "G G"] = deltaE_ciede2000(result_lab, truth_lab)  # type: ignore[no-untyped-call]
     return _mean_in_face(difference, weight)
+
+
+def light_difference(
+    result_crop: UInt8[np.ndarray, "S S 3"],
+    truth_crop: UInt8[np.ndarray, "S S 3"],
+    crop_mask: Float32[np.ndarray, "S S"],
+) -> float:
+    """By how much light plays otherwise over the face: root mean square difference of smoothed lightness, L* 0–100.
+
+    Lightness as a whole is left out; `colour_difference` has it.
+    """
+    sigma = LIGHT_REACH * len(crop_mask)
+    weight = cv2.GaussianBlur(crop_mask, (0, 0), sigma)
+    result, truth = (
+        cv2.GaussianBlur(
+            cv2.cvtColor(crop.astype(np.float32) / MAX_DATA, cv2.COLOR_RGB2Lab)[..., 0] * crop_mask, (0, 0), sigma
+        )
+        for crop in (result_crop, truth_crop)
+    )
+    difference = (result - truth) / np.maximum(weight, 1e-6)
+    difference -= _mean_in_face(difference, crop_mask)
+    return float(np.sqrt(_mean_in_face(difference**2, crop_mask)))
 
 
 def seam_excess(
