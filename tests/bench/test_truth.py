@@ -121,7 +121,7 @@ def some_results() -> dict[str, Any]:
     plate = a_result(PLATE, likeness_distance=0.6, truth_likeness_distance=0.3, perceptual=0.4, ssim=0.8, shape_pct=0.1)
     swap = a_result(OURS, likeness_distance=0.4, truth_likeness_distance=0.3, perceptual=0.5, ssim=0.9, shape_pct=0.2)
     machine = {"processor": "one", "cores": 2, "torch": "2"}
-    return {"machine": machine, "budget_s": 12.0, "cases": [{"name": "tiny"}], "rows": [plate, swap]}
+    return {"machine": machine, "budget_s": 12.0, "cases": [{"name": "tiny", "tones": "near"}], "rows": [plate, swap]}
 
 
 def test_a_case_is_run_and_measured(measured: Path) -> None:
@@ -344,7 +344,8 @@ def some_failed_results() -> dict[str, Any]:
         "peak_memory_mb": None,
     }
     plate = {**a_result(PLATE), "case": "other"}
-    return results_with_gains({**results, "rows": [*results["rows"], plate, failed]})
+    cases = [*results["cases"], {"name": "other", "tones": "far"}]
+    return results_with_gains({**results, "cases": cases, "rows": [*results["rows"], plate, failed]})
 
 
 def test_what_failed_is_a_line_and_no_part_of_the_mean(tmp_path: Path) -> None:
@@ -353,8 +354,13 @@ def test_what_failed_is_a_line_and_no_part_of_the_mean(tmp_path: Path) -> None:
         cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
         assert cells[:2] == ["other", "ours (failed)"]
         assert set(cells[2:]) == {"–"}
-    cells = [cell.strip() for cell in means_table(results).splitlines()[-1].split("|")[1:-1]]
-    assert cells == ["ours", "1", "1", "+0.67", "–", "−0.25", "+0.00", "+0.50", "–"]
+    means = [[cell.strip() for cell in line.split("|")[1:-1]] for line in means_table(results).splitlines()[-3:]]
+    gained = ["+0.67", "–", "−0.25", "+0.00", "+0.50", "–"]
+    assert means == [
+        ["ours", "all", "1", "1", *gained],
+        ["ours", "near", "1", "0", *gained],
+        ["ours", "far", "0", "1", *["–"] * 6],
+    ]
     assert "- other, ours: no frame was altered" in document(results, "countenance bench truth")
     write_plot(tmp_path / "plot.png", results)
 

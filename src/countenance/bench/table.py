@@ -110,17 +110,20 @@ def absolute_table(results: Mapping[str, Any]) -> str:
 
 
 def means_table(results: Mapping[str, Any]) -> str:
-    """Markdown: each method's mean gains over the cases in which it didn't fail, and how many failed."""
-    heading = ("method", "cases", "failed", *GAINS.values())
+    """Markdown: each method's mean gains over the cases in which it didn't fail, and how many failed.
+
+    Over all pairs, then over those of near tones, the easy ones, and of far tones, where there are both.
+    """
+    heading = ("method", "pairs", "cases", "failed", *GAINS.values())
+    tones = {case["name"]: case["tones"] for case in results["cases"]}
+    groups = ("all", "near", "far") if len(set(tones.values())) > 1 else ("all",)
     lines = []
     for method in dict.fromkeys(row["method"] for row in results["rows"]):
-        rows = [row for row in results["rows"] if row["method"] == method]
-        whole = [row["stages"][-1]["gains"] for row in rows if row["stages"]]
-        means = []
-        for name in GAINS:
-            defined = [gained[name] for gained in whole if gained[name] is not None]
-            means.append(_number(sum(defined) / len(defined) if defined else None, 2, signed=True))
-        lines.append((method, str(len(whole)), str(len(rows) - len(whole)), *means))
+        for group in groups:
+            rows = [row for row in results["rows"] if row["method"] == method and group in ("all", tones[row["case"]])]
+            whole = [row["stages"][-1]["gains"] for row in rows if row["stages"]]
+            means = [_mean_of([gained[name] for gained in whole]) for name in GAINS]
+            lines.append((method, group, str(len(whole)), str(len(rows) - len(whole)), *means))
     return markdown(heading, lines)
 
 
@@ -163,6 +166,11 @@ def document(results: Mapping[str, Any], command: str) -> str:
             "",
         ]
     )
+
+
+def _mean_of(gained: Sequence[float | None]) -> str:
+    defined = [value for value in gained if value is not None]
+    return _number(sum(defined) / len(defined) if defined else None, 2, signed=True)
 
 
 def _failed(row: Mapping[str, Any], heading: Sequence[str]) -> tuple[str, ...]:
