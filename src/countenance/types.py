@@ -16,6 +16,8 @@ from jaxtyping import Float32, UInt8
 
 from countenance.pixels import Pixels, to_8_bit
 
+DrawnWith = Literal["", "base", "trained"]
+"""What drew faces: the base, from given faces; a model that was trained on the two people's; or it isn't said."""
 Action = Literal["prepare", "train", "generate"]
 Role = Literal["likeness", "performer"]
 Rejection = Literal[
@@ -215,6 +217,7 @@ class Render:
     seed: int
     num_decided_frames: int = 0
     """Altered frames in which a replaced face is the performer's by a user's decision."""
+    drawn_with: DrawnWith = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -80,10 +80,10 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     told, value = asked("prepare", "dana")
     assert re.search(r"^looking for faces in first\.mp4: 12 frames in \d:\d\d$", told, re.MULTILINE)
     assert "Face set of dana: 13 of 13 faces in 2 clips." in told
-    assert "`countenance train dana --onto PERFORMER`" in told
+    assert "`countenance generate PLATE --likeness dana --performer PERFORMER --output shot.mp4`" in told
     assert (value["faces_found"], value["faces_kept"], value["left_out"]) == (13, 13, {})
     assert set(value) == {"person", "faces_found", "faces_kept", "faces_of_others", "left_out", "face_set", "permit"}
-    assert "`countenance train LIKENESS --onto kim`" in run("prepare", "kim")
+    assert "`countenance generate PLATE --likeness LIKENESS --performer kim --output shot.mp4`" in run("prepare", "kim")
 
     told, value = asked(*TRAIN)
     assert "training dana onto kim: 160 images in " in told
@@ -92,13 +92,24 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     pair = ("--likeness", "dana", "--performer", "kim")
     told, published = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
-    # One line for each finished task and nothing else: no bars in a pipe.
-    assert len(told.splitlines()) == 4
+    # One line for each finished task, which model is used, and nothing else: no bars in a pipe.
+    assert len(told.splitlines()) == 5
+    assert "drawing with the base" in told
     assert told.endswith(
-        "Published shot.mp4: a face was replaced in 8 of 8 frames. Next: `countenance verify shot.mp4`.\n"
+        "Published shot.mp4: a face was replaced in 8 of 8 frames, drawn from 13 faces of dana. "
+        "Next: `countenance verify shot.mp4`.\n"
     )
     digests = {"sha256", "manifest", "permit"}
-    assert set(published) == {"output", "log_index", "frames", "altered_frames", "unaltered_spans_s", *digests}
+    assert set(published) == {
+        "output",
+        "log_index",
+        "frames",
+        "altered_frames",
+        "unaltered_spans_s",
+        "drawn_with",
+        "references",
+        *digests,
+    }
     assert (published["output"], published["frames"], published["altered_frames"]) == ("shot.mp4", 8, 8)
 
     _, report = asked("verify", "shot.mp4")

@@ -18,7 +18,7 @@ import countenance.media.timeline
 from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames, sought
-from countenance.media.timeline import Timeline, read_timeline
+from countenance.media.timeline import Timeline, frames_at, read_timeline
 from countenance.progress import Silent
 
 UNEVEN_PTS = tuple(np.cumsum(np.random.default_rng(3).integers(1, 400, 200)).tolist())
@@ -82,6 +82,15 @@ def test_from_each_keyframe_on_frames_are_the_same(tmp_path: Path, kind: str, na
         again = list(read_frames(info, first_index=first, first_pts=int(line.frame_pts[first])))
         assert [(frame.index, frame.pts) for frame in again] == [(frame.index, frame.pts) for frame in frames[first:]]
         assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(again, frames[first:], strict=True))
+
+
+def test_some_frames_are_those_that_reading_all_gives(tmp_path: Path) -> None:
+    info = probe(write(tmp_path / "a.mp4", **X264))
+    frames, timeline = list(read_frames(info)), read_timeline(info, Silent())
+    chosen = [0, 3, 90, 91, NUM_FRAMES - 1]
+    for index, frame in zip(chosen, frames_at(info, timeline, chosen), strict=True):
+        assert (frame.index, frame.pts) == (index, frames[index].pts)
+        assert np.array_equal(frame.rgb, frames[index].rgb)
 
 
 @pytest.mark.parametrize("leads_elsewhere", [True, False])

@@ -1,10 +1,13 @@
 import itertools
+import json
+import shutil
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,7 +20,7 @@ from countenance import ledger
 from countenance.composite import render as render_module
 from countenance.composite.swap import SMOOTHING_RADIUS
 from countenance.consent.register import templates
-from countenance.errors import FaceError, MediaError, ProvenanceError, UsageError
+from countenance.errors import FaceError, MediaError, ModelError, ProvenanceError, UsageError
 from countenance.faces import plate as plate_module
 from countenance.faces import scan as scan_module
 from countenance.faces.answers import answer
@@ -27,23 +30,26 @@ from countenance.faces.plate import find_performer
 from countenance.faces.store import stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
+from countenance.steps.verify import verify
 from countenance.types import Frame, MediaInfo
 from countenance.vision.light import mean_colour
 from countenance.vision.track import GROUP_FRAMES
 from tests.support.leave import never_ends
-from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
+from tests.support.production import LABELLED, LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, dissolved, frames_of, tone, write_video
 
 GREY = np.full((256, 256, 3), 110, np.uint8)
 CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
 """Differences of pixels, 0–255, mean and largest, that encoding stays below; measured: 0.34 and 4.3."""
+BASE = replace(UNLABELLED, model="base", preset="draft")
 FACE_CHANGE = 4.0
 """Mean difference that even a face learned in two seconds makes; measured: 5.2 to 7."""
 
@@ -177,7 +183,7 @@ def test_picture_that_its_exif_turns(trained: Production, tmp_path: Path) -> Non
 def test_frames_without_the_performer_pass_unaltered(trained: Production, tmp_path: Path) -> None:
     performance = frames_of("performance.mp4", 20)
     plate = write_video(tmp_path / "plate.mp4", [*performance[:10], *[GREY] * 9, *performance[10:]])
-    result = trained.generate(plate, tmp_path / "shot.mp4", GenerateConfig(quality=4))
+    result = trained.generate(plate, tmp_path / "shot.mp4", replace(LABELLED, quality=4))
     assert (result.published.num_frames, result.published.num_altered_frames) == (29, 20)
     assert result.unaltered_spans == ((10 / 24, 19 / 24),)
     before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
@@ -290,7 +296,7 @@ def test_label_is_left_off_only_with_a_reason(trained: Production, tmp_path: Pat
     Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
     with pytest.raises(ValueError, match="reason"):
         GenerateConfig(label=False)
-    trained.generate(plate, tmp_path / "labelled.png", GenerateConfig())
+    trained.generate(plate, tmp_path / "labelled.png", LABELLED)
     trained.generate(plate, tmp_path / "unlabelled.png", UNLABELLED)
     (labelled,), (unlabelled,) = pictures(tmp_path / "labelled.png"), pictures(tmp_path / "unlabelled.png")
     assert np.array_equal(labelled, draw_label(unlabelled))
@@ -346,10 +352,9 @@ def test_a_plate_of_another_folder_leaves_no_trace_beside_it(trained: Production
 
 def test_the_likeness_keeps_its_skin_if_asked_to(trained: Production, tmp_path: Path) -> None:
     plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 6))
-    settings = {"quality": 4, "label": False, "unlabelled_reason": "colours are compared in a test"}
     shots = {}
     for skin in ("performer", "likeness"):
-        config = GenerateConfig(skin=skin, **settings)  # type: ignore[arg-type]
+        config = replace(UNLABELLED, skin=skin)
         trained.generate(plate, tmp_path / f"{skin}.mp4", config)
         shots[skin] = pictures(tmp_path / f"{skin}.mp4")
     sets = [open_face_set(trained.project, person) for person in (LIKENESS, PERFORMER)]
@@ -413,3 +418,80 @@ def test_what_a_plate_loses_is_reported_before_the_plate_is_searched(trained: Pr
         "plate.mkv has 10 bits a channel, the result has 8",
         "plate.mkv keeps colour at 4:2:2, the result at 4:2:0",
     ]
+
+
+# Without any training.
+
+
+def last_run(production: Production) -> Mapping[str, Any]:
+    """What the last run was made with."""
+    (facts,) = production.project.database.execute("SELECT facts FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
+    return dict(json.loads(facts))
+
+
+def test_the_base_is_what_draws_unless_a_trained_model_is_asked_for(trained: Production, tmp_path: Path) -> None:
+    plate, recorder = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 3)), Recorder()
+    result = trained.generate(plate, tmp_path / "shot.mp4", BASE, progress=recorder)
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(3))
+    assert (result.drawn_with, result.num_references) == ("base", 24)
+    (note,) = [each for each in recorder.notes if "the base" in each]
+    assert note.endswith("add --set generate.model=trained")
+
+    claim = read_credentials(tmp_path / "shot.mp4", find_anchor()).claim
+    logged, run = list(ledger.entries(trained.project))[-1].facts, last_run(trained)
+    assert claim is not None
+    assert claim.drawn_with == logged["drawn_with"] == "base"
+    assert claim.model_digest == logged["model_digest"] == run["model"]
+    (edits,) = [each for each in verify(tmp_path / "shot.mp4", trained.project).findings if each.about == "edits"]
+    assert "it was drawn from pictures of the two people; no model was trained on them" in edits.reasons
+    sets = [open_face_set(trained.project, person) for person in (LIKENESS, PERFORMER)]
+    assert run["face_sets"] == {each.person: each.digest for each in sets}
+    assert run["references"] == {each.person: choose_references(trained.project, each).digest for each in sets}
+    assert "checkpoint" not in run
+
+    assert trained.generate(plate, tmp_path / "trained.mp4").drawn_with == "trained"
+    assert list(ledger.entries(trained.project))[-1].facts["drawn_with"] == "trained"
+    assert set(last_run(trained)) & {"checkpoint", "face_sets", "references"} == {"checkpoint"}
+
+
+def test_a_few_pictures_of_the_likeness_and_the_plate_itself_are_enough(released: Production, tmp_path: Path) -> None:
+    pictures_of = []
+    for number, rgb in enumerate(clip_of(LIKENESS, 24)[::8]):
+        Image.fromarray(rgb).save(tmp_path / f"{number}.png")
+        pictures_of.append(tmp_path / f"{number}.png")
+    collect(released.project, LIKENESS, pictures_of, progress=Silent())
+    kept = released.prepare(LIKENESS).face_set.num_faces
+    assert 1 < kept <= 3
+    plate, recorder = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 3)), Recorder()
+    result = released.generate(plate, tmp_path / "shot.mp4", BASE, progress=recorder)
+    assert_swapped(released, plate, tmp_path / "shot.mp4", range(3))
+    assert result.num_references == kept
+    (note,) = recorder.notes
+    assert note.startswith(f"Only {kept} faces of zuri. Missing most: ")
+    assert note.endswith("What none of them shows is guessed; `countenance coverage zuri` says what to shoot")
+    assert set(last_run(released)["face_sets"]) == {LIKENESS}
+    assert set(last_run(released)["references"]) == {LIKENESS, PERFORMER}
+    # What was cut from the plate isn't stored.
+    assert (
+        stored_faces(released.project, PERFORMER, purpose="generate", sha256=probe(plate).sha256)[0].has_crop is False
+    )
+
+
+def test_without_a_face_of_the_likeness_it_says_what_to_do_before_the_plate_is_searched(released: Production) -> None:
+    plate, recorder = write_video(released.folder / "plate.mp4", [GREY] * 4), Recorder()
+    with pytest.raises(FaceError, match="no face set of zuri here; run `countenance prepare zuri` first"):
+        released.generate(plate, released.folder / "shot.mp4", BASE, progress=recorder)
+    assert recorder.done_now == {}
+
+
+def test_without_a_trained_model_it_says_that_none_is_needed(trained: Production, tmp_path: Path) -> None:
+    shutil.rmtree(trained.project.folder / "models")
+    plate = write_video(tmp_path / "plate.mp4", [GREY] * 4)
+    with pytest.raises(ModelError, match="run `countenance train zuri --onto kofi` first, or leave out"):
+        trained.generate(plate, tmp_path / "shot.mp4")
+
+
+def test_a_preset_is_one_of_the_base() -> None:
+    assert GenerateConfig(preset="fine").model == "base"
+    with pytest.raises(ValueError, match="preset draft is one of the base"):
+        GenerateConfig(model="trained", preset="draft")

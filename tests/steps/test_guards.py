@@ -18,7 +18,7 @@ from countenance.errors import ConsentError
 from countenance.faces.config import PrepareConfig
 from countenance.progress import Silent
 from countenance.project import Project
-from countenance.steps.generate import generate
+from countenance.steps.generate import GenerateConfig, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 from countenance.types import Action, Permit
@@ -27,10 +27,13 @@ from tests.support.videos import frames_of
 
 LONG_AGO, FAR_OFF = datetime(2026, 2, 1, tzinfo=UTC), datetime(2098, 6, 1, tzinfo=UTC)
 DOORS: tuple[Action, ...] = ("prepare", "train", "generate")
+BASE = replace(UNLABELLED, model="base", preset="draft")
 USE_LINE = f'    "{USE}",'
 
 
-def go_through(production: Production, door: Action, permit: Permit, folder: Path) -> None:
+def go_through(
+    production: Production, door: Action, permit: Permit, folder: Path, config: GenerateConfig = UNLABELLED
+) -> None:
     """Run a step that has all it needs except, perhaps, consent."""
     project = production.project
     if door == "prepare":
@@ -42,7 +45,7 @@ def go_through(production: Production, door: Action, permit: Permit, folder: Pat
     else:
         plate, output = folder / "plate.png", folder / "shot.png"
         Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
-        generate(project, plate, LIKENESS, PERFORMER, permit, output, UNLABELLED, overwrite=False, progress=Silent())
+        generate(project, plate, LIKENESS, PERFORMER, permit, output, config, overwrite=False, progress=Silent())
 
 
 def permit_for(project: Project, door: Action, at: datetime | None = None) -> Permit:
@@ -229,6 +232,23 @@ def test_faces_found_under_a_revoked_release_are_not_trained_on(trained: Product
     go_through(trained, "train", permit_for(trained.project, "train"), tmp_path)
 
 
+@pytest.mark.parametrize("person", [LIKENESS, PERFORMER])
+def test_faces_found_under_a_revoked_release_are_not_drawn_from(
+    trained: Production, tmp_path: Path, person: str
+) -> None:
+    """Found again under a new release they are; the model that was trained under the old one isn't asked."""
+    trained.revoke(trained.release_of(person))
+    trained.add(trained.sign(person))
+    permit, before = permit_for(trained.project, "generate"), state_of(trained)
+    with pytest.raises(ConsentError, match=f"the release of {person} was revoked"):
+        go_through(trained, "generate", permit, tmp_path, BASE)
+    assert state_of(trained) == before
+    assert not (tmp_path / "shot.png").exists()
+    trained.prepare(person)
+    go_through(trained, "generate", permit, tmp_path, BASE)
+    assert (tmp_path / "shot.png").exists()
+
+
 def test_a_model_owes_to_every_release_that_it_was_ever_trained_under(trained: Production, tmp_path: Path) -> None:
     """Trained under one release, further under another, then the first is revoked."""
     trained.project.settings["use"] = "film"
@@ -254,7 +274,7 @@ OPENERS = {"open_face_set", "read_faces", "read_checkpoint", "require", "require
 FACES = {
     *("stored_faces", "iterate_faces", "read_crop", "read_visible", "write_face", "count_undecided"),
     *("find_performer", "scan_clip", "close_face_set", "choose_references", "write_folder", "read_folder"),
-    *("run_loop", "open_drawer", "publish"),
+    *("run_loop", "open_drawer", "GuidedDrawer", "references_in", "publish"),
 }
 """What reads or makes a person's faces, or something of them."""
 

@@ -20,6 +20,7 @@ from countenance.errors import FaceError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set
 from countenance.faces.store import Purpose
+from countenance.media import writer
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.writer import FRAGMENT_FRAMES
@@ -27,9 +28,8 @@ from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoi
 from countenance.model.record import METRICS_NAME
 from countenance.progress import Silent
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig
 from countenance.steps.train import train
-from tests.support.production import LIKENESS, PERFORMER, STRANGER, TRAINING, Production, copied
+from tests.support.production import LABELLED, LIKENESS, PERFORMER, STRANGER, TRAINING, UNLABELLED, Production, copied
 from tests.support.recorder import Item, Recorder
 from tests.support.videos import clip_of, frames_of, tone, write_video
 
@@ -39,6 +39,7 @@ SMALL_STEPS = replace(TRAINING, images=120, batch_size=2, save_every_s=0.1)
 TRAINING_WHAT = f"training {LIKENESS} onto {PERFORMER}"
 NUM_PLATE_FRAMES = 150
 TIME_LIMIT_S = 60.0
+TRAINED = ("--set", "generate.model=trained")
 
 HowFar = Callable[[], int]
 
@@ -247,12 +248,12 @@ def published_folder(trained_folder: Path, plate: Path, tmp_path_factory: pytest
     """A project that published once without being cut short."""
     folder = tmp_path_factory.mktemp("published") / "production"
     with copied(trained_folder, folder) as production:
-        production.generate(plate, folder / "whole.mp4", GenerateConfig())
+        production.generate(plate, folder / "whole.mp4", LABELLED)
     return folder
 
 
 def generate_command(plate: Path, output: Path) -> list[str | Path]:
-    return ["generate", plate, "--likeness", LIKENESS, "--performer", PERFORMER, "--output", output]
+    return ["generate", plate, "--likeness", LIKENESS, "--performer", PERFORMER, "--output", output, *TRAINED]
 
 
 @pytest.mark.parametrize(("reached", "seed"), [(1, 7), (1, 8), (2, 9)])
@@ -267,7 +268,7 @@ def test_generate_while_rendering(published_folder: Path, plate: Path, tmp_path:
         assert reached * FRAGMENT_FRAMES <= kept < NUM_PLATE_FRAMES
         assert not output.exists()
         progress = Recorder()
-        cut.generate(plate, output, GenerateConfig(), progress=progress)
+        cut.generate(plate, output, LABELLED, progress=progress)
         assert "looking for faces in plate.mp4" not in progress.done_before
         assert progress.done_before["rendering plate.mp4"] == kept
         assert progress.done_now["rendering plate.mp4"] == NUM_PLATE_FRAMES - kept
@@ -291,7 +292,7 @@ def test_generate_while_looking_for_faces(
         )
         assert not output.exists()
         progress = Recorder()
-        cut.generate(plate, output, GenerateConfig(), progress=progress)
+        cut.generate(plate, output, LABELLED, progress=progress)
         before = progress.done_before["looking for faces in plate.mp4"]
         assert 0 < before < NUM_PLATE_FRAMES
         assert progress.done_now["looking for faces in plate.mp4"] == NUM_PLATE_FRAMES - before
@@ -313,3 +314,20 @@ def test_fragments_of_another_render_are_not_mixed_in(trained: Production, tmp_p
     progress = Recorder()
     trained.generate(plate, tmp_path / "shot.mp4", progress=progress)
     assert (progress.done_before[what], progress.done_now[what]) == (0, 54)
+
+
+def test_what_the_base_draws_is_the_same_after_a_stop(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FRAGMENT_FRAMES", 4)
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 10))
+    what, config = "rendering plate.mp4", replace(UNLABELLED, model="base", preset="draft")
+    with pytest.raises(KeyboardInterrupt):
+        trained.generate(plate, tmp_path / "cut.mp4", config, progress=Interrupted(what, after=6))
+    assert num_fragments(trained) == 1
+    progress = Recorder()
+    trained.generate(plate, tmp_path / "cut.mp4", config, progress=progress)
+    assert (progress.done_before[what], progress.done_now[what]) == (4, 6)
+    trained.generate(plate, tmp_path / "whole.mp4", config, progress=progress)
+    assert progress.done_now[what] == 10
+    assert decoded(tmp_path / "cut.mp4") == decoded(tmp_path / "whole.mp4")

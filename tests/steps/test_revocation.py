@@ -375,6 +375,24 @@ def test_the_own_skin_opens_face_sets_that_count_too(trained: Production, plate:
     assert_nothing_left(trained)
 
 
+def test_faces_that_the_base_draws_from_count_too(trained: Production, plate: Path) -> None:
+    """The likeness's were found under a release that the permit doesn't name."""
+    trained.project.settings["use"] = "film"
+    revocation = revocation_of(trained, trained.add(trained.sign(LIKENESS, uses=("film",))))
+    trained.prepare(LIKENESS)
+    trained.project.settings["use"] = USE
+
+    def revoke() -> None:
+        with opened(trained.project.folder) as project:
+            add_revocation(project, revocation)
+
+    config = replace(UNLABELLED, model="base", preset="draft")
+    progress = Interrupted("rendering", 6, revoke)
+    with stopped(trained, LIKENESS):
+        trained.generate(plate, trained.folder / "out" / "shot.mp4", config, progress=progress)
+    assert_nothing_left(trained)
+
+
 def test_the_term_ends_during_a_render(trained: Production, plate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [datetime(2026, 12, 1, tzinfo=UTC)]
     monkeypatch.setattr(generate_module, "Guard", partial(Guard, clock=lambda: now[-1]))

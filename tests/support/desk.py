@@ -138,9 +138,9 @@ class Desk:
         return path
 
     def generate(self, *more: str | Path, output: str = "../shot.mp4") -> tuple[str | Path, ...]:
-        """The words that put dana onto kim's performance."""
+        """The words that put dana onto kim's performance by the small trained model, which is fast."""
         words = ("generate", self.folder / "plate.mp4", "--likeness", "dana", "--performer", "kim", "--output", output)
-        return (*words, *more)
+        return (*words, "--set", "generate.model=trained", *more)
 
     def traces(self) -> set[str]:
         """Every file of the project and around it that a command could leave, but for the database's own."""

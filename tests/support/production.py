@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -32,7 +32,9 @@ TITLE, USE = "Countenance demo", "research"
 TRAINING = TrainConfig(
     resolution=64, width=8, images=240, batch_size=8, learning_rate=1e-3, threads=1, device="cpu", seed=3
 )
-UNLABELLED = GenerateConfig(quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
+LABELLED = GenerateConfig(model="trained")
+UNLABELLED = replace(LABELLED, quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
+"""Drawn by the small trained model, which is fast: what is tested is everything around it."""
 EVERY_FACE = PrepareConfig(min_difference=0.0)
 """Near duplicates too, so that faces can be counted."""
 

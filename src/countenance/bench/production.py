@@ -53,6 +53,7 @@ LIKENESS, PERFORMER = ROLES
 TITLE, USE = "Countenance benchmark", "research"
 EXPIRES = date(2099, 12, 31)
 PUBLISHING = GenerateConfig(
+    model="trained",
     skin="performer",
     quality=4,
     label=False,

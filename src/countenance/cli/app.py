@@ -166,7 +166,9 @@ def prepare(
         permit = grant_prepare(project, person)
         result = prepare(project, person, permit, config, progress=progress)
     face_set = result.face_set
-    pair = f"{person} --onto PERFORMER" if permit.likeness else f"LIKENESS --onto {person}"
+    pair = (
+        f"--likeness {person} --performer PERFORMER" if permit.likeness else f"--likeness LIKENESS --performer {person}"
+    )
     if result.rejections["unsure who"]:
         console.print(
             f"{count(result.rejections['unsure who'], 'face')} may or may not be {person}; confirm or reject them with "
@@ -175,7 +177,7 @@ def prepare(
         )
     console.print(
         f"Face set of {person}: {face_set.num_faces:,} of {count(result.num_found, 'face')} in "
-        f"{count(result.num_clips, 'clip')}. Next: with both face sets, `countenance train {pair}`."
+        f"{count(result.num_clips, 'clip')}. Next: `countenance generate PLATE {pair} --output shot.mp4`."
     )
     if json:
         print_json(prepared_document(person, result))
@@ -209,7 +211,8 @@ def train(
         checkpoint = train(project, likeness, onto, permit, config, progress=progress, should_stop=should_stop)
         folder = model_folder(project, likeness, onto)
     done = checkpoint.images_seen >= config.images
-    generate_it = f"`countenance generate PLATE --likeness {likeness} --performer {onto} --output shot.mp4`"
+    pair = f"--likeness {likeness} --performer {onto}"
+    generate_it = f"`countenance generate PLATE {pair} --output shot.mp4 --set generate.model=trained`"
     console.print(
         f"{checkpoint.images_seen:,} of {config.images:,} images seen; see {folder / 'preview.png'}. "
         f"{f'Next: {generate_it}.' if done else 'Saved. Run the same command to resume.'}",
@@ -245,6 +248,9 @@ def generate(
 
     Run again to resume.
 
+    The base draws the likeness from the pictures of their face set: it needs no training, and a few pictures are
+    enough to begin with. --set generate.preset=draft halves the time, fine is for close-ups.
+
     Example: countenance generate plate.mp4 --likeness dana --performer kim --output shot.mp4
 
     The visible label can be left off for a reason, given in a sentence; the file's credentials and the log record it:
@@ -266,11 +272,16 @@ def generate(
             project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress
         )
     published = result.published
+    drawn = (
+        f"drawn from {count(result.num_references, 'face')} of {likeness}"
+        if result.drawn_with == "base"
+        else "drawn by the trained model"
+    )
     for begin, end in result.unaltered_spans:
         console.print(f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there.")
     console.print(
         f"Published {published.path}: a face was replaced in {published.num_altered_frames:,} of "
-        f"{count(published.num_frames, 'frame')}. Next: `countenance verify {published.path}`.",
+        f"{count(published.num_frames, 'frame')}, {drawn}. Next: `countenance verify {published.path}`.",
         markup=False,
     )
     if json:

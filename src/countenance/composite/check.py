@@ -6,7 +6,7 @@ is done where a track moves suddenly, begins or ends; elsewhere no frame is read
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +15,7 @@ from jaxtyping import Float32
 from countenance.composite.swap import COARSE_SIZE
 from countenance.faces.store import StoredFace
 from countenance.geometry import box_around, overlap, resample
-from countenance.media.reader import read_frames
-from countenance.media.timeline import Timeline
+from countenance.media.timeline import Timeline, frames_at
 from countenance.pixels import Pixels, to_8_bit
 from countenance.types import DetectedFace, Frame, MediaInfo
 from countenance.vision.align import frame_to_crop, head_pose
@@ -35,8 +34,6 @@ MAX_BESIDE = 0.5
 """Fraction of a mesh that may show neither a face nor anything in front of one; a profile's has 0.1."""
 SAME_FACE = 0.5
 """Overlap of the boxes of two meshes that settled on one face."""
-BRIDGED_FRAMES = 24
-"""In frames; over shorter gaps, decoding on is faster than seeking."""
 BESIDE = (Part.BACKGROUND, Part.EAR, Part.NECK, Part.CLOTH)
 
 
@@ -59,7 +56,7 @@ def check_faces(
     for face in faces:
         in_frame[face.frame].append(face)
     mesh, beside = FaceMesh(), []
-    for frame in _read(plate, timeline, sorted(doubtful)):
+    for frame in frames_at(plate, timeline, sorted(doubtful)):
         settled: list[StoredFace] = []
         # Of two on one face, the longer track's stays.
         for face in sorted(in_frame[frame.index], key=lambda each: (-lengths[each.track], each.track)):
@@ -101,25 +98,6 @@ def _apart(one: Float32[np.ndarray, "468 3"], other: Float32[np.ndarray, "468 3"
     """Between the middles of two meshes, in units of the second's head."""
     shift = (one - other)[:, :2].mean(axis=0)
     return float(np.linalg.norm(shift) / max(head_pose(other).unit_px, 1e-6))
-
-
-def _read(plate: MediaInfo, timeline: Timeline, indices: Sequence[int]) -> Iterator[Frame]:
-    """Those frames of a plate."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index - runs[-1][-1] <= BRIDGED_FRAMES:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    for run in runs:
-        wanted = set(run)
-        first = run[0]
-        first_pts = int(timeline.frame_pts[first])
-        for frame in read_frames(plate, first_index=first, first_pts=first_pts) if first else read_frames(plate):
-            if frame.index in wanted:
-                yield frame
-            if frame.index >= run[-1]:
-                break
 
 
 def _settled(mesh: FaceMesh, frame: Frame, landmarks_xyz: Float32[np.ndarray, "468 3"]) -> DetectedFace:

@@ -97,7 +97,7 @@ def run_demo(
             PERFORMER,
             permit,
             published_path,
-            GenerateConfig(),
+            GenerateConfig(model="trained"),
             overwrite=False,
             progress=progress,
         )

@@ -147,6 +147,11 @@ def make_face_set(
     return face_set
 
 
+def has_face_set(project: Project, person: str) -> bool:
+    """Whether a face set of them was ever made; it may be one that can't be used."""
+    return project.database.execute("SELECT 1 FROM face_sets WHERE person = ?", (person,)).fetchone() is not None
+
+
 def open_face_set(project: Project, person: str) -> FaceSet:
     """The face set as it was prepared last.
 

@@ -18,10 +18,12 @@ from countenance.media.container import opened_video
 from countenance.media.reader import decoded_frames, read_frames, sought
 from countenance.media.shots import THUMBNAIL_SIZE, find_shots, thumbnail
 from countenance.progress import Progress, if_many
-from countenance.types import MediaInfo
+from countenance.types import Frame, MediaInfo
 
 KEYFRAME_STEP = 48
 """Keyframes nearer together than this aren't worth remembering: to decode so few frames takes no time."""
+BRIDGED_FRAMES = 24
+"""Over shorter gaps, decoding on is faster than seeking."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -44,6 +46,28 @@ class _Candidate:
     pts: int
     checksum: int
     """Of its picture when all before it were decoded."""
+
+
+def frames_at(info: MediaInfo, timeline: Timeline, indices: Sequence[int]) -> Iterator[Frame]:
+    """Some frames of a clip, by ascending index.
+
+    Raises:
+        MediaError: damaged.
+    """
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index - runs[-1][-1] <= BRIDGED_FRAMES:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    for run in runs:
+        wanted, first = set(run), run[0]
+        first_pts = int(timeline.frame_pts[first]) if first else None
+        for frame in read_frames(info, first_index=first, first_pts=first_pts):
+            if frame.index in wanted:
+                yield frame
+            if frame.index >= run[-1]:
+                break
 
 
 def read_timeline(info: MediaInfo, progress: Progress) -> Timeline:

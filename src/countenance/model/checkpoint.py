@@ -89,6 +89,11 @@ def clear_unfinished(folder: Path) -> None:
             path.unlink()
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether something was trained there; it may be a checkpoint that can't be read."""
+    return (folder / FACTS_NAME).exists()
+
+
 def read_checkpoint(folder: Path) -> Checkpoint | None:
     """The facts of the checkpoint in a folder; none where nothing was trained yet.
 

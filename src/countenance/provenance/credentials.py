@@ -25,6 +25,7 @@ from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
 from countenance.project import SHARED
 from countenance.provenance.keys import SigningIdentity
+from countenance.types import DrawnWith
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -86,6 +87,8 @@ class Claim:
     product: str = f"Countenance {__version__}"
     num_decided_frames: int = 0
     """Altered frames in which a user confirmed whose face it is; older files don't say."""
+    drawn_with: DrawnWith = ""
+    """Older files don't say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -210,6 +210,7 @@ def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -
         salted_permit_digest=salted(permit.digest, salt),
         signed_at=now(),
         num_decided_frames=render.num_decided_frames,
+        drawn_with=render.drawn_with,
     )
 
 
@@ -266,6 +267,8 @@ def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_
         "num_frames": claim.num_frames,
         "num_altered_frames": claim.num_altered_frames,
         "num_decided_frames": claim.num_decided_frames,
+        "drawn_with": claim.drawn_with,
+        "model_digest": claim.model_digest,
         "label": claim.label,
         "label_reason": claim.label_reason,
     }

@@ -1,6 +1,6 @@
 """Put the likeness onto a plate and publish the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,15 +14,19 @@ from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
 from countenance.config import section
 from countenance.consent.register import templates
-from countenance.drawing import NO_REFERENCES
+from countenance.coverage.aspects import CoverageConfig
+from countenance.coverage.measure import measure_coverage
+from countenance.drawing import NO_REFERENCES, Drawer
 from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer
-from countenance.footage import is_collected, timeline_of
+from countenance.faces.store import StoredFace, stored_faces
+from countenance.footage import is_collected, known_clips, timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.config import choose_device, use_threads
 from countenance.model.draw import needs_references, open_drawer
-from countenance.model.references import choose_references
+from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
+from countenance.model.references import choose_references, references_in
 from countenance.model.state import trained_config
 from countenance.progress import Progress
 from countenance.project import Project
@@ -30,10 +34,14 @@ from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
-from countenance.types import MediaInfo, Permit, Published
+from countenance.types import FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
+DRAWN_SIZES: Mapping[str, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
+"""Side in pixels of the base's faces, by preset."""
+FEW_FACES = 12
+"""Below this number a note says what a face set lacks."""
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
@@ -41,11 +49,26 @@ MUCH_HIDDEN = 0.2
 @section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerateConfig(PublishConfig):
-    """The section `generate` of the settings: how the face is put in, and how the file leaves."""
+    """The section `generate` of the settings: how the face is drawn and put in, and how the file leaves.
 
+    Raises:
+        ValueError: a preset for a trained model.
+    """
+
+    model: Literal["base", "trained"] = "base"
+    """What draws the face: the base, from the likeness's own pictures and without any training; or the model that
+    `train` made of this pair. In docs/benchmark.md the base is the better one."""
+    preset: Literal["draft", "standard", "fine"] = "standard"
+    """At which size the base draws a face: 128, 256 or 512 px. Draft takes half of standard's time, fine four times as
+    much, and shows more only in faces that are larger than 256 px in the plate."""
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
+
+    def __post_init__(self) -> None:
+        PublishConfig.__post_init__(self)
+        if self.model == "trained" and self.preset != "standard":
+            raise ValueError(f"preset {self.preset} is one of the base; a trained model draws at train.resolution")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +78,23 @@ class Generated:
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
     """From and to, in seconds of the plate, where the performer was not found, or a mesh covered no face."""
+    drawn_with: Literal["base", "trained"]
+    num_references: int
+    """The likeness's faces from which the base drew; 0 for a trained model."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Drawing:
+    """What draws the face, and what the records say of it."""
+
+    drawer: Drawer
+    seed: int
+    num_references: int
+    facts: Mapping[str, object]
+
+
+_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace]], _Drawing]
+"""From the performer's faces in the plate to what draws there."""
 
 
 def generate(
@@ -72,22 +112,16 @@ def generate(
     """Replace the performer's face throughout a plate; a run that was interrupted continues where it stopped.
 
     Raises:
-        ConsentError: the permit doesn't hold, or the model was trained under a release revoked since, or one of them
-            ends while this goes on; then there is no file, and what was rendered so far is removed.
-        ModelError: there is no usable model for this pair.
+        ConsentError: the permit doesn't hold, or a face set or the model that is used was made under a release revoked
+            since, or one of them ends while this goes on; then there is no file, and what was rendered so far is
+            removed.
+        ModelError: a trained model is asked for, and there is no usable one for this pair.
         MediaError: the plate can't be read, or the output can't be written.
-        FaceError: the performer isn't in the plate.
+        FaceError: there is no face set of the likeness, or the performer isn't in the plate.
         ProvenanceError: the file can't be signed or logged; then there is no file.
     """
     guard = Guard(project, permit, "generate", people=(likeness, performer))
-    checkpoint = guard.checkpoint()
-    if checkpoint is None:
-        raise ModelError(
-            f"no model here; run `countenance train {likeness} --onto {performer}` first",
-            code="model.missing",
-            likeness=likeness,
-            performer=performer,
-        )
+    open_drawing = _trained(guard) if config.model == "trained" else _base(guard, config, progress)
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
@@ -95,13 +129,7 @@ def generate(
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
-    train_config = trained_config(guard.model_folder, checkpoint)
-    device = choose_device(train_config)
-    use_threads(train_config)
-    references = NO_REFERENCES
-    if needs_references(train_config):
-        references = choose_references(project, guard.face_set(likeness))
-    drawer = open_drawer(guard.model_folder, checkpoint, references, device)
+    tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
     # Before any work: publishing signs with the same identity, after all frames are rendered.
     for note in load_or_make_identity().notes:
         progress.note(note)
@@ -126,17 +154,16 @@ def generate(
 
     num_decided_frames = len({face.frame for face in checked.faces if face.is_decided})
 
-    tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
-
+    drawing = open_drawing(info, timeline, checked.faces)
     swap = swap_render(
-        info, timeline, faces_at, drawer, renders=project.room("renders"), seed=train_config.seed, tint=tint
+        info, timeline, faces_at, drawing.drawer, renders=project.room("renders"), seed=drawing.seed, tint=tint
     )
-    facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest}
+    facts = {"config": asdict(config), "plate": info.sha256, "model": drawing.drawer.digest, **drawing.facts}
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(
             project,
             permit,
-            replace(swap.render, num_decided_frames=num_decided_frames),
+            replace(swap.render, num_decided_frames=num_decided_frames, drawn_with=config.model),
             output,
             config=config,
             overwrite=overwrite,
@@ -149,7 +176,77 @@ def generate(
             f"something in front of {performer}'s face hides more than {MUCH_HIDDEN:.0%} of it in "
             f"{_frames(covered, info, timeline)}; it stays in front"
         )
-    return Generated(published=published, unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered))
+    return Generated(
+        published=published,
+        unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered),
+        drawn_with=config.model,
+        num_references=drawing.num_references,
+    )
+
+
+def _trained(guard: Guard) -> _OpenDrawing:
+    """The model that was trained for the two; all that can fail fails at once."""
+    likeness, performer = guard.permit.people
+    checkpoint = guard.checkpoint()
+    if checkpoint is None:
+        raise ModelError(
+            f"no model here; run `countenance train {likeness} --onto {performer}` first, or leave out "
+            "generate.model=trained: the base needs no training",
+            code="model.missing",
+            likeness=likeness,
+            performer=performer,
+        )
+    config = trained_config(guard.model_folder, checkpoint)
+    device = choose_device(config)
+    use_threads(config)
+    references = NO_REFERENCES
+    if needs_references(config):
+        references = choose_references(guard.project, guard.face_set(likeness))
+    drawing = _Drawing(
+        drawer=open_drawer(guard.model_folder, checkpoint, references, device),
+        seed=config.seed,
+        num_references=len(references.faces),
+        facts={"checkpoint": checkpoint.digest},
+    )
+    return lambda *_: drawing
+
+
+def _base(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDrawing:
+    """The base with faces of both; the performer's are those of the plate where there is no face set of them."""
+    likeness, performer = guard.permit.people
+    face_sets = [guard.face_set(likeness)]
+    if guard.has_face_set(performer):
+        face_sets.append(guard.face_set(performer))
+    references = {each.person: choose_references(guard.project, each) for each in face_sets}
+    if guard.has_model:
+        progress.note(
+            f"drawing with the base, which is better than a trained model today (docs/benchmark.md); to use the one "
+            f"that was trained for {likeness} onto {performer}, add --set generate.model=trained"
+        )
+    if face_sets[0].num_faces < FEW_FACES:
+        progress.note(_lacks(guard.project, face_sets[0]))
+
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
+        own = references.get(performer) or references_in(plate, timeline, faces)
+        return _Drawing(
+            drawer=GuidedDrawer(references[likeness], own, size=DRAWN_SIZES[config.preset]),
+            seed=0,
+            num_references=len(references[likeness].faces),
+            facts={
+                "face_sets": {each.person: each.digest for each in face_sets},
+                "references": {likeness: references[likeness].digest, performer: own.digest},
+            },
+        )
+
+    return open_drawing
+
+
+def _lacks(project: Project, face_set: FaceSet) -> str:
+    """What would help a small face set."""
+    person = face_set.person
+    names = {sha256: clip.name for sha256, clip in known_clips(project, person).items()}
+    coverage = measure_coverage(person, face_set.digest, stored_faces(project, person), names, CoverageConfig())
+    return f"{coverage.verdict} What none of them shows is guessed; `countenance coverage {person}` says what to shoot"
 
 
 def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:

@@ -9,8 +9,8 @@ from countenance import ledger
 from countenance.consent.leave import Clock, grant_leave, utc_now
 from countenance.consent.permit import permit_digest
 from countenance.errors import ConsentError, ModelError
-from countenance.faces.faceset import open_face_set, read_faces
-from countenance.model.checkpoint import Checkpoint, model_folder, read_checkpoint
+from countenance.faces.faceset import has_face_set, open_face_set, read_faces
+from countenance.model.checkpoint import Checkpoint, has_checkpoint, model_folder, read_checkpoint
 from countenance.project import Project
 from countenance.types import Action, AlignedFace, FaceSet, Permit
 
@@ -64,6 +64,10 @@ class Guard:
         )
         return face_set
 
+    def has_face_set(self, person: str) -> bool:
+        """Whether a face set of them was ever made; `face_set` says whether it may be used."""
+        return has_face_set(self.project, person)
+
     def faces(self, face_set: FaceSet) -> Iterator[AlignedFace]:
         """The faces of a face set that was opened here, one at a time, in a fixed order."""
         return read_faces(self.project, face_set)
@@ -73,6 +77,11 @@ class Guard:
         """Where the model of the two people whom the permit names is kept."""
         likeness, performer = self.permit.people
         return model_folder(self.project, likeness, performer)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model of the two was trained; `checkpoint` says whether it may be used."""
+        return has_checkpoint(self.model_folder)
 
     def checkpoint(self) -> Checkpoint | None:
         """The model of the two people whom the permit names; None where nothing was trained yet.

@@ -156,7 +156,11 @@ def _edits(credentials: Credentials) -> Finding:
         if claim.label == "shown"
         else f"the label was left out, with the reason: {claim.label_reason}"
     )
-    details = (label, *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"))
+    details = (
+        label,
+        *_drawn(claim),
+        *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
+    )
     if credentials.state == "trusted":
         return Finding(about="edits", state="trusted", summary=f"A {replaced}.", reasons=details)
     if credentials.state == "valid":
@@ -176,6 +180,14 @@ def _decided(claim: Claim) -> str:
         return ""
     of_them = "" if claim.num_frames == 1 else f"in {claim.num_decided_frames:,} of them "
     return f" ({of_them}a user confirmed whose face it is)"
+
+
+def _drawn(claim: Claim) -> tuple[str, ...]:
+    words = {
+        "base": "it was drawn from pictures of the two people; no model was trained on them",
+        "trained": "it was drawn by a model that was trained on the two people's faces",
+    }
+    return (words[claim.drawn_with],) if claim.drawn_with else ()
 
 
 def _parent(parent: Ingredient) -> str:
