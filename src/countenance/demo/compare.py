@@ -1,6 +1,6 @@
 """The published result beside the plate and the ground truth: an image, and the recogniser's distances."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -53,11 +53,11 @@ def compare(
     }
 
 
-def write_comparison(path: Path, plate: Path, result: Path, truth: Path) -> None:
-    """Six frames spread over the plate: plate, result, truth, one row each."""
-    chosen = np.linspace(0, probe(plate).num_frames - 1, NUM_COLUMNS).round().astype(int)
+def write_comparison(path: Path, sources: Mapping[str, Path]) -> None:
+    """Six frames spread over the plate: a row for each of what is shown, by its caption, the plate first."""
+    chosen = np.linspace(0, probe(next(iter(sources.values()))).num_frames - 1, NUM_COLUMNS).round().astype(int)
     rows = []
-    for caption, source in (("plate", plate), ("result", result), ("truth", truth)):
+    for caption, source in sources.items():
         wanted = set(chosen.tolist())
         shown = [rgb for index, rgb in enumerate(pictures(source)) if index in wanted]
         rows += [_caption(caption, sum(rgb.shape[1] for rgb in shown)), np.hstack(shown)]

@@ -1,4 +1,4 @@
-"""The whole job on two synthetic actors: every verb, in a fresh project, and a check of the result."""
+"""The whole job on two synthetic actors, in a fresh project, and a check of the result."""
 
 import json
 import resource
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
@@ -21,20 +22,20 @@ from countenance.model.checkpoint import model_folder
 from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
-from countenance.project import create, opened, write_whole
+from countenance.project import Project, create, opened, write_whole
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, generate
+from countenance.steps.generate import GenerateConfig, Generated, generate
 from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 from countenance.steps.verify import verify
 
 LIKENESS, PERFORMER = "zuri", "kofi"
-MADE = ("project", "published.mp4", "comparison.png", "preview.png", "report.json")
+MADE = ("project", "published.mp4", "trained.mp4", "comparison.png", "preview.png", "report.json")
+DRAWING = GenerateConfig()
+QUICK_DRAWING = replace(DRAWING, preset="draft")
 TRAINING = TrainConfig(resolution=64, images=18_000, batch_size=8, learning_rate=1e-3, threads=1)
 """One thread: at batches of eight a second one gains little, and on a busy machine costs far more."""
-QUICK_TRAINING = replace(TRAINING, images=1_600)
-"""Enough to see every step work; the face is hardly hers yet."""
 
 
 def run_demo(
@@ -43,9 +44,12 @@ def run_demo(
     overwrite: bool,
     progress: Progress,
     should_stop: Callable[[], bool],
-    training: TrainConfig = TRAINING,
+    drawing: GenerateConfig = DRAWING,
+    training: TrainConfig | None = None,
 ) -> None:
-    """Leave `published.mp4`, `comparison.png`, `preview.png` and `report.json` in the output folder.
+    """Leave `published.mp4`, `comparison.png` and `report.json` in the output folder.
+
+    With a training, a model of the two is trained as well, and `trained.mp4` and `preview.png` show what it learned.
 
     Raises:
         UsageError: the folder holds something and `overwrite` isn't set.
@@ -76,31 +80,24 @@ def run_demo(
             for person in (LIKENESS, PERFORMER)
         }
 
-        begin(
-            "train",
-            f"Training from scratch on {training.images:,} images of {training.resolution} × {training.resolution} "
-            "pixels; 18,000 take about four minutes and give a soft face, good ones take hours.",
-        )
-        permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
-        cpu_begun = time.process_time()
-        checkpoint = train(project, LIKENESS, PERFORMER, permit, training, progress=progress, should_stop=should_stop)
-        cpu_s = time.process_time() - cpu_begun
-
-        begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER} that training never saw.")
-        plate = data / "performance.mp4"
+        begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER}, from her pictures alone.")
+        plate, truth = data / "performance.mp4", data / "truth_zuri"
+        published_path, trained_path = output / "published.mp4", output / "trained.mp4"
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        published_path = output / "published.mp4"
-        generated = generate(
-            project,
-            plate,
-            LIKENESS,
-            PERFORMER,
-            permit,
-            published_path,
-            GenerateConfig(model="trained"),
-            overwrite=False,
-            progress=progress,
-        )
+
+        def generated(path: Path, config: GenerateConfig) -> Generated:
+            return generate(
+                project, plate, LIKENESS, PERFORMER, permit, path, config, overwrite=False, progress=progress
+            )
+
+        result = generated(published_path, drawing)
+        shown, trained_facts = {"plate": plate, "result": published_path}, dict[str, Any]()
+        if training is not None:
+            begin("train", f"Training a model of the two on {training.images:,} images, to compare with.")
+            trained_facts = _train(project, training, progress, should_stop)
+            generated(trained_path, replace(drawing, model="trained", preset="standard"))
+            shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
+            shown["trained"] = trained_path
 
         begin("verify", "Verifying the published file, as anybody can.")
         report = verify(published_path, project)
@@ -109,23 +106,20 @@ def run_demo(
 
         begin("compare", "Comparing with the truth: the same frames rendered with her face on his head.")
         guard = Guard(project, permit, "generate", people=(LIKENESS, PERFORMER))
-        likenesses = compare(guard, LIKENESS, plate, published_path, data / "truth_zuri", progress=progress)
+        likenesses = compare(guard, LIKENESS, plate, published_path, truth, progress=progress)
+        if training is not None:
+            trained_facts["identity"] = compare(guard, LIKENESS, plate, trained_path, truth, progress=progress)
         guard.check()
-        write_comparison(output / "comparison.png", plate, published_path, data / "truth_zuri")
-        shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
-        begin("end", f"Look at {output / 'comparison.png'}, {output / 'preview.png'} and {published_path}.")
+        write_comparison(output / "comparison.png", {**shown, "truth": truth})
+        begin("end", f"Look at {output / 'comparison.png'} and {published_path}.")
 
     info = probe(published_path)
     facts = {
-        "published": {**asdict(generated.published), "frames": info.num_frames, "has_audio": info.has_audio},
+        "published": {**asdict(result.published), "frames": info.num_frames, "has_audio": info.has_audio},
         "identity": likenesses,
-        "faces": {person: asdict(result.face_set) for person, result in prepared.items()},
-        "training": {
-            **asdict(training),
-            "images_seen": checkpoint.images_seen,
-            "cpu_s": round(cpu_s, 1),
-            "images_per_cpu_s": round(checkpoint.images_seen / cpu_s, 1),
-        },
+        "faces": {person: asdict(each.face_set) for person, each in prepared.items()},
+        "drawing": {"with": result.drawn_with, "references": result.num_references, "preset": drawing.preset},
+        "training": trained_facts or None,
         "findings": [asdict(finding) for finding in report.findings],
         "begun_after_s": seconds,
         "peak_memory_mb": _peak_memory_mb(),
@@ -136,6 +130,21 @@ def run_demo(
         f"result {likenesses['result_distance']:.3f}, truth {likenesses['truth_distance']:.3f}; "
         f"nearer than the plate in {likenesses['nearer_fraction']:.0%} of frames. {seconds['end']:.0f} s in all."
     )
+
+
+def _train(
+    project: Project, training: TrainConfig, progress: Progress, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
+    begun = time.process_time()
+    checkpoint = train(project, LIKENESS, PERFORMER, permit, training, progress=progress, should_stop=should_stop)
+    cpu_s = time.process_time() - begun
+    return {
+        **asdict(training),
+        "images_seen": checkpoint.images_seen,
+        "cpu_s": round(cpu_s, 1),
+        "images_per_cpu_s": round(checkpoint.images_seen / cpu_s, 1),
+    }
 
 
 def _make_room(output: Path, *, overwrite: bool) -> None:
