@@ -8,9 +8,11 @@ import torch
 from countenance.model.guided.drawing import split
 from countenance.model.guided.mesh import Pose
 from countenance.model.guided.network import ALIGNED, NUM_CHANNELS
+from countenance.model.guided.shape import chip_grid
 from tests.support.made_up import placed_head
+from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import SIZE, Batch, chip_grid, crop_of, flipped, into_crop, moved_mesh
+from tools.base.inputs import Batch, flipped, moved_mesh
 from tools.mirror import mirrored_numbers
 
 
@@ -34,7 +36,7 @@ def a_batch(size: int = 2) -> Batch:
 
 def test_a_mesh_that_is_not_moved_stays_where_it_was_found() -> None:
     head = a_head(20.0)
-    made = moved_mesh(head, torch.zeros_like(head), torch.Generator().manual_seed(1))
+    made = moved_mesh(head, head, torch.zeros_like(head), torch.Generator().manual_seed(1))
     assert torch.allclose(made["target"][:, :468], into_crop(head, made["crop"]), atol=1e-3)
 
 
@@ -85,3 +87,9 @@ def test_the_discriminator_says_something_of_every_patch() -> None:
     opinion, features = Discriminator()(torch.rand(1, 5, SIZE, SIZE))
     assert opinion.shape[2:] == (SIZE // 8, SIZE // 8)
     assert len(features) == 3
+
+
+def test_points_go_into_a_crop_and_back() -> None:
+    heads = torch.cat([a_head(yaw) for yaw in (-20.0, 15.0)])
+    crop = crop_around(heads)
+    assert torch.allclose(from_crop(into_crop(heads, crop), crop), heads, atol=1e-3)

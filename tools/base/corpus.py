@@ -19,9 +19,12 @@ from countenance.actors.triples_files import (
     rendered_takes,
 )
 from countenance.actors.triples_plan import FRAMES
-from countenance.model.guided.inputs import evenness, features, sample
+from countenance.model.guided.inputs import evened, evenness, features, sample
 from countenance.model.guided.mesh import axis_of, head_fit, pixel_grid, without_pose
+from countenance.model.guided.shape import corrected, load_estimator, look_at
+from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
+from tools.base.crops import crop_around, from_crop, into_crop, pixels_of
 
 FindPoints = Callable[[Float[Tensor, "B 3 192 192"]], Float[Tensor, "B 468 3"]]
 """The mesh net on crops 0–1: points in the crop's pixels."""
@@ -40,14 +43,16 @@ class Corpus:
     """0–255: how much of a pixel is face."""
     found: Float[Tensor, "N 468 3"]
     """By the mesh net, in the frame's pixels."""
+    mesh: Float[Tensor, "N 468 3"]
+    """The same, corrected for the person."""
     known: Float[Tensor, "N 468 2"]
     """As rendered."""
     scale_axis: Float[Tensor, "N 3"]
     """Of the found head: the canonical unit in pixels, and the direction of its x axis in the image."""
     feature: Float[Tensor, "N F"]
     """Pose and expression: near in it means alike in both."""
-    neutral: Float[Tensor, "N 468 3"]
-    """The figure at rest as rendered: metres in the head's frame; x right, y down, z away from the camera."""
+    seen: Float[Tensor, "N D"]
+    """What the estimator of shapes keeps of each frame."""
     even: Float[Tensor, "N 4"]
     """Mean colour of the face and standard deviation of its brightness, 0–1."""
     person: Int[Tensor, " N"]
@@ -63,6 +68,16 @@ class Corpus:
     held_out: Bool[Tensor, " P"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Known:
+    """Of a person, from their references."""
+
+    neutral: Float[Tensor, "468 3"]
+    """Mean of the found meshes without their pose."""
+    seen: Float[Tensor, " D"]
+    """Mean of what the estimator of shapes keeps of them."""
+
+
 class Reader:
     """Reads what has been rendered since it was last asked."""
 
@@ -74,6 +89,8 @@ class Reader:
         self._takes_read: set[int] = set()
         self._people_read: set[int] = set()
         self._rng = torch.Generator(device=device).manual_seed(seed)
+        self._estimator, self._recogniser = load_estimator().to(device), Recogniser().to(device)
+        self._known: dict[int, Known] = {}
         self._pool = ThreadPoolExecutor(READERS)
 
     def close(self) -> None:
@@ -90,8 +107,7 @@ class Reader:
         ]
         for references in self._pool.map(lambda each: read_references(self._folder, each), people):
             self._people_read.add(references.person.number)
-            frames = references.frames
-            parts.append(self._shots(frames, frames.rgb, references.person.number, -1, is_reference=True))
+            parts.append(self._references(references.frames, references.person.number))
         takes = [
             take
             for take in rendered_takes(self._folder, self._plan)
@@ -104,9 +120,10 @@ class Reader:
             take = triple.take
             self._takes_read.add(take.number)
             bare = take.props_seed is None
-            parts.append(self._shots(triple.plate, triple.plate.rgb, take.performer, take.number, is_reference=bare))
-            toned = triple.truth_toned_rgb
-            parts.append(self._shots(triple.truth, toned, take.likeness, take.number, is_reference=False))
+            plate = self._seen(triple.plate, triple.plate.rgb)
+            true = self._seen(triple.truth, triple.truth_toned_rgb)
+            parts.append(self._of(plate, take.performer, take.number, is_reference=bare))
+            parts.append(self._of(true, take.likeness, take.number, is_reference=False))
             plates = torch.arange(start, start + len(FRAMES))
             truths = plates + len(FRAMES)
             start += 2 * len(FRAMES)
@@ -126,51 +143,75 @@ class Reader:
             new = {name: torch.cat([getattr(corpus, name), added]) for name, added in new.items()}
         return Corpus(**new), len(takes)
 
-    def _shots(
-        self, frames: Frames, rgb: UInt8[np.ndarray, "N S S 3"], person: int, take: int, *, is_reference: bool
-    ) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def _references(self, frames: Frames, person: int) -> dict[str, Tensor]:
+        """Of a person, of whom by these more is known."""
+        seen = self._seen(frames, frames.rgb)
+        shapes = without_pose(seen["found"], head_fit(seen["found"]))
+        self._known[person] = Known(neutral=shapes.mean(dim=0), seen=seen["seen"].mean(dim=0))
+        return self._of(seen, person, -1, is_reference=True)
+
+    @torch.no_grad()
+    def _seen(self, frames: Frames, rgb: UInt8[np.ndarray, "N S S 3"]) -> dict[str, Tensor]:
+        """What frames show, whoever it is."""
         pixels = torch.from_numpy(rgb).to(self._device).permute(0, 3, 1, 2).contiguous()
         known = torch.from_numpy(frames.landmarks_xy).to(self._device)
         face = torch.from_numpy(np.ascontiguousarray(frames.face_mask)).to(self._device)
-        found = self._found(pixels, known)
-        neutral = torch.from_numpy(frames.neutral_xyz_m * np.array([1, -1, -1], np.float32)).to(self._device)[None]
-        pose = head_fit(found)
-        number = torch.full((len(pixels),), person, device=self._device)
+        found = found_points(self._find, pixels, known, self._rng)
+        pose, image = head_fit(found), pixels.float() / 255
+        even = evenness(image, face.float() / 255)
+        crop = crop_around(found)
+        face_image = evened(sample(image, pixels_of(crop)), even)
         return {
             "rgb": pixels,
             "face": face,
             "found": found,
             "known": known,
+            "seen": self._estimator.seen(*look_at(self._recogniser, face_image, into_crop(found, crop))),
             "scale_axis": torch.cat([pose.scale[:, None], axis_of(pose)], dim=1),
-            "feature": features(found, without_pose(neutral, head_fit(neutral))[0]),
-            "neutral": neutral.expand(len(pixels), -1, -1),
-            "even": evenness(pixels.float() / 255, face.float() / 255),
+            "even": even,
+        }
+
+    @torch.no_grad()
+    def _of(self, seen: dict[str, Tensor], person: int, take: int, *, is_reference: bool) -> dict[str, Tensor]:
+        """The same, of a known person."""
+        found, known = seen["found"], self._known[person]
+        crop = crop_around(found)
+        number = torch.full((len(found),), person, device=self._device)
+        return {
+            **seen,
+            "mesh": from_crop(corrected(self._estimator, into_crop(found, crop), seen["seen"], known.seen), crop),
+            "feature": features(found, known.neutral),
             "person": number,
             "take": torch.full_like(number, take),
             "is_reference": torch.full_like(number, int(is_reference)).bool(),
         }
 
-    @torch.no_grad()
-    def _found(self, rgb: UInt8[Tensor, "N 3 H W"], known: Float[Tensor, "N 468 2"]) -> Float[Tensor, "N 468 3"]:
-        points = torch.cat([known, torch.zeros_like(known[..., :1])], dim=2)
-        for number in range(FITS):
-            low, high = points[..., :2].amin(dim=1), points[..., :2].amax(dim=1)
-            side = MARGIN * (high - low).amax(dim=1)
-            middle = (low + high) / 2
-            if number == 0:
-                drawn = torch.rand((len(points), 3), generator=self._rng, device=self._device) * 2 - 1
-                middle = middle + JITTER * side[:, None] * drawn[:, :2]
-                side = side * (1 + JITTER * drawn[:, 2])
-            line = points[:, EYES[1], :2] - points[:, EYES[0], :2]
-            across = line / line.norm(dim=1, keepdim=True)
-            # Columns: the crop's x and y axes in the frame.
-            axes = torch.stack([across, torch.stack([-across[:, 1], across[:, 0]], dim=1)], dim=2)
-            scale = side / INPUT_SIZE
-            steps = pixel_grid(INPUT_SIZE, self._device) - (INPUT_SIZE - 1) / 2
-            grid = steps @ (axes * scale[:, None, None]).transpose(1, 2)[:, None]
-            where = grid + middle[:, None, None]
-            crops = sample(rgb.float() / 255, where)
-            in_crop = self._find(crops)
-            flat = (in_crop[..., :2] - (INPUT_SIZE - 1) / 2) @ (axes * scale[:, None, None]).transpose(1, 2)
-            points = torch.cat([flat + middle[:, None], in_crop[..., 2:] * scale[:, None, None]], dim=2)
-        return points
+
+@torch.no_grad()
+def found_points(
+    find: FindPoints, rgb: UInt8[Tensor, "N 3 H W"], known: Float[Tensor, "N 468 2"], rng: torch.Generator
+) -> Float[Tensor, "N 468 3"]:
+    """The mesh as the net finds it in some frames, in their pixels, begun beside where the points are known to be."""
+    points = torch.cat([known, torch.zeros_like(known[..., :1])], dim=2)
+    for number in range(FITS):
+        low, high = points[..., :2].amin(dim=1), points[..., :2].amax(dim=1)
+        side = MARGIN * (high - low).amax(dim=1)
+        middle = (low + high) / 2
+        if number == 0:
+            drawn = torch.rand((len(points), 3), generator=rng, device=rgb.device) * 2 - 1
+            middle = middle + JITTER * side[:, None] * drawn[:, :2]
+            side = side * (1 + JITTER * drawn[:, 2])
+        line = points[:, EYES[1], :2] - points[:, EYES[0], :2]
+        across = line / line.norm(dim=1, keepdim=True)
+        # Columns: the crop's x and y axes in the frame.
+        axes = torch.stack([across, torch.stack([-across[:, 1], across[:, 0]], dim=1)], dim=2)
+        scale = side / INPUT_SIZE
+        steps = pixel_grid(INPUT_SIZE, rgb.device) - (INPUT_SIZE - 1) / 2
+        grid = steps @ (axes * scale[:, None, None]).transpose(1, 2)[:, None]
+        where = grid + middle[:, None, None]
+        crops = sample(rgb.float() / 255, where)
+        in_crop = find(crops)
+        flat = (in_crop[..., :2] - (INPUT_SIZE - 1) / 2) @ (axes * scale[:, None, None]).transpose(1, 2)
+        points = torch.cat([flat + middle[:, None], in_crop[..., 2:] * scale[:, None, None]], dim=2)
+    return points

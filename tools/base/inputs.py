@@ -1,7 +1,8 @@
 """What the generator is given of a pair: one target mesh, and all images of both people drawn into it.
 
-The target mesh is the one found in the plate, moved by what separates both people's neutral shapes. A shape is never
-known exactly when a production is made, so here it is wrong by a part of what separates two other people.
+The target mesh is the one found in the plate, corrected for the performer and moved by what separates both people's
+shapes. These are estimated from their references, as in a production: none of the people is one that the estimator has
+learned from.
 """
 
 from dataclasses import dataclass
@@ -31,29 +32,23 @@ from countenance.model.guided.mesh import (
     EYES_AND_LIPS,
     NUM_EXTENDED,
     NUM_POINTS,
-    Pose,
     Raster,
-    axis_of,
     facing,
     head_fit,
     moved_by,
-    pixel_grid,
     rasterise,
     with_ring_of,
-    without_pose,
 )
 from countenance.model.guided.network import CHANNELS, NUM_REFERENCES
-from countenance.vision.align import CROP_CENTRE, CROP_SIDE
-from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE
+from countenance.model.guided.shape import ShapeEstimator
 from tools.base.corpus import Corpus
+from tools.base.crops import SIZE, crop_of, into_crop, pixels_of, turned_back
 from tools.mirror import mirrored_numbers
 
-SIZE = 128
 NUM_NEAR = 10
 """References among which the generator's are drawn."""
-SHAPE_ERRORS = ((0.0, 0.2), (0.2, 0.5))
-"""Of each pair two variants: how wrong the likeness's shape is, in differences between two people."""
-CROP_JITTER = 0.04
+MOST_FACES = (None, 6)
+"""Of each pair two variants: shapes estimated from all references, or from so few at most."""
 LIGHT_SHIFT, MAX_NOISE = 0.03, 0.05
 RASTER_BATCH = 16
 OF_VARIANTS = ("triangle", "weights", "target", "crop")
@@ -97,45 +92,19 @@ class Batch:
     """By how much each of `ALIGNED` lies off at the known points, in the crop's pixels."""
 
 
-def turned(xy: Float[Tensor, "B N 2"], axis: Float[Tensor, "B 2"]) -> Float[Tensor, "B N 2"]:
-    """Vectors in the crop's axes, in the frame's axes."""
-    c, s = axis[:, None, 0], axis[:, None, 1]
-    return torch.stack([c * xy[..., 0] - s * xy[..., 1], s * xy[..., 0] + c * xy[..., 1]], dim=2)
-
-
-def turned_back(xy: Float[Tensor, "B N 2"], axis: Float[Tensor, "B 2"]) -> Float[Tensor, "B N 2"]:
-    """Vectors in the frame's axes, in the crop's."""
-    return turned(xy, axis * torch.tensor([1, -1], device=axis.device))
-
-
-def into_crop(xyz: Float[Tensor, "B N D"], crop: Float[Tensor, "B 6"]) -> Float[Tensor, "B N D"]:
-    """Points of the frame in pixels of the crop; a third coordinate in the same scale."""
-    xy = turned_back(xyz[..., :2] - crop[:, None, :2], crop[:, 2:4]) / crop[:, None, 4:5] + (SIZE - 1) / 2
-    return torch.cat([xy, xyz[..., 2:] / crop[:, None, 4:5]], dim=2)
-
-
-def crop_of(pose: Pose, jitter: Float[Tensor, "B 3"]) -> Float[Tensor, "B 6"]:
-    """Where the crop of a found head lies."""
-    centre = pose.shift + pose.scale[:, None] * (pose.rotation @ torch.from_numpy(CROP_CENTRE).to(pose.shift))
-    side = CROP_SIDE * pose.scale * (1 + CROP_JITTER * jitter[:, 2])
-    centre_xy = centre[:, :2] + CROP_JITTER * side[:, None] * jitter[:, :2]
-    step = side / SIZE
-    return torch.cat([centre_xy, axis_of(pose), step[:, None], (pose.scale / step)[:, None]], dim=1)
-
-
 def in_parts(rows: Int[Tensor, " N"], size: int) -> list[Int[Tensor, " n"]]:
     """Some rows at a time."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 @torch.no_grad()
-def prepare(corpus: Corpus, before: Prepared | None, rng: torch.Generator) -> Prepared:
+def prepare(corpus: Corpus, estimator: ShapeEstimator, before: Prepared | None, rng: torch.Generator) -> Prepared:
     """Prepare the pairs that are new, and everybody's atlas and nearest faces."""
     device, start = corpus.rgb.device, len(before.near) if before else 0
     rows = torch.arange(start, len(corpus.given), device=device)
     made: dict[str, list[Tensor]] = {name: [getattr(before, name)] if before else [] for name in OF_VARIANTS}
     for part in in_parts(rows, RASTER_BATCH):
-        variants = [_variant(corpus, part, low, high, rng) for low, high in SHAPE_ERRORS]
+        variants = [_variant(corpus, estimator, part, most_faces, rng) for most_faces in MOST_FACES]
         for name, parts in made.items():
             parts.append(torch.stack([each[name] for each in variants], dim=1))
     stacked = {name: torch.cat(each) for name, each in made.items()}
@@ -144,27 +113,39 @@ def prepare(corpus: Corpus, before: Prepared | None, rng: torch.Generator) -> Pr
 
 
 def _variant(
-    corpus: Corpus, rows: Int[Tensor, " B"], low: float, high: float, rng: torch.Generator
+    corpus: Corpus, estimator: ShapeEstimator, rows: Int[Tensor, " B"], most_faces: int | None, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    device = corpus.rgb.device
     given, truth = corpus.given[rows], corpus.truth[rows]
-    found = corpus.found[given]
-    rest = head_fit(corpus.neutral[given])
-    move = without_pose(corpus.neutral[truth], rest) - without_pose(corpus.neutral[given], rest)
-    others = torch.randint(len(corpus.rgb), (2, len(rows)), generator=rng, device=device)
-    one, other = (without_pose(corpus.neutral[each], head_fit(corpus.neutral[each])) for each in others)
-    wrong = low + (high - low) * torch.rand((len(rows), 1, 1), generator=rng, device=device)
-    return moved_mesh(found, move + wrong * (one - other), rng)
+    shapes = [
+        torch.stack([_at_rest(corpus, estimator, person, most_faces, rng) for person in corpus.person[frames].tolist()])
+        for frames in (truth, given)
+    ]
+    move = estimator.fade[:, None] * (shapes[0] - shapes[1])
+    return moved_mesh(corpus.found[given], corpus.mesh[given], move, rng)
+
+
+def _at_rest(
+    corpus: Corpus, estimator: ShapeEstimator, person: int, most_faces: int | None, rng: torch.Generator
+) -> Float[Tensor, "468 3"]:
+    """A person's face at rest, estimated from their references."""
+    rows = torch.nonzero((corpus.person == person) & (corpus.take < 0))[:, 0]
+    if most_faces is not None:
+        order = torch.rand(len(rows), generator=rng, device=rng.device).argsort()
+        rows = rows[order[: int(torch.randint(1, most_faces + 1, (), generator=rng, device=rng.device))]]
+    return estimator.at_rest(estimator(corpus.seen[rows][None]))[0]
 
 
 def moved_mesh(
-    found: Float[Tensor, "B 468 3"], move: Float[Tensor, "B 468 3"], rng: torch.Generator
+    found: Float[Tensor, "B 468 3"],
+    mesh: Float[Tensor, "B 468 3"],
+    move: Float[Tensor, "B 468 3"],
+    rng: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The found mesh moved, in a crop, and what it shows there."""
+    """The corrected mesh moved, in a crop by the found one, and what it shows there."""
     pose = head_fit(found)
-    target = found + moved_by(move, pose)
+    target = mesh + moved_by(move, pose)
     crop = crop_of(pose, torch.rand((len(found), 3), generator=rng, device=found.device) * 2 - 1)
-    in_crop = into_crop(with_ring_of(found, target), crop)
+    in_crop = into_crop(with_ring_of(mesh, target), crop)
     raster = rasterise(in_crop, SIZE)
     return {
         "triangle": raster.triangle.to(torch.int16),
@@ -198,7 +179,7 @@ def atlases(corpus: Corpus, before: Prepared | None) -> Float[Tensor, "M 4 A A"]
         result[person] = fused(
             corpus.rgb[chosen].float() / 255,
             corpus.face[chosen].float() / 255,
-            corpus.found[chosen],
+            corpus.mesh[chosen],
             corpus.even[chosen],
         )
     return result
@@ -259,12 +240,10 @@ def view_of(prepared: Prepared, rows: Int[Tensor, " B"], variant: Int[Tensor, " 
     two = prepared.weights[rows, variant].float()
     weights = torch.cat([two, 1 - two.sum(dim=3, keepdim=True)], dim=3)
     raster = Raster(triangle=prepared.triangle[rows, variant].long(), weights=weights)
-    crop, size = prepared.crop[rows, variant], len(rows)
-    steps = (pixel_grid(SIZE, crop.device) - (SIZE - 1) / 2).reshape(1, -1, 2).expand(size, -1, -1) * crop[:, None, 4:5]
     return View(
         raster=raster,
         inside=(raster.triangle >= 0).float()[:, None],
-        where=(turned(steps, crop[:, 2:4]) + crop[:, None, :2]).reshape(size, SIZE, SIZE, 2),
+        where=pixels_of(prepared.crop[rows, variant]),
     )
 
 
@@ -283,7 +262,7 @@ def make_batch(
     plate, moved, true = _plate(corpus, view, given, truth, even, augmentation)
     atlas = draw_atlas(prepared.atlas[corpus.person[truth]], view)
     chosen = augmentation.choose(prepared.near[rows]).unbind(dim=1)
-    moved_px = target[:, :NUM_POINTS, :2] - into_crop(corpus.found[given], crop)[..., :2]
+    moved_px = target[:, :NUM_POINTS, :2] - into_crop(corpus.mesh[given], crop)[..., :2]
     sources = Given(
         plate=augmentation.noise(plate),
         moved=augmentation.noise(moved),
@@ -317,7 +296,7 @@ def _plate(
 ) -> list[Float[Tensor, "B 3 S S"]]:
     """The plate, the plate moved into the target mesh, and the ground truth, in the plate's even light."""
     frame, true_frame = (evened(corpus.rgb[frames].float() / 255, even) for frames in (given, truth))
-    images = (sample(frame, view.where), draw_moved(frame, corpus.found[given], view), sample(true_frame, view.where))
+    images = (sample(frame, view.where), draw_moved(frame, corpus.mesh[given], view), sample(true_frame, view.where))
     return augmentation.soften(*images, often=0.3)
 
 
@@ -326,7 +305,7 @@ def _reference(
 ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
     """A face drawn into the target mesh, and how well it is seen there."""
     rgb = evened(corpus.rgb[frames].float() / 255, augmentation.light(corpus.even[frames]))
-    image, cover = draw_reference(rgb, corpus.face[frames].float() / 255, corpus.found[frames], view)
+    image, cover = draw_reference(rgb, corpus.face[frames].float() / 255, corpus.mesh[frames], view)
     (image,) = augmentation.soften(image, often=0.2)
     return image * view.inside, cover
 
@@ -339,9 +318,9 @@ def _important(device: torch.device) -> Float[Tensor, "1 E 1"]:
 
 
 def _off(corpus: Corpus, frames: Int[Tensor, " B"], crop: Float[Tensor, "B 6"]) -> Float[Tensor, "B 468 2"]:
-    """How far some frames' known points lie from the found ones, as it shows in a crop that they are drawn into."""
+    """How far some frames' known points lie from the mesh, as it shows in a crop that they are drawn into."""
     scale_axis = corpus.scale_axis[frames]
-    off = turned_back(corpus.known[frames] - corpus.found[frames][..., :2], scale_axis[:, 1:])
+    off = turned_back(corpus.known[frames] - corpus.mesh[frames][..., :2], scale_axis[:, 1:])
     return off * (crop[:, 5] / scale_axis[:, 0])[:, None, None]
 
 
@@ -376,18 +355,3 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
         seen=torch.where(which[:, None], batch.seen[:, order], batch.seen),
         flows=flows,
     )
-
-
-def chip_grid(known: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
-    """Where in the crop each pixel of a recogniser's chip lies."""
-    places_xy = torch.from_numpy((CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE).to(known)
-    points = known[:, list(CHIP_LANDMARKS)]
-    a, b = places_xy - places_xy.mean(dim=0), points - points.mean(dim=1, keepdim=True)
-    norm = a.square().sum()
-    cos = (a * b).sum(dim=(1, 2)) / norm
-    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(dim=1) / norm
-    steps = (pixel_grid(CHIP_SIZE, known.device) - places_xy.mean(dim=0)).reshape(1, -1, 2)
-    u = cos[:, None] * steps[..., 0] - sin[:, None] * steps[..., 1]
-    v = sin[:, None] * steps[..., 0] + cos[:, None] * steps[..., 1]
-    where = torch.stack([u, v], dim=2) + points.mean(dim=1, keepdim=True)
-    return where.reshape(-1, CHIP_SIZE, CHIP_SIZE, 2)

@@ -11,7 +11,11 @@ from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawing import Mixed
 from countenance.model.guided.inputs import sample, uneven
 from countenance.model.guided.network import ALIGNED, MAX_FLOW_PX
-from tools.base.inputs import SIZE, Batch, chip_grid
+from countenance.model.guided.shape import chip_grid
+from tools.base.crops import SIZE
+from tools.base.inputs import Batch
+
+BORDER_PX = 4
 
 
 def ssim_map(one: Float[Tensor, "B 3 S S"], other: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
@@ -57,9 +61,11 @@ class Judged:
 
 def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch: Batch, *, bf16: bool) -> Judged:
     """How far results lie from the ground truth, in the region in which plate and ground truth may differ."""
-    weight = 0.1 + batch.region + 2 * batch.features * batch.region
+    # The composite takes a border of pixels around the mask as well.
+    wide = F.max_pool2d(batch.region, 2 * BORDER_PX + 1, 1, BORDER_PX)
+    weight = 0.1 + wide + 2 * batch.features * batch.region
     weight = weight / weight.sum(dim=(1, 2, 3), keepdim=True)
-    region = (batch.region + 0.02) / (batch.region + 0.02).sum(dim=(1, 2, 3), keepdim=True)
+    region = (wide + 0.02) / (wide + 0.02).sum(dim=(1, 2, 3), keepdim=True)
     colour = ((result - batch.truth).abs().mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3))
     ssim = (ssim_map(result, batch.truth) * region).sum(dim=(1, 2, 3))
     detail = ((steps_of(result) - steps_of(batch.truth)).abs().mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3))

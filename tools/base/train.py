@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load as parsed
 from safetensors.torch import save as serialised
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -28,11 +29,12 @@ from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
 from countenance.model.guided.network import Generator
+from countenance.model.guided.shape import load_estimator
 from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
 from tools.base.corpus import Corpus, FindPoints, Reader
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import SHAPE_ERRORS, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
+from tools.base.inputs import MOST_FACES, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
 from tools.base.judging import Judged, flow_error_px, judged
 from tools.mesh.network import GraphNet
 
@@ -47,6 +49,8 @@ GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
 FLOW_WEIGHT, MASK_WEIGHT = 0.15, 0.1
 TAKES_AT_ONCE = 24
 READ_EVERY_S, TOLD_EVERY_S, WRITTEN_EVERY_S = 12.0, 15.0, 60.0
+CHECKS_SHARE = 12
+"""So many times as long as a check takes, training goes on before the next."""
 FEWEST_TAKES = 6
 HELD_OUT_SHOWN, HELD_OUT_JUDGED = 12, 192
 
@@ -62,6 +66,12 @@ class Run:
     batch: int
     most_takes: int
     gan_weight: float
+    start: Path | None
+    """Weights to begin with in place of random ones."""
+    rate: float
+    """Learning rate at its highest."""
+    mean_share: float
+    """Of the running mean of the weights, how much stays at each step."""
 
     @property
     def bf16(self) -> bool:
@@ -123,16 +133,17 @@ class Learning:
 
 def begin(run: Run) -> tuple[Learning, float, int]:
     """At the start or where the run was left: also the seconds spent so far, and the steps made."""
-    generator = Generator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = Generator()
+    if run.start is not None:
+        generator.load_state_dict({name: value.float() for name, value in parsed(run.start.read_bytes()).items()})
+    generator.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     discriminator = Discriminator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean_of = get_ema_multi_avg_fn(MEAN_SHARE)  # type: ignore[no-untyped-call]
+    mean_of = get_ema_multi_avg_fn(run.mean_share)  # type: ignore[no-untyped-call]
     learning = Learning(
         generator=generator,
         mean=AveragedModel(generator, multi_avg_fn=mean_of),
         discriminator=discriminator,
-        generator_optimizer=torch.optim.AdamW(
-            generator.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3
-        ),
+        generator_optimizer=torch.optim.AdamW(generator.parameters(), run.rate, betas=(0.9, 0.99), weight_decay=1e-3),
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_RATE, betas=(0.5, 0.99)),
     )
     path = run.output / STATE_NAME
@@ -152,21 +163,20 @@ def train(run: Run) -> None:
     run.output.mkdir(parents=True, exist_ok=True)
     judge = InnerRecogniser().to(run.device)
     learning, spent_before, step = begin(run)
-    while not (run.corpus / MANIFEST_NAME).exists():
-        if time.monotonic() - begun > run.finish_in_s:
-            raise SystemExit(f"no corpus in {run.corpus}; make one with `countenance actors triples --share-512 0`")
-        time.sleep(1)
+    _wait_for_corpus(run, begun)
     reader = Reader(run.corpus, find_points(run.device), run.device, SEED)
+    estimator = load_estimator().to(run.device)
     corpus: Corpus | None = None
     prepared: Prepared | None = None
     takes = 0
-    read_at = told_at = written_at = -math.inf
+    read_at = told_at = -math.inf
+    written_at, written_every_s = spent_before, WRITTEN_EVERY_S
     while (elapsed := spent_before + time.monotonic() - begun) < run.finish_in_s:
         if elapsed - read_at > READ_EVERY_S and takes < run.most_takes:
             corpus, added = reader.read_on(corpus, at_most=min(TAKES_AT_ONCE, run.most_takes - takes))
             takes += added
             if corpus is not None and added:
-                prepared = prepare(corpus, prepared, rng)
+                prepared = prepare(corpus, estimator, prepared, rng)
             read_at = spent_before + time.monotonic() - begun if added < TAKES_AT_ONCE else -math.inf
         if corpus is None or prepared is None or takes < FEWEST_TAKES or not bool((~corpus.held_out).any()):
             time.sleep(0.5)
@@ -174,7 +184,7 @@ def train(run: Run) -> None:
         done = elapsed / run.finish_in_s
         for group in learning.generator_optimizer.param_groups:
             falling = LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * done))
-            group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP_STEPS, 1) * falling
+            group["lr"] = run.rate * min((step + 1) / WARM_UP_STEPS, 1) * falling
         drawn, terms = learn(run, learning, judge, draw_batch(corpus, prepared, run.batch, rng), done)
         step += 1
         if elapsed - told_at > TOLD_EVERY_S:
@@ -183,11 +193,13 @@ def train(run: Run) -> None:
             line = {"s": round(elapsed), "step": step, "takes": takes, **told, "mix": mix}
             _log(run, line)
             told_at = elapsed
-        if elapsed - written_at > WRITTEN_EVERY_S:
+        if elapsed - written_at > written_every_s:
             if step > 1:
                 _write(run, learning, step, elapsed)
+                checked = time.monotonic()
                 _log(run, {"s": round(elapsed), **check(run, learning, judge, corpus, prepared)})
-            written_at = elapsed
+                written_every_s = max(WRITTEN_EVERY_S, CHECKS_SHARE * (time.monotonic() - checked))
+            written_at = spent_before + time.monotonic() - begun
     reader.close()
     if corpus is None or prepared is None or not step:
         raise SystemExit(f"{takes} takes came in time, {FEWEST_TAKES} are needed; render first, or allow more time")
@@ -196,12 +208,19 @@ def train(run: Run) -> None:
     _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
 
 
+def _wait_for_corpus(run: Run, begun: float) -> None:
+    while not (run.corpus / MANIFEST_NAME).exists():
+        if time.monotonic() - begun > run.finish_in_s:
+            raise SystemExit(f"no corpus in {run.corpus}; make one with `countenance actors triples --share-512 0`")
+        time.sleep(1)
+
+
 def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generator) -> Batch:
     """Random pairs of people that aren't held out, augmented, half of them mirrored."""
     device = corpus.rgb.device
     usable = torch.nonzero(~corpus.held_out)[:, 0]
     rows = usable[torch.randint(len(usable), (size,), generator=rng, device=device)]
-    variant = torch.randint(len(SHAPE_ERRORS), (size,), generator=rng, device=device)
+    variant = torch.randint(len(MOST_FACES), (size,), generator=rng, device=device)
     batch = make_batch(corpus, prepared, rows, variant, Augmentation(rng=rng, on=True))
     return flipped(batch, torch.rand(size, generator=rng, device=device) < 0.5)
 
@@ -255,7 +274,7 @@ def check(
     rng = torch.Generator(device=run.device).manual_seed(SEED)
     said: dict[str, object] = {"held out" if any_held_out else "seen in training": len(rows)}
     generator = cast(Generator, learning.mean.module)
-    for variant, name in enumerate(("shape nearly right", "shape wrong")):
+    for variant, name in enumerate(("all references", "few references")):
         sums: dict[str, list[Tensor]] = {}
         strips: list[Tensor] = []
         for part in in_parts(rows, 32):
@@ -346,6 +365,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
     parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
+    parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--mean-share", type=float, default=MEAN_SHARE, help="how slowly the kept weights follow")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="learning rate at its highest")
     options = parser.parse_args()
     train(
         Run(
@@ -356,6 +378,9 @@ def main() -> None:
             batch=options.batch,
             most_takes=options.most_takes,
             gan_weight=options.gan_weight,
+            start=options.start,
+            rate=options.rate,
+            mean_share=options.mean_share,
         )
     )
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from countenance.actors.actor import Actor
 from countenance.actors.cloth import shirt_on
@@ -390,15 +390,19 @@ def _depth_beneath(
 
 def _fitted(face_points: Points, body_points: Points) -> Points:
     """The face's shape on the body's head."""
-    head = load_head()
-    weight = head.face_weight
-    inside = np.zeros(len(weight), bool)
-    inside[np.unique(head.skin_faces)] = True
-    inside &= weight > 0.5
+    weight, inside = load_head().face_weight, in_face()
     face_mean, body_mean = face_points[inside].mean(axis=0), body_points[inside].mean(axis=0)
     scale = np.sqrt(((body_points[inside] - body_mean) ** 2).sum() / ((face_points[inside] - face_mean) ** 2).sum())
     moved_face = (face_points - face_mean) * scale + body_mean
     return np.asarray(weight[:, None] * moved_face + (1 - weight[:, None]) * body_points)
+
+
+def in_face() -> Bool[np.ndarray, " N"]:
+    """Which of the head's points are skin of the face that a ground truth replaces; by them it is placed and sized."""
+    head = load_head()
+    inside = np.zeros(len(head.face_weight), bool)
+    inside[np.unique(head.skin_faces)] = True
+    return inside & (head.face_weight > 0.5)
 
 
 def _between_eyes(points: Points) -> Float[np.ndarray, "3"]:

@@ -47,6 +47,14 @@ class Recogniser(nn.Module):
         self.eval()
 
     def forward(self, rgb_bchw: Tensor) -> Tensor:
+        x = self._down_block(self.parts(rgb_bchw), "conv256_down")
+        for name in ("conv256_1", "conv256_2"):
+            x = self._block(x, name)
+        x = self._down_block(x, "conv256_down_out")
+        return x.mean(dim=(2, 3)) @ self.get_buffer("fc")
+
+    def parts(self, rgb_bchw: Tensor) -> Tensor:
+        """Inner features [B 128 8 8]: what the parts of a face look like, each in its place."""
         x = (rgb_bchw - rgb_bchw.new_tensor(MEAN_RGB)[:, None, None]) / 256
         x = F.max_pool2d(self._conv(x, "conv32_down", stride=2, padding=0).relu(), 3, 2)
         for name in ("conv32_1", "conv32_2", "conv32_3"):
@@ -57,11 +65,7 @@ class Recogniser(nn.Module):
         x = self._down_block(x, "conv128_down")
         for name in ("conv128_1", "conv128_2"):
             x = self._block(x, name)
-        x = self._down_block(x, "conv256_down")
-        for name in ("conv256_1", "conv256_2"):
-            x = self._block(x, name)
-        x = self._down_block(x, "conv256_down_out")
-        return x.mean(dim=(2, 3)) @ self.get_buffer("fc")
+        return x
 
     def _conv(self, x_bchw: Tensor, name: str, *, stride: int = 1, padding: int = 1) -> Tensor:
         filters, bias = self.get_buffer(f"{name}_conv_filters"), self.get_buffer(f"{name}_conv_bias")

@@ -5,16 +5,17 @@ import torch
 
 from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References, references_of
 from countenance.errors import ModelError
-from countenance.model.guided.drawer import DrawnSize, GuidedDrawer, fitted, person_of
-from countenance.model.guided.mesh import head_fit, without_pose
+from countenance.model.guided.drawer import DrawnSize, GuidedDrawer, Person, person_of
+from countenance.model.guided.shape import load_estimator
 from countenance.types import DetectedFace
-from countenance.vision.align import canonical_mesh, cut, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
+from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.light import even_light
 from countenance.vision.mask import hull_in_crop
 from tests.support.videos import Rgb, clip_of
 
-SIZE = 256
+SIZE: DrawnSize = 256
 
 
 def reference_of(rgb: Rgb, face: DetectedFace, size: int = SIZE) -> ReferenceFace:
@@ -27,6 +28,10 @@ def reference_of(rgb: Rgb, face: DetectedFace, size: int = SIZE) -> ReferenceFac
         landmarks_xyz=mesh_in_crop(face.landmarks_xyz, pose, size),
         yaw_pitch_deg=(pose.yaw_deg, pose.pitch_deg),
     )
+
+
+def known_of(faces: list[ReferenceFace]) -> Person:
+    return person_of(faces, SIZE, load_estimator(), Recogniser())
 
 
 def input_of(face: ReferenceFace) -> FaceInput:
@@ -62,8 +67,8 @@ def test_a_person_put_onto_themselves_stays_as_they_are(people: dict[str, Refere
 def test_another_person_is_drawn_nearer_to_their_own_shape(people: dict[str, References]) -> None:
     shown = input_of(people["kofi"].faces[1])
     (drawn,) = GuidedDrawer(people["zuri"], people["kofi"])([shown])
-    likeness, performer = (person_of(people[name].faces).neutral for name in ("zuri", "kofi"))
-    move = fitted(likeness, performer) - performer
+    likeness, performer = (known_of(list(people[name].faces)).shape.at_rest for name in ("zuri", "kofi"))
+    move = likeness - performer
     shapes = [shape_in(rgb) for rgb in (shown.lit_rgb, np.round(drawn.rgb * 255).astype(np.uint8))]
     along = ((shapes[1] - shapes[0]) * move).sum() / move.square().sum()
     assert along > 0.2
@@ -71,8 +76,7 @@ def test_another_person_is_drawn_nearer_to_their_own_shape(people: dict[str, Ref
 
 def shape_in(crop: Rgb) -> torch.Tensor:
     framed = np.pad(crop, ((64, 64), (64, 64), (0, 0)), "edge")
-    found = torch.from_numpy(FaceFinder()(framed)[0].landmarks_xyz)[None]
-    return without_pose(found, head_fit(found))[0]
+    return known_of([reference_of(framed, FaceFinder()(framed)[0])]).shape.at_rest
 
 
 def test_faces_are_drawn_alike_alone_and_together(people: dict[str, References]) -> None:
@@ -100,7 +104,7 @@ def test_the_same_face_is_drawn_at_another_size(people: dict[str, References], s
 def test_crops_of_any_size_are_references() -> None:
     rgb = clip_of("zuri", 1)[0]
     face = FaceFinder()(rgb)[0]
-    shapes = [person_of([reference_of(rgb, face, size)]).neutral for size in (128, 256, 384)]
+    shapes = [known_of([reference_of(rgb, face, size)]).neutral for size in (128, 256, 384)]
     assert torch.allclose(shapes[0], shapes[2], atol=1e-3)
     assert torch.allclose(shapes[1], shapes[2], atol=1e-3)
 
@@ -115,9 +119,3 @@ def test_the_digest_is_of_both_people_and_the_size(people: dict[str, References]
 def test_without_a_face_there_is_nothing_to_draw_from(people: dict[str, References]) -> None:
     with pytest.raises(ModelError, match="no face to draw from"):
         GuidedDrawer(NO_REFERENCES, people["kofi"])
-
-
-def test_a_shape_is_brought_to_the_others_size_and_place() -> None:
-
-    shape = torch.from_numpy(canonical_mesh())
-    assert torch.allclose(fitted(3 * shape + 5, shape), shape, atol=1e-4)

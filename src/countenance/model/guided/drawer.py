@@ -5,7 +5,7 @@ The generator decides at `CONTROL_SIZE`; what it decides is applied to sources o
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,9 @@ from countenance.model.guided.mesh import (
     without_pose,
 )
 from countenance.model.guided.network import NUM_REFERENCES, Generator
+from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
+from countenance.model.guided.shape import Shape, ShapeEstimator, corrected, estimate_shape, load_estimator, seen_in
+from countenance.vision.identity import Recogniser
 from countenance.vision.networks import weights_folder
 
 DrawnSize = Literal[128, 256, 512]
@@ -61,22 +64,26 @@ class Images:
     rgb: Float[Tensor, "N 3 S S"]
     """In even light."""
     visible: Float[Tensor, "N S S"]
-    found: Float[Tensor, "N 468 3"]
+    mesh: Float[Tensor, "N 468 3"]
+    """Found, and corrected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Person:
     """References, boiled down once."""
 
+    shape: Shape
     neutral: Float[Tensor, "468 3"]
-    """Mean of the found meshes without their pose, in canonical axes and units."""
+    """Mean of the found meshes without their pose, in canonical axes and units: expression is what differs from it."""
     feature: Float[Tensor, "N F"]
     coarse: Images
     fine: Images
     atlas: Float[Tensor, "4 A A"]
 
 
-def person_of(faces: Sequence[ReferenceFace], size: DrawnSize = 256) -> Person:
+def person_of(
+    faces: Sequence[ReferenceFace], size: DrawnSize, estimator: ShapeEstimator, recogniser: Recogniser
+) -> Person:
     """A person's shape, atlas and references, the fine ones of that size.
 
     Raises:
@@ -87,22 +94,26 @@ def person_of(faces: Sequence[ReferenceFace], size: DrawnSize = 256) -> Person:
     found = torch.stack([torch.from_numpy(_centred(face.landmarks_xyz, len(face.rgb))) for face in faces])
     turned = torch.tensor([face.yaw_pitch_deg for face in faces])
     trust = torch.exp(-turned.square().sum(dim=1) / (2 * FRONTAL_DEG**2)) + LEAST_TRUST
-    shapes = without_pose(found, head_fit(found))
-    neutral = torch.einsum("n,npc->pc", trust / trust.sum(), shapes)
-    coarse, fine = (_images(faces, found, side) for side in (CONTROL_SIZE, size))
-    even = evenness(coarse.rgb, coarse.visible)
+    pose = head_fit(found)
+    neutral = torch.einsum("n,npc->pc", trust / trust.sum(), without_pose(found, pose))
+    coarse_rgb, coarse_visible = _images(faces, CONTROL_SIZE)
+    even = evenness(coarse_rgb, coarse_visible)
+    seen = seen_in(estimator, recogniser, evened(coarse_rgb, even), _pixels(found, CONTROL_SIZE))
+    shape = estimate_shape(estimator, seen)
+    mesh = corrected(estimator, found, seen, shape.seen)
     feature = features(found, neutral)
     chosen = spread_out(feature, ATLAS_FACES)
-    atlas = fused(fine.rgb[chosen], fine.visible[chosen], fine.found[chosen], even[chosen])
-    coarse, fine = (replace(images, rgb=evened(images.rgb, even)) for images in (coarse, fine))
-    return Person(neutral=neutral, feature=feature, coarse=coarse, fine=fine, atlas=atlas)
-
-
-def fitted(neutral: Float[Tensor, "468 3"], onto: Float[Tensor, "468 3"]) -> Float[Tensor, "468 3"]:
-    """A shape at the place and of the size of another."""
-    middle, aim = neutral.mean(dim=0), onto.mean(dim=0)
-    scale = ((onto - aim).square().sum() / (neutral - middle).square().sum()).sqrt()
-    return (neutral - middle) * scale + aim
+    fine_rgb, fine_visible = _images(faces, size)
+    fine_mesh = _pixels(mesh, size)
+    atlas = fused(fine_rgb[chosen], fine_visible[chosen], fine_mesh[chosen], even[chosen])
+    return Person(
+        shape=shape,
+        neutral=neutral,
+        feature=feature,
+        coarse=Images(rgb=evened(coarse_rgb, even), visible=coarse_visible, mesh=_pixels(mesh, CONTROL_SIZE)),
+        fine=Images(rgb=evened(fine_rgb, even), visible=fine_visible, mesh=fine_mesh),
+        atlas=atlas,
+    )
 
 
 class GuidedDrawer:
@@ -124,9 +135,12 @@ class GuidedDrawer:
         except (OSError, SafetensorError, RuntimeError):
             raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._likeness, self._performer = (person_of(person.faces, size) for person in (likeness, performer))
-        self._move = fitted(self._likeness.neutral, self._performer.neutral) - self._performer.neutral
-        digest = hashlib.sha256(content)
+        self._estimator, self._recogniser = load_estimator(), Recogniser()
+        self._likeness, self._performer = (
+            person_of(person.faces, size, self._estimator, self._recogniser) for person in (likeness, performer)
+        )
+        self._move = self._estimator.move(self._likeness.shape, self._performer.shape)
+        digest = hashlib.sha256(content + (weights_folder() / SHAPE_WEIGHTS_NAME).read_bytes())
         digest.update(f"{size} {likeness.digest} {performer.digest}".encode())
         self.digest = digest.hexdigest()
 
@@ -144,11 +158,13 @@ class GuidedDrawer:
         chosen = near.topk(min(NUM_REFERENCES, near.shape[1]), dim=1, largest=False).indices
         chosen = chosen[:, [min(number, chosen.shape[1] - 1) for number in range(NUM_REFERENCES)]]
         coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
-        maps = self._maps(coarse, found, move, even, chosen, self._likeness.coarse)
+        seen = seen_in(self._estimator, self._recogniser, evened(coarse, even), _pixels(found, CONTROL_SIZE))
+        mesh = corrected(self._estimator, found, seen, self._performer.shape.seen)
+        maps = self._maps(coarse, mesh, move, even, chosen, self._likeness.coarse)
         flows, control, maps = control_of(self._generator, maps, bf16=False)
         if self.size > CONTROL_SIZE:
             flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-            maps = aligned(self._maps(rgb, found, move, even, chosen, self._likeness.fine), flows)
+            maps = aligned(self._maps(rgb, mesh, move, even, chosen, self._likeness.fine), flows)
         drawn = mixed(maps, flows, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
@@ -159,7 +175,7 @@ class GuidedDrawer:
     def _maps(
         self,
         rgb: Float[Tensor, "B 3 S S"],
-        found: Float[Tensor, "B 468 3"],
+        mesh: Float[Tensor, "B 468 3"],
         move: Float[Tensor, "B 468 3"],
         even: Float[Tensor, "B 4"],
         chosen: Tensor,
@@ -167,7 +183,7 @@ class GuidedDrawer:
     ) -> Float[Tensor, "B C S S"]:
         """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
         size = rgb.shape[2]
-        here, target = _pixels(found, size), _pixels(found + move, size)
+        here, target = _pixels(mesh, size), _pixels(mesh + move, size)
         raster = rasterise(with_ring_of(here, target), size)
         view = View(
             raster=raster,
@@ -175,7 +191,7 @@ class GuidedDrawer:
             where=pixel_grid(size, rgb.device).expand(len(rgb), -1, -1, -1),
         )
         drawn = [
-            draw_reference(references.rgb[each], references.visible[each], references.found[each], view)
+            draw_reference(references.rgb[each], references.visible[each], references.mesh[each], view)
             for each in chosen.unbind(dim=1)
         ]
         plate = evened(rgb, even)
@@ -199,10 +215,11 @@ def _pixels(found: Float[Tensor, "B 468 3"], size: int) -> Float[Tensor, "B 468 
     return found * size - torch.tensor([0.5, 0.5, 0.0])
 
 
-def _images(faces: Sequence[ReferenceFace], found: Float[Tensor, "N 468 3"], size: int) -> Images:
-    rgb = torch.cat([_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255, size) for face in faces])
+def _images(faces: Sequence[ReferenceFace], size: int) -> tuple[Float[Tensor, "N 3 S S"], Float[Tensor, "N S S"]]:
+    """Faces at one size, 0–1 in their own light, and where they are seen."""
+    rgb = [_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255, size) for face in faces]
     visible = [_sized(torch.from_numpy(face.mask * face.visible)[None, None].float(), size)[0] for face in faces]
-    return Images(rgb=rgb, visible=torch.cat(visible), found=_pixels(found, size))
+    return torch.cat(rgb), torch.cat(visible)
 
 
 def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S"]:
