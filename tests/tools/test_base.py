@@ -1,18 +1,23 @@
 """The base's training: pairs, crops and batches."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load
 
+from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import split
 from countenance.model.guided.mesh import Pose
 from countenance.model.guided.network import ALIGNED, NUM_CHANNELS
 from countenance.model.guided.shape import chip_grid
+from countenance.vision.networks import weights_folder
 from tests.support.made_up import placed_head
 from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import Batch, flipped, moved_mesh
+from tools.base.train import Run, begin
 from tools.mirror import mirrored_numbers
 
 
@@ -93,3 +98,24 @@ def test_points_go_into_a_crop_and_back() -> None:
     heads = torch.cat([a_head(yaw) for yaw in (-20.0, 15.0)])
     crop = crop_around(heads)
     assert torch.allclose(from_crop(into_crop(heads, crop), crop), heads, atol=1e-3)
+
+
+def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
+    start = weights_folder() / WEIGHTS_NAME
+    run = Run(
+        corpus=tmp_path,
+        output=tmp_path,
+        finish_in_s=1,
+        device=torch.device("cpu"),
+        batch=1,
+        most_takes=1,
+        gan_weight=0,
+        start=start,
+        rate=1e-4,
+        mean_share=0.9,
+    )
+    learning, spent_s, step = begin(run)
+    given = load(start.read_bytes())
+    assert (spent_s, step) == (0, 0)
+    for net in (learning.generator, learning.mean.module):
+        assert all(torch.equal(value, given[name].float()) for name, value in net.state_dict().items())
