@@ -38,7 +38,7 @@ CODES: Mapping[str, str] = {
     "face.unsure": "Faces may be the person's or not, and wait for a decision.",
     "face.ruled_out": "A track can't be confirmed as the person's, because the release rules it out.",
     "model": "A model can't be used, for a reason without a more exact code.",
-    "model.missing": "There is no model of this pair.",
+    "model.missing": "A trained model is asked for, and there is none of this pair.",
     "model.corrupt": "The model's files are damaged or incomplete.",
     "model.unknown": "The log knows no training that made this model for these people.",
     "provenance": "A file can't be signed or published, or a log doesn't hold.",
