@@ -8,21 +8,37 @@ import torch
 from safetensors.torch import load
 
 from countenance.model.guided.drawer import WEIGHTS_NAME
-from countenance.model.guided.drawing import split
+from countenance.model.guided.drawing import draw, split
 from countenance.model.guided.mesh import Pose
-from countenance.model.guided.network import ALIGNED, NUM_CHANNELS
+from countenance.model.guided.network import ALIGNED, NUM_CHANNELS, SOURCES
 from countenance.model.guided.shape import chip_grid
 from countenance.vision.networks import weights_folder
 from tests.support.made_up import placed_head
 from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import Batch, flipped, moved_mesh
-from tools.base.train import Run, begin
+from tools.base.train import Run, begin, lift_shares
 from tools.mirror import mirrored_numbers
 
 
 def a_head(yaw_deg: float) -> torch.Tensor:
     return placed_head(yaw_deg, 38.0, SIZE)
+
+
+def a_run(folder: Path) -> Run:
+    return Run(
+        corpus=folder,
+        output=folder,
+        finish_in_s=1,
+        device=torch.device("cpu"),
+        batch=1,
+        most_takes=1,
+        gan_weight=0,
+        start=None,
+        rate=1e-4,
+        mean_share=0.9,
+        lift=None,
+    )
 
 
 def a_batch(size: int = 2) -> Batch:
@@ -100,21 +116,22 @@ def test_points_go_into_a_crop_and_back() -> None:
     assert torch.allclose(from_crop(into_crop(heads, crop), crop), heads, atol=1e-3)
 
 
+def test_shares_that_had_fallen_to_nothing_are_lifted(tmp_path: Path) -> None:
+    run = replace(a_run(tmp_path), start=weights_folder() / WEIGHTS_NAME)
+    learning, batch = begin(run)[0], a_batch()
+    before: list[float] = []
+    after: list[float] = []
+    for shares in (before, after):
+        drawn = draw(learning.generator, batch.maps, bf16=False)
+        shares.append(float(drawn.control.weights[:, SOURCES.index("atlas") :].detach().sum(dim=1).mean()))
+        lift_shares(learning, batch, 1.0)
+    assert before[0] < 0.1
+    assert after[0] > 0.3
+
+
 def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     start = weights_folder() / WEIGHTS_NAME
-    run = Run(
-        corpus=tmp_path,
-        output=tmp_path,
-        finish_in_s=1,
-        device=torch.device("cpu"),
-        batch=1,
-        most_takes=1,
-        gan_weight=0,
-        start=start,
-        rate=1e-4,
-        mean_share=0.9,
-    )
-    learning, spent_s, step = begin(run)
+    learning, spent_s, step = begin(replace(a_run(tmp_path), start=start))
     given = load(start.read_bytes())
     assert (spent_s, step) == (0, 0)
     for net in (learning.generator, learning.mean.module):

@@ -28,7 +28,7 @@ from countenance.actors.triples_files import MANIFEST_NAME
 from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
-from countenance.model.guided.network import Generator
+from countenance.model.guided.network import SOURCES, Generator
 from countenance.model.guided.shape import load_estimator
 from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
@@ -49,6 +49,8 @@ GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
 FLOW_WEIGHT, MASK_WEIGHT = 0.15, 0.1
 TAKES_AT_ONCE = 24
 READ_EVERY_S, TOLD_EVERY_S, WRITTEN_EVERY_S = 12.0, 15.0, 60.0
+LEVELLED = 0.15
+"""Of the weights behind logits that are lifted: they had learned to be low everywhere."""
 CHECKS_SHARE = 12
 """So many times as long as a check takes, training goes on before the next."""
 FEWEST_TAKES = 6
@@ -72,6 +74,8 @@ class Run:
     """Learning rate at its highest."""
     mean_share: float
     """Of the running mean of the weights, how much stays at each step."""
+    lift: float | None
+    """How far below the moved plate's the logits of atlas and references are to begin; None: where they are."""
 
     @property
     def bf16(self) -> bool:
@@ -182,16 +186,14 @@ def train(run: Run) -> None:
             time.sleep(0.5)
             continue
         done = elapsed / run.finish_in_s
-        for group in learning.generator_optimizer.param_groups:
-            falling = LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * done))
-            group["lr"] = run.rate * min((step + 1) / WARM_UP_STEPS, 1) * falling
-        drawn, terms = learn(run, learning, judge, draw_batch(corpus, prepared, run.batch, rng), done)
+        _set_rate(run, learning, step, done)
+        batch = draw_batch(corpus, prepared, run.batch, rng)
+        if step == 0 and run.lift is not None:
+            lift_shares(learning, batch, run.lift)
+        drawn, terms = learn(run, learning, judge, batch, done)
         step += 1
         if elapsed - told_at > TOLD_EVERY_S:
-            told = {name: round(float(value.detach()), 4) for name, value in terms.items()}
-            mix = [round(value, 2) for value in drawn.control.weights.detach().mean(dim=(0, 2, 3)).tolist()]
-            line = {"s": round(elapsed), "step": step, "takes": takes, **told, "mix": mix}
-            _log(run, line)
+            _tell(run, elapsed, step, takes, drawn, terms)
             told_at = elapsed
         if elapsed - written_at > written_every_s:
             if step > 1:
@@ -206,6 +208,18 @@ def train(run: Run) -> None:
     elapsed = spent_before + time.monotonic() - begun
     _write(run, learning, step, elapsed)
     _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
+
+
+def _tell(run: Run, elapsed: float, step: int, takes: int, drawn: Mixed, terms: dict[str, Tensor]) -> None:
+    told = {name: round(float(value.detach()), 4) for name, value in terms.items()}
+    mix = [round(value, 2) for value in drawn.control.weights.detach().mean(dim=(0, 2, 3)).tolist()]
+    _log(run, {"s": round(elapsed), "step": step, "takes": takes, **told, "mix": mix})
+
+
+def _set_rate(run: Run, learning: Learning, step: int, done: float) -> None:
+    falling = LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * done))
+    for group in learning.generator_optimizer.param_groups:
+        group["lr"] = run.rate * min((step + 1) / WARM_UP_STEPS, 1) * falling
 
 
 def _wait_for_corpus(run: Run, begun: float) -> None:
@@ -223,6 +237,24 @@ def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generat
     variant = torch.randint(len(MOST_FACES), (size,), generator=rng, device=device)
     batch = make_batch(corpus, prepared, rows, variant, Augmentation(rng=rng, on=True))
     return flipped(batch, torch.rand(size, generator=rng, device=device) < 0.5)
+
+
+@torch.no_grad()
+def lift_shares(learning: Learning, batch: Batch, below: float) -> None:
+    """Let atlas and references take part again, whose shares had fallen to nothing and so teach nothing."""
+    head, rows = learning.generator.fine, slice(4 * SOURCES.index("atlas"), 4 * len(SOURCES))
+    assert head.bias is not None
+    head.weight[rows] *= LEVELLED
+    head.bias[rows] = 0
+    inside = split(batch.maps)["inside"] > 0
+    logits: list[Tensor] = []
+    handle = head.register_forward_hook(lambda _module, _given, made: logits.append(F.pixel_shuffle(made, 2)))
+    draw(learning.generator, batch.maps, bf16=False)
+    handle.remove()
+    means = (logits[0][:, : len(SOURCES)] * inside).sum(dim=(0, 2, 3)) / inside.sum()
+    lifted = means[SOURCES.index("moved")] - below - means[SOURCES.index("atlas") :]
+    head.bias[rows] += lifted.repeat_interleave(4)
+    learning.mean.module.load_state_dict(learning.generator.state_dict())
 
 
 def learn(
@@ -366,6 +398,7 @@ def main() -> None:
     parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
     parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
     parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--lift", type=float, help="begin with logits of atlas and references so far below the plate's")
     parser.add_argument("--mean-share", type=float, default=MEAN_SHARE, help="how slowly the kept weights follow")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="learning rate at its highest")
     options = parser.parse_args()
@@ -381,6 +414,7 @@ def main() -> None:
             start=options.start,
             rate=options.rate,
             mean_share=options.mean_share,
+            lift=options.lift,
         )
     )
 
