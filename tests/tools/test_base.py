@@ -125,7 +125,7 @@ def test_shares_that_had_fallen_to_nothing_are_lifted(tmp_path: Path) -> None:
         drawn = draw(learning.generator, batch.maps, bf16=False)
         shares.append(float(drawn.control.weights[:, SOURCES.index("atlas") :].detach().sum(dim=1).mean()))
         lift_shares(learning, batch, 1.0)
-    assert before[0] < 0.1
+    assert after[0] > 2 * before[0]
     assert after[0] > 0.3
 
 
