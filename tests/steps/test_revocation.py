@@ -358,8 +358,8 @@ def test_a_revocation_waits_for_the_transaction_that_publishes(
     ledger.check(trained.project)
 
 
-def test_the_own_skin_opens_face_sets_that_count_too(trained: Production, plate: Path) -> None:
-    """The likeness's was made under a release that neither the permit nor the model names."""
+def prepared_under_another_release(trained: Production) -> Callable[[], None]:
+    """The likeness's face set is made again under a release of another use; what is returned revokes that."""
     trained.project.settings["use"] = "film"
     revocation = revocation_of(trained, trained.add(trained.sign(LIKENESS, uses=("film",))))
     trained.prepare(LIKENESS)
@@ -369,7 +369,13 @@ def test_the_own_skin_opens_face_sets_that_count_too(trained: Production, plate:
         with opened(trained.project.folder) as project:
             add_revocation(project, revocation)
 
-    config, progress = replace(UNLABELLED, skin="likeness"), Interrupted("rendering", 6, revoke)
+    return revoke
+
+
+def test_the_own_skin_opens_face_sets_that_count_too(trained: Production, plate: Path) -> None:
+    """The likeness's was made under a release that neither the permit nor the model names."""
+    config = replace(UNLABELLED, skin="likeness")
+    progress = Interrupted("rendering", 6, prepared_under_another_release(trained))
     with stopped(trained, LIKENESS):
         trained.generate(plate, trained.folder / "out" / "shot.mp4", config, progress=progress)
     assert_nothing_left(trained)
@@ -377,17 +383,8 @@ def test_the_own_skin_opens_face_sets_that_count_too(trained: Production, plate:
 
 def test_faces_that_the_base_draws_from_count_too(trained: Production, plate: Path) -> None:
     """The likeness's were found under a release that the permit doesn't name."""
-    trained.project.settings["use"] = "film"
-    revocation = revocation_of(trained, trained.add(trained.sign(LIKENESS, uses=("film",))))
-    trained.prepare(LIKENESS)
-    trained.project.settings["use"] = USE
-
-    def revoke() -> None:
-        with opened(trained.project.folder) as project:
-            add_revocation(project, revocation)
-
     config = replace(UNLABELLED, model="base", preset="draft")
-    progress = Interrupted("rendering", 6, revoke)
+    progress = Interrupted("rendering", 6, prepared_under_another_release(trained))
     with stopped(trained, LIKENESS):
         trained.generate(plate, trained.folder / "out" / "shot.mp4", config, progress=progress)
     assert_nothing_left(trained)

@@ -3,8 +3,8 @@
     python -m tools.base.train --corpus FOLDER --output FOLDER --finish-in-s 600 --device cuda --batch 64
 
 The corpus (`countenance actors triples --share-512 0`) may still be rendered meanwhile: what is new is read now and
-then. The learning rate ends with the time. Every minute weights are written, and `learning.pt`, from which the same
-command goes on.
+then. The learning rate ends with the time. Each minute, or less often where checks are slow, weights are written, and
+`learning.pt`, from which the same command goes on.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from countenance.geometry import similarity_transform, warp
@@ -47,25 +47,27 @@ class Recogniser(nn.Module):
         self.eval()
 
     def forward(self, rgb_bchw: Tensor) -> Tensor:
-        x = self._down_block(self.parts(rgb_bchw), "conv256_down")
-        for name in ("conv256_1", "conv256_2"):
-            x = self._block(x, name)
+        return self.embedding(self.stages(rgb_bchw)[2])
+
+    def stages(self, rgb_bchw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Inner features after the stages of 32, 64 and 128 channels, 35, 17 and 8 px wide."""
+        x = (rgb_bchw - rgb_bchw.new_tensor(MEAN_RGB)[:, None, None]) / 256
+        x = F.max_pool2d(self._conv(x, "conv32_down", stride=2, padding=0).relu(), 3, 2)
+        edges = self._stage(x, "conv32_1", "conv32_2", "conv32_3")
+        forms = self._stage(self._down_block(edges, "conv64_down"), "conv64_1", "conv64_2", "conv64_3")
+        parts = self._stage(self._down_block(forms, "conv128_down"), "conv128_1", "conv128_2")
+        return edges, forms, parts
+
+    def embedding(self, parts_bchw: Tensor) -> Tensor:
+        """The embeddings, from the last of the stages."""
+        x = self._stage(self._down_block(parts_bchw, "conv256_down"), "conv256_1", "conv256_2")
         x = self._down_block(x, "conv256_down_out")
         return x.mean(dim=(2, 3)) @ self.get_buffer("fc")
 
-    def parts(self, rgb_bchw: Tensor) -> Tensor:
-        """Inner features [B 128 8 8]: what the parts of a face look like, each in its place."""
-        x = (rgb_bchw - rgb_bchw.new_tensor(MEAN_RGB)[:, None, None]) / 256
-        x = F.max_pool2d(self._conv(x, "conv32_down", stride=2, padding=0).relu(), 3, 2)
-        for name in ("conv32_1", "conv32_2", "conv32_3"):
-            x = self._block(x, name)
-        x = self._down_block(x, "conv64_down")
-        for name in ("conv64_1", "conv64_2", "conv64_3"):
-            x = self._block(x, name)
-        x = self._down_block(x, "conv128_down")
-        for name in ("conv128_1", "conv128_2"):
-            x = self._block(x, name)
-        return x
+    def _stage(self, x_bchw: Tensor, *names: str) -> Tensor:
+        for name in names:
+            x_bchw = self._block(x_bchw, name)
+        return x_bchw
 
     def _conv(self, x_bchw: Tensor, name: str, *, stride: int = 1, padding: int = 1) -> Tensor:
         filters, bias = self.get_buffer(f"{name}_conv_filters"), self.get_buffer(f"{name}_conv_bias")
@@ -85,13 +87,21 @@ class Recogniser(nn.Module):
         return (_grow(y, y.shape[1], rows, columns) + _grow(pooled, y.shape[1], rows, columns)).relu()
 
 
+def chip_places(size: int = CHIP_SIZE, padding: float = CHIP_PADDING) -> Float[np.ndarray, "5 2"]:
+    """Where `CHIP_LANDMARKS` lie in a chip; `padding`: around dlib's square, of its side."""
+    return np.asarray((CHIP_POINTS + padding) / (1 + 2 * padding) * size)
+
+
 def cut_chip(
-    rgb: UInt8[np.ndarray, "H W 3"], landmarks_xy: Float32[np.ndarray, "468 2"]
-) -> UInt8[np.ndarray, "150 150 3"]:
-    """The face as the recogniser's input."""
-    places = (CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE
-    to_chip = similarity_transform(landmarks_xy[list(CHIP_LANDMARKS)].astype(np.float64), places)
-    return warp(rgb, to_chip, (CHIP_SIZE, CHIP_SIZE))
+    rgb: UInt8[np.ndarray, "H W 3"],
+    landmarks_xy: Float32[np.ndarray, "468 2"],
+    *,
+    size: int = CHIP_SIZE,
+    padding: float = CHIP_PADDING,
+) -> UInt8[np.ndarray, "S S 3"]:
+    """The face as a net's input, the recogniser's if nothing else is said."""
+    to_chip = similarity_transform(landmarks_xy[list(CHIP_LANDMARKS)].astype(np.float64), chip_places(size, padding))
+    return warp(rgb, to_chip, (size, size))
 
 
 def embed(recogniser: Recogniser, chips: Sequence[UInt8[np.ndarray, "150 150 3"]]) -> Float32[np.ndarray, "N 128"]:

@@ -11,14 +11,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from countenance.errors import ModelError
 from countenance.vision.networks import weights_folder
 from countenance.vision.parts import Part
+from countenance.vision.weights import load_weights
 
 INPUT_SIZE = 128
 """Side in pixels of the network's input."""
@@ -72,10 +70,7 @@ class Segmenter:
     def __init__(self, weights: Path | None = None) -> None:
         path = weights or weights_folder() / WEIGHTS_NAME
         self._network = fused(SegmentNet())
-        try:
-            self._network.load_state_dict({name: number.float() for name, number in load_file(path).items()})
-        except (OSError, SafetensorError, RuntimeError):
-            raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
+        load_weights(self._network, path)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         able = torch.cpu.get_capabilities()
         self._in_halves = bool(able.get("amx_bf16") or able.get("avx512_bf16"))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from countenance.geometry import similarity_between
 from countenance.vision.align import NOSE_BASE, canonical_mesh
-from countenance.vision.identity import MEAN_RGB, Recogniser
+from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import EYES
 
 CROP_SIZE = 128
@@ -46,20 +46,9 @@ class InnerRecogniser(Recogniser):
 
         Features have unit length in each place.
         """
-        x = (rgb_bchw - rgb_bchw.new_tensor(MEAN_RGB)[:, None, None]) / 256
-        x = F.max_pool2d(self._conv(x, "conv32_down", stride=2, padding=0).relu(), 3, 2)
-        edges = x = self._stage(x, "conv32_1", "conv32_2", "conv32_3")
-        forms = x = self._stage(self._down_block(x, "conv64_down"), "conv64_1", "conv64_2", "conv64_3")
-        parts = x = self._stage(self._down_block(x, "conv128_down"), "conv128_1", "conv128_2")
-        x = self._stage(self._down_block(x, "conv256_down"), "conv256_1", "conv256_2")
-        x = self._down_block(x, "conv256_down_out")
-        embeddings = x.mean(dim=(2, 3)) @ self.get_buffer("fc")
-        return (F.normalize(edges, dim=1), F.normalize(forms, dim=1), F.normalize(parts, dim=1)), embeddings
-
-    def _stage(self, x_bchw: Tensor, *names: str) -> Tensor:
-        for name in names:
-            x_bchw = self._block(x_bchw, name)
-        return x_bchw
+        edges, forms, parts = self.stages(rgb_bchw)
+        unit = (F.normalize(edges, dim=1), F.normalize(forms, dim=1), F.normalize(parts, dim=1))
+        return unit, self.embedding(parts)
 
 
 def ssim_in_face(result_rgb: Rgb, truth_rgb: Rgb, mask: Mask) -> float:

@@ -10,13 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from countenance.errors import ModelError
-from countenance.geometry import similarity_transform, warp
-from countenance.vision.identity import CHIP_LANDMARKS, CHIP_POINTS
+from countenance.vision.identity import cut_chip
+from countenance.vision.weights import read_weights
 
 NUM_STAGES = 13
 STRIDED = (2, 4, 6, 12)
@@ -87,9 +84,7 @@ class UnseenFeatures(nn.Module):
 
 def cut_unseen_chip(rgb: UInt8[np.ndarray, "H W 3"], landmarks_xy: Float32[np.ndarray, "468 2"]) -> Chip:
     """The face as both nets' input."""
-    places = (CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE
-    to_chip = similarity_transform(landmarks_xy[list(CHIP_LANDMARKS)].astype(np.float64), places)
-    return warp(rgb, to_chip, (CHIP_SIZE, CHIP_SIZE))
+    return cut_chip(rgb, landmarks_xy, size=CHIP_SIZE, padding=CHIP_PADDING)
 
 
 def weights_folder() -> Path:
@@ -98,14 +93,9 @@ def weights_folder() -> Path:
 
 
 def _add(net: nn.Module, name: str) -> None:
-    path = weights_folder() / f"{name}.safetensors"
-    try:
-        weights = load(path.read_bytes())
-    except (OSError, SafetensorError):
-        raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
-    for key, value in weights.items():
+    for key, value in read_weights(weights_folder() / f"{name}.safetensors").items():
         # torch takes a dot in a name for a child module.
-        net.register_buffer(key.replace(".", "_"), value.float())
+        net.register_buffer(key.replace(".", "_"), value)
     net.eval()
 
 

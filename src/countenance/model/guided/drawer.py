@@ -12,8 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput, ReferenceFace, References
@@ -47,6 +45,7 @@ from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import Shape, ShapeEstimator, corrected, estimate_shape, load_estimator, seen_in
 from countenance.vision.identity import Recogniser
 from countenance.vision.networks import weights_folder
+from countenance.vision.weights import load_weights
 
 DrawnSize = Literal[128, 256, 512]
 CONTROL_SIZE = 128
@@ -127,13 +126,8 @@ class GuidedDrawer:
 
     def __init__(self, likeness: References, performer: References, *, size: DrawnSize = 256) -> None:
         self.size = size
-        path = weights_folder() / WEIGHTS_NAME
         self._generator = Generator().eval()
-        try:
-            content = path.read_bytes()
-            self._generator.load_state_dict({name: value.float() for name, value in load(content).items()})
-        except (OSError, SafetensorError, RuntimeError):
-            raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
+        content = load_weights(self._generator, weights_folder() / WEIGHTS_NAME)
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._estimator, self._recogniser = load_estimator(), Recogniser()
         self._likeness, self._performer = (

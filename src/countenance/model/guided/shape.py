@@ -10,16 +10,14 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from countenance.errors import ModelError
 from countenance.model.guided.inputs import sample
 from countenance.model.guided.mesh import NUM_POINTS, head_fit, pixel_grid, without_pose
 from countenance.vision.align import canonical_mesh
-from countenance.vision.identity import CHIP_LANDMARKS, CHIP_PADDING, CHIP_POINTS, CHIP_SIZE, Recogniser
+from countenance.vision.identity import CHIP_LANDMARKS, CHIP_SIZE, Recogniser, chip_places
 from countenance.vision.networks import weights_folder
+from countenance.vision.weights import load_weights
 
 WEIGHTS_NAME = "shape.safetensors"
 PARTS = 128 * 8 * 8
@@ -145,12 +143,8 @@ def load_estimator() -> ShapeEstimator:
     Raises:
         ModelError: its weights are missing or damaged.
     """
-    path = weights_folder() / WEIGHTS_NAME
     estimator = ShapeEstimator().eval()
-    try:
-        estimator.load_state_dict({name: value.float() for name, value in load(path.read_bytes()).items()})
-    except (OSError, SafetensorError, RuntimeError):
-        raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
+    load_weights(estimator, weights_folder() / WEIGHTS_NAME)
     return estimator
 
 
@@ -201,12 +195,13 @@ def look_at(
     ahead = -pose.rotation[:, :, 2]
     form = without_pose(found, pose) - torch.from_numpy(canonical_mesh()).to(found)
     angles = torch.rad2deg(torch.asin(ahead[:, :2].clamp(-1, 1)))
-    return recogniser.parts(chips).flatten(1), form.flatten(1), angles
+    *_, parts = recogniser.stages(chips)
+    return parts.flatten(1), form.flatten(1), angles
 
 
 def chip_grid(points_xy: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:
     """Where in an image each pixel of a recogniser's chip lies."""
-    places_xy = torch.from_numpy((CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE).to(points_xy)
+    places_xy = torch.from_numpy(chip_places()).to(points_xy)
     points = points_xy[:, list(CHIP_LANDMARKS)]
     a, b = places_xy - places_xy.mean(dim=0), points - points.mean(dim=1, keepdim=True)
     norm = a.square().sum()
