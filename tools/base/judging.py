@@ -16,6 +16,8 @@ from tools.base.crops import SIZE
 from tools.base.inputs import Batch
 
 BORDER_PX = 4
+STRENGTH_SCALES = (1, 2)
+LEAST_STRENGTH = 0.003
 
 
 def ssim_map(one: Float[Tensor, "B 3 S S"], other: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
@@ -37,6 +39,14 @@ def steps_of(image: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C2 S S"]:
     return torch.cat([F.pad(image.diff(dim=3), (0, 1)), F.pad(image.diff(dim=2), (0, 0, 0, 1))], dim=1)
 
 
+def strength_of(image: Float[Tensor, "B 3 S S"], scale: int) -> Float[Tensor, "B 1 s s"]:
+    """How strong the finest detail is around each pixel, of the image made smaller by `scale`; wherever it lies."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=image.device)[None, None]
+    grey = F.avg_pool2d(image.mean(dim=1, keepdim=True), scale)
+    detail = F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernel)
+    return (F.avg_pool2d(F.pad(detail.square(), (4, 4, 4, 4), mode="reflect"), 9, 1) + LEAST_STRENGTH**2).sqrt()
+
+
 def perceived(
     recogniser: InnerRecogniser, rgb: Float[Tensor, "B 3 S S"], grid: Float[Tensor, "B h w 2"], *, bf16: bool
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
@@ -54,6 +64,8 @@ class Judged:
     colour: Float[Tensor, " B"]
     ssim: Float[Tensor, " B"]
     detail: Float[Tensor, " B"]
+    strength: Float[Tensor, " B"]
+    """Of the finest detail, too much or too little, wherever it lies: where sources don't meet all else asks for blur."""
     perceptual: Float[Tensor, " B"]
     identity: Float[Tensor, " B"]
     """Distance between embeddings."""
@@ -69,6 +81,10 @@ def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch:
     colour = ((result - batch.truth).abs().mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3))
     ssim = (ssim_map(result, batch.truth) * region).sum(dim=(1, 2, 3))
     detail = ((steps_of(result) - steps_of(batch.truth)).abs().mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3))
+    strength = torch.zeros_like(colour)
+    for scale in STRENGTH_SCALES:
+        apart = (strength_of(result, scale) - strength_of(batch.truth, scale)).abs()
+        strength = strength + (apart * F.avg_pool2d(region, scale) * scale**2).sum(dim=(1, 2, 3))
     grid = chip_grid(batch.known)
     features, embedding = perceived(recogniser, uneven(result, batch.even), grid, bf16=bf16)
     with torch.no_grad():
@@ -84,6 +100,7 @@ def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch:
         colour=colour,
         ssim=ssim,
         detail=detail,
+        strength=strength,
         perceptual=(perceptual + 1e-4).sqrt(),
         identity=(embedding - true_embedding).norm(dim=1),
     )

@@ -46,7 +46,7 @@ LATE, RISE = 0.5, 0.1
 MEAN_SHARE = 0.999
 STATE_NAME = "learning.pt"
 GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
-FLOW_WEIGHT, MASK_WEIGHT = 0.15, 0.1
+FLOW_WEIGHT, MASK_WEIGHT, STRENGTH_WEIGHT = 0.15, 0.1, 2.0
 TAKES_AT_ONCE = 24
 READ_EVERY_S, TOLD_EVERY_S, WRITTEN_EVERY_S = 12.0, 15.0, 60.0
 LEVELLED = 0.15
@@ -102,6 +102,7 @@ def losses(judge: InnerRecogniser, drawn: Mixed, batch: Batch, *, bf16: bool) ->
         4 * terms.colour.mean()
         + (1 - terms.ssim.mean())
         + 2 * terms.detail.mean()
+        + STRENGTH_WEIGHT * terms.strength.mean()
         + terms.perceptual.mean()
         + 0.5 * terms.identity.mean()
         + FLOW_WEIGHT * flow
@@ -111,6 +112,7 @@ def losses(judge: InnerRecogniser, drawn: Mixed, batch: Batch, *, bf16: bool) ->
         "colour": terms.colour.mean(),
         "ssim": terms.ssim.mean(),
         "detail": terms.detail.mean(),
+        "strength": terms.strength.mean(),
         "perceptual": terms.perceptual.mean(),
         "identity": terms.identity.mean(),
         "flow": flow,
