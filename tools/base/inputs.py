@@ -5,7 +5,7 @@ shapes. These are estimated from their references, as in a production: none of t
 learned from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -13,19 +13,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from countenance.model.guided.drawing import split
+from countenance.model.guided.drawing import split, stacked
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
-    Given,
     View,
-    channels,
-    draw_atlas,
-    draw_moved,
-    draw_reference,
+    draw_given,
     evened,
     fused,
+    parts_of,
     sample,
     spread_out,
+    surface,
 )
 from countenance.model.guided.mesh import (
     ATLAS_SIZE,
@@ -39,7 +37,7 @@ from countenance.model.guided.mesh import (
     rasterise,
     with_ring_of,
 )
-from countenance.model.guided.network import CHANNELS, NUM_REFERENCES
+from countenance.model.guided.network import NUM_REFERENCES
 from countenance.model.guided.shape import ShapeEstimator
 from tools.base.corpus import Corpus
 from tools.base.crops import SIZE, crop_of, into_crop, pixels_of, turned_back
@@ -259,26 +257,39 @@ def make_batch(
     given, truth = corpus.given[rows], corpus.truth[rows]
     view, target, crop = view_of(prepared, rows, variant), prepared.target[rows, variant], prepared.crop[rows, variant]
     even = augmentation.light(corpus.even[given])
-    plate, moved, true = _plate(corpus, view, given, truth, even, augmentation)
-    atlas = draw_atlas(prepared.atlas[corpus.person[truth]], view)
+    frame, true_frame = (evened(corpus.rgb[frames].float() / 255, even) for frames in (given, truth))
     chosen = augmentation.choose(prepared.near[rows]).unbind(dim=1)
     moved_px = target[:, :NUM_POINTS, :2] - into_crop(corpus.mesh[given], crop)[..., :2]
-    sources = Given(
+    drawn = draw_given(
+        frame,
+        corpus.mesh[given],
+        moved_px,
+        (prepared.atlas[corpus.person[truth]], prepared.atlas[corpus.person[given]][:, :3]),
+        [_reference(corpus, each, augmentation) for each in chosen],
+        view,
+    )
+    true = sample(true_frame, view.where)
+    plate, moved, true = augmentation.soften(drawn.plate, drawn.moved, true, often=0.3)
+    sources = replace(
+        drawn,
         plate=augmentation.noise(plate),
         moved=augmentation.noise(moved),
-        atlas=torch.cat([augmentation.tint(atlas[:, :3]), atlas[:, 3:]], dim=1),
-        own_atlas=augmentation.tint(draw_atlas(prepared.atlas[corpus.person[given]][:, :3], view)),
-        references=tuple(_reference(corpus, view, each, augmentation) for each in chosen),
+        atlas=torch.cat([augmentation.tint(drawn.atlas[:, :3]), drawn.atlas[:, 3:]], dim=1),
+        own_atlas=augmentation.tint(drawn.own_atlas),
+        references=tuple(
+            (augmentation.soften(image, often=0.2)[0] * view.inside, cover) for image, cover in drawn.references
+        ),
     )
     faces = torch.stack([corpus.face[given], corpus.face[truth]], dim=1).float() / 255
     known = into_crop(corpus.known[truth], crop)
     aimed = target[:, :NUM_POINTS, :2] - known
     off = [_off(corpus, frames, crop) for frames in (given, *chosen)]
+    (important,) = view.drawn(_important(even.device).expand(len(rows), -1, -1))
     return Batch(
-        maps=channels(sources, view, moved_px),
+        maps=stacked(parts_of(sources, view)),
         truth=true,
         region=sample(faces, view.where).amax(dim=1, keepdim=True),
-        features=(2 * view.drawn(_important(even.device).expand(len(rows), -1, -1))).clamp(0, 1),
+        features=(2 * important).clamp(0, 1),
         even=even,
         known=known,
         seen=(facing(target)[:, :NUM_POINTS] > 0.2).float(),
@@ -286,28 +297,12 @@ def make_batch(
     )
 
 
-def _plate(
-    corpus: Corpus,
-    view: View,
-    given: Int[Tensor, " B"],
-    truth: Int[Tensor, " B"],
-    even: Float[Tensor, "B 4"],
-    augmentation: Augmentation,
-) -> list[Float[Tensor, "B 3 S S"]]:
-    """The plate, the plate moved into the target mesh, and the ground truth, in the plate's even light."""
-    frame, true_frame = (evened(corpus.rgb[frames].float() / 255, even) for frames in (given, truth))
-    images = (sample(frame, view.where), draw_moved(frame, corpus.mesh[given], view), sample(true_frame, view.where))
-    return augmentation.soften(*images, often=0.3)
-
-
 def _reference(
-    corpus: Corpus, view: View, frames: Int[Tensor, " B"], augmentation: Augmentation
-) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
-    """A face drawn into the target mesh, and how well it is seen there."""
+    corpus: Corpus, frames: Int[Tensor, " B"], augmentation: Augmentation
+) -> tuple[Float[Tensor, "B 4 H W"], Float[Tensor, "B E 3"]]:
+    """Faces and where they are seen, with their meshes' surfaces."""
     rgb = evened(corpus.rgb[frames].float() / 255, augmentation.light(corpus.even[frames]))
-    image, cover = draw_reference(rgb, corpus.face[frames].float() / 255, corpus.mesh[frames], view)
-    (image,) = augmentation.soften(image, often=0.2)
-    return image * view.inside, cover
+    return torch.cat([rgb, corpus.face[frames, None].float() / 255], dim=1), surface(corpus.mesh[frames])
 
 
 @cache
@@ -346,7 +341,7 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
     known = torch.where(which[:, None, None], known[:, order], known)
     flows = torch.where(which[:, None, None, None], flows[:, :, order], flows)
     return Batch(
-        maps=torch.cat([parts[name] for name in CHANNELS], dim=1),
+        maps=stacked(parts),
         truth=mirror(batch.truth),
         region=mirror(batch.region),
         features=mirror(batch.features),

@@ -65,7 +65,7 @@ class Judged:
     ssim: Float[Tensor, " B"]
     detail: Float[Tensor, " B"]
     strength: Float[Tensor, " B"]
-    """Of the finest detail, too much or too little, wherever it lies: where sources don't meet all else asks for blur."""
+    """Of the finest detail, too much or too little. Where sources don't meet all other terms ask for blur."""
     perceptual: Float[Tensor, " B"]
     identity: Float[Tensor, " B"]
     """Distance between embeddings."""

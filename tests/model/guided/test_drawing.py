@@ -8,20 +8,20 @@ SIZE = 128
 
 
 def test_sources_that_lie_right_are_left_alone_but_for_the_ratio() -> None:
-    maps = torch.rand(1, NUM_CHANNELS, SIZE, SIZE)
-    same = aligned(maps, torch.zeros(1, len(ALIGNED), 2, SIZE // 4, SIZE // 4))
-    for name, before in split(maps).items():
+    parts = split(torch.rand(1, NUM_CHANNELS, SIZE, SIZE))
+    same = aligned(parts, torch.zeros(1, len(ALIGNED), 2, SIZE // 4, SIZE // 4))
+    for name, before in parts.items():
         if name != "ratio":
-            assert torch.allclose(split(same)[name], before, atol=1e-4), name
+            assert torch.allclose(same[name], before, atol=1e-4), name
 
 
 def test_a_flow_fetches_its_source_from_so_many_pixels_away() -> None:
-    maps = torch.rand(1, NUM_CHANNELS, SIZE, SIZE)
+    parts = split(torch.rand(1, NUM_CHANNELS, SIZE, SIZE))
     flows = torch.zeros(1, len(ALIGNED), 2, SIZE // 4, SIZE // 4)
     flows[:, ALIGNED.index("reference 2"), 0] = 3
-    fetched = split(aligned(maps, flows))
-    assert torch.allclose(fetched["reference 2"][..., 8:-8], split(maps)["reference 2"][..., 11:-5], atol=1e-4)
-    assert torch.allclose(fetched["reference 1"], split(maps)["reference 1"], atol=1e-4)
+    fetched = aligned(parts, flows)
+    assert torch.allclose(fetched["reference 2"][..., 8:-8], parts["reference 2"][..., 11:-5], atol=1e-4)
+    assert torch.allclose(fetched["reference 1"], parts["reference 1"], atol=1e-4)
 
 
 def test_the_ratio_of_equal_faces_is_the_plate() -> None:
@@ -49,10 +49,10 @@ def test_decisions_made_small_do_the_same_to_larger_sources() -> None:
     torch.nn.init.normal_(generator.fine.weight, std=0.02)
     torch.nn.init.normal_(generator.flow.weight, std=0.02)
     with torch.inference_mode():
-        flows, control, maps = control_of(generator, small, bf16=False)
-        one = mixed(maps, flows, control).result
+        parts, flows, control = control_of(generator, split(small), bf16=False)
+        one = mixed(parts, flows, control).result
         flows, control = enlarged(flows, control, 2)
-        other = mixed(aligned(large, flows), flows, control).result
+        other = mixed(aligned(split(large), flows), flows, control).result
     inner = torch.nn.functional.avg_pool2d(other, 2)[..., 16:-16, 16:-16]
     assert (inner - one[..., 16:-16, 16:-16]).abs().mean() < 0.01
     assert one.std() > 0.02

@@ -19,17 +19,15 @@ from countenance.errors import ModelError
 from countenance.model.guided.drawing import aligned, control_of, enlarged, mixed
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
-    Given,
     View,
-    channels,
-    draw_atlas,
-    draw_moved,
-    draw_reference,
+    draw_given,
     evened,
     evenness,
     features,
     fused,
+    parts_of,
     spread_out,
+    surface,
     uneven,
 )
 from countenance.model.guided.mesh import (
@@ -60,11 +58,10 @@ LEAST_TRUST = 1e-3
 class Images:
     """References at one size."""
 
-    rgb: Float[Tensor, "N 3 S S"]
-    """In even light."""
-    visible: Float[Tensor, "N S S"]
-    mesh: Float[Tensor, "N 468 3"]
-    """Found, and corrected."""
+    rgb: Float[Tensor, "N 4 S S"]
+    """In even light, and where the face is seen."""
+    surface: Float[Tensor, "N E 3"]
+    """Of the meshes found and corrected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -109,8 +106,8 @@ def person_of(
         shape=shape,
         neutral=neutral,
         feature=feature,
-        coarse=Images(rgb=evened(coarse_rgb, even), visible=coarse_visible, mesh=_pixels(mesh, CONTROL_SIZE)),
-        fine=Images(rgb=evened(fine_rgb, even), visible=fine_visible, mesh=fine_mesh),
+        coarse=_evened_images(coarse_rgb, coarse_visible, even, _pixels(mesh, CONTROL_SIZE)),
+        fine=_evened_images(fine_rgb, fine_visible, even, fine_mesh),
         atlas=atlas,
     )
 
@@ -154,19 +151,19 @@ class GuidedDrawer:
         coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
         seen = seen_in(self._estimator, self._recogniser, evened(coarse, even), _pixels(found, CONTROL_SIZE))
         mesh = corrected(self._estimator, found, seen, self._performer.shape.seen)
-        maps = self._maps(coarse, mesh, move, even, chosen, self._likeness.coarse)
-        flows, control, maps = control_of(self._generator, maps, bf16=False)
+        parts = self._parts(coarse, mesh, move, even, chosen, self._likeness.coarse)
+        parts, flows, control = control_of(self._generator, parts, bf16=False)
         if self.size > CONTROL_SIZE:
             flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-            maps = aligned(self._maps(rgb, mesh, move, even, chosen, self._likeness.fine), flows)
-        drawn = mixed(maps, flows, control)
+            parts = aligned(self._parts(rgb, mesh, move, even, chosen, self._likeness.fine), flows)
+        drawn = mixed(parts, flows, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
             DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True)
             for image, one in zip(images, drawn.mask, strict=True)
         ]
 
-    def _maps(
+    def _parts(
         self,
         rgb: Float[Tensor, "B 3 S S"],
         mesh: Float[Tensor, "B 468 3"],
@@ -174,7 +171,7 @@ class GuidedDrawer:
         even: Float[Tensor, "B 4"],
         chosen: Tensor,
         references: Images,
-    ) -> Float[Tensor, "B C S S"]:
+    ) -> dict[str, Tensor]:
         """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
         size = rgb.shape[2]
         here, target = _pixels(mesh, size), _pixels(mesh + move, size)
@@ -184,19 +181,16 @@ class GuidedDrawer:
             inside=(raster.triangle >= 0).float()[:, None],
             where=pixel_grid(size, rgb.device).expand(len(rgb), -1, -1, -1),
         )
-        drawn = [
-            draw_reference(references.rgb[each], references.visible[each], references.mesh[each], view)
-            for each in chosen.unbind(dim=1)
-        ]
-        plate = evened(rgb, even)
-        given = Given(
-            plate=plate,
-            moved=draw_moved(plate, here, view),
-            atlas=draw_atlas(self._likeness.atlas.expand(len(rgb), -1, -1, -1), view),
-            own_atlas=draw_atlas(self._performer.atlas[:3].expand(len(rgb), -1, -1, -1), view),
-            references=tuple(drawn),
+        likeness, performer = self._likeness.atlas, self._performer.atlas[:3]
+        given = draw_given(
+            evened(rgb, even),
+            here,
+            move[..., :2] * CONTROL_SIZE,
+            (likeness.expand(len(rgb), -1, -1, -1), performer.expand(len(rgb), -1, -1, -1)),
+            [(references.rgb[each], references.surface[each]) for each in chosen.unbind(dim=1)],
+            view,
         )
-        return channels(given, view, move[..., :2] * CONTROL_SIZE)
+        return parts_of(given, view)
 
 
 def _centred(landmarks_xyz: Float[np.ndarray, "468 3"], size: int) -> Float[np.ndarray, "468 3"]:
@@ -214,6 +208,15 @@ def _images(faces: Sequence[ReferenceFace], size: int) -> tuple[Float[Tensor, "N
     rgb = [_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255, size) for face in faces]
     visible = [_sized(torch.from_numpy(face.mask * face.visible)[None, None].float(), size)[0] for face in faces]
     return torch.cat(rgb), torch.cat(visible)
+
+
+def _evened_images(
+    rgb: Float[Tensor, "N 3 S S"],
+    visible: Float[Tensor, "N S S"],
+    even: Float[Tensor, "N 4"],
+    mesh: Float[Tensor, "N 468 3"],
+) -> Images:
+    return Images(rgb=torch.cat([evened(rgb, even), visible[:, None]], dim=1), surface=surface(mesh))
 
 
 def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S"]:

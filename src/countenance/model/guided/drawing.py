@@ -1,5 +1,6 @@
 """From what the generator is given to a face: align, mix, paste."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,39 +38,44 @@ def split(maps: Float[Tensor, "B C S S"]) -> dict[str, Tensor]:
     return dict(zip(CHANNELS, torch.split_with_sizes(maps, list(CHANNELS.values()), dim=1), strict=True))
 
 
-def aligned(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"]) -> Float[Tensor, "B C S S"]:
-    """Sources sampled where they belong, by flows in pixels of the maps; the ratio is made of them again."""
-    parts = split(maps)
-    size = maps.shape[2]
-    places = pixel_grid(size, maps.device)
+def stacked(parts: Mapping[str, Tensor]) -> Float[Tensor, "B C S S"]:
+    """Maps in the order of `CHANNELS`."""
+    return torch.cat([parts[name] for name in CHANNELS], dim=1)
+
+
+def aligned(parts: Mapping[str, Tensor], flows: Float[Tensor, "B A 2 s s"]) -> dict[str, Tensor]:
+    """Maps with all sources sampled where they belong, by flows in their pixels; the ratio is made of them again."""
+    size = parts["plate"].shape[2]
+    places = pixel_grid(size, flows.device)
     fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
-    each_flow = fine.reshape(len(maps), len(ALIGNED), 2, size, size).unbind(dim=1)
+    each_flow = fine.reshape(len(flows), len(ALIGNED), 2, size, size).unbind(dim=1)
+    result = dict(parts)
     for name, flow in zip(ALIGNED, each_flow, strict=True):
         names = TRAVELS_WITH[name]
         moved = sample(torch.cat([parts[each] for each in names], dim=1), places + flow.permute(0, 2, 3, 1))
         separate = torch.split_with_sizes(moved, [CHANNELS[each] for each in names], dim=1)
-        parts.update(zip(names, separate, strict=True))
-    ratio = transferred(parts["moved"], parts["atlas"], parts["own atlas"])
-    parts["ratio"] = torch.where(parts["inside"] > 0, ratio, parts["moved"])
-    return torch.cat([parts[name] for name in CHANNELS], dim=1)
+        result.update(zip(names, separate, strict=True))
+    ratio = transferred(result["moved"], result["atlas"], result["own atlas"])
+    result["ratio"] = torch.where(result["inside"] > 0, ratio, result["moved"])
+    return result
 
 
 def draw(generator: Generator, maps: Float[Tensor, "B C S S"], *, bf16: bool) -> Mixed:
     """The faces of a batch, at the size at which the generator works."""
-    flows, control, maps = control_of(generator, maps, bf16=bf16)
-    return mixed(maps, flows, control)
+    return mixed(*control_of(generator, split(maps), bf16=bf16))
 
 
 def control_of(
-    generator: Generator, maps: Float[Tensor, "B C S S"], *, bf16: bool
-) -> tuple[Float[Tensor, "B A 2 s s"], Control, Float[Tensor, "B C S S"]]:
-    """What the generator decides, and the maps aligned by its flows."""
-    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
-        flows = generator.flows(_seen(maps))
-    maps = aligned(maps, flows)
-    with torch.autocast(maps.device.type, torch.bfloat16, enabled=bf16):
-        control = generator.mix(_seen(maps))
-    return flows, control, maps
+    generator: Generator, parts: Mapping[str, Tensor], *, bf16: bool
+) -> tuple[dict[str, Tensor], Float[Tensor, "B A 2 s s"], Control]:
+    """Maps aligned by the generator's flows, the flows, and what else it decides."""
+    device = parts["plate"].device.type
+    with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        flows = generator.flows(_seen(parts))
+    result = aligned(parts, flows)
+    with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        control = generator.mix(_seen(result))
+    return result, flows, control
 
 
 def enlarged(flows: Float[Tensor, "B A 2 s s"], control: Control, factor: int) -> tuple[Tensor, Control]:
@@ -87,11 +93,10 @@ def enlarged(flows: Float[Tensor, "B A 2 s s"], control: Control, factor: int) -
     )
 
 
-def mixed(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"], control: Control) -> Mixed:
+def mixed(parts: Mapping[str, Tensor], flows: Float[Tensor, "B A 2 s s"], control: Control) -> Mixed:
     """Aligned maps and decisions of the same size, as faces."""
-    parts = split(maps)
     inside, moved = parts["inside"], parts["moved"]
-    offset = control.offset.reshape(len(maps), -1, 3, *maps.shape[2:])
+    offset = control.offset.reshape(len(inside), -1, 3, *inside.shape[2:])
     sources = []
     for name in SOURCES:
         source = parts[name]
@@ -105,5 +110,5 @@ def mixed(maps: Float[Tensor, "B C S S"], flows: Float[Tensor, "B A 2 s s"], con
     return Mixed(result=torch.lerp(parts["plate"], face, mask), face=face, mask=mask, flows=flows, control=control)
 
 
-def _seen(maps: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
-    return (2 * maps - 1).contiguous(memory_format=torch.channels_last)
+def _seen(parts: Mapping[str, Tensor]) -> Float[Tensor, "B C S S"]:
+    return (2 * stacked(parts) - 1).contiguous(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 Colours are in even light: the face's mean at `EVEN_MEAN`, its brightness spread by `EVEN_SPREAD`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,7 +28,6 @@ from countenance.model.guided.mesh import (
     spread,
     without_pose,
 )
-from countenance.model.guided.network import CHANNELS
 
 EVEN_MEAN, EVEN_SPREAD, LEAST_SPREAD = 0.5, 0.18, 0.03
 POSE_UNIT_DEG, EXPRESSION_UNIT = 12.0, 0.04
@@ -49,9 +49,10 @@ class View:
     where: Float[Tensor, "B S S 2"]
     """Place in the plate's image."""
 
-    def drawn(self, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B C S S"]:
+    def drawn(self, *values: Float[Tensor, "B E _"]) -> tuple[Float[Tensor, "B _ S S"], ...]:
         """Values of the points at each pixel, 0 beside the mesh."""
-        return spread(self.raster, values).permute(0, 3, 1, 2) * self.inside
+        together = spread(self.raster, torch.cat(values, dim=2)).permute(0, 3, 1, 2)
+        return torch.split_with_sizes(together, [each.shape[2] for each in values], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -66,6 +67,10 @@ class Given:
     """The performer's."""
     references: tuple[tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]], ...]
     """Each with how well it is seen."""
+    place: Float[Tensor, "B 2 S S"]
+    """On the unrolled head, 0–1."""
+    move: Float[Tensor, "B 2 S S"]
+    """By how much the plate's mesh was moved, in pixels of the generator's size."""
 
 
 def sample(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
@@ -143,32 +148,47 @@ def fused(
     return torch.cat([mean, weight.amax(dim=0).clamp(0, 1)])
 
 
-def draw_moved(
-    image: Float[Tensor, "B C H W"], found: Float[Tensor, "B 468 3"], view: View
-) -> Float[Tensor, "B C S S"]:
-    """The plate drawn into the target mesh, and as it is beside it."""
-    where = spread(view.raster, extended(found)[..., :2])
-    return sample(image, torch.where(view.inside[:, 0, :, :, None] > 0, where, view.where))
+def draw_given(
+    image: Float[Tensor, "B 3 H W"],
+    mesh: Float[Tensor, "B 468 3"],
+    moved_px: Float[Tensor, "B 468 2"],
+    atlases: tuple[Float[Tensor, "B 4 A A"], Float[Tensor, "B 3 A A"]],
+    references: Sequence[tuple[Float[Tensor, "B 4 h w"], Float[Tensor, "B E 3"]]],
+    view: View,
+) -> Given:
+    """All sources drawn into the target mesh.
+
+    `image`, `mesh`: the performer's; `moved_px`: see `Given.move`; `atlases`: the likeness's and the performer's;
+    `references`: colours and where the face is seen, with `surface` of each.
+    """
+    ring = moved_px.new_zeros((len(moved_px), NUM_EXTENDED - NUM_POINTS, 2))
+    here, place, move, *surfaces = view.drawn(
+        extended(mesh)[..., :2],
+        _places(image.device).expand(len(image), -1, -1),
+        torch.cat([moved_px, ring], dim=1),
+        *(values for _, values in references),
+    )
+    from_plate = torch.where(view.inside[:, 0, :, :, None] > 0, here.permute(0, 2, 3, 1), view.where)
+    in_atlas = place.permute(0, 2, 3, 1) * (ATLAS_SIZE - 1)
+    drawn = []
+    for (reference, _), shown in zip(references, surfaces, strict=True):
+        seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * view.inside
+        drawn.append((seen[:, :3], seen[:, 3:] * shown[:, 2:]))
+    return Given(
+        plate=sample(image, view.where),
+        moved=sample(image, from_plate),
+        atlas=sample(atlases[0], in_atlas) * view.inside,
+        own_atlas=sample(atlases[1], in_atlas) * view.inside,
+        references=tuple(drawn),
+        place=place,
+        move=move,
+    )
 
 
-def draw_atlas(atlas: Float[Tensor, "B C A A"], view: View) -> Float[Tensor, "B C S S"]:
-    """An atlas drawn into the target mesh."""
-    where = place_of(view).permute(0, 2, 3, 1) * (ATLAS_SIZE - 1)
-    return sample(atlas, where) * view.inside
-
-
-def draw_reference(
-    image: Float[Tensor, "B 3 H W"], visible: Float[Tensor, "B H W"], found: Float[Tensor, "B 468 3"], view: View
-) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"]]:
-    """A face drawn into the target mesh, and how well it is seen there."""
+def surface(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
+    """Where each point of a mesh lies in its picture, and how much it faces the camera."""
     points = extended(found)
-    where = spread(view.raster, points[..., :2])
-    return sample(image, where) * view.inside, view.drawn(facing(points)[..., None]) * sample(visible[:, None], where)
-
-
-def place_of(view: View) -> Float[Tensor, "B 2 S S"]:
-    """Place on the unrolled head, 0–1."""
-    return view.drawn(_places(view.where.device).expand(len(view.where), -1, -1))
+    return torch.cat([points[..., :2], facing(points)[..., None]], dim=2)
 
 
 def transferred(
@@ -179,13 +199,12 @@ def transferred(
     return moved * factor.clamp(1 / MAX_RATIO, MAX_RATIO)
 
 
-def channels(given: Given, view: View, moved_px: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B C S S"]:
-    """All that the generator is given, in the order of `CHANNELS`; `moved_px`: by how much each point was moved."""
+def parts_of(given: Given, view: View) -> dict[str, Tensor]:
+    """All that the generator is given, by the names in `CHANNELS`."""
     size = given.plate.shape[2]
     colour = given.atlas[:, :3]
-    ring = moved_px.new_zeros((len(moved_px), NUM_EXTENDED - NUM_POINTS, 2))
     coarse = F.adaptive_avg_pool2d(given.plate, COARSE)
-    maps = {
+    return {
         "plate": given.plate,
         "moved": given.moved,
         "ratio": torch.where(view.inside > 0, transferred(given.moved, colour, given.own_atlas), given.moved),
@@ -194,12 +213,11 @@ def channels(given: Given, view: View, moved_px: Float[Tensor, "B 468 2"]) -> Fl
         "own atlas": given.own_atlas,
         **{f"reference {number + 1}": image for number, (image, _) in enumerate(given.references)},
         **{f"coverage {number + 1}": cover for number, (_, cover) in enumerate(given.references)},
-        "place": place_of(view),
-        "move": view.drawn(torch.cat([moved_px, ring], dim=1)) / MOVE_PX + 0.5,
+        "place": given.place,
+        "move": given.move / MOVE_PX + 0.5,
         "inside": view.inside,
         "coarse plate": F.interpolate(coarse, size=(size, size), mode="bilinear"),
     }
-    return torch.cat([maps[name] for name in CHANNELS], dim=1)
 
 
 @cache

@@ -6,6 +6,7 @@ from functools import cache
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
@@ -17,7 +18,7 @@ RING = 0.22
 """How far the ring lies outside of the outline, as a fraction of the distance to the mesh's centre."""
 NUM_EXTENDED = NUM_POINTS + len(OUTLINE)
 ATLAS_SIZE = 160
-BOXES = (8, 16, 32, 64, 4096)
+BOXES = (6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 4096)
 """Triangles are rasterised together whose boxes have at most so many pixels."""
 FARTHEST = 2**62
 DEPTH_RANGE, DEPTH_STEPS = 4096.0, 64.0
@@ -113,7 +114,7 @@ def rasterise(points_xyz: Float[Tensor, "B E 3"], size: int) -> Raster:
     planes, faces_us = _planes(corners)
     low = corners[..., :2].amin(dim=2).floor().clamp(0, size - 1).long()
     high = corners[..., :2].amax(dim=2).ceil().clamp(0, size - 1).long()
-    reach = (high - low + 1).amax(dim=(0, 2))
+    reach = (high - low + 1).amax(dim=(0, 2)) * faces_us.any(dim=0)
     nearest = torch.full((batch, size * size), FARTHEST, dtype=torch.long, device=device)
     least = 0
     for most in BOXES:
@@ -166,10 +167,13 @@ def _at(planes: Float[Tensor, "B T 9 *"], x: Tensor, y: Tensor) -> tuple[Tensor,
 
 def spread(raster: Raster, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B H W C"]:
     """Values of the points at each pixel; 0 where no triangle shows."""
+    batch, count, width = values.shape
     corners = _corners(values.device)[raster.triangle.clamp_min(0)]
-    batch, height, width, _ = corners.shape
-    picked = values.gather(1, corners.reshape(batch, -1, 1).expand(-1, -1, values.shape[2]))
-    return (picked.reshape(batch, height, width, 3, -1) * raster.weights[..., None]).sum(dim=3)
+    corners = corners + count * torch.arange(batch, device=values.device)[:, None, None, None]
+    summed = F.embedding_bag(
+        corners.reshape(-1, 3), values.reshape(-1, width), per_sample_weights=raster.weights.reshape(-1, 3), mode="sum"
+    )
+    return summed.reshape(*raster.triangle.shape, width)
 
 
 def fit(shape: Float[Tensor, "B N 3"], onto: Float[Tensor, "B N 3"]) -> Pose:
