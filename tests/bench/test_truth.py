@@ -16,7 +16,7 @@ from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.judge.measure import ClipMeasures
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
-from countenance.bench.pictures import LEFT_PX, NUM_FRAMES, TILE_PX, write_plot, write_sheet
+from countenance.bench.pictures import LEFT_PX, NUM_FRAMES, TILE_PX, write_farthest, write_plot, write_sheet
 from countenance.bench.table import (
     absolute_table,
     document,
@@ -159,6 +159,15 @@ def test_results_are_shown(measured: Path, started: list[str], tmp_path: Path) -
     assert plate.max() > 50
     write_plot(tmp_path / "plot.png", results)
     assert cv2.imread(str(tmp_path / "plot.png")) is not None
+    write_farthest(tmp_path / "farthest.png", results, [TINY], CLASSICAL, measured)
+    farthest = cv2.imread(str(tmp_path / "farthest.png"))
+    assert farthest is not None
+    (_, _, classical, _) = results["rows"]
+    kept = classical["stages"][0]["farthest"]
+    assert farthest.shape[0] > len(kept) * TILE_PX
+    assert [frame["unseen_perceptual"] for frame in kept] == sorted(
+        (frame["unseen_perceptual"] for frame in kept), reverse=True
+    )
     assert not started
 
 

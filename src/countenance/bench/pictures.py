@@ -22,7 +22,8 @@ TILE_PX = 224
 MARGIN = 0.3
 """Margin around the face, as a fraction of its larger side."""
 DIFFERENCE_GAIN = 3.0
-CAPTION_PX, LEFT_PX, GAP_PX = 44, 96, 6
+CAPTION_PX, LEFT_PX, GAP_PX, NOTE_PX = 44, 96, 6, 200
+NUM_FARTHEST = 10
 BACKGROUND, INK, FAINT = (20, 20, 22), (240, 240, 240), (160, 160, 165)
 LOWEST_GAIN, HIGHEST_GAIN = -1.5, 1.3
 """Of the plots; what lies below is drawn at the edge."""
@@ -125,6 +126,42 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
         draw.multiline_text(
             (8, top + TILE_PX + GAP_PX + 6), f"distance\nto truth,\n{DIFFERENCE_GAIN:g}-fold", fill=FAINT, font=small
         )
+    sheet.save(path)
+
+
+def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case], method: str, output: Path) -> None:
+    """The frames of all cases in which a method's result is furthest from the truth: plate, result, truth, figures."""
+    by_name = {case.name: case for case in cases}
+    far = [
+        (frame, by_name[row["case"]], len(row["stages"]) - 1)
+        for row in results["rows"]
+        if row["method"] == method and row["stages"]
+        for frame in row["stages"][-1]["farthest"]
+    ]
+    far = sorted(far, key=lambda each: -each[0]["unseen_perceptual"])[:NUM_FARTHEST]
+    step = TILE_PX + GAP_PX
+    sheet = Image.new("RGB", (3 * step + NOTE_PX, CAPTION_PX + len(far) * step), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    large, small = ImageFont.load_default(size=16), ImageFont.load_default(size=12)
+    for column, caption in enumerate(("plate", method, "truth")):
+        draw.text((column * step + 4, 12), caption, fill=INK, font=large)
+    for line, (frame, case, stage) in enumerate(far):
+        made, top = case_files(case, Silent()), CAPTION_PX + line * step
+        masks = list(pictures(made.masks))
+        chosen, boxes = [frame["index"]], [_box(masks[frame["index"]][..., 0])]
+        for column, source in enumerate((made.plate, published_video(output, case, method, stage), made.truth)):
+            (tile,) = _tiles(source, chosen, boxes)
+            sheet.paste(Image.fromarray(tile), (column * step, top))
+        landmarks = frame["landmarks_pct"]
+        note = [
+            f"{case.name}, frame {frame['index']}",
+            f"perceptual, unseen net {frame['unseen_perceptual']:.2f}",
+            "no face found" if landmarks is None else f"landmarks {landmarks:.1f}%",
+            f"light {frame['light']:.1f}",
+            f"seam {frame['seam']:.2f}",
+            f"sharpness {frame['sharpness']:.2f}",
+        ]
+        draw.multiline_text((3 * step + 8, top + 8), "\n".join(note), fill=FAINT, font=small, spacing=8)
     sheet.save(path)
 
 

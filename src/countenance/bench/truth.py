@@ -36,6 +36,8 @@ NOT_DECIDING = (
 """Don't decide a result: actors and camera count by the files of a case; the rest only shows what was measured."""
 PACKAGES = ("countenance", "torch", "numpy", "opencv-python-headless", "av", "scikit-image")
 PLATE, UNTRAINED = "plate", ("plate", "truth", "composite limit", "classical", "base")
+NOT_DRAWN = ("plate", "truth", "composite limit")
+"""Rows that are no attempt to draw somebody."""
 RESULT_NAME = "result.json"
 CHANGED_CODE = 20
 """How a process ends that found other code than the benchmark began with."""

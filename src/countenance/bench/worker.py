@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from countenance.bench.cases import Case, CaseFiles, case_files
-from countenance.bench.judge.measure import ClipMeasures, Judge, measure_clip
+from countenance.bench.judge.measure import ClipMeasures, FarthestFrames, Judge, measure_clip
 from countenance.bench.judge.metrics import Mask
 from countenance.bench.methods import PLATE, Job, stages
 from countenance.bench.production import make_production, opened_production, read_references
@@ -29,6 +29,8 @@ from countenance.progress import Silent
 from countenance.project import write_whole
 
 DIGEST_NAME = "digest"
+NUM_FARTHEST = 10
+"""Frames of each clip that are kept as the furthest from the truth."""
 
 
 class ChangedCodeError(CountenanceError):
@@ -83,12 +85,16 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
     shutil.rmtree(own)
     judge = Judge()
     for stage_facts, video in zip(found, videos, strict=True):
-        stage_facts["measures"] = asdict(_measure(video, files, judge, references))
+        farthest = FarthestFrames(count=NUM_FARTHEST)
+        stage_facts["measures"] = asdict(_measure(video, files, judge, references, farthest))
+        stage_facts["farthest"] = [asdict(frame) for frame in farthest.frames]
     return {"stages": found, "peak_memory_mb": peak_memory_mb}
 
 
-def _measure(result: Path, files: CaseFiles, judge: Judge, references: Any) -> ClipMeasures:
-    return measure_clip(pictures(result), pictures(files.truth), _masks(files), references, judge)
+def _measure(
+    result: Path, files: CaseFiles, judge: Judge, references: Any, farthest: FarthestFrames | None = None
+) -> ClipMeasures:
+    return measure_clip(pictures(result), pictures(files.truth), _masks(files), references, judge, farthest)
 
 
 def _masks(files: CaseFiles) -> Iterator[Mask]:

@@ -51,9 +51,17 @@ def truth(
     _one_thread()
     from countenance.bench.cases import read_cases, shipped_cases
     from countenance.bench.methods import chosen_methods
-    from countenance.bench.pictures import write_plot, write_sheet
+    from countenance.bench.pictures import write_farthest, write_plot, write_sheet
     from countenance.bench.table import document, failures, gains_table, means_table, results_with_gains
-    from countenance.bench.truth import BUDGET_S, POINTS, QUICK_BUDGET_S, QUICK_POINTS, TruthConfig, run_truth
+    from countenance.bench.truth import (
+        BUDGET_S,
+        NOT_DRAWN,
+        POINTS,
+        QUICK_BUDGET_S,
+        QUICK_POINTS,
+        TruthConfig,
+        run_truth,
+    )
     from countenance.cli.display import Bars
     from countenance.project import write_whole
 
@@ -74,6 +82,9 @@ def truth(
     for case in chosen:
         if any(row["case"] == case.name and row["stages"] for row in results["rows"]):
             write_sheet(output / f"sheet-{case.name}.png", results, case, output)
+    for method in config.methods:
+        if method not in NOT_DRAWN and any(row["method"] == method and row["stages"] for row in results["rows"]):
+            write_farthest(output / f"farthest-{method.replace(' ', '-')}.png", results, chosen, method, output)
     console.print(f"See {output / 'plot.png'} and the sheets beside it; all figures are in {output / 'table.md'}.")
     if json:
         print_json(results)

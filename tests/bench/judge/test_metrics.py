@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from countenance.bench.judge.measure import (
     ClipMeasures,
+    FarthestFrames,
     FrameMeasures,
     Judge,
     References,
@@ -318,7 +319,9 @@ def test_a_missed_face_is_counted_and_still_recognised(
     judge: Judge, truths: list[Rgb], masks: list[Mask], references: References
 ) -> None:
     blank = np.full_like(truths[1], 128)
-    measured = measure_clip([truths[0], blank], truths[:2], masks[:2], references, judge)
+    farthest = FarthestFrames(count=1)
+    measured = measure_clip([truths[0], blank], truths[:2], masks[:2], references, judge, farthest)
+    assert [(frame.index, frame.landmarks_pct) for frame in farthest.frames] == [(1, None)]
     assert (measured.num_frames, measured.num_missed, measured.num_without_truth) == (2, 1, 0)
     assert measured.landmarks_pct == pytest.approx(0, abs=1e-4)
     assert measured.likeness_distance is not None

@@ -5,7 +5,7 @@ clip. The plate is measured like any other result, once for all methods, and `ga
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -177,6 +177,42 @@ class ClipMeasures:
     seam: float | None
     flicker: float | None
     sharpness: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class FarFrame:
+    """A frame that is far from the truth, and what of it is; definitions as in `FrameMeasures`."""
+
+    unseen_perceptual: float
+    index: int
+    landmarks_pct: float | None = field(compare=False)
+    light: float = field(compare=False)
+    seam: float = field(compare=False)
+    sharpness: float = field(compare=False)
+
+
+@dataclass(kw_only=True, slots=True)
+class FarthestFrames:
+    """The frames of a clip that are furthest from the truth, by the net that only the judge knows."""
+
+    count: int
+    frames: list[FarFrame] = field(default_factory=list)
+    """Furthest first."""
+
+    def watch(self, measured: Iterable[FrameMeasures | None]) -> Iterator[FrameMeasures | None]:
+        """Pass the measures on."""
+        for index, frame in enumerate(measured):
+            if frame is not None:
+                far = FarFrame(
+                    index=index,
+                    unseen_perceptual=frame.unseen_perceptual,
+                    landmarks_pct=frame.landmarks_pct,
+                    light=frame.light,
+                    seam=frame.seam,
+                    sharpness=frame.sharpness,
+                )
+                self.frames = sorted([*self.frames, far], reverse=True)[: self.count]
+            yield frame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -366,13 +402,15 @@ def measure_clip(
     masks: Iterable[Mask],
     references: References,
     judge: Judge,
+    farthest: FarthestFrames | None = None,
 ) -> ClipMeasures:
-    """Measure a whole clip; all three must have the same number of frames.
+    """Measure a whole clip; all three must have the same number of frames. `farthest` is told of every frame.
 
     >>> plate = measure_clip(pictures(plate_path), pictures(truth_folder), masks_of(mask_folder), references, judge)
     """
     looks = (judge.look_at_truth(rgb, mask) for rgb, mask in zip(truths, masks, strict=True))
-    return summarise(measure_frames(results, looks, references, judge))
+    measured = measure_frames(results, looks, references, judge)
+    return summarise(farthest.watch(measured) if farthest else measured)
 
 
 def measure_frames(
