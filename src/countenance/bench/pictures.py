@@ -18,7 +18,7 @@ from countenance.progress import Silent
 Rgb = UInt8[np.ndarray, "H W 3"]
 
 NUM_FRAMES = 3
-TILE_PX = 224
+TILE_PX, OVERVIEW_TILE_PX = 224, 300
 MARGIN = 0.3
 """Margin around the face, as a fraction of its larger side."""
 DIFFERENCE_GAIN = 3.0
@@ -129,6 +129,24 @@ def write_sheet(path: Path, results: Mapping[str, Any], case: Case, output: Path
     sheet.save(path)
 
 
+def write_overview(path: Path, cases: Sequence[Case], method: str, stage: int, output: Path) -> None:
+    """One frame of each case side by side: plate, result and truth below each other."""
+    step = OVERVIEW_TILE_PX + GAP_PX
+    sheet = Image.new("RGB", (LEFT_PX + len(cases) * step, 3 * step), BACKGROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
+    for line, caption in enumerate(("plate", "result:\nAI modified", "ground\ntruth")):
+        draw.multiline_text((8, line * step + 8), caption, fill=INK, font=font)
+    for column, case in enumerate(cases):
+        made = case_files(case, Silent())
+        masks = [picture[..., 0] for picture in pictures(made.masks)]
+        # The largest face: nearest to the camera, or least turned away.
+        index = int(np.argmax([(mask > 127).sum() for mask in masks]))
+        for line, source in enumerate((made.plate, published_video(output, case, method, stage), made.truth)):
+            (tile,) = _tiles(source, [index], [_box(masks[index])], OVERVIEW_TILE_PX)
+            sheet.paste(Image.fromarray(tile), (LEFT_PX + column * step, line * step))
+    sheet.save(path, quality=92)
+
+
 def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case], method: str, output: Path) -> None:
     """The frames of all cases in which a method's result is furthest from the truth: plate, result, truth, figures."""
     by_name = {case.name: case for case in cases}
@@ -165,14 +183,16 @@ def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case]
     sheet.save(path)
 
 
-def _tiles(pictured: Path, chosen: Sequence[int], boxes: Sequence[tuple[int, int, int, int]]) -> list[Rgb]:
+def _tiles(
+    pictured: Path, chosen: Sequence[int], boxes: Sequence[tuple[int, int, int, int]], tile_px: int = TILE_PX
+) -> list[Rgb]:
     """The face's neighbourhood in each of the chosen frames."""
     wanted = dict(zip(chosen, boxes, strict=True))
     tiles = []
     for index, rgb in enumerate(pictures(pictured)):
         if index in wanted:
             left, top, right, bottom = wanted[index]
-            size = (TILE_PX, TILE_PX)
+            size = (tile_px, tile_px)
             tiles.append(np.asarray(cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_CUBIC)))
     return tiles
 

@@ -1,0 +1,222 @@
+"""What the base's result owes to what it is given: inputs taken away one by one, and smaller face sets.
+
+    python -m tools.base.variants --cases near-light,near-middle --output FOLDER
+
+Nothing is trained: an input that is taken away is replaced by what says nothing, so a figure says what the weights make
+of it, not what weights could do that never had it. Leaves `variants.md`, `variants.json` and `faces.png`; a result that
+is there is kept.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from countenance.bench.cases import ROLES, Case, CaseFiles, case_files, read_cases, shipped_cases
+from countenance.bench.judge.measure import Judge, gains, measure_clip
+from countenance.bench.production import opened_production, publish_swap, read_references, references_for
+from countenance.bench.truth import code_digest
+from countenance.bench.worker import make_case
+from countenance.demo.compare import pictures
+from countenance.drawing import ReferenceFace, References, references_of
+from countenance.model.guided.drawer import GuidedDrawer
+from countenance.model.guided.network import NUM_REFERENCES
+from countenance.progress import Silent
+from countenance.project import write_whole
+
+GREY = 0.5
+FRONTAL_DEG = 12.0
+SHADE = 0.4
+"""By how much one side of a face is darkened."""
+FACES = (1, 3, 6, 12, 24)
+SHOWN = {"identity": "identity", "unseen_identity": "identity, unseen net", "perceptual": "perceptual", "ssim": "SSIM"}
+Faces = Callable[[Sequence[ReferenceFace]], Sequence[ReferenceFace]]
+Parts = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """One way to draw."""
+
+    name: str
+    faces: Faces = lambda faces: faces
+    """Of the likeness."""
+    parts: Parts = lambda parts: parts
+    """What the generator is given."""
+    prepare: Callable[[GuidedDrawer], None] = lambda _: None
+    """What else is changed."""
+
+
+class VariantDrawer(GuidedDrawer):
+    """The base with other inputs."""
+
+    def __init__(self, likeness: References, performer: References, variant: Variant) -> None:
+        super().__init__(references_of(variant.faces(likeness.faces)), performer)
+        self._variant = variant
+        variant.prepare(self)
+        self.digest = f"{self.digest} {variant.name}"
+
+    def _parts(self, *given: Any) -> dict[str, Tensor]:
+        return self._variant.parts(super()._parts(*given))
+
+
+def grey(*names: str) -> Parts:
+    """Say nothing by these maps."""
+
+    def changed(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        return parts | {name: torch.full_like(parts[name], GREY) for name in names}
+
+    return changed
+
+
+def without_references(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """References that nothing is seen of."""
+    names = [f"{kind} {number + 1}" for kind in ("reference", "coverage") for number in range(NUM_REFERENCES)]
+    return parts | {name: torch.zeros_like(parts[name]) for name in names}
+
+
+def without_ratio(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Two equal atlases: the ratio image is the moved plate."""
+    return parts | {"ratio": parts["moved"], "own atlas": parts["atlas"]}
+
+
+def without_atlas(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """No atlas of either, so no ratio image."""
+    zero, none = torch.zeros_like(parts["atlas"]), torch.zeros_like(parts["atlas confidence"])
+    return parts | {"atlas": zero, "own atlas": zero, "atlas confidence": none, "ratio": parts["moved"]}
+
+
+def without_move(drawer: GuidedDrawer) -> None:
+    """The likeness's shape isn't taken on."""
+    drawer._move = torch.zeros_like(drawer._move)
+
+
+def without_flow(drawer: GuidedDrawer) -> None:
+    """Sources stay where the meshes put them."""
+    for parameter in drawer._generator.flow.parameters():
+        parameter.data.zero_()
+
+
+def first(count: int) -> Faces:
+    """The most varied faces, so many."""
+    return lambda faces: faces[:count]
+
+
+def frontal(faces: Sequence[ReferenceFace]) -> Sequence[ReferenceFace]:
+    """Those that look ahead, three at least."""
+    ahead = sorted(faces, key=lambda face: max(abs(angle) for angle in face.yaw_pitch_deg))
+    return [face for face in ahead if max(abs(angle) for angle in face.yaw_pitch_deg) < FRONTAL_DEG] or ahead[:3]
+
+
+def shaded(faces: Sequence[ReferenceFace]) -> Sequence[ReferenceFace]:
+    """In light that falls from one side."""
+
+    def dark(face: ReferenceFace) -> ReferenceFace:
+        ramp = 1 - SHADE * np.linspace(1, 0, face.rgb.shape[1])[None, :, None]
+        return replace(face, rgb=np.round(face.rgb * ramp).astype(np.uint8))
+
+    return [dark(face) for face in faces]
+
+
+VARIANTS = (
+    Variant(name="everything"),
+    Variant(name="without the likeness's shape", prepare=without_move),
+    Variant(name="without references", parts=without_references),
+    Variant(name="without atlas and ratio image", parts=without_atlas),
+    Variant(name="without the ratio image", parts=without_ratio),
+    Variant(name="without the plate at 8 × 8", parts=grey("coarse plate")),
+    Variant(name="without flow", prepare=without_flow),
+    *(Variant(name=f"{count} faces" if count > 1 else "1 face", faces=first(count)) for count in FACES[:-1]),
+    Variant(name="frontal faces only", faces=frontal),
+    Variant(name="faces lit from one side", faces=shaded),
+)
+
+
+def measured(case: Case, files: CaseFiles, variant: Variant, judge: Judge, output: Path) -> dict[str, float | None]:
+    """Gains of a variant on a case."""
+    kept = output / case.name / f"{variant.name}.json"
+    if kept.exists():
+        return dict(json.loads(kept.read_text()))
+    production, video = output / case.name / "production", output / case.name / f"{variant.name}.mp4"
+    with opened_production(production) as project:
+        likeness, performer = (references_for(project, role) for role in ROLES)
+        drawer = VariantDrawer(likeness, performer, variant)
+        publish_swap(project, files.plate, drawer, video, Silent())
+    result, plate = (
+        measure_clip(pictures(path), pictures(files.truth), masks_of(files), read_references(production), judge)
+        for path in (video, files.plate)
+    )
+    gained = asdict(gains(result, plate))
+    write_whole(kept, json.dumps(gained).encode())
+    return gained
+
+
+def masks_of(files: CaseFiles) -> list[np.ndarray]:
+    """The ground truth's masks, 0–1."""
+    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(files.masks.glob("*.png")))
+    return [np.asarray(mask, np.float32) / 255 for mask in read if mask is not None]
+
+
+def table(means: Mapping[str, Mapping[str, float]]) -> str:
+    """As Markdown."""
+    lines = [f"| given | {' | '.join(SHOWN.values())} |", f"| --- |{' ---: |' * len(SHOWN)}"]
+    lines += [f"| {name} | {' | '.join(f'{row[key]:+.2f}' for key in SHOWN)} |" for name, row in means.items()]
+    return "\n".join(lines) + "\n"
+
+
+def write_plot(path: Path, means: Mapping[str, Mapping[str, float]]) -> None:
+    """Gains over the number of faces, with frontal and shaded ones beside them."""
+    named = {count: f"{count} faces" if count > 1 else "1 face" for count in FACES[:-1]} | {FACES[-1]: "everything"}
+    with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(7, 3.6), layout="constrained")
+        axis = figure.subplots()
+        for key, label in SHOWN.items():
+            (line,) = axis.plot(range(len(FACES)), [means[named[count]][key] for count in FACES], "o-", label=label)
+            for place, name in enumerate(("frontal faces only", "faces lit from one side"), len(FACES)):
+                axis.plot(place, means[name][key], "D", color=line.get_color())
+        axis.set_xticks(
+            range(len(FACES) + 2), [*(str(count) for count in FACES), "frontal\nonly", "lit from\none side"]
+        )
+        axis.set_xlabel("faces of the likeness")
+        axis.set_ylabel("gain")
+        axis.grid(color="#e6e6e6", linewidth=0.7)
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="near-light,near-middle")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    known = {case.name: case for case in read_cases(shipped_cases("full"))}
+    cases = [known[name] for name in options.cases.split(",")]
+    judge, rows = Judge(), dict[str, list[dict[str, float | None]]]()
+    for case in cases:
+        make_case(case, options.output / case.name / "production", code_digest())
+        for variant in VARIANTS:
+            rows.setdefault(variant.name, []).append(
+                measured(case, case_files(case, Silent()), variant, judge, options.output)
+            )
+    means = {
+        name: {key: float(np.mean([row[key] for row in each if row[key] is not None])) for key in SHOWN}
+        for name, each in rows.items()
+    }
+    write_whole(options.output / "variants.json", json.dumps(means, indent=1).encode())
+    write_whole(options.output / "variants.md", table(means).encode())
+    write_plot(options.output / "faces.png", means)
+    print(table(means))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Make the README's first picture and clip from the benchmark's results: `docs/pairs.jpg`, `docs/before_after.webp`.
+
+    countenance bench truth --methods base --output FOLDER
+    .venv/bin/python tools/make_comparison_picture.py FOLDER
+
+Four pairs of actors, nothing trained on them; the clip is the third of them, every second frame.
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from countenance.bench.cases import Case, CaseFiles, case_files, read_cases, shipped_cases
+from countenance.bench.pictures import write_overview
+from countenance.bench.truth import published_video
+from countenance.demo.compare import pictures
+from countenance.progress import Silent
+
+DOCS = Path(__file__).parents[1] / "docs"
+METHOD, STAGE = "base", 0
+PAIRS = ("near-light", "near-middle", "cycles", "far-light-on-dark")
+CLIP = "cycles"
+SIDE_PX, GAP_PX, STRIP_PX = 300, 6, 28
+EVERY, FRAME_MS = 2, 80
+BACKGROUND, INK = (20, 20, 22), (240, 240, 240)
+
+
+def write_clip(path: Path, files: CaseFiles, result: Path) -> None:
+    """Plate and result side by side, as an animation that repeats."""
+    font = ImageFont.load_default(size=15)
+    images = []
+    for plate, swapped in islice(zip(pictures(files.plate), pictures(result), strict=True), 0, None, EVERY):
+        image = Image.new("RGB", (2 * SIDE_PX + GAP_PX, SIDE_PX + STRIP_PX), BACKGROUND)
+        draw = ImageDraw.Draw(image)
+        for left, rgb, caption in ((0, plate, "plate"), (SIDE_PX + GAP_PX, swapped, "result: AI modified")):
+            shown = Image.fromarray(np.asarray(rgb)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+            image.paste(shown, (left, STRIP_PX))
+            draw.text((left + 6, 5), caption, fill=INK, font=font)
+        images.append(image)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=FRAME_MS, loop=0, quality=70, method=6)
+
+
+def main() -> None:
+    output = Path(sys.argv[1])
+    cases: dict[str, Case] = {case.name: case for case in read_cases(shipped_cases("full"))}
+    write_overview(DOCS / "pairs.jpg", [cases[name] for name in PAIRS], METHOD, STAGE, output)
+    clip = cases[CLIP]
+    write_clip(DOCS / "before_after.webp", case_files(clip, Silent()), published_video(output, clip, METHOD, STAGE))
+
+
+if __name__ == "__main__":
+    main()
