@@ -16,7 +16,7 @@ from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput, ReferenceFace, References
 from countenance.errors import ModelError
-from countenance.model.guided.drawing import aligned, control_of, enlarged, mixed
+from countenance.model.guided.drawing import control_of, enlarged, mixed
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
     View,
@@ -155,7 +155,7 @@ class GuidedDrawer:
         parts, flows, control = control_of(self._generator, parts, bf16=False)
         if self.size > CONTROL_SIZE:
             flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-            parts = aligned(self._parts(rgb, mesh, move, even, chosen, self._likeness.fine), flows)
+            parts = self._parts(rgb, mesh, move, even, chosen, self._likeness.fine, flows)
         drawn = mixed(parts, flows, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
@@ -171,6 +171,7 @@ class GuidedDrawer:
         even: Float[Tensor, "B 4"],
         chosen: Tensor,
         references: Images,
+        flows: Float[Tensor, "B A 2 s s"] | None = None,
     ) -> dict[str, Tensor]:
         """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
         size = rgb.shape[2]
@@ -189,6 +190,7 @@ class GuidedDrawer:
             (likeness.expand(len(rgb), -1, -1, -1), performer.expand(len(rgb), -1, -1, -1)),
             [(references.rgb[each], references.surface[each]) for each in chosen.unbind(dim=1)],
             view,
+            flows,
         )
         return parts_of(given, view)
 

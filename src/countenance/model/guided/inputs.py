@@ -23,11 +23,13 @@ from countenance.model.guided.mesh import (
     extended,
     facing,
     head_fit,
+    pixel_grid,
     places,
     rasterise,
     spread,
     without_pose,
 )
+from countenance.model.guided.network import ALIGNED
 
 EVEN_MEAN, EVEN_SPREAD, LEAST_SPREAD = 0.5, 0.18, 0.03
 POSE_UNIT_DEG, EXPRESSION_UNIT = 12.0, 0.04
@@ -78,6 +80,14 @@ def sample(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"])
     height, width = images.shape[2:]
     size = torch.tensor([width, height], device=images.device)
     return F.grid_sample(images, (2 * where_xy + 1) / size - 1, align_corners=False, padding_mode="border")
+
+
+def sample_finely(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
+    """The same by cubics, which keep more detail; values may lie a little beyond those of the images."""
+    height, width = images.shape[2:]
+    size = torch.tensor([width, height], device=images.device)
+    grid = (2 * where_xy + 1) / size - 1
+    return F.grid_sample(images, grid, mode="bicubic", align_corners=False, padding_mode="border")
 
 
 def evenness(rgb: Float[Tensor, "N 3 H W"], face: Float[Tensor, "N H W"]) -> Float[Tensor, "N 4"]:
@@ -155,8 +165,9 @@ def draw_given(
     atlases: tuple[Float[Tensor, "B 4 A A"], Float[Tensor, "B 3 A A"]],
     references: Sequence[tuple[Float[Tensor, "B 4 h w"], Float[Tensor, "B E 3"]]],
     view: View,
+    flows: Float[Tensor, "B A 2 s s"] | None = None,
 ) -> Given:
-    """All sources drawn into the target mesh.
+    """All sources drawn into the target mesh, and where flows are given, in pixels of the view, sampled along them.
 
     `image`, `mesh`: the performer's; `moved_px`: see `Given.move`; `atlases`: the likeness's and the performer's;
     `references`: colours and where the face is seen, with `surface` of each.
@@ -168,21 +179,50 @@ def draw_given(
         torch.cat([moved_px, ring], dim=1),
         *(values for _, values in references),
     )
-    from_plate = torch.where(view.inside[:, 0, :, :, None] > 0, here.permute(0, 2, 3, 1), view.where)
-    in_atlas = place.permute(0, 2, 3, 1) * (ATLAS_SIZE - 1)
+    from_plate = torch.where(view.inside > 0, here, view.where.permute(0, 3, 1, 2))
+    in_atlas = place * (ATLAS_SIZE - 1)
+    if flows is None:
+        along = [view.inside] * len(ALIGNED)
+    else:
+        from_plate, in_atlas, surfaces, along = _along(flows, from_plate, in_atlas, surfaces, view)
     drawn = []
-    for (reference, _), shown in zip(references, surfaces, strict=True):
-        seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * view.inside
+    for (reference, _), shown, inside in zip(references, surfaces, along[2:], strict=True):
+        seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * inside
         drawn.append((seen[:, :3], seen[:, 3:] * shown[:, 2:]))
     return Given(
         plate=sample(image, view.where),
-        moved=sample(image, from_plate),
-        atlas=sample(atlases[0], in_atlas) * view.inside,
-        own_atlas=sample(atlases[1], in_atlas) * view.inside,
+        moved=(sample if flows is None else sample_finely)(image, from_plate.permute(0, 2, 3, 1)),
+        atlas=sample(atlases[0], in_atlas.permute(0, 2, 3, 1)) * along[1],
+        own_atlas=sample(atlases[1], in_atlas.permute(0, 2, 3, 1)) * along[1],
         references=tuple(drawn),
         place=place,
         move=move,
     )
+
+
+def _along(
+    flows: Float[Tensor, "B A 2 s s"],
+    from_plate: Float[Tensor, "B 2 S S"],
+    in_atlas: Float[Tensor, "B 2 S S"],
+    surfaces: Sequence[Float[Tensor, "B 3 S S"]],
+    view: View,
+) -> tuple[
+    Float[Tensor, "B 2 S S"], Float[Tensor, "B 2 S S"], list[Float[Tensor, "B 3 S S"]], list[Float[Tensor, "B 1 S S"]]
+]:
+    """Where sources are to be sampled once flows are followed: for the moved plate, the atlases and the references; and
+    for each flow how much of the mesh is there. Pixels themselves are so sampled only once.
+    """
+    size = from_plate.shape[2]
+    fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
+    steps = fine.reshape(len(flows), len(ALIGNED), 2, size, size).permute(1, 0, 3, 4, 2)
+    moved, *others = [pixel_grid(size, fine.device) + step for step in steps]
+    followed, insides = [], [view.inside]
+    for where, values in zip(others, (in_atlas, *surfaces), strict=True):
+        shown = sample(torch.cat([values, view.inside], dim=1), where)
+        # Beside the mesh there is no place to take a mean with.
+        followed.append(shown[:, :-1] / shown[:, -1:].clamp_min(1e-3))
+        insides.append(shown[:, -1:])
+    return sample(from_plate, moved), followed[0], followed[1:], insides
 
 
 def surface(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
