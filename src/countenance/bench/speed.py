@@ -16,7 +16,7 @@ from functools import partial
 from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import av
 import cv2
@@ -39,6 +39,7 @@ from countenance.bench.production import (
 from countenance.bench.table import markdown
 from countenance.bench.truth import machine
 from countenance.consent.permit import grant, grant_prepare
+from countenance.demo import data_folder
 from countenance.demo.compare import pictures
 from countenance.faces.config import PrepareConfig
 from countenance.faces.portrait import template_of
@@ -47,12 +48,16 @@ from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
 from countenance.progress import Progress, Silent
-from countenance.steps.generate import generate
+from countenance.steps.generate import DRAWN_SIZES, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 
 FRAME_WH = (1280, 720)
 NUM_FRAMES, NUM_FRAMES_TO_PREPARE = 48, 480
+CLOSE_UP_WH, CLOSE_UP, NUM_FRAMES_CLOSE_UP = (1920, 1080), 1.8, 12
+CLOSE_UP_WHAT = "close-up from file to file, 1080p, 512 px"
+Preset = Literal["draft", "standard", "fine"]
+ANOTHER_ZOOM = 1.1
 FRAME_RATE = 24
 THREADS = 2
 STEPS = 4
@@ -100,6 +105,9 @@ def run_speed(progress: Progress) -> dict[str, Any]:
             partial(_our_generating, files, production, 64),
             *(partial(_peer_generating, files, production, name) for name in get_args(PeerName)),
             partial(_our_generating, files, production, 128),
+            *(partial(_base_generating, files, production, preset) for preset in get_args(Preset)),
+            partial(_base_from_file_to_file, files, production),
+            partial(_base_in_close_up, files, production),
         ]
         figures = list(progress.track(_each_alone(works), what="measuring", unit="figures", total=len(works)))
         with _one_process() as pool:
@@ -283,6 +291,41 @@ def _our_generating(files: CaseFiles, production: Path, resolution: int) -> Figu
     return _figure(_generating(resolution), OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
 
 
+def _base_generating(files: CaseFiles, production: Path, preset: Preset) -> Figure:
+    """The default of `generate`: nothing is trained."""
+    spent_s = _generated(production, files.plate, preset, time.process_time)
+    return _figure(_generating(DRAWN_SIZES[preset]), f"base, {preset}", NUM_FRAMES / spent_s, "frames per CPU-s")
+
+
+def _base_from_file_to_file(files: CaseFiles, production: Path) -> Figure:
+    """A plate that was never looked at, its faces found, drawn and published, on two threads."""
+    plate = files.folder / "another.mp4"
+    _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES, zoom=ANOTHER_ZOOM)
+    torch.set_num_threads(THREADS)
+    cv2.setNumThreads(THREADS)
+    spent_s = _generated(production, plate, "standard", time.monotonic)
+    what = f"from file to file, 720p, {DRAWN_SIZES['standard']} px"
+    return _figure(what, f"base, standard, {THREADS} threads", NUM_FRAMES / spent_s, "frames per s")
+
+
+def _base_in_close_up(files: CaseFiles, production: Path) -> Figure:
+    plate = files.folder / "close_up.mp4"
+    _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_CLOSE_UP, CLOSE_UP_WH, zoom=CLOSE_UP)
+    spent_s = _generated(production, plate, "fine", time.process_time)
+    return _figure(CLOSE_UP_WHAT, "base, fine", NUM_FRAMES_CLOSE_UP / spent_s, "frames per CPU-s")
+
+
+def _generated(production: Path, plate: Path, preset: Preset, clock: Callable[[], float]) -> float:
+    """Seconds from one file to the other, nets loaded and all; faces that are known already aren't found again."""
+    config = replace(PUBLISHING, model="base", preset=preset)
+    with opened_production(production) as project:
+        permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+        output = production / "generated.mp4"
+        begun = clock()
+        generate(project, plate, LIKENESS, PERFORMER, permit, output, config, overwrite=True, progress=Silent())
+        return clock() - begun
+
+
 def _peer_generating(files: CaseFiles, production: Path, name: PeerName) -> Figure:
     drawer = PeerDrawer(PEERS[name].build().eval())
     with opened_production(production) as project:
@@ -311,9 +354,11 @@ def _large_case(folder: Path) -> CaseFiles:
     return large
 
 
-def _write_large(small: Path, large: Path, num_frames: int) -> None:
-    """Square frames in the middle of 720p ones, forth and back; never published."""
-    width, height = FRAME_WH
+def _write_large(
+    small: Path, large: Path, num_frames: int, frame_wh: tuple[int, int] = FRAME_WH, *, zoom: float = 1.0
+) -> None:
+    """Square frames, or with a zoom their middles, in the middle of larger ones, forth and back; never published."""
+    width, height = frame_wh
     frames = list(pictures(small))
     with av.open(large, "w") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, width=width, height=height)
@@ -321,6 +366,8 @@ def _write_large(small: Path, large: Path, num_frames: int) -> None:
         for rgb in islice(cycle([*frames, *frames[-2:0:-1]]), num_frames):
             canvas = np.full((height, width, 3), 96, np.uint8)
             left = (width - height) // 2
-            canvas[:, left : left + height] = cv2.resize(rgb, (height, height), interpolation=cv2.INTER_CUBIC)
+            margin = round(len(rgb) * (1 - 1 / zoom) / 2)
+            part = rgb[margin : len(rgb) - margin, margin : len(rgb) - margin]
+            canvas[:, left : left + height] = cv2.resize(part, (height, height), interpolation=cv2.INTER_CUBIC)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(canvas, format="rgb24")))
         container.mux(stream.encode(None))
