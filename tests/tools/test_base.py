@@ -17,6 +17,7 @@ from tests.support.made_up import placed_head
 from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import Batch, flipped, moved_mesh
+from tools.base.judging import STRENGTH_SCALES, strength_of
 from tools.base.train import Run, begin, lift_shares
 from tools.mirror import mirrored_numbers
 
@@ -136,3 +137,14 @@ def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     assert (spent_s, step) == (0, 0)
     for net in (learning.generator, learning.mean.module):
         assert all(torch.equal(value, given[name].float()) for name, value in net.state_dict().items())
+
+
+def test_strength_asks_for_as_much_detail_wherever_it_lies() -> None:
+    torch.manual_seed(5)
+    noise = torch.rand(1, 3, SIZE, SIZE)
+    elsewhere, softer = noise.roll(3, dims=3), torch.nn.functional.avg_pool2d(noise, 3, 1, 1)
+    for scale in STRENGTH_SCALES:
+        true = strength_of(noise, scale)
+        moved = (strength_of(elsewhere, scale) - true).abs().mean()
+        assert moved < 0.1 * true.mean()
+        assert strength_of(softer, scale).mean() < 0.6 * true.mean()

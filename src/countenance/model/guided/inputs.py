@@ -165,7 +165,7 @@ def draw_given(
     atlases: tuple[Float[Tensor, "B 4 A A"], Float[Tensor, "B 3 A A"]],
     references: Sequence[tuple[Float[Tensor, "B 4 h w"], Float[Tensor, "B E 3"]]],
     view: View,
-    flows: Float[Tensor, "B A 2 s s"] | None = None,
+    flows: Float[Tensor, "B F 2 s s"] | None = None,
 ) -> Given:
     """All sources drawn into the target mesh, and where flows are given, in pixels of the view, sampled along them.
 
