@@ -10,6 +10,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.bench.cases import Case, case_files
+from countenance.bench.judge.measure import NUM_FARTHEST
 from countenance.bench.table import GAINS
 from countenance.bench.truth import published_video
 from countenance.demo.compare import pictures
@@ -23,7 +24,6 @@ MARGIN = 0.3
 """Margin around the face, as a fraction of its larger side."""
 DIFFERENCE_GAIN = 3.0
 CAPTION_PX, LEFT_PX, GAP_PX, NOTE_PX = 44, 96, 6, 200
-NUM_FARTHEST = 10
 BACKGROUND, INK, FAINT = (20, 20, 22), (240, 240, 240), (160, 160, 165)
 LOWEST_GAIN, HIGHEST_GAIN = -1.5, 1.3
 """Of the plots; what lies below is drawn at the edge."""

@@ -29,8 +29,6 @@ from countenance.progress import Silent
 from countenance.project import write_whole
 
 DIGEST_NAME = "digest"
-NUM_FARTHEST = 10
-"""Frames of each clip that are kept as the furthest from the truth."""
 
 
 class ChangedCodeError(CountenanceError):
@@ -85,7 +83,7 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
     shutil.rmtree(own)
     judge = Judge()
     for stage_facts, video in zip(found, videos, strict=True):
-        farthest = FarthestFrames(count=NUM_FARTHEST)
+        farthest = FarthestFrames()
         stage_facts["measures"] = asdict(_measure(video, files, judge, references, farthest))
         stage_facts["farthest"] = [asdict(frame) for frame in farthest.frames]
     return {"stages": found, "peak_memory_mb": peak_memory_mb}

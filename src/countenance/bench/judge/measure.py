@@ -58,6 +58,7 @@ MIN_SPANS = {
 """A gain is defined where plate and truth differ by more than this, in each error's own unit."""
 MAX_MISSED_FRACTION = 0.1
 """Gain of shape is defined where the mesh is missed in at most this fraction of the frames: those are the worst."""
+NUM_FARTHEST = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,7 +196,7 @@ class FarFrame:
 class FarthestFrames:
     """The frames of a clip that are furthest from the truth, by the net that only the judge knows."""
 
-    count: int
+    count: int = NUM_FARTHEST
     frames: list[FarFrame] = field(default_factory=list)
     """Furthest first."""
 
