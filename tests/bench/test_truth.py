@@ -16,7 +16,17 @@ from countenance.bench import cases, truth, worker
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.judge.measure import ClipMeasures
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
-from countenance.bench.pictures import LEFT_PX, NUM_FRAMES, TILE_PX, write_farthest, write_plot, write_sheet
+from countenance.bench.pictures import (
+    GAP_PX,
+    LEFT_PX,
+    NUM_FRAMES,
+    OVERVIEW_TILE_PX,
+    TILE_PX,
+    write_farthest,
+    write_overview,
+    write_plot,
+    write_sheet,
+)
 from countenance.bench.table import (
     absolute_table,
     document,
@@ -160,6 +170,14 @@ def test_results_are_shown(measured: Path, started: list[str], tmp_path: Path) -
     write_plot(tmp_path / "plot.png", results)
     assert cv2.imread(str(tmp_path / "plot.png")) is not None
     write_farthest(tmp_path / "farthest.png", results, [TINY], CLASSICAL, measured)
+    write_overview(tmp_path / "overview.png", [TINY, TINY], CLASSICAL, 0, measured)
+    overview = cv2.imread(str(tmp_path / "overview.png"))
+    assert overview is not None
+    assert overview.shape[1] > 2 * OVERVIEW_TILE_PX
+    # Result and truth differ from the plate.
+    step = OVERVIEW_TILE_PX + GAP_PX
+    tiles = [overview[line * step :, LEFT_PX:][:OVERVIEW_TILE_PX, :OVERVIEW_TILE_PX] for line in range(3)]
+    assert all(cv2.absdiff(tile, tiles[0]).mean() > 0.5 for tile in tiles[1:])
     farthest = cv2.imread(str(tmp_path / "farthest.png"))
     assert farthest is not None
     (_, _, classical, _) = results["rows"]
