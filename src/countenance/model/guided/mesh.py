@@ -170,8 +170,9 @@ def spread(raster: Raster, values: Float[Tensor, "B E C"]) -> Float[Tensor, "B H
     batch, count, width = values.shape
     corners = _corners(values.device)[raster.triangle.clamp_min(0)]
     corners = corners + count * torch.arange(batch, device=values.device)[:, None, None, None]
+    weights = raster.weights * (raster.triangle >= 0)[..., None]
     summed = F.embedding_bag(
-        corners.reshape(-1, 3), values.reshape(-1, width), per_sample_weights=raster.weights.reshape(-1, 3), mode="sum"
+        corners.reshape(-1, 3), values.reshape(-1, width), per_sample_weights=weights.reshape(-1, 3), mode="sum"
     )
     return summed.reshape(*raster.triangle.shape, width)
 
