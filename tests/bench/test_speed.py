@@ -2,6 +2,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from countenance.bench import speed
@@ -9,6 +11,7 @@ from countenance.bench.cases import ROLES
 from countenance.bench.finding.profile import FUNCTIONS, profile
 from countenance.bench.speed import FRAME_WH, NUM_FRAMES, Figure, speed_table
 from countenance.demo import data_folder
+from countenance.demo.compare import pictures
 from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 
@@ -67,6 +70,21 @@ def test_the_large_case_is_the_demo_at_720p(tmp_path: Any, monkeypatch: pytest.M
     assert plate.num_frames == 4 < NUM_FRAMES
     assert probe(large.training("performer")).num_frames == 6
     assert all(large.reference(role).exists() and large.training(role).exists() for role in ROLES)
+
+
+def test_a_close_up_shows_the_middle_of_the_frames(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[16:48, 16:48] = 255
+    cv2.imwrite(str(small / "0.png"), rgb)
+    cv2.imwrite(str(small / "1.png"), rgb)
+    speed._write_large(small, tmp_path / "large.mp4", 2, (384, 256), zoom=2.0)
+    frame = next(pictures(tmp_path / "large.mp4"))
+    assert frame.shape == (256, 384, 3)
+    # What was half as wide fills the square; beside it the frame is grey.
+    assert frame[:, 70:314].min() > 200
+    assert abs(int(frame[:, :50].mean()) - 96) < 6
 
 
 def test_a_measured_step_reports_its_speed() -> None:

@@ -13,10 +13,12 @@ import pytest
 
 from countenance.actors.props import draw_props
 from countenance.bench import cases, truth, worker
+from countenance.bench import pictures as bench_pictures
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.judge.measure import ClipMeasures
 from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
 from countenance.bench.pictures import (
+    CAPTION_PX,
     GAP_PX,
     LEFT_PX,
     NUM_FRAMES,
@@ -38,6 +40,7 @@ from countenance.bench.table import (
 )
 from countenance.bench.truth import TruthConfig, code_digest, run_truth
 from countenance.demo import data_folder
+from countenance.demo.compare import pictures
 from countenance.errors import UsageError
 from countenance.media.probe import probe
 from countenance.progress import Silent
@@ -182,10 +185,13 @@ def test_results_are_shown(measured: Path, started: list[str], tmp_path: Path) -
     assert farthest is not None
     (_, _, classical, _) = results["rows"]
     kept = classical["stages"][0]["farthest"]
-    assert farthest.shape[0] > len(kept) * TILE_PX
-    assert [frame["unseen_perceptual"] for frame in kept] == sorted(
-        (frame["unseen_perceptual"] for frame in kept), reverse=True
-    )
+    assert len({frame["index"] for frame in kept}) == len(kept) == NUM_PLATE_FRAMES
+    # The first line shows the frame that it names.
+    files, index = case_files(TINY, Silent()), kept[0]["index"]
+    box = bench_pictures._box(list(pictures(files.masks))[index][..., 0])
+    (expected,) = bench_pictures._tiles(files.truth, [index], [box])
+    shown = farthest[CAPTION_PX:, 2 * (TILE_PX + GAP_PX) :][:TILE_PX, :TILE_PX]
+    assert cv2.absdiff(cv2.cvtColor(expected, cv2.COLOR_RGB2BGR), shown).max() == 0
     assert not started
 
 

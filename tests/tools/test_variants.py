@@ -14,10 +14,11 @@ from tools.base.variants import (
     FACES,
     SHOWN,
     VARIANTS,
-    first,
     frontal,
     grey,
+    means_of,
     shaded,
+    spread,
     table,
     without_atlas,
     without_ratio,
@@ -61,10 +62,22 @@ def test_face_sets_are_cut_to_what_is_asked_for() -> None:
     assert [face.yaw_pitch_deg[0] for face in frontal(faces)] == [5.0, -8.0, 11.0]
     turned = [replace(face, yaw_pitch_deg=(face.yaw_pitch_deg[0] + 60, 0.0)) for face in faces]
     assert len(frontal(turned)) == 3
-    assert len(first(2)(faces)) == 2
+    assert [face.yaw_pitch_deg[0] for face in spread(3)(faces)] == [40.0, -8.0, 11.0]
+    one_ahead = [turned[0], faces[1], turned[3], turned[2]]
+    assert [face.yaw_pitch_deg[0] for face in frontal(one_ahead)] == [5.0, 52.0, 85.0]
     (dark,) = shaded(faces[:1])
     assert dark.rgb[0, 0, 0] == 120
     assert dark.rgb[0, -1, 0] == 200
+
+
+def test_a_gain_counts_where_all_variants_have_it() -> None:
+    names = [variant.name for variant in VARIANTS]
+    whole: dict[str, dict[str, float | None]] = {name: dict.fromkeys(SHOWN, 0.5) for name in names}
+    holed: dict[str, dict[str, float | None]] = {name: dict.fromkeys(SHOWN, 0.1) for name in names}
+    holed[names[1]]["ssim"] = None
+    means = means_of([whole, holed])
+    assert {row["ssim"] for row in means.values()} == {0.5}
+    assert {round(row["identity"], 6) for row in means.values()} == {0.3}
 
 
 def test_every_variant_is_named_once_and_shown(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from countenance.model.guided.inputs import (
     parts_of,
     sample,
     spread_out,
-    surface,
+    surface_of,
 )
 from countenance.model.guided.mesh import (
     ATLAS_SIZE,
@@ -105,9 +105,9 @@ def prepare(corpus: Corpus, estimator: ShapeEstimator, before: Prepared | None, 
         variants = [_variant(corpus, estimator, part, most_faces, rng) for most_faces in MOST_FACES]
         for name, parts in made.items():
             parts.append(torch.stack([each[name] for each in variants], dim=1))
-    stacked = {name: torch.cat(each) for name, each in made.items()}
+    joined = {name: torch.cat(each) for name, each in made.items()}
     near = [_near(corpus, part) for part in in_parts(torch.arange(len(corpus.given), device=device), 4096)]
-    return Prepared(**stacked, near=torch.cat(near), atlas=atlases(corpus, before), num_frames=len(corpus.rgb))
+    return Prepared(**joined, near=torch.cat(near), atlas=atlases(corpus, before), num_frames=len(corpus.rgb))
 
 
 def _variant(
@@ -302,7 +302,7 @@ def _reference(
 ) -> tuple[Float[Tensor, "B 4 H W"], Float[Tensor, "B E 3"]]:
     """Faces and where they are seen, with their meshes' surfaces."""
     rgb = evened(corpus.rgb[frames].float() / 255, augmentation.light(corpus.even[frames]))
-    return torch.cat([rgb, corpus.face[frames, None].float() / 255], dim=1), surface(corpus.mesh[frames])
+    return torch.cat([rgb, corpus.face[frames, None].float() / 255], dim=1), surface_of(corpus.mesh[frames])
 
 
 @cache

@@ -1,20 +1,21 @@
-"""What the base's result owes to what it is given: inputs taken away one by one, and smaller face sets.
+"""How much each of the base's inputs contributes: inputs taken away one by one, and smaller face sets.
 
     python -m tools.base.variants --cases near-light,near-middle --output FOLDER
 
-Nothing is trained: an input that is taken away is replaced by what says nothing, so a figure says what the weights make
-of it, not what weights could do that never had it. Leaves `variants.md`, `variants.json` and `faces.png`; a result that
-is there is kept.
+Nothing is trained: an input that is taken away is replaced by a neutral value, so a figure says what these weights make
+of it, not what others could do that never had it. Leaves `variants.md`, `variants.json` and `faces.png`; results of the
+same code and weights are kept.
 """
 
 import argparse
+import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from countenance.bench.cases import ROLES, Case, CaseFiles, case_files, read_cases, shipped_cases
-from countenance.bench.judge.measure import Judge, gains, measure_clip
+from countenance.bench.judge.measure import ClipMeasures, Judge, gains, measure_clip
 from countenance.bench.production import opened_production, publish_swap, read_references, references_for
 from countenance.bench.truth import code_digest
-from countenance.bench.worker import make_case
+from countenance.bench.worker import make_case, masks_of
 from countenance.demo.compare import pictures
 from countenance.drawing import ReferenceFace, References, references_of
 from countenance.model.guided.drawer import GuidedDrawer
@@ -63,14 +64,14 @@ class VariantDrawer(GuidedDrawer):
         super().__init__(references_of(variant.faces(likeness.faces)), performer)
         self._variant = variant
         variant.prepare(self)
-        self.digest = f"{self.digest} {variant.name}"
+        self.digest = hashlib.sha256(f"{self.digest} {variant.name}".encode()).hexdigest()
 
     def _parts(self, *given: Any) -> dict[str, Tensor]:
         return self._variant.parts(super()._parts(*given))
 
 
 def grey(*names: str) -> Parts:
-    """Say nothing by these maps."""
+    """Replace these maps by grey."""
 
     def changed(parts: dict[str, Tensor]) -> dict[str, Tensor]:
         return parts | {name: torch.full_like(parts[name], GREY) for name in names}
@@ -106,15 +107,19 @@ def without_flow(drawer: GuidedDrawer) -> None:
         parameter.data.zero_()
 
 
-def first(count: int) -> Faces:
-    """The most varied faces, so many."""
-    return lambda faces: faces[:count]
+def spread(count: int) -> Faces:
+    """So many faces, spread over the footage."""
+    return lambda faces: [faces[place] for place in np.linspace(0, len(faces) - 1, count).round().astype(int)]
 
 
 def frontal(faces: Sequence[ReferenceFace]) -> Sequence[ReferenceFace]:
     """Those that look ahead, three at least."""
-    ahead = sorted(faces, key=lambda face: max(abs(angle) for angle in face.yaw_pitch_deg))
-    return [face for face in ahead if max(abs(angle) for angle in face.yaw_pitch_deg) < FRONTAL_DEG] or ahead[:3]
+
+    def turned_deg(face: ReferenceFace) -> float:
+        return max(abs(angle) for angle in face.yaw_pitch_deg)
+
+    ahead = sorted(faces, key=turned_deg)
+    return ahead[: max(3, sum(turned_deg(face) < FRONTAL_DEG for face in ahead))]
 
 
 def shaded(faces: Sequence[ReferenceFace]) -> Sequence[ReferenceFace]:
@@ -135,35 +140,48 @@ VARIANTS = (
     Variant(name="without the ratio image", parts=without_ratio),
     Variant(name="without the plate at 8 × 8", parts=grey("coarse plate")),
     Variant(name="without flow", prepare=without_flow),
-    *(Variant(name=f"{count} faces" if count > 1 else "1 face", faces=first(count)) for count in FACES[:-1]),
+    *(Variant(name=f"{count} faces" if count > 1 else "1 face", faces=spread(count)) for count in FACES[:-1]),
     Variant(name="frontal faces only", faces=frontal),
     Variant(name="faces lit from one side", faces=shaded),
 )
 
 
-def measured(case: Case, files: CaseFiles, variant: Variant, judge: Judge, output: Path) -> dict[str, float | None]:
-    """Gains of a variant on a case."""
-    kept = output / case.name / f"{variant.name}.json"
-    if kept.exists():
-        return dict(json.loads(kept.read_text()))
-    production, video = output / case.name / "production", output / case.name / f"{variant.name}.mp4"
+def measured(files: CaseFiles, variant: Variant, judge: Judge, folder: Path) -> ClipMeasures:
+    """What a variant makes of a case, whose project is in the folder."""
+    production, video = folder / "production", folder / f"{variant.name}.mp4"
     with opened_production(production) as project:
         likeness, performer = (references_for(project, role) for role in ROLES)
         drawer = VariantDrawer(likeness, performer, variant)
         publish_swap(project, files.plate, drawer, video, Silent())
-    result, plate = (
-        measure_clip(pictures(path), pictures(files.truth), masks_of(files), read_references(production), judge)
-        for path in (video, files.plate)
-    )
-    gained = asdict(gains(result, plate))
-    write_whole(kept, json.dumps(gained).encode())
-    return gained
+    references = read_references(production)
+    return measure_clip(pictures(video), pictures(files.truth), masks_of(files), references, judge)
 
 
-def masks_of(files: CaseFiles) -> list[np.ndarray]:
-    """The ground truth's masks, 0–1."""
-    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(files.masks.glob("*.png")))
-    return [np.asarray(mask, np.float32) / 255 for mask in read if mask is not None]
+def gains_on(case: Case, judge: Judge, folder: Path) -> dict[str, dict[str, float | None]]:
+    """Gains of all variants on a case, by their names."""
+    code, kept = code_digest(), folder / "gains.json"
+    make_case(case, folder / "production", code)
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    found: dict[str, dict[str, float | None]] = before.get("gains", {}) if before.get("code") == code else {}
+    files = case_files(case, Silent())
+    references = read_references(folder / "production")
+    plate = measure_clip(pictures(files.plate), pictures(files.truth), masks_of(files), references, judge)
+    for variant in VARIANTS:
+        if variant.name not in found:
+            found[variant.name] = asdict(gains(measured(files, variant, judge, folder), plate))
+            write_whole(kept, json.dumps({"code": code, "gains": found}, indent=1).encode())
+    return found
+
+
+def means_of(cases: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dict[str, dict[str, float]]:
+    """Mean gains by variant, over the cases in which all variants have them; not a number where there is none."""
+    names = [variant.name for variant in VARIANTS]
+
+    def mean(name: str, key: str) -> float:
+        values = [case[name][key] for case in cases if all(case[each][key] is not None for each in names)]
+        return float(np.mean(np.asarray(values, float))) if values else math.nan
+
+    return {name: {key: mean(name, key) for key in SHOWN} for name in names}
 
 
 def table(means: Mapping[str, Mapping[str, float]]) -> str:
@@ -201,17 +219,8 @@ def main() -> None:
     options = parser.parse_args()
     known = {case.name: case for case in read_cases(shipped_cases("full"))}
     cases = [known[name] for name in options.cases.split(",")]
-    judge, rows = Judge(), dict[str, list[dict[str, float | None]]]()
-    for case in cases:
-        make_case(case, options.output / case.name / "production", code_digest())
-        for variant in VARIANTS:
-            rows.setdefault(variant.name, []).append(
-                measured(case, case_files(case, Silent()), variant, judge, options.output)
-            )
-    means = {
-        name: {key: float(np.mean([row[key] for row in each if row[key] is not None])) for key in SHOWN}
-        for name, each in rows.items()
-    }
+    judge = Judge()
+    means = means_of([gains_on(case, judge, options.output / case.name) for case in cases])
     write_whole(options.output / "variants.json", json.dumps(means, indent=1).encode())
     write_whole(options.output / "variants.md", table(means).encode())
     write_plot(options.output / "faces.png", means)

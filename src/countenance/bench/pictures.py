@@ -149,13 +149,8 @@ def write_overview(path: Path, cases: Sequence[Case], method: str, stage: int, o
 
 def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case], method: str, output: Path) -> None:
     """The frames of all cases in which a method's result is furthest from the truth: plate, result, truth, figures."""
-    by_name = {case.name: case for case in cases}
-    far = [
-        (frame, by_name[row["case"]], len(row["stages"]) - 1)
-        for row in results["rows"]
-        if row["method"] == method and row["stages"]
-        for frame in row["stages"][-1]["farthest"]
-    ]
+    rows = {row["case"]: row for row in results["rows"] if row["method"] == method and row["stages"]}
+    far = [(frame, case) for case, row in rows.items() for frame in row["stages"][-1]["farthest"]]
     far = sorted(far, key=lambda each: -each[0]["unseen_perceptual"])[:NUM_FARTHEST]
     step = TILE_PX + GAP_PX
     sheet = Image.new("RGB", (3 * step + NOTE_PX, CAPTION_PX + len(far) * step), BACKGROUND)
@@ -163,23 +158,29 @@ def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case]
     large, small = ImageFont.load_default(size=16), ImageFont.load_default(size=12)
     for column, caption in enumerate(("plate", method, "truth")):
         draw.text((column * step + 4, 12), caption, fill=INK, font=large)
-    for line, (frame, case, stage) in enumerate(far):
-        made, top = case_files(case, Silent()), CAPTION_PX + line * step
-        masks = list(pictures(made.masks))
-        chosen, boxes = [frame["index"]], [_box(masks[frame["index"]][..., 0])]
-        for column, source in enumerate((made.plate, published_video(output, case, method, stage), made.truth)):
-            (tile,) = _tiles(source, chosen, boxes)
-            sheet.paste(Image.fromarray(tile), (column * step, top))
+    for case in cases:
+        lines = {frame["index"]: line for line, (frame, name) in enumerate(far) if name == case.name}
+        if not lines:
+            continue
+        chosen, made = sorted(lines), case_files(case, Silent())
+        masks = dict(enumerate(picture[..., 0] for picture in pictures(made.masks)))
+        boxes = [_box(masks[index]) for index in chosen]
+        result = published_video(output, case, method, len(rows[case.name]["stages"]) - 1)
+        for column, source in enumerate((made.plate, result, made.truth)):
+            for index, tile in zip(chosen, _tiles(source, chosen, boxes), strict=True):
+                sheet.paste(Image.fromarray(tile), (column * step, CAPTION_PX + lines[index] * step))
+    for line, (frame, name) in enumerate(far):
         landmarks = frame["landmarks_pct"]
         note = [
-            f"{case.name}, frame {frame['index']}",
+            f"{name}, frame {frame['index']}",
             f"perceptual, unseen net {frame['unseen_perceptual']:.2f}",
             "no face found" if landmarks is None else f"landmarks {landmarks:.1f}%",
             f"light {frame['light']:.1f}",
             f"seam {frame['seam']:.2f}",
             f"sharpness {frame['sharpness']:.2f}",
         ]
-        draw.multiline_text((3 * step + 8, top + 8), "\n".join(note), fill=FAINT, font=small, spacing=8)
+        place = (3 * step + 8, CAPTION_PX + line * step + 8)
+        draw.multiline_text(place, "\n".join(note), fill=FAINT, font=small, spacing=8)
     sheet.save(path)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import av
 import cv2
@@ -48,15 +48,13 @@ from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
 from countenance.progress import Progress, Silent
-from countenance.steps.generate import DRAWN_SIZES, generate
+from countenance.steps.generate import DRAWN_SIZES, Preset, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 
 FRAME_WH = (1280, 720)
 NUM_FRAMES, NUM_FRAMES_TO_PREPARE = 48, 480
 CLOSE_UP_WH, CLOSE_UP, NUM_FRAMES_CLOSE_UP = (1920, 1080), 1.8, 12
-CLOSE_UP_WHAT = "close-up from file to file, 1080p, 512 px"
-Preset = Literal["draft", "standard", "fine"]
 ANOTHER_ZOOM = 1.1
 FRAME_RATE = 24
 THREADS = 2
@@ -304,15 +302,17 @@ def _base_from_file_to_file(files: CaseFiles, production: Path) -> Figure:
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
     spent_s = _generated(production, plate, "standard", time.monotonic)
-    what = f"from file to file, 720p, {DRAWN_SIZES['standard']} px"
+    what = f"finding and generating, 720p, {DRAWN_SIZES['standard']} px"
     return _figure(what, f"base, standard, {THREADS} threads", NUM_FRAMES / spent_s, "frames per s")
 
 
 def _base_in_close_up(files: CaseFiles, production: Path) -> Figure:
+    """A face that fills the frame, found, drawn and published."""
     plate = files.folder / "close_up.mp4"
     _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_CLOSE_UP, CLOSE_UP_WH, zoom=CLOSE_UP)
     spent_s = _generated(production, plate, "fine", time.process_time)
-    return _figure(CLOSE_UP_WHAT, "base, fine", NUM_FRAMES_CLOSE_UP / spent_s, "frames per CPU-s")
+    what = f"finding and generating, close-up, 1080p, {DRAWN_SIZES['fine']} px"
+    return _figure(what, "base, fine", NUM_FRAMES_CLOSE_UP / spent_s, "frames per CPU-s")
 
 
 def _generated(production: Path, plate: Path, preset: Preset, clock: Callable[[], float]) -> float:

@@ -18,7 +18,14 @@ import numpy as np
 import torch
 
 from countenance.bench.cases import Case, CaseFiles, case_files
-from countenance.bench.judge.measure import ClipMeasures, FarthestFrames, Judge, measure_clip
+from countenance.bench.judge.measure import (
+    FrameMeasures,
+    Judge,
+    References,
+    farthest_frames,
+    measure_frames,
+    summarise,
+)
 from countenance.bench.judge.metrics import Mask
 from countenance.bench.methods import PLATE, Job, stages
 from countenance.bench.production import make_production, opened_production, read_references
@@ -51,7 +58,7 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
     """Train, draw, measure; leaves a video for each stage in `output`."""
     files, references = case_files(case, Silent()), read_references(production)
     if method == PLATE:
-        measures = _measure(files.plate, files, Judge(), references)
+        measures = summarise(_measured(files.plate, files, Judge(), references))
         return {"stages": [{"cpu_s": 0.0, "images": 0, "measures": asdict(measures)}], "peak_memory_mb": None}
 
     # A copy, so that methods of one case can run side by side.
@@ -83,19 +90,19 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
     shutil.rmtree(own)
     judge = Judge()
     for stage_facts, video in zip(found, videos, strict=True):
-        farthest = FarthestFrames()
-        stage_facts["measures"] = asdict(_measure(video, files, judge, references, farthest))
-        stage_facts["farthest"] = [asdict(frame) for frame in farthest.frames]
+        frames = _measured(video, files, judge, references)
+        stage_facts["measures"] = asdict(summarise(frames))
+        stage_facts["farthest"] = [asdict(frame) for frame in farthest_frames(frames)]
     return {"stages": found, "peak_memory_mb": peak_memory_mb}
 
 
-def _measure(
-    result: Path, files: CaseFiles, judge: Judge, references: Any, farthest: FarthestFrames | None = None
-) -> ClipMeasures:
-    return measure_clip(pictures(result), pictures(files.truth), _masks(files), references, judge, farthest)
+def _measured(result: Path, files: CaseFiles, judge: Judge, references: References) -> list[FrameMeasures | None]:
+    looks = (judge.look_at_truth(rgb, mask) for rgb, mask in zip(pictures(files.truth), masks_of(files), strict=True))
+    return list(measure_frames(pictures(result), looks, references, judge))
 
 
-def _masks(files: CaseFiles) -> Iterator[Mask]:
+def masks_of(files: CaseFiles) -> Iterator[Mask]:
+    """The ground truth's face masks, 0–1."""
     for path in sorted(files.masks.glob("*.png")):
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         assert picture is not None

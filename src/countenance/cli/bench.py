@@ -38,7 +38,8 @@ def truth(
 ) -> None:
     """Train every method on synthetic actors, replace the face in a plate, and compare with ground truth.
 
-    Leaves results.json, table.md, plot.png and a contact sheet for each case. Run again to resume. What fails is a line
+    Leaves results.json, table.md, plot.png, a contact sheet for each case, and each
+    method's frames furthest from the truth. Run again to resume. What fails is a line
     in them, and the command then ends with 1.
 
     Example: countenance bench truth --quick --output bench-quick

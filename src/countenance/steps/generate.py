@@ -38,7 +38,8 @@ from countenance.types import FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
-DRAWN_SIZES: Mapping[str, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
+Preset = Literal["draft", "standard", "fine"]
+DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
 """Side in pixels of the base's faces, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
@@ -58,7 +59,7 @@ class GenerateConfig(PublishConfig):
     model: Literal["base", "trained"] = "base"
     """What draws the face: the base, from the likeness's own pictures and without any training; or the model that
     `train` made of this pair. In docs/benchmark.md the base is the better one."""
-    preset: Literal["draft", "standard", "fine"] = "standard"
+    preset: Preset = "standard"
     """At which size the base draws a face: 128, 256 or 512 px. Draft takes half of standard's time, fine four times as
     much, and shows more only in faces that are larger than 256 px in the plate."""
     skin: Literal["performer", "likeness"] = "performer"

@@ -11,11 +11,11 @@ from jaxtyping import Float32
 
 from countenance.bench.judge.measure import (
     ClipMeasures,
-    FarthestFrames,
     FrameMeasures,
     Judge,
     References,
     TruthLook,
+    farthest_frames,
     gains,
     measure_clip,
     measure_frames,
@@ -319,14 +319,22 @@ def test_a_missed_face_is_counted_and_still_recognised(
     judge: Judge, truths: list[Rgb], masks: list[Mask], references: References
 ) -> None:
     blank = np.full_like(truths[1], 128)
-    farthest = FarthestFrames(count=1)
-    measured = measure_clip([truths[0], blank], truths[:2], masks[:2], references, judge, farthest)
-    assert [(frame.index, frame.landmarks_pct) for frame in farthest.frames] == [(1, None)]
+    measured = measure_clip([truths[0], blank], truths[:2], masks[:2], references, judge)
     assert (measured.num_frames, measured.num_missed, measured.num_without_truth) == (2, 1, 0)
     assert measured.landmarks_pct == pytest.approx(0, abs=1e-4)
     assert measured.likeness_distance is not None
     assert measured.truth_likeness_distance is not None
     assert measured.likeness_distance > measured.truth_likeness_distance + 0.1
+
+
+def test_the_frames_furthest_from_the_truth_come_first(
+    judge: Judge, truths: list[Rgb], masks: list[Mask], references: References
+) -> None:
+    looks = [judge.look_at_truth(rgb, mask) for rgb, mask in zip(truths[:3], masks[:3], strict=True)]
+    shown = [truths[0], np.full_like(truths[1], 128), cv2.GaussianBlur(truths[2], (0, 0), 2)]
+    frames = list(measure_frames(shown, [looks[0], looks[1], looks[2]], references, judge))
+    far = farthest_frames([*frames, None])
+    assert [(frame.index, frame.landmarks_pct is None) for frame in far] == [(1, True), (2, False), (0, False)]
 
 
 def test_a_frame_without_a_true_face_is_left_out_and_ends_flicker(

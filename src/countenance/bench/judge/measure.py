@@ -4,8 +4,8 @@ Of a measured frame only its figures and, for flicker, its error are kept, so me
 clip. The plate is measured like any other result, once for all methods, and `gains` compares.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -59,6 +59,7 @@ MIN_SPANS = {
 MAX_MISSED_FRACTION = 0.1
 """Gain of shape is defined where the mesh is missed in at most this fraction of the frames: those are the worst."""
 NUM_FARTHEST = 10
+"""Frames of a clip, and of all clips on a sheet, that are shown as the furthest from the truth."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,40 +181,16 @@ class ClipMeasures:
     sharpness: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FarFrame:
-    """A frame that is far from the truth, and what of it is; definitions as in `FrameMeasures`."""
+    """A frame that is far from the truth, with some of its `FrameMeasures`."""
 
-    unseen_perceptual: float
     index: int
-    landmarks_pct: float | None = field(compare=False)
-    light: float = field(compare=False)
-    seam: float = field(compare=False)
-    sharpness: float = field(compare=False)
-
-
-@dataclass(kw_only=True, slots=True)
-class FarthestFrames:
-    """The frames of a clip that are furthest from the truth, by the net that only the judge knows."""
-
-    count: int = NUM_FARTHEST
-    frames: list[FarFrame] = field(default_factory=list)
-    """Furthest first."""
-
-    def watch(self, measured: Iterable[FrameMeasures | None]) -> Iterator[FrameMeasures | None]:
-        """Pass the measures on."""
-        for index, frame in enumerate(measured):
-            if frame is not None:
-                far = FarFrame(
-                    index=index,
-                    unseen_perceptual=frame.unseen_perceptual,
-                    landmarks_pct=frame.landmarks_pct,
-                    light=frame.light,
-                    seam=frame.seam,
-                    sharpness=frame.sharpness,
-                )
-                self.frames = sorted([*self.frames, far], reverse=True)[: self.count]
-            yield frame
+    unseen_perceptual: float
+    landmarks_pct: float | None
+    light: float
+    seam: float
+    sharpness: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -403,15 +380,13 @@ def measure_clip(
     masks: Iterable[Mask],
     references: References,
     judge: Judge,
-    farthest: FarthestFrames | None = None,
 ) -> ClipMeasures:
-    """Measure a whole clip; all three must have the same number of frames. `farthest` is told of every frame.
+    """Measure a whole clip; all three must have the same number of frames.
 
     >>> plate = measure_clip(pictures(plate_path), pictures(truth_folder), masks_of(mask_folder), references, judge)
     """
     looks = (judge.look_at_truth(rgb, mask) for rgb, mask in zip(truths, masks, strict=True))
-    measured = measure_frames(results, looks, references, judge)
-    return summarise(farthest.watch(measured) if farthest else measured)
+    return summarise(measure_frames(results, looks, references, judge))
 
 
 def measure_frames(
@@ -459,6 +434,23 @@ def summarise(frames: Iterable[FrameMeasures | None]) -> ClipMeasures:
         likeness_spread=float(np.std(apart)) if apart else None,
         **means,
     )
+
+
+def farthest_frames(frames: Sequence[FrameMeasures | None]) -> list[FarFrame]:
+    """The frames of a clip that are furthest from the truth by the net that only the judge knows, furthest first."""
+    far = [
+        FarFrame(
+            index=index,
+            unseen_perceptual=frame.unseen_perceptual,
+            landmarks_pct=frame.landmarks_pct,
+            light=frame.light,
+            seam=frame.seam,
+            sharpness=frame.sharpness,
+        )
+        for index, frame in enumerate(frames)
+        if frame is not None
+    ]
+    return sorted(far, key=lambda frame: -frame.unseen_perceptual)[:NUM_FARTHEST]
 
 
 def gains(result: ClipMeasures, plate: ClipMeasures) -> Gains:

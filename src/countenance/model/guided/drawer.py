@@ -1,6 +1,7 @@
 """Draws a likeness from its references and the base, without any training on it.
 
-The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of the drawer's size.
+The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of the drawer's size, drawn anew if that
+is another.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from countenance.model.guided.inputs import (
     fused,
     parts_of,
     spread_out,
-    surface,
+    surface_of,
     uneven,
 )
 from countenance.model.guided.mesh import (
@@ -52,13 +53,15 @@ BATCH = 4
 FRONTAL_DEG = 20.0
 """A mesh is surest from the front: faces count in the neutral shape by a Gaussian of their angles of this width."""
 LEAST_TRUST = 1e-3
+VERSION = 2
+"""Increment when the same weights draw something else: what is kept of earlier work isn't gone on with then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Images:
     """References at one size."""
 
-    rgb: Float[Tensor, "N 4 S S"]
+    pixels: Float[Tensor, "N 4 S S"]
     """In even light, and where the face is seen."""
     surface: Float[Tensor, "N E 3"]
     """Of the meshes found and corrected."""
@@ -132,7 +135,7 @@ class GuidedDrawer:
         )
         self._move = self._estimator.move(self._likeness.shape, self._performer.shape)
         digest = hashlib.sha256(content + (weights_folder() / SHAPE_WEIGHTS_NAME).read_bytes())
-        digest.update(f"{size} {likeness.digest} {performer.digest}".encode())
+        digest.update(f"{VERSION} {size} {likeness.digest} {performer.digest}".encode())
         self.digest = digest.hexdigest()
 
     @torch.inference_mode()
@@ -188,7 +191,7 @@ class GuidedDrawer:
             here,
             move[..., :2] * CONTROL_SIZE,
             (likeness.expand(len(rgb), -1, -1, -1), performer.expand(len(rgb), -1, -1, -1)),
-            [(references.rgb[each], references.surface[each]) for each in chosen.unbind(dim=1)],
+            [(references.pixels[each], references.surface[each]) for each in chosen.unbind(dim=1)],
             view,
             flows,
         )
@@ -218,7 +221,7 @@ def _evened_images(
     even: Float[Tensor, "N 4"],
     mesh: Float[Tensor, "N 468 3"],
 ) -> Images:
-    return Images(rgb=torch.cat([evened(rgb, even), visible[:, None]], dim=1), surface=surface(mesh))
+    return Images(pixels=torch.cat([evened(rgb, even), visible[:, None]], dim=1), surface=surface_of(mesh))
 
 
 def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S"]:

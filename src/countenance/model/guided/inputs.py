@@ -6,6 +6,7 @@ Colours are in even light: the face's mean at `EVEN_MEAN`, its brightness spread
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,7 +30,6 @@ from countenance.model.guided.mesh import (
     spread,
     without_pose,
 )
-from countenance.model.guided.network import ALIGNED
 
 EVEN_MEAN, EVEN_SPREAD, LEAST_SPREAD = 0.5, 0.18, 0.03
 POSE_UNIT_DEG, EXPRESSION_UNIT = 12.0, 0.04
@@ -75,19 +75,16 @@ class Given:
     """By how much the plate's mesh was moved, in pixels of the generator's size."""
 
 
-def sample(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
-    """Images at some places, in pixels; outside, the edge is repeated."""
-    height, width = images.shape[2:]
-    size = torch.tensor([width, height], device=images.device)
-    return F.grid_sample(images, (2 * where_xy + 1) / size - 1, align_corners=False, padding_mode="border")
-
-
-def sample_finely(images: Float[Tensor, "B C H W"], where_xy: Float[Tensor, "B h w 2"]) -> Float[Tensor, "B C h w"]:
-    """The same by cubics, which keep more detail; values may lie a little beyond those of the images."""
+def sample(
+    images: Float[Tensor, "B C H W"],
+    where_xy: Float[Tensor, "B h w 2"],
+    mode: Literal["bilinear", "bicubic"] = "bilinear",
+) -> Float[Tensor, "B C h w"]:
+    """Images at some places, in pixels; outside, the edge is repeated. Cubics may overshoot a little."""
     height, width = images.shape[2:]
     size = torch.tensor([width, height], device=images.device)
     grid = (2 * where_xy + 1) / size - 1
-    return F.grid_sample(images, grid, mode="bicubic", align_corners=False, padding_mode="border")
+    return F.grid_sample(images, grid, mode, align_corners=False, padding_mode="border")
 
 
 def evenness(rgb: Float[Tensor, "N 3 H W"], face: Float[Tensor, "N H W"]) -> Float[Tensor, "N 4"]:
@@ -167,10 +164,10 @@ def draw_given(
     view: View,
     flows: Float[Tensor, "B F 2 s s"] | None = None,
 ) -> Given:
-    """All sources drawn into the target mesh, and where flows are given, in pixels of the view, sampled along them.
+    """All sources drawn into the target mesh; where flows are given, in pixels of the view, as they show along them.
 
     `image`, `mesh`: the performer's; `moved_px`: see `Given.move`; `atlases`: the likeness's and the performer's;
-    `references`: colours and where the face is seen, with `surface` of each.
+    `references`: colours and where the face is seen, with `surface_of` each.
     """
     ring = moved_px.new_zeros((len(moved_px), NUM_EXTENDED - NUM_POINTS, 2))
     here, place, move, *surfaces = view.drawn(
@@ -180,53 +177,51 @@ def draw_given(
         *(values for _, values in references),
     )
     from_plate = torch.where(view.inside > 0, here, view.where.permute(0, 3, 1, 2))
-    in_atlas = place * (ATLAS_SIZE - 1)
-    if flows is None:
-        along = [view.inside] * len(ALIGNED)
-    else:
-        from_plate, in_atlas, surfaces, along = _along(flows, from_plate, in_atlas, surfaces, view)
+    in_atlas, in_mesh = place * (ATLAS_SIZE - 1), [view.inside] * (1 + len(references))
+    if flows is not None:
+        to_moved, *to_others = _steps(flows, view)
+        from_plate, _ = _followed(from_plate, torch.ones_like(view.inside), to_moved)
+        followed = [
+            _followed(values, view.inside, steps)
+            for values, steps in zip((in_atlas, *surfaces), to_others, strict=True)
+        ]
+        (in_atlas, *surfaces), in_mesh = ([each[number] for each in followed] for number in (0, 1))
     drawn = []
-    for (reference, _), shown, inside in zip(references, surfaces, along[2:], strict=True):
+    for (reference, _), shown, inside in zip(references, surfaces, in_mesh[1:], strict=True):
         seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * inside
         drawn.append((seen[:, :3], seen[:, 3:] * shown[:, 2:]))
     return Given(
         plate=sample(image, view.where),
-        moved=(sample if flows is None else sample_finely)(image, from_plate.permute(0, 2, 3, 1)),
-        atlas=sample(atlases[0], in_atlas.permute(0, 2, 3, 1)) * along[1],
-        own_atlas=sample(atlases[1], in_atlas.permute(0, 2, 3, 1)) * along[1],
+        # Cubics keep more of the plate's detail; the generator's own size needs none, as all is sampled twice there.
+        moved=sample(image, from_plate.permute(0, 2, 3, 1), "bilinear" if flows is None else "bicubic"),
+        atlas=sample(atlases[0], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
+        own_atlas=sample(atlases[1], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
         references=tuple(drawn),
         place=place,
         move=move,
     )
 
 
-def _along(
-    flows: Float[Tensor, "B A 2 s s"],
-    from_plate: Float[Tensor, "B 2 S S"],
-    in_atlas: Float[Tensor, "B 2 S S"],
-    surfaces: Sequence[Float[Tensor, "B 3 S S"]],
-    view: View,
-) -> tuple[
-    Float[Tensor, "B 2 S S"], Float[Tensor, "B 2 S S"], list[Float[Tensor, "B 3 S S"]], list[Float[Tensor, "B 1 S S"]]
-]:
-    """Where sources are to be sampled once flows are followed: for the moved plate, the atlases and the references; and
-    for each flow how much of the mesh is there. Pixels themselves are so sampled only once.
-    """
-    size = from_plate.shape[2]
+def _steps(flows: Float[Tensor, "B F 2 s s"], view: View) -> list[Float[Tensor, "B S S 2"]]:
+    """Where each flow samples the maps of a view."""
+    batch, count, _, _, _ = flows.shape
+    size = view.inside.shape[2]
     fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
-    steps = fine.reshape(len(flows), len(ALIGNED), 2, size, size).permute(1, 0, 3, 4, 2)
-    moved, *others = [pixel_grid(size, fine.device) + step for step in steps]
-    followed, insides = [], [view.inside]
-    for where, values in zip(others, (in_atlas, *surfaces), strict=True):
-        shown = sample(torch.cat([values, view.inside], dim=1), where)
-        # Beside the mesh there is no place to take a mean with.
-        followed.append(shown[:, :-1] / shown[:, -1:].clamp_min(1e-3))
-        insides.append(shown[:, -1:])
-    return sample(from_plate, moved), followed[0], followed[1:], insides
+    steps = fine.reshape(batch, count, 2, size, size).permute(1, 0, 3, 4, 2)
+    return [pixel_grid(size, flows.device) + step for step in steps]
 
 
-def surface(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
-    """Where each point of a mesh lies in its picture, and how much it faces the camera."""
+def _followed(
+    values: Float[Tensor, "B C S S"], inside: Float[Tensor, "B 1 S S"], where: Float[Tensor, "B S S 2"]
+) -> tuple[Float[Tensor, "B C S S"], Float[Tensor, "B 1 S S"]]:
+    """Places in a source once a flow is followed, and how much of the mesh is there."""
+    shown = sample(torch.cat([values, inside], dim=1), where)
+    # Beside the mesh values are 0, which is no place to take a mean with.
+    return shown[:, :-1] / shown[:, -1:].clamp_min(1e-3), shown[:, -1:]
+
+
+def surface_of(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
+    """Where each point of a mesh lies in its image, and how much it faces the camera."""
     points = extended(found)
     return torch.cat([points[..., :2], facing(points)[..., None]], dim=2)
 

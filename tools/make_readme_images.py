@@ -1,12 +1,12 @@
-"""Make the README's first picture and clip from the benchmark's results: `docs/pairs.jpg`, `docs/before_after.webp`.
+"""Make the README's first image and clip from the benchmark's results: `docs/pairs.jpg`, `docs/before_after.webp`.
 
     countenance bench truth --methods base --output FOLDER
-    .venv/bin/python tools/make_comparison_picture.py FOLDER
+    .venv/bin/python tools/make_readme_images.py FOLDER
 
 Four pairs of actors, nothing trained on them; the clip is the third of them, every second frame.
 """
 
-import sys
+import argparse
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.bench.cases import Case, CaseFiles, case_files, read_cases, shipped_cases
-from countenance.bench.pictures import write_overview
+from countenance.bench.pictures import BACKGROUND, GAP_PX, INK, write_overview
 from countenance.bench.truth import published_video
 from countenance.demo.compare import pictures
 from countenance.progress import Silent
@@ -23,9 +23,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 METHOD, STAGE = "base", 0
 PAIRS = ("near-light", "near-middle", "cycles", "far-light-on-dark")
 CLIP = "cycles"
-SIDE_PX, GAP_PX, STRIP_PX = 300, 6, 28
+SIDE_PX, STRIP_PX = 300, 28
 EVERY, FRAME_MS = 2, 80
-BACKGROUND, INK = (20, 20, 22), (240, 240, 240)
 
 
 def write_clip(path: Path, files: CaseFiles, result: Path) -> None:
@@ -44,7 +43,9 @@ def write_clip(path: Path, files: CaseFiles, result: Path) -> None:
 
 
 def main() -> None:
-    output = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, help="the benchmark's folder")
+    output = parser.parse_args().results
     cases: dict[str, Case] = {case.name: case for case in read_cases(shipped_cases("full"))}
     write_overview(DOCS / "pairs.jpg", [cases[name] for name in PAIRS], METHOD, STAGE, output)
     clip = cases[CLIP]
