@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from countenance.composite.blend import Patch, feathered, paste
+from countenance.composite.blend import Patch, fading, feathered, paste
 from countenance.geometry import resample
 from countenance.vision.align import CROP_SIDE, HeadPose
 
@@ -28,6 +28,14 @@ def test_feather_reaches_zero_at_the_border_of_the_crop() -> None:
 def test_a_mask_shrinks_by_the_same_fraction_of_the_crop_at_any_size() -> None:
     fractions = [float(feathered(disc(size, 0.35 * size)).mean()) for size in (64, 128, 192, 256, 512)]
     assert max(fractions) - min(fractions) < 0.004
+
+
+def test_a_mask_that_the_crop_cuts_off_rises_from_its_edge_without_a_step() -> None:
+    rising = fading(128, 2, 5)
+    assert rising[:3].max() == rising[:, -3:].max() == 0
+    assert (rising[7:-7, 7:-7] == 1).all()
+    assert np.abs(np.diff(rising, axis=0)).max() < 0.35
+    assert np.array_equal(rising, rising.T)
 
 
 def pose_at(x: float, y: float, side: float) -> HeadPose:

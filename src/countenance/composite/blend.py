@@ -50,6 +50,14 @@ def framed(mask: Float32[np.ndarray, "S S"], margin_px: int, sigma_px: float) ->
     return np.asarray(cv2.GaussianBlur(inner, (0, 0), sigma_px))
 
 
+def fading(size: int, margin_px: int, reach_px: int) -> Float32[np.ndarray, "S S"]:
+    """0 within a margin of a square's border, from there rising smoothly to 1."""
+    line = np.minimum(np.arange(size), np.arange(size)[::-1])
+    rise = np.clip((line - margin_px) / reach_px, 0, 1).astype(np.float32)
+    rise = rise * rise * (3 - 2 * rise)
+    return np.minimum(rise[:, None], rise[None])
+
+
 def _shrunk(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.ndarray, "S S"]:
     """Erode by a fraction of a pixel too, so that a mask shrinks by the same fraction of the crop at any size."""
     whole, part = divmod(reach_px, 1)

@@ -21,7 +21,7 @@ from countenance.project import private_file
 from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 6
+VERSION = 7
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"

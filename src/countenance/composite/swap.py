@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.composite.blend import Patch, feathered, framed, grown, paste
+from countenance.composite.blend import Patch, fading, feathered, framed, grown, paste
 from countenance.composite.colour import (
     ColourMatch,
     apply_shift,
@@ -41,9 +41,10 @@ COARSE_SIZE = 128
 """Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
 
-FINISHED_REACH_PX, FINISHED_MARGIN_PX, FINISHED_SIGMA_PX = 4, 3, 0.7
+FINISHED_REACH_PX, FINISHED_MARGIN_PX, FINISHED_SIGMA_PX, FINISHED_FADE_PX = 4, 2, 0.7, 5
 """Of a mask that comes with its own border, in pixels of `COARSE_SIZE`: outwards by as much as a learned border is
-soft, so that nothing of the performer's outline is left under it; the rest hides its pixels and the crop's edge."""
+soft, so that nothing of the performer's outline is left under it; zero within the margin, softened, and rising over the
+last number of pixels from the crop's edge, which would show as a line where it crosses a forehead."""
 
 FINISHED_PLAIN_SCALE = 0.5
 """Such a face is as fine as the plate, whose pixels it is made of: averaging would only blur it."""
@@ -199,6 +200,7 @@ def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
     match = None
     if drawn.finished:
         alpha = framed(grown(mask, FINISHED_REACH_PX), FINISHED_MARGIN_PX, FINISHED_SIGMA_PX)
+        alpha = alpha * fading(COARSE_SIZE, FINISHED_MARGIN_PX, FINISHED_FADE_PX)
     else:
         alpha = feathered(mask)
         plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
