@@ -1,20 +1,22 @@
-"""Make the README's first image and clip from the benchmark's results: `docs/pairs.jpg`, `docs/before_after.webp`.
+"""Make the images of the README and of `docs/base.md` from the benchmark's results.
 
     countenance bench truth --methods base --output FOLDER
     .venv/bin/python tools/make_readme_images.py FOLDER
 
-Four pairs of actors, nothing trained on them; the clip is the third of them, every second frame.
+`docs/pairs.jpg`: four pairs of actors, nothing trained on them; `docs/before_after.webp`: one of them, every second frame;
+`docs/base_1.jpg`, `docs/base_2.jpg`: all cases; `docs/base_farthest.jpg`: the frames furthest from the truth.
 """
 
 import argparse
+import json
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from countenance.bench.cases import Case, CaseFiles, case_files, read_cases, shipped_cases
-from countenance.bench.pictures import BACKGROUND, GAP_PX, INK, write_overview
+from countenance.bench.cases import CaseFiles, case_files, read_cases, shipped_cases
+from countenance.bench.pictures import BACKGROUND, GAP_PX, INK, write_farthest, write_overview
 from countenance.bench.truth import published_video
 from countenance.demo.compare import pictures
 from countenance.progress import Silent
@@ -46,8 +48,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="the benchmark's folder")
     output = parser.parse_args().results
-    cases: dict[str, Case] = {case.name: case for case in read_cases(shipped_cases("full"))}
+    results = json.loads((output / "results.json").read_text())
+    done = {row["case"] for row in results["rows"] if row["method"] == METHOD and row["stages"]}
+    cases = {case.name: case for case in read_cases(shipped_cases("full")) if case.name in done}
     write_overview(DOCS / "pairs.jpg", [cases[name] for name in PAIRS], METHOD, STAGE, output)
+    halves = np.array_split(np.array(list(cases)), 2)
+    for number, half in enumerate(halves, 1):
+        write_overview(DOCS / f"base_{number}.jpg", [cases[name] for name in half], METHOD, STAGE, output)
+    write_farthest(DOCS / "base_farthest.jpg", results, list(cases.values()), METHOD, output)
     clip = cases[CLIP]
     write_clip(DOCS / "before_after.webp", case_files(clip, Silent()), published_video(output, clip, METHOD, STAGE))
 
