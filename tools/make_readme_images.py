@@ -3,7 +3,7 @@
     countenance bench truth --methods base --output FOLDER
     .venv/bin/python tools/make_readme_images.py FOLDER
 
-`docs/pairs.jpg`: four pairs of actors, nothing trained on them; `docs/before_after.webp`: one of them, every second frame;
+`docs/pairs.jpg`: four pairs of actors, nothing trained on them; `docs/before_after.webp`: one of them, in motion;
 `docs/base_1.jpg`, `docs/base_2.jpg`: all cases; `docs/base_farthest.jpg`: the frames furthest from the truth.
 """
 
