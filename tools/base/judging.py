@@ -39,11 +39,16 @@ def steps_of(image: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C2 S S"]:
     return torch.cat([F.pad(image.diff(dim=3), (0, 1)), F.pad(image.diff(dim=2), (0, 0, 0, 1))], dim=1)
 
 
+def laplacian(grey: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 h w"]:
+    """The finest detail, without the outermost pixels."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=grey.device)[None, None]
+    return F.conv2d(grey, kernel)
+
+
 def strength_of(image: Float[Tensor, "B 3 S S"], scale: int) -> Float[Tensor, "B 1 s s"]:
     """How strong the finest detail is around each pixel, of the image made smaller by `scale`; wherever it lies."""
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=image.device)[None, None]
     grey = F.avg_pool2d(image.mean(dim=1, keepdim=True), scale)
-    detail = F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernel)
+    detail = laplacian(F.pad(grey, (1, 1, 1, 1), mode="replicate"))
     return (F.avg_pool2d(F.pad(detail.square(), (4, 4, 4, 4), mode="reflect"), 9, 1) + LEAST_STRENGTH**2).sqrt()
 
 

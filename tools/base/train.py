@@ -35,7 +35,7 @@ from countenance.vision.networks import weights_folder
 from tools.base.corpus import Corpus, FindPoints, Reader
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import MOST_FACES, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
-from tools.base.judging import Judged, flow_error_px, judged
+from tools.base.judging import Judged, flow_error_px, judged, laplacian
 from tools.mesh.network import GraphNet
 
 SEED = 1
@@ -355,10 +355,9 @@ def gains(means: dict[str, float]) -> dict[str, float]:
 
 def sharpness(result: Tensor, batch: Batch) -> Tensor:
     """Variance of the Laplacian inside the region, over the ground truth's."""
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=result.device)[None, None]
     inside = (F.avg_pool2d(batch.region, 5, 1, 2) > 0.95).float()
     made, true = (
-        (F.conv2d(image.mean(dim=1, keepdim=True), kernel, padding=1).square() * inside).sum(dim=(1, 2, 3))
+        (laplacian(F.pad(image.mean(dim=1, keepdim=True), (1, 1, 1, 1))).square() * inside).sum(dim=(1, 2, 3))
         for image in (result, batch.truth)
     )
     return made / true.clamp_min(1e-6)

@@ -163,7 +163,7 @@ def write_farthest(path: Path, results: Mapping[str, Any], cases: Sequence[Case]
         if not lines:
             continue
         chosen, made = sorted(lines), case_files(case, Silent())
-        masks = dict(enumerate(picture[..., 0] for picture in pictures(made.masks)))
+        masks = [picture[..., 0] for picture in pictures(made.masks)]
         boxes = [_box(masks[index]) for index in chosen]
         result = published_video(output, case, method, len(rows[case.name]["stages"]) - 1)
         for column, source in enumerate((made.plate, result, made.truth)):

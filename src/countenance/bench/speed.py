@@ -48,7 +48,7 @@ from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
 from countenance.progress import Progress, Silent
-from countenance.steps.generate import DRAWN_SIZES, Preset, generate
+from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Preset, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
 
@@ -280,18 +280,13 @@ def _our_generating(files: CaseFiles, production: Path, resolution: int) -> Figu
             old.unlink()
         permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
         train(project, LIKENESS, PERFORMER, permit, config, progress=Silent(), should_stop=lambda: False)
-        permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        output = production / "generated.mp4"
-        people = (LIKENESS, PERFORMER)
-        begun = time.process_time()
-        generate(project, files.plate, *people, permit, output, PUBLISHING, overwrite=True, progress=Silent())
-        spent_s = time.process_time() - begun
+    spent_s = _generated(production, files.plate, PUBLISHING, time.process_time)
     return _figure(_generating(resolution), OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
 
 
 def _base_generating(files: CaseFiles, production: Path, preset: Preset) -> Figure:
     """The default of `generate`: nothing is trained."""
-    spent_s = _generated(production, files.plate, preset, time.process_time)
+    spent_s = _generated(production, files.plate, _untrained(preset), time.process_time)
     return _figure(_generating(DRAWN_SIZES[preset]), f"base, {preset}", NUM_FRAMES / spent_s, "frames per CPU-s")
 
 
@@ -301,7 +296,7 @@ def _base_from_file_to_file(files: CaseFiles, production: Path) -> Figure:
     _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES, zoom=ANOTHER_ZOOM)
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
-    spent_s = _generated(production, plate, "standard", time.monotonic)
+    spent_s = _generated(production, plate, _untrained("standard"), time.monotonic)
     what = f"finding and generating, 720p, {DRAWN_SIZES['standard']} px"
     return _figure(what, f"base, standard, {THREADS} threads", NUM_FRAMES / spent_s, "frames per s")
 
@@ -310,14 +305,17 @@ def _base_in_close_up(files: CaseFiles, production: Path) -> Figure:
     """A face that fills the frame, found, drawn and published."""
     plate = files.folder / "close_up.mp4"
     _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_CLOSE_UP, CLOSE_UP_WH, zoom=CLOSE_UP)
-    spent_s = _generated(production, plate, "fine", time.process_time)
+    spent_s = _generated(production, plate, _untrained("fine"), time.process_time)
     what = f"finding and generating, close-up, 1080p, {DRAWN_SIZES['fine']} px"
     return _figure(what, "base, fine", NUM_FRAMES_CLOSE_UP / spent_s, "frames per CPU-s")
 
 
-def _generated(production: Path, plate: Path, preset: Preset, clock: Callable[[], float]) -> float:
+def _untrained(preset: Preset) -> GenerateConfig:
+    return replace(PUBLISHING, model="base", preset=preset)
+
+
+def _generated(production: Path, plate: Path, config: GenerateConfig, clock: Callable[[], float]) -> float:
     """Seconds from one file to the other, nets loaded and all; faces that are known already aren't found again."""
-    config = replace(PUBLISHING, model="base", preset=preset)
     with opened_production(production) as project:
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
         output = production / "generated.mp4"

@@ -23,7 +23,7 @@ from countenance.bench.judge.measure import (
     Judge,
     References,
     farthest_frames,
-    measure_frames,
+    measured_frames,
     summarise,
 )
 from countenance.bench.judge.metrics import Mask
@@ -97,8 +97,7 @@ def run_method(case: Case, method: str, stops_s: tuple[float, ...], production: 
 
 
 def _measured(result: Path, files: CaseFiles, judge: Judge, references: References) -> list[FrameMeasures | None]:
-    looks = (judge.look_at_truth(rgb, mask) for rgb, mask in zip(pictures(files.truth), masks_of(files), strict=True))
-    return list(measure_frames(pictures(result), looks, references, judge))
+    return list(measured_frames(pictures(result), pictures(files.truth), masks_of(files), references, judge))
 
 
 def masks_of(files: CaseFiles) -> Iterator[Mask]:

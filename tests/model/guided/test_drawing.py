@@ -1,7 +1,7 @@
 import torch
 
 from countenance.model.guided.drawing import aligned, control_of, draw, enlarged, mixed, split
-from countenance.model.guided.inputs import transferred
+from countenance.model.guided.inputs import ratio_image
 from countenance.model.guided.network import ALIGNED, CHANNELS, NUM_CHANNELS, SOURCES, Generator
 
 SIZE = 128
@@ -26,7 +26,7 @@ def test_a_flow_fetches_its_source_from_so_many_pixels_away() -> None:
 
 def test_the_ratio_of_equal_faces_is_the_plate() -> None:
     plate, atlas = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
-    assert torch.allclose(transferred(plate, atlas, atlas), plate)
+    assert torch.allclose(ratio_image(plate, atlas, atlas, torch.ones(1, 1, 8, 8)), plate)
 
 
 def test_an_untrained_generator_mixes_all_sources_alike_and_leaves_the_surroundings() -> None:

@@ -385,8 +385,19 @@ def measure_clip(
 
     >>> plate = measure_clip(pictures(plate_path), pictures(truth_folder), masks_of(mask_folder), references, judge)
     """
+    return summarise(measured_frames(results, truths, masks, references, judge))
+
+
+def measured_frames(
+    results: Iterable[Rgb],
+    truths: Iterable[Rgb],
+    masks: Iterable[Mask],
+    references: References,
+    judge: Judge,
+) -> Iterator[FrameMeasures | None]:
+    """Every frame of a clip against its ground truth; None where that shows no face."""
     looks = (judge.look_at_truth(rgb, mask) for rgb, mask in zip(truths, masks, strict=True))
-    return summarise(measure_frames(results, looks, references, judge))
+    return measure_frames(results, looks, references, judge)
 
 
 def measure_frames(

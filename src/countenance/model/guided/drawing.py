@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from countenance.model.guided.inputs import sample, transferred
-from countenance.model.guided.mesh import pixel_grid
+from countenance.model.guided.inputs import places_along, ratio_image, sample
 from countenance.model.guided.network import ALIGNED, CHANNELS, NUM_REFERENCES, SOURCES, Control, Generator
 
 TRAVELS_WITH = {
@@ -45,18 +44,13 @@ def stacked(parts: Mapping[str, Tensor]) -> Float[Tensor, "B C S S"]:
 
 def aligned(parts: Mapping[str, Tensor], flows: Float[Tensor, "B A 2 s s"]) -> dict[str, Tensor]:
     """Maps with all sources sampled where they belong, by flows in their pixels; the ratio is made of them again."""
-    size = parts["plate"].shape[2]
-    places = pixel_grid(size, flows.device)
-    fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
-    each_flow = fine.reshape(len(flows), len(ALIGNED), 2, size, size).unbind(dim=1)
     result = dict(parts)
-    for name, flow in zip(ALIGNED, each_flow, strict=True):
+    for name, places in zip(ALIGNED, places_along(flows, parts["plate"].shape[2]), strict=True):
         names = TRAVELS_WITH[name]
-        moved = sample(torch.cat([parts[each] for each in names], dim=1), places + flow.permute(0, 2, 3, 1))
+        moved = sample(torch.cat([parts[each] for each in names], dim=1), places)
         separate = torch.split_with_sizes(moved, [CHANNELS[each] for each in names], dim=1)
         result.update(zip(names, separate, strict=True))
-    ratio = transferred(result["moved"], result["atlas"], result["own atlas"])
-    result["ratio"] = torch.where(result["inside"] > 0, ratio, result["moved"])
+    result["ratio"] = ratio_image(result["moved"], result["atlas"], result["own atlas"], result["inside"])
     return result
 
 

@@ -179,7 +179,7 @@ def draw_given(
     from_plate = torch.where(view.inside > 0, here, view.where.permute(0, 3, 1, 2))
     in_atlas, in_mesh = place * (ATLAS_SIZE - 1), [view.inside] * (1 + len(references))
     if flows is not None:
-        to_moved, *to_others = _steps(flows, view)
+        to_moved, *to_others = places_along(flows, view.inside.shape[2])
         from_plate, _ = _followed(from_plate, torch.ones_like(view.inside), to_moved)
         followed = [
             _followed(values, view.inside, steps)
@@ -192,7 +192,7 @@ def draw_given(
         drawn.append((seen[:, :3], seen[:, 3:] * shown[:, 2:]))
     return Given(
         plate=sample(image, view.where),
-        # Cubics keep more of the plate's detail; the generator's own size needs none, as all is sampled twice there.
+        # Cubics keep more of the plate's detail. Maps without flows are only looked at, and sampled again.
         moved=sample(image, from_plate.permute(0, 2, 3, 1), "bilinear" if flows is None else "bicubic"),
         atlas=sample(atlases[0], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
         own_atlas=sample(atlases[1], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
@@ -202,10 +202,9 @@ def draw_given(
     )
 
 
-def _steps(flows: Float[Tensor, "B F 2 s s"], view: View) -> list[Float[Tensor, "B S S 2"]]:
-    """Where each flow samples the maps of a view."""
+def places_along(flows: Float[Tensor, "B F 2 s s"], size: int) -> list[Float[Tensor, "B S S 2"]]:
+    """Where each flow samples maps of that size, in their pixels."""
     batch, count, _, _, _ = flows.shape
-    size = view.inside.shape[2]
     fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
     steps = fine.reshape(batch, count, 2, size, size).permute(1, 0, 3, 4, 2)
     return [pixel_grid(size, flows.device) + step for step in steps]
@@ -226,12 +225,15 @@ def surface_of(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
     return torch.cat([points[..., :2], facing(points)[..., None]], dim=2)
 
 
-def transferred(
-    moved: Float[Tensor, "B 3 H W"], atlas: Float[Tensor, "B 3 H W"], own_atlas: Float[Tensor, "B 3 H W"]
+def ratio_image(
+    moved: Float[Tensor, "B 3 H W"],
+    atlas: Float[Tensor, "B 3 H W"],
+    own_atlas: Float[Tensor, "B 3 H W"],
+    inside: Float[Tensor, "B 1 H W"],
 ) -> Float[Tensor, "B 3 H W"]:
-    """The performer's expression and light on the likeness's colours: the ratio image."""
+    """The performer's expression and light on the likeness's colours; beside the mesh the moved plate."""
     factor = (atlas + RATIO_FLOOR).clamp_min(0.02) / (own_atlas + RATIO_FLOOR).clamp_min(0.02)
-    return moved * factor.clamp(1 / MAX_RATIO, MAX_RATIO)
+    return torch.where(inside > 0, moved * factor.clamp(1 / MAX_RATIO, MAX_RATIO), moved)
 
 
 def parts_of(given: Given, view: View) -> dict[str, Tensor]:
@@ -242,7 +244,7 @@ def parts_of(given: Given, view: View) -> dict[str, Tensor]:
     return {
         "plate": given.plate,
         "moved": given.moved,
-        "ratio": torch.where(view.inside > 0, transferred(given.moved, colour, given.own_atlas), given.moved),
+        "ratio": ratio_image(given.moved, colour, given.own_atlas, view.inside),
         "atlas": colour,
         "atlas confidence": given.atlas[:, 3:],
         "own atlas": given.own_atlas,
