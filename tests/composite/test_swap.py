@@ -81,6 +81,28 @@ def test_faces_are_drawn_in_batches_of_the_drawers_size(
         assert np.array_equal(one.rgb, other.rgb)
 
 
+@pytest.mark.parametrize("threads", [2, 4])
+def test_frames_are_the_same_on_any_number_of_threads(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]], threads: int
+) -> None:
+    frames, faces = plate
+    hidden: dict[int, dict[int, float]] = {1: {}, threads: {}}
+    results = [
+        list(
+            swap_faces(
+                frames, faces, Negative(batch=3), SEGMENTER, report_hidden=hidden[count].__setitem__, threads=count
+            )
+        )
+        for count in (1, threads)
+    ]
+    assert len(results[1]) == len(frames)
+    for one, other in zip(*results, strict=True):
+        assert one.index == other.index
+        assert np.array_equal(one.rgb, other.rgb)
+    assert hidden[1] == hidden[threads]
+    assert list(hidden[threads]) == sorted(faces)
+
+
 def test_a_drawer_is_shown_crop_mesh_pose_and_track_at_its_size(
     plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
 ) -> None:

@@ -334,10 +334,11 @@ def test_memory_does_not_grow_with_the_plate(
     monkeypatch.setattr(scan_module, "read_frames", lambda info, **place: watched("scan", info, **place))
     monkeypatch.setattr(render_module, "read_frames", lambda info, **place: watched("render", info, **place))
     plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60))
-    trained.generate(plate, tmp_path / "shot.mp4")
+    threaded = replace(UNLABELLED, threads=3)
+    trained.generate(plate, tmp_path / "shot.mp4", threaded)
     assert seen == [*range(60), *range(60)]
     assert most["scan"] <= 2 * GROUP_FRAMES + 2
-    assert most["render"] <= 2 * SMOOTHING_RADIUS + 4
+    assert most["render"] <= 2 * SMOOTHING_RADIUS + 4 + threaded.threads
 
 
 def test_a_plate_of_another_folder_leaves_no_trace_beside_it(trained: Production, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ PUBLISHING = GenerateConfig(
     quality=4,
     label=False,
     unlabelled_reason="synthetic actors, compared with the ground truth pixel by pixel",
+    threads=1,
 )
 """In the performer's skin tone, as the truth that is compared with; hardly compressed, so that the judge measures
 the swap and not the encoder."""

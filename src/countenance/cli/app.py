@@ -296,7 +296,7 @@ app.command(short_help="List every setting with its default, range and meaning."
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier demo left there.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Draw at half the size, in half the time.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Draw at half the size.")] = False,
     train: Annotated[
         bool, typer.Option("--train", help="Train a model of the two as well, for four minutes, to compare with.")
     ] = False,

@@ -21,7 +21,7 @@ from countenance.project import private_file
 from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 7
+VERSION = 8
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
@@ -67,11 +67,12 @@ def swap_render(
     renders: Path,
     seed: int,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
+    threads: int = 1,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
-    `renders` is the project's folder for work in progress, `tint` is as in `swap_faces`, `seed` goes into the
-    credentials.
+    `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
+    goes into the credentials.
     """
     segmenter = Segmenter()
 
@@ -81,7 +82,7 @@ def swap_render(
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
-        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden)
+        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads)
         return dropwhile(lambda frame: frame.index < first, swapped)
 
     render = frames_render(

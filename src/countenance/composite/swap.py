@@ -6,8 +6,10 @@ Mask and light are coarse and handled at fixed sizes, independent of the drawer'
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 
 import cv2
 import numpy as np
@@ -28,6 +30,7 @@ from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
 from countenance.geometry import PLAIN_SCALE, resample
 from countenance.pixels import to_8_bit
+from countenance.threads import mapped
 from countenance.types import Frame
 from countenance.vision.align import HeadPose, cut, frame_to_crop, head_pose, mesh_in_crop
 from countenance.vision.light import Light, measure_light, out_of_light
@@ -86,6 +89,8 @@ class _Swap:
     light: Light
     match: ColourMatch | None
     """None where the drawn colours are the plate's."""
+    hidden: float
+    """Fraction of the face that something in front hides."""
 
 
 def swap_faces(
@@ -95,12 +100,14 @@ def swap_faces(
     segmenter: Segmenter,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
     report_hidden: HiddenAt | None = None,
+    threads: int = 1,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tint` is added to them, CIELAB. What `segmenter` finds in front of a face stays.
+    Several batches are drawn at once, each on a thread of its own.
     """
-    drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden)
+    drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden, threads)
     for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
         matches: dict[int, dict[int, ColourMatch]] = defaultdict(dict)
         for near, neighbours in window:
@@ -131,23 +138,29 @@ def _drawn(
     drawer: Drawer,
     segmenter: Segmenter,
     report_hidden: HiddenAt | None,
+    threads: int,
 ) -> Iterator[tuple[Frame, list[_Swap]]]:
-    """Frames with their drawn faces; as many frames are read ahead as the drawer draws together."""
-    for _, group in groupby(frames, key=lambda frame: frame.index // drawer.batch):
-        cuts = [(frame, [_cut(frame, face, drawer.size) for face in faces_at.get(frame.index, ())]) for frame in group]
-        waiting = [each for _, several in cuts for each in several]
-        hidden = in_front(segmenter, [each.small for each in waiting], [each.outline for each in waiting])
-        shown = [_shown(each, its_hidden, drawer.size) for each, its_hidden in zip(waiting, hidden, strict=True)]
-        drawn = _draw_in_batches(drawer, [each.shown for each in shown])
-        swaps = (_swap(each, face) for each, face in zip(shown, drawn, strict=True))
-        for frame, several in cuts:
-            if report_hidden and several:
-                own = hidden[: len(several)]
-                hidden = hidden[len(several) :]
-                report_hidden(
-                    frame.index, max(hidden_fraction(h, each.outline) for h, each in zip(own, several, strict=True))
-                )
-            yield frame, [next(swaps) for _ in several]
+    """Frames with their drawn faces; as many frames are read ahead as the drawer draws together, on each thread."""
+    groups = (list(group) for _, group in groupby(frames, key=lambda frame: frame.index // drawer.batch))
+    draw = partial(_drawn_together, faces_at=faces_at, drawer=drawer, segmenter=segmenter)
+    with closing(mapped(draw, groups, threads)) as drawn:
+        for frame, swaps in chain.from_iterable(drawn):
+            if report_hidden and swaps:
+                report_hidden(frame.index, max(swap.hidden for swap in swaps))
+            yield frame, swaps
+
+
+def _drawn_together(
+    frames: Sequence[Frame], faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, segmenter: Segmenter
+) -> list[tuple[Frame, list[_Swap]]]:
+    """Some frames with their drawn faces."""
+    cuts = [(frame, [_cut(frame, face, drawer.size) for face in faces_at.get(frame.index, ())]) for frame in frames]
+    waiting = [each for _, several in cuts for each in several]
+    hidden = in_front(segmenter, [each.small for each in waiting], [each.outline for each in waiting])
+    shown = [_shown(each, its_hidden, drawer.size) for each, its_hidden in zip(waiting, hidden, strict=True)]
+    drawn = _draw_in_batches(drawer, [each.shown for each in shown])
+    swaps = (_swap(each, face) for each, face in zip(shown, drawn, strict=True))
+    return [(frame, [next(swaps) for _ in several]) for frame, several in cuts]
 
 
 def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> list[DrawnFace]:
@@ -215,6 +228,7 @@ def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
         ),
         light=shown.light,
         match=match,
+        hidden=hidden_fraction(shown.hidden, cut.outline),
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import choose_faces, count_faces, not_found
-from countenance.faces.scan import Nets, num_threads, scan_clip
+from countenance.faces.scan import Nets, scan_clip
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import timeline_of
 from countenance.progress import Progress
 from countenance.project import Project
+from countenance.threads import num_threads
 from countenance.types import MediaInfo
 from countenance.vision.identity import Embedding, Recogniser
 
@@ -90,7 +91,7 @@ def scan_plate(
         templates[performer],
         Nets(recogniser=Recogniser(), segmenter=None),
         PLATE_CONFIG,
-        threads=num_threads(PLATE_CONFIG),
+        threads=num_threads(PLATE_CONFIG.threads),
         check_leave=check_leave,
         progress=progress,
     )

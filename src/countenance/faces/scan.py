@@ -8,16 +8,14 @@ ran. Threads, not processes: decoder, nets and OpenCV let go of Python's lock wh
 import hashlib
 import json
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from countenance.faces.config import PrepareConfig
@@ -39,6 +37,7 @@ from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.progress import Progress, if_many
 from countenance.project import Project
+from countenance.threads import one_thread_per_net
 from countenance.types import Frame, MediaInfo
 from countenance.vision.identity import Embedding, Recogniser
 from countenance.vision.segment import Segmenter
@@ -115,7 +114,7 @@ def scan_clip(
     _log.info("scanning %s: %d of %d stretches are done", info.path, len(done), len(stretches))
     missing = [stretch for stretch in stretches if stretch.first not in done]
     task = _Task(info=info, timeline=timeline, template=template, config=config)
-    with _one_thread_per_net(), closing(_look_at_all(task, missing, nets, threads)) as looked:
+    with one_thread_per_net(), closing(_look_at_all(task, missing, nets, threads)) as looked:
         frames = if_many(progress, len(timeline.frame_pts)).track(
             _stored(project, scan, looked, check_leave),
             what=f"looking for faces in {info.path.name}",
@@ -160,17 +159,6 @@ def _settings(template: Embedding, config: PrepareConfig) -> str:
 
 
 # Looking, on several threads.
-
-
-@contextmanager
-def _one_thread_per_net() -> Iterator[None]:
-    """PyTorch sums in another order on another number of threads; a face would be stored with other last digits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads: int) -> Generator[_Looked]:
@@ -302,8 +290,3 @@ def _goes_on_with(track: _Ends, earlier: Sequence[_Ends]) -> _Ends | None:
     ]
     shared, best = max(near, key=lambda each: each[0], default=(0.0, None))
     return best if shared >= MIN_CONTINUITY else None
-
-
-def num_threads(config: PrepareConfig) -> int:
-    """On how many threads faces are looked for."""
-    return config.threads or os.cpu_count() or 1

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import Field
 
 from countenance.composite.check import check_faces
 from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
-from countenance.config import section
+from countenance.config import Integer, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -23,7 +24,7 @@ from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
-from countenance.model.config import choose_device, use_threads
+from countenance.model.config import choose_device
 from countenance.model.draw import needs_references, open_drawer
 from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
 from countenance.model.references import choose_references, references_in
@@ -34,6 +35,7 @@ from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
+from countenance.threads import num_threads, one_thread_per_net
 from countenance.types import FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
@@ -43,6 +45,7 @@ DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine"
 """Side in pixels of the base's faces, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
+MOST_THREADS = 8
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
@@ -60,11 +63,15 @@ class GenerateConfig(PublishConfig):
     """What draws the face: the base, from the likeness's own pictures and without any training; or the model that
     `train` made of this pair. In docs/benchmark.md the base is the better one."""
     preset: Preset = "standard"
-    """At which size the base draws a face: 128, 256 or 512 px. Draft takes half of standard's time, fine four times as
-    much, and shows more only in faces that are larger than 256 px in the plate."""
+    """At which size the base puts a face together: 128, 256 or 512 px. It decides at 128 px in all, and takes the fine
+    detail from the plate: fine takes half again as long as standard, and shows more only in faces that are larger than
+    256 px in the plate."""
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
+    threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
+    """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
+    result is the same."""
 
     def __post_init__(self) -> None:
         PublishConfig.__post_init__(self)
@@ -98,6 +105,7 @@ _OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace]], _Drawing]
 """From the performer's faces in the plate to what draws there."""
 
 
+@one_thread_per_net()
 def generate(
     project: Project,
     plate: Path,
@@ -157,7 +165,14 @@ def generate(
 
     drawing = open_drawing(info, timeline, checked.faces)
     swap = swap_render(
-        info, timeline, faces_at, drawing.drawer, renders=project.room("renders"), seed=drawing.seed, tint=tint
+        info,
+        timeline,
+        faces_at,
+        drawing.drawer,
+        renders=project.room("renders"),
+        seed=drawing.seed,
+        tint=tint,
+        threads=num_threads(config.threads, MOST_THREADS),
     )
     facts = {"config": asdict(config), "plate": info.sha256, "model": drawing.drawer.digest, **drawing.facts}
     with recorded_run(project, "generate", permit.digest, facts):
@@ -199,7 +214,6 @@ def _trained(guard: Guard) -> _OpenDrawing:
         )
     config = trained_config(guard.model_folder, checkpoint)
     device = choose_device(config)
-    use_threads(config)
     references = NO_REFERENCES
     if needs_references(config):
         references = choose_references(guard.project, guard.face_set(likeness))

@@ -5,12 +5,13 @@ from dataclasses import asdict
 from countenance.consent.register import templates
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
-from countenance.faces.scan import Nets, num_threads, scan_clip
+from countenance.faces.scan import Nets, scan_clip
 from countenance.footage import collected_clips, timeline_of
 from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
+from countenance.threads import num_threads
 from countenance.types import Permit
 from countenance.vision.identity import Recogniser
 from countenance.vision.segment import Segmenter
@@ -43,7 +44,7 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
                 known[person],
                 nets,
                 config,
-                threads=num_threads(config),
+                threads=num_threads(config.threads),
                 check_leave=guard.check,
                 progress=progress,
             )
