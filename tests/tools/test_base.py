@@ -3,22 +3,27 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load
 
+from countenance.bench.judge.metrics import InnerRecogniser
+from countenance.geometry import transform_points
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import draw, split
 from countenance.model.guided.mesh import Pose
-from countenance.model.guided.network import ALIGNED, NUM_CHANNELS, SOURCES
+from countenance.model.guided.network import NUM_CHANNELS
 from countenance.model.guided.shape import chip_grid
+from countenance.vision.align import head_pose, mesh_in_crop
 from countenance.vision.networks import weights_folder
 from tests.support.made_up import placed_head
 from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import Batch, flipped, moved_mesh
 from tools.base.judging import STRENGTH_SCALES, strength_of
-from tools.base.train import Run, begin, lift_shares
+from tools.base.train import WEIGHTS, Run, begin, losses
 from tools.mirror import mirrored_numbers
 
 
@@ -28,17 +33,20 @@ def a_head(yaw_deg: float) -> torch.Tensor:
 
 def a_run(folder: Path) -> Run:
     return Run(
-        corpus=folder,
+        corpora=(folder,),
+        keep=folder / "read.pt",
+        read_every_s=12,
         output=folder,
         finish_in_s=1,
         device=torch.device("cpu"),
         batch=1,
         most_takes=1,
         gan_weight=0,
+        without=frozenset(),
         start=None,
+        seed=1,
         rate=1e-4,
         mean_share=0.9,
-        lift=None,
     )
 
 
@@ -51,8 +59,6 @@ def a_batch(size: int = 2) -> Batch:
         features=torch.rand(size, 1, SIZE, SIZE),
         even=torch.tensor([[0.5, 0.4, 0.3, 0.2]]).repeat(size, 1),
         known=SIZE * torch.rand(size, 468, 2),
-        seen=torch.ones(size, 468),
-        flows=torch.randn(size, len(ALIGNED), 468, 2),
     )
 
 
@@ -75,6 +81,16 @@ def test_a_crop_is_upright_and_holds_the_head() -> None:
     assert abs(in_crop[1, 0] - in_crop[0, 0]) < 0.1
 
 
+@pytest.mark.parametrize(("yaw_deg", "roll_deg"), [(0.0, 0.0), (0.0, 25.0), (30.0, 0.0), (30.0, 20.0), (-40.0, -15.0)])
+def test_a_crop_lies_as_the_products(yaw_deg: float, roll_deg: float) -> None:
+    head = a_head(yaw_deg)
+    turn = cv2.getRotationMatrix2D((60, 60), roll_deg, 1).astype(np.float32)
+    rolled = head.clone()
+    rolled[0, :, :2] = torch.from_numpy(transform_points(turn, head[0, :, :2].numpy()))
+    in_crop = into_crop(rolled, crop_around(rolled))[0].numpy()
+    assert np.abs(in_crop - mesh_in_crop(rolled[0].numpy(), head_pose(rolled[0].numpy()), SIZE)).max() < 0.05
+
+
 def test_mirrored_twice_is_as_before() -> None:
     batch = a_batch()
     parts = split(batch.maps)
@@ -85,9 +101,12 @@ def test_mirrored_twice_is_as_before() -> None:
     once, twice = flipped(batch, which), flipped(flipped(batch, which), which)
     assert torch.allclose(twice.maps, batch.maps, atol=1e-6)
     assert torch.allclose(split(once.maps)["move"][0, ..., -40:], torch.tensor(0.5))
+    for name in ("normal", "own normal", "move"):
+        before, after = (split(each.maps)[name][0] for each in (batch, once))
+        assert torch.allclose(after[0], 1 - before[0].flip(1), atol=1e-6), name
+        assert torch.equal(after[1], before[1].flip(1)), name
     assert torch.equal(twice.truth, batch.truth)
     assert torch.allclose(twice.known, batch.known, atol=1e-4)
-    assert torch.allclose(twice.flows, batch.flows)
     assert torch.equal(once.maps[1], batch.maps[1])
 
 
@@ -117,19 +136,6 @@ def test_points_go_into_a_crop_and_back() -> None:
     assert torch.allclose(from_crop(into_crop(heads, crop), crop), heads, atol=1e-3)
 
 
-def test_shares_that_had_fallen_to_nothing_are_lifted(tmp_path: Path) -> None:
-    run = replace(a_run(tmp_path), start=weights_folder() / WEIGHTS_NAME)
-    learning, batch = begin(run)[0], a_batch()
-    before: list[float] = []
-    after: list[float] = []
-    for shares in (before, after):
-        drawn = draw(learning.generator, batch.maps, bf16=False)
-        shares.append(float(drawn.control.weights[:, SOURCES.index("atlas") :].detach().sum(dim=1).mean()))
-        lift_shares(learning, batch, 1.0)
-    assert after[0] > 2 * before[0]
-    assert after[0] > 0.3
-
-
 def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     start = weights_folder() / WEIGHTS_NAME
     learning, spent_s, step = begin(replace(a_run(tmp_path), start=start))
@@ -137,6 +143,16 @@ def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     assert (spent_s, step) == (0, 0)
     for net in (learning.generator, learning.mean.module):
         assert all(torch.equal(value, given[name].float()) for name, value in net.state_dict().items())
+
+
+def test_a_term_that_is_left_out_teaches_nothing(tmp_path: Path) -> None:
+    run, judge, batch = a_run(tmp_path), InnerRecogniser(), a_batch()
+    drawn = draw(begin(run)[0].generator, batch.maps, bf16=False)
+    whole, terms = losses(run, judge, drawn, batch)
+    part, _ = losses(replace(run, without=frozenset({"identity", "mask"})), judge, drawn, batch)
+    left_out = WEIGHTS["identity"] * terms["identity"] + WEIGHTS["mask"] * terms["mask"]
+    assert float(whole.detach() - part.detach()) == pytest.approx(float(left_out.detach()), rel=1e-3)
+    assert terms.keys() == WEIGHTS.keys()
 
 
 def test_strength_asks_for_as_much_detail_wherever_it_lies() -> None:

@@ -15,12 +15,12 @@ from tools.base.variants import (
     SHOWN,
     VARIANTS,
     frontal,
-    grey,
     means_of,
     shaded,
     spread,
     table,
     without_atlas,
+    without_normals,
     without_ratio,
     without_references,
     write_plot,
@@ -53,8 +53,8 @@ def test_what_is_taken_away_says_nothing_and_the_rest_stays(parts: dict[str, tor
     assert torch.equal(without_ratio(parts)["ratio"], parts["moved"])
     assert torch.equal(without_ratio(parts)["own atlas"], parts["atlas"])
     assert not without_atlas(parts)["atlas confidence"].any()
-    assert (grey("coarse plate")(parts)["coarse plate"] == 0.5).all()
-    assert parts["coarse plate"].std() > 0.1
+    assert (without_normals(parts)["own normal"] == 0.5).all()
+    assert parts["own normal"].std() > 0.1
 
 
 def test_face_sets_are_cut_to_what_is_asked_for() -> None:

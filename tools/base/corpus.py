@@ -1,9 +1,10 @@
 """Rendered triples as tensors on one device: frames, what the mesh net finds in them, and what is known of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,9 @@ from countenance.actors.triples_files import (
     read_triple,
     rendered_takes,
 )
-from countenance.actors.triples_plan import FRAMES
+from countenance.actors.triples_plan import FRAMES, Person, Plan
 from countenance.model.guided.inputs import evened, evenness, features, sample
-from countenance.model.guided.mesh import axis_of, head_fit, pixel_grid, without_pose
+from countenance.model.guided.mesh import head_fit, pixel_grid, without_pose
 from countenance.model.guided.shape import corrected, load_estimator, look_at
 from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
@@ -47,8 +48,6 @@ class Corpus:
     """The same, corrected for the person."""
     known: Float[Tensor, "N 468 2"]
     """As rendered."""
-    scale_axis: Float[Tensor, "N 3"]
-    """Of the found head: the canonical unit in pixels, and the direction of its x axis in the image."""
     feature: Float[Tensor, "N F"]
     """Pose and expression: near in it means alike in both."""
     seen: Float[Tensor, "N D"]
@@ -78,59 +77,104 @@ class Known:
     """Mean of what the estimator of shapes keeps of them."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A folder of triples, and how its people and takes are numbered among those of all folders."""
+
+    folder: Path
+    plan: Plan
+    first_person: int
+    first_take: int
+
+    def rendered_people(self) -> list[Person]:
+        """Those whose references are there."""
+        return [each for each in self.plan.people if person_path(self.folder, each.number).exists()]
+
+
+def sources_of(folders: Sequence[Path]) -> tuple[Source, ...]:
+    """Folders in that order, each with people of its own."""
+    sources: list[Source] = []
+    people = takes = 0
+    for folder in folders:
+        plan = read_plan(folder)
+        sources.append(Source(folder=folder, plan=plan, first_person=people, first_take=takes))
+        people, takes = people + len(plan.people), takes + len(plan.takes)
+    sizes = {person.size for source in sources for person in source.plan.people}
+    if len(sizes) > 1:
+        raise SystemExit(f"expected frames of one size, got {sorted(sizes)}; render corpora with --share-512 0")
+    seeds = [person.seed for source in sources for person in source.plan.people]
+    if len(set(seeds)) < len(seeds):
+        raise SystemExit("expected other people in each corpus, but some are in two; render one with another --seed")
+    return tuple(sources)
+
+
 class Reader:
     """Reads what has been rendered since it was last asked."""
 
-    def __init__(self, folder: Path, find_points: FindPoints, device: torch.device, seed: int) -> None:
-        self._folder, self._find, self._device = folder, find_points, device
-        self._plan = read_plan(folder)
-        if len({person.size for person in self._plan.people}) > 1:
-            raise SystemExit(f"{folder} holds frames of several sizes; render a corpus with --share-512 0")
+    def __init__(self, sources: Sequence[Source], find_points: FindPoints, device: torch.device, seed: int) -> None:
+        self._sources, self._find, self._device = sources, find_points, device
         self._takes_read: set[int] = set()
-        self._people_read: set[int] = set()
+        self._known: dict[int, Known] = {}
         self._rng = torch.Generator(device=device).manual_seed(seed)
         self._estimator, self._recogniser = load_estimator().to(device), Recogniser().to(device)
-        self._known: dict[int, Known] = {}
         self._pool = ThreadPoolExecutor(READERS)
 
     def close(self) -> None:
         """Let the reading threads end."""
         self._pool.shutdown()
 
+    @property
+    def num_takes(self) -> int:
+        """How many were read so far."""
+        return len(self._takes_read)
+
+    def state(self) -> dict[str, Any]:
+        """What has been read, to go on from."""
+        known = {number: (each.neutral, each.seen) for number, each in self._known.items()}
+        return {"takes": sorted(self._takes_read), "known": known}
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """As if what a state names had been read."""
+        self._takes_read = set(state["takes"])
+        self._known = {number: Known(neutral=neutral, seen=seen) for number, (neutral, seen) in state["known"].items()}
+
     def read_on(self, corpus: Corpus | None, *, at_most: int) -> tuple[Corpus | None, int]:
         """What there was and up to so many takes more, with all references that are there; and how many takes."""
         parts: list[dict[str, Tensor]] = []
         people = [
-            each
-            for each in self._plan.people
-            if each.number not in self._people_read and person_path(self._folder, each.number).exists()
+            (source, each)
+            for source in self._sources
+            for each in source.rendered_people()
+            if source.first_person + each.number not in self._known
         ]
-        for references in self._pool.map(lambda each: read_references(self._folder, each), people):
-            self._people_read.add(references.person.number)
-            parts.append(self._references(references.frames, references.person.number))
+        read = self._pool.map(lambda each: (each[0], read_references(each[0].folder, each[1])), people)
+        for source, references in read:
+            parts.append(self._references(references.frames, source.first_person + references.person.number))
         takes = [
-            take
-            for take in rendered_takes(self._folder, self._plan)
-            if take.number not in self._takes_read and {take.likeness, take.performer} <= self._people_read
+            (source, take)
+            for source in self._sources
+            for take in rendered_takes(source.folder, source.plan)
+            if source.first_take + take.number not in self._takes_read
+            and {source.first_person + take.likeness, source.first_person + take.performer} <= self._known.keys()
         ][:at_most]
         start = len(corpus.rgb) if corpus else 0
         start += sum(len(part["rgb"]) for part in parts)
         given, truth, held_out = [], [], []
-        for triple in self._pool.map(lambda take: read_triple(self._folder, take), takes):
-            take = triple.take
-            self._takes_read.add(take.number)
+        for source, triple in self._pool.map(lambda each: (each[0], read_triple(each[0].folder, each[1])), takes):
+            take, number = triple.take, source.first_take + triple.take.number
+            self._takes_read.add(number)
             bare = take.props_seed is None
             plate = self._seen(triple.plate, triple.plate.rgb)
             true = self._seen(triple.truth, triple.truth_toned_rgb)
-            parts.append(self._of(plate, take.performer, take.number, is_reference=bare))
-            parts.append(self._of(true, take.likeness, take.number, is_reference=False))
+            parts.append(self._of(plate, source.first_person + take.performer, number, is_reference=bare))
+            parts.append(self._of(true, source.first_person + take.likeness, number, is_reference=False))
             plates = torch.arange(start, start + len(FRAMES))
             truths = plates + len(FRAMES)
             start += 2 * len(FRAMES)
             # The ground truth is a plate too: whose face it shows is known, and what lies beneath.
             given += [plates, truths]
             truth += [truths, plates]
-            held_out += [self._plan.people[take.performer].held_out] * 2 * len(FRAMES)
+            held_out += [source.plan.people[take.performer].held_out] * 2 * len(FRAMES)
         if not parts:
             return corpus, 0
         pairs = {
@@ -158,7 +202,7 @@ class Reader:
         known = torch.from_numpy(frames.landmarks_xy).to(self._device)
         face = torch.from_numpy(np.ascontiguousarray(frames.face_mask)).to(self._device)
         found = found_points(self._find, pixels, known, self._rng)
-        pose, image = head_fit(found), pixels.float() / 255
+        image = pixels.float() / 255
         even = evenness(image, face.float() / 255)
         crop = crop_around(found)
         face_image = evened(sample(image, pixels_of(crop)), even)
@@ -168,7 +212,6 @@ class Reader:
             "found": found,
             "known": known,
             "seen": self._estimator.seen(*look_at(self._recogniser, face_image, into_crop(found, crop))),
-            "scale_axis": torch.cat([pose.scale[:, None], axis_of(pose)], dim=1),
             "even": even,
         }
 

@@ -29,9 +29,8 @@ from countenance.model.guided.mesh import (
     ATLAS_SIZE,
     EYES_AND_LIPS,
     NUM_EXTENDED,
-    NUM_POINTS,
     Raster,
-    facing,
+    extended,
     head_fit,
     moved_by,
     rasterise,
@@ -40,7 +39,7 @@ from countenance.model.guided.mesh import (
 from countenance.model.guided.network import NUM_REFERENCES
 from countenance.model.guided.shape import ShapeEstimator
 from tools.base.corpus import Corpus
-from tools.base.crops import SIZE, crop_of, into_crop, pixels_of, turned_back
+from tools.base.crops import SIZE, crop_of, into_crop, pixels_of
 from tools.mirror import mirrored_numbers
 
 NUM_NEAR = 10
@@ -61,8 +60,8 @@ class Prepared:
     weights: Float[Tensor, "P V S S 2"]
     target: Float[Tensor, "P V E 3"]
     """The target mesh in the crop's pixels."""
-    crop: Float[Tensor, "P V 6"]
-    """Crop to frame: centre, x axis, pixels of the frame to one of the crop, and the canonical unit in the crop."""
+    crop: Float[Tensor, "P V 5"]
+    """As `crops.crop_of`."""
     near: Int[Tensor, "P K"]
     """Frames of the likeness that are nearest in pose and expression, nearest first."""
     atlas: Float[Tensor, "M 4 A A"]
@@ -85,9 +84,6 @@ class Batch:
     even: Float[Tensor, "B 4"]
     known: Float[Tensor, "B 468 2"]
     """The ground truth's points in the crop."""
-    seen: Float[Tensor, "B 468"]
-    flows: Float[Tensor, "B A 468 2"]
-    """By how much each of `ALIGNED` lies off at the known points, in the crop's pixels."""
 
 
 def in_parts(rows: Int[Tensor, " N"], size: int) -> list[Int[Tensor, " n"]]:
@@ -259,11 +255,10 @@ def make_batch(
     even = augmentation.light(corpus.even[given])
     frame, true_frame = (evened(corpus.rgb[frames].float() / 255, even) for frames in (given, truth))
     chosen = augmentation.choose(prepared.near[rows]).unbind(dim=1)
-    moved_px = target[:, :NUM_POINTS, :2] - into_crop(corpus.mesh[given], crop)[..., :2]
     drawn = draw_given(
         frame,
         corpus.mesh[given],
-        moved_px,
+        (into_crop(extended(corpus.mesh[given]), crop), target),
         (prepared.atlas[corpus.person[truth]], prepared.atlas[corpus.person[given]][:, :3]),
         [_reference(corpus, each, augmentation) for each in chosen],
         view,
@@ -281,9 +276,6 @@ def make_batch(
         ),
     )
     faces = torch.stack([corpus.face[given], corpus.face[truth]], dim=1).float() / 255
-    known = into_crop(corpus.known[truth], crop)
-    aimed = target[:, :NUM_POINTS, :2] - known
-    off = [_off(corpus, frames, crop) for frames in (given, *chosen)]
     (important,) = view.drawn(_important(even.device).expand(len(rows), -1, -1))
     return Batch(
         maps=stacked(parts_of(sources, view)),
@@ -291,9 +283,7 @@ def make_batch(
         region=sample(faces, view.where).amax(dim=1, keepdim=True),
         features=(2 * important).clamp(0, 1),
         even=even,
-        known=known,
-        seen=(facing(target)[:, :NUM_POINTS] > 0.2).float(),
-        flows=torch.stack([off[0] + aimed, aimed, *(each + aimed for each in off[1:])], dim=1),
+        known=into_crop(corpus.known[truth], crop),
     )
 
 
@@ -312,13 +302,6 @@ def _important(device: torch.device) -> Float[Tensor, "1 E 1"]:
     return important
 
 
-def _off(corpus: Corpus, frames: Int[Tensor, " B"], crop: Float[Tensor, "B 6"]) -> Float[Tensor, "B 468 2"]:
-    """How far some frames' known points lie from the mesh, as it shows in a crop that they are drawn into."""
-    scale_axis = corpus.scale_axis[frames]
-    off = turned_back(corpus.known[frames] - corpus.mesh[frames][..., :2], scale_axis[:, 1:])
-    return off * (crop[:, 5] / scale_axis[:, 0])[:, None, None]
-
-
 def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
     """Some of a batch mirrored."""
 
@@ -326,27 +309,20 @@ def flipped(batch: Batch, which: Bool[Tensor, " B"]) -> Batch:
         return torch.where(which[:, None, None, None], image.flip(3), image)
 
     parts = split(mirror(batch.maps))
-    # Beside the mesh a place is 0, and a move in the middle of its range.
-    for name, shown in (("place", parts["inside"] > 0), ("move", 1)):
-        across, down = parts[name].chunk(2, dim=1)
+    # Beside the mesh a place is 0; what has a sign is in the middle of its range there.
+    for name, shown in (("place", parts["inside"] > 0), ("move", 1), ("normal", 1), ("own normal", 1)):
+        across, others = parts[name][:, :1], parts[name][:, 1:]
         across = torch.where(which[:, None, None, None], (1 - across) * shown, across)
-        parts[name] = torch.cat([across, down], dim=1)
-    sign = torch.where(which, -1.0, 1.0)[:, None, None]
+        parts[name] = torch.cat([across, others], dim=1)
     known = batch.known.clone()
     known[..., 0] = torch.where(which[:, None], SIZE - 1 - known[..., 0], known[..., 0])
-    flows = batch.flows.clone()
-    flows[..., 0] *= sign
     # The mirrored left eye is a right eye.
     order = torch.from_numpy(mirrored_numbers()).long().to(known.device)
-    known = torch.where(which[:, None, None], known[:, order], known)
-    flows = torch.where(which[:, None, None, None], flows[:, :, order], flows)
     return Batch(
         maps=stacked(parts),
         truth=mirror(batch.truth),
         region=mirror(batch.region),
         features=mirror(batch.features),
         even=batch.even,
-        known=known,
-        seen=torch.where(which[:, None], batch.seen[:, order], batch.seen),
-        flows=flows,
+        known=torch.where(which[:, None, None], known[:, order], known),
     )

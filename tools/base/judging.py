@@ -8,11 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.bench.judge.metrics import InnerRecogniser
-from countenance.model.guided.drawing import Mixed
 from countenance.model.guided.inputs import sample, uneven
-from countenance.model.guided.network import ALIGNED, MAX_FLOW_PX
 from countenance.model.guided.shape import chip_grid
-from tools.base.crops import SIZE
 from tools.base.inputs import Batch
 
 BORDER_PX = 4
@@ -109,13 +106,3 @@ def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch:
         perceptual=(perceptual + 1e-4).sqrt(),
         identity=(embedding - true_embedding).norm(dim=1),
     )
-
-
-def flow_error_px(drawn: Mixed, batch: Batch) -> Float[Tensor, ""]:
-    """Mean error of the flows at the points that are seen; in pixels of the crop."""
-    where = (2 * batch.known + 1) / SIZE - 1
-    said = F.grid_sample(drawn.flows.flatten(1, 2), where[:, :, None], align_corners=False, padding_mode="border")
-    said = said[..., 0].reshape(len(said), len(ALIGNED), 2, -1).permute(0, 1, 3, 2)
-    error = (said - batch.flows.clamp(-MAX_FLOW_PX, MAX_FLOW_PX)).abs().sum(dim=3)
-    mean: Tensor = (error * batch.seen[:, None]).sum() / (batch.seen.sum() * len(ALIGNED)).clamp_min(1)
-    return mean

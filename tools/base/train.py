@@ -2,16 +2,18 @@
 
     python -m tools.base.train --corpus FOLDER --output FOLDER --finish-in-s 600 --device cuda --batch 64
 
-The corpus (`countenance actors triples --share-512 0`) may still be rendered meanwhile: what is new is read now and
-then. The learning rate ends with the time. Each minute, or less often where checks are slow, weights are written, and
-`learning.pt`, from which the same command goes on.
+A corpus (`countenance actors triples --share-512 0`) may still be rendered meanwhile: what is new is read now and then.
+The learning rate ends with the time. Each minute, or less often where checks are slow, weights are written, and
+`learning.pt`, from which the same command goes on. With `--keep FILE` what was read of the corpora is kept there for
+the next training, and `--start` begins with another training's weights: so a base can be trained over days.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,14 +30,15 @@ from countenance.actors.triples_files import MANIFEST_NAME
 from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
-from countenance.model.guided.network import SOURCES, Generator
+from countenance.model.guided.network import Generator
+from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import load_estimator
 from countenance.project import write_whole
 from countenance.vision.networks import weights_folder
-from tools.base.corpus import Corpus, FindPoints, Reader
+from tools.base.corpus import Corpus, FindPoints, Reader, sources_of
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import MOST_FACES, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
-from tools.base.judging import Judged, flow_error_px, judged, laplacian
+from tools.base.judging import Judged, judged, laplacian
 from tools.mesh.network import GraphNet
 
 SEED = 1
@@ -45,12 +48,22 @@ LATE, RISE = 0.5, 0.1
 """From this part of the time on the discriminator takes part, with a weight that rises over a tenth of it."""
 MEAN_SHARE = 0.999
 STATE_NAME = "learning.pt"
+MESH_NAME, RECOGNISER_NAME = "face_landmark.tflite", "face_recognition_model.bin"
+KEPT_VERSION = 1
+"""Increment when the same corpora and nets are read as something else."""
 GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
-FLOW_WEIGHT, MASK_WEIGHT, STRENGTH_WEIGHT = 0.15, 0.1, 2.0
+WEIGHTS = {
+    "colour": 4.0,
+    "ssim": 1.0,
+    "detail": 2.0,
+    "strength": 2.0,
+    "perceptual": 1.5,
+    "identity": 0.3,
+    "mask": 0.1,
+}
+"""Of the loss's terms."""
 TAKES_AT_ONCE = 24
-READ_EVERY_S, TOLD_EVERY_S, WRITTEN_EVERY_S = 12.0, 15.0, 60.0
-LEVELLED = 0.15
-"""Of the weights behind logits that are lifted: they had learned to be low everywhere."""
+TOLD_EVERY_S, WRITTEN_EVERY_S = 15.0, 60.0
 CHECKS_SHARE = 12
 """So many times as long as a check takes, training goes on before the next."""
 FEWEST_TAKES = 6
@@ -61,21 +74,25 @@ HELD_OUT_SHOWN, HELD_OUT_JUDGED = 12, 192
 class Run:
     """Where a run reads and writes, and how long it takes."""
 
-    corpus: Path
+    corpora: tuple[Path, ...]
+    keep: Path | None
+    """What was read of the corpora, to go on from."""
+    read_every_s: float
     output: Path
     finish_in_s: float
     device: torch.device
     batch: int
     most_takes: int
     gan_weight: float
+    without: frozenset[str]
+    """Terms that the loss leaves out."""
     start: Path | None
     """Weights to begin with in place of random ones."""
+    seed: int
     rate: float
     """Learning rate at its highest."""
     mean_share: float
     """Of the running mean of the weights, how much stays at each step."""
-    lift: float | None
-    """How far below the moved plate's the logits of atlas and references are to begin; None: where they are."""
 
     @property
     def bf16(self) -> bool:
@@ -84,7 +101,7 @@ class Run:
 
 def find_points(device: torch.device) -> FindPoints:
     """The product's mesh net, run by PyTorch."""
-    net = GraphNet(weights_folder() / "face_landmark.tflite").to(device).eval()
+    net = GraphNet(weights_folder() / MESH_NAME).to(device).eval()
 
     def find(crops: Tensor) -> Tensor:
         points: Tensor = net(crops)[0].reshape(-1, 468, 3)
@@ -93,31 +110,20 @@ def find_points(device: torch.device) -> FindPoints:
     return find
 
 
-def losses(judge: InnerRecogniser, drawn: Mixed, batch: Batch, *, bf16: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def losses(run: Run, judge: InnerRecogniser, drawn: Mixed, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """What is minimised, and its terms for the log."""
-    terms = judged(judge, drawn.result, batch, bf16=bf16)
-    flow = flow_error_px(drawn, batch)
-    mask = F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), (batch.region > 0.3).float())
-    total = (
-        4 * terms.colour.mean()
-        + (1 - terms.ssim.mean())
-        + 2 * terms.detail.mean()
-        + STRENGTH_WEIGHT * terms.strength.mean()
-        + terms.perceptual.mean()
-        + 0.5 * terms.identity.mean()
-        + FLOW_WEIGHT * flow
-        + MASK_WEIGHT * mask
-    )
-    return total, {
-        "colour": terms.colour.mean(),
-        "ssim": terms.ssim.mean(),
-        "detail": terms.detail.mean(),
-        "strength": terms.strength.mean(),
-        "perceptual": terms.perceptual.mean(),
-        "identity": terms.identity.mean(),
-        "flow": flow,
-        "mask": mask,
+    errors = judged(judge, drawn.result, batch, bf16=run.bf16)
+    terms = {
+        "colour": errors.colour.mean(),
+        "ssim": 1 - errors.ssim.mean(),
+        "detail": errors.detail.mean(),
+        "strength": errors.strength.mean(),
+        "perceptual": errors.perceptual.mean(),
+        "identity": errors.identity.mean(),
+        "mask": F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), (batch.region > 0.3).float()),
     }
+    counted = [WEIGHTS[name] * term for name, term in terms.items() if name not in run.without]
+    return torch.stack(counted).sum(), terms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -161,61 +167,96 @@ def begin(run: Run) -> tuple[Learning, float, int]:
     return learning, state["spent_s"], state["step"]
 
 
+class Material:
+    """What is learned from, as far as it has been rendered and read."""
+
+    def __init__(self, run: Run, rng: torch.Generator) -> None:
+        self._run, self._rng = run, rng
+        self._reader = Reader(sources_of(run.corpora), find_points(run.device), run.device, SEED)
+        self._estimator = load_estimator().to(run.device)
+        self._corpus, self._prepared = kept(run, self._reader)
+        self._num_kept, self._read_at = self.num_takes, -math.inf
+
+    @property
+    def num_takes(self) -> int:
+        return self._reader.num_takes
+
+    @property
+    def enough(self) -> tuple[Corpus, Prepared] | None:
+        """None while too little has been read."""
+        if self._corpus is None or self._prepared is None or self.num_takes < FEWEST_TAKES:
+            return None
+        return (self._corpus, self._prepared) if bool((~self._corpus.held_out).any()) else None
+
+    def read_on(self) -> None:
+        """Read some of what is new, where it is time to."""
+        wanted = self._run.most_takes - self.num_takes
+        if wanted <= 0 or time.monotonic() - self._read_at < self._run.read_every_s:
+            return
+        self._corpus, added = self._reader.read_on(self._corpus, at_most=min(TAKES_AT_ONCE, wanted))
+        if self._corpus is not None and added:
+            self._prepared = prepare(self._corpus, self._estimator, self._prepared, self._rng)
+        if added < TAKES_AT_ONCE or added == wanted:
+            self._read_at = time.monotonic()
+            if not self._num_kept:
+                self._keep()
+
+    def close(self) -> None:
+        """Keep what was read, if asked to."""
+        self._reader.close()
+        if self.num_takes > self._num_kept:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._run.keep is None or self._corpus is None or self._prepared is None:
+            return
+        keep(self._run, self._reader, self._corpus, self._prepared)
+        self._num_kept = self.num_takes
+
+
 def train(run: Run) -> None:
     """Train until the time is over."""
     begun = time.monotonic()
     torch.manual_seed(SEED)
-    rng = torch.Generator(device=run.device).manual_seed(SEED)
     run.output.mkdir(parents=True, exist_ok=True)
     judge = InnerRecogniser().to(run.device)
     learning, spent_before, step = begin(run)
     _wait_for_corpus(run, begun)
-    reader = Reader(run.corpus, find_points(run.device), run.device, SEED)
-    estimator = load_estimator().to(run.device)
-    corpus: Corpus | None = None
-    prepared: Prepared | None = None
-    takes = 0
-    read_at = told_at = -math.inf
-    written_at, written_every_s = spent_before, WRITTEN_EVERY_S
+    # So that what goes on draws other batches.
+    rng = torch.Generator(device=run.device).manual_seed(run.seed + step)
+    material = Material(run, rng)
+    told_at, written_at, written_every_s = -math.inf, spent_before, WRITTEN_EVERY_S
     while (elapsed := spent_before + time.monotonic() - begun) < run.finish_in_s:
-        if elapsed - read_at > READ_EVERY_S and takes < run.most_takes:
-            corpus, added = reader.read_on(corpus, at_most=min(TAKES_AT_ONCE, run.most_takes - takes))
-            takes += added
-            if corpus is not None and added:
-                prepared = prepare(corpus, estimator, prepared, rng)
-            read_at = spent_before + time.monotonic() - begun if added < TAKES_AT_ONCE else -math.inf
-        if corpus is None or prepared is None or takes < FEWEST_TAKES or not bool((~corpus.held_out).any()):
+        material.read_on()
+        if material.enough is None:
             time.sleep(0.5)
             continue
         done = elapsed / run.finish_in_s
         _set_rate(run, learning, step, done)
-        batch = draw_batch(corpus, prepared, run.batch, rng)
-        if step == 0 and run.lift is not None:
-            lift_shares(learning, batch, run.lift)
-        drawn, terms = learn(run, learning, judge, batch, done)
+        terms = learn(run, learning, judge, draw_batch(*material.enough, run.batch, rng), done)
         step += 1
         if elapsed - told_at > TOLD_EVERY_S:
-            _tell(run, elapsed, step, takes, drawn, terms)
+            _tell(run, elapsed, step, material.num_takes, terms)
             told_at = elapsed
         if elapsed - written_at > written_every_s:
             if step > 1:
                 _write(run, learning, step, elapsed)
                 checked = time.monotonic()
-                _log(run, {"s": round(elapsed), **check(run, learning, judge, corpus, prepared)})
+                _log(run, {"s": round(elapsed), **check(run, learning, judge, *material.enough)})
                 written_every_s = max(WRITTEN_EVERY_S, CHECKS_SHARE * (time.monotonic() - checked))
             written_at = spent_before + time.monotonic() - begun
-    reader.close()
-    if corpus is None or prepared is None or not step:
+    material.close()
+    if material.enough is None or not step:
+        takes = material.num_takes
         raise SystemExit(f"{takes} takes came in time, {FEWEST_TAKES} are needed; render first, or allow more time")
     elapsed = spent_before + time.monotonic() - begun
     _write(run, learning, step, elapsed)
-    _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, corpus, prepared)})
+    _log(run, {"s": round(elapsed), "step": step, **check(run, learning, judge, *material.enough)})
 
 
-def _tell(run: Run, elapsed: float, step: int, takes: int, drawn: Mixed, terms: dict[str, Tensor]) -> None:
+def _tell(run: Run, elapsed: float, step: int, takes: int, terms: dict[str, Tensor]) -> None:
     told = {name: round(float(value.detach()), 4) for name, value in terms.items()}
-    mix = [round(value, 2) for value in drawn.control.weights.detach().mean(dim=(0, 2, 3)).tolist()]
-    _log(run, {"s": round(elapsed), "step": step, "takes": takes, **told, "mix": mix})
+    _log(run, {"s": round(elapsed), "step": step, "takes": takes, **told})
 
 
 def _set_rate(run: Run, learning: Learning, step: int, done: float) -> None:
@@ -225,10 +266,42 @@ def _set_rate(run: Run, learning: Learning, step: int, done: float) -> None:
 
 
 def _wait_for_corpus(run: Run, begun: float) -> None:
-    while not (run.corpus / MANIFEST_NAME).exists():
-        if time.monotonic() - begun > run.finish_in_s:
-            raise SystemExit(f"no corpus in {run.corpus}; make one with `countenance actors triples --share-512 0`")
-        time.sleep(1)
+    for folder in run.corpora:
+        while not (folder / MANIFEST_NAME).exists():
+            if time.monotonic() - begun > run.finish_in_s:
+                raise SystemExit(f"no corpus in {folder}; make one with `countenance actors triples --share-512 0`")
+            time.sleep(1)
+
+
+def kept(run: Run, reader: Reader) -> tuple[Corpus | None, Prepared | None]:
+    """What an earlier training has read of the same corpora with the same nets, if it was kept."""
+    if run.keep is None or not run.keep.exists():
+        return None, None
+    state = torch.load(run.keep, map_location=run.device, weights_only=True)
+    if state["read from"] != _read_from(run):
+        raise SystemExit(f"{run.keep} was read from other corpora, or by another version or other nets; remove it")
+    reader.go_on_from(state["reader"])
+    return Corpus(**state["corpus"]), Prepared(**state["prepared"])
+
+
+def keep(run: Run, reader: Reader, corpus: Corpus, prepared: Prepared) -> None:
+    """Write what was read, if asked to."""
+    if run.keep is None:
+        return
+    rows = {
+        name: {each.name: getattr(one, each.name) for each in fields(one)}
+        for name, one in (("corpus", corpus), ("prepared", prepared))
+    }
+    part = run.keep.with_name(f".{run.keep.name}")
+    torch.save({**rows, "reader": reader.state(), "read from": _read_from(run)}, part)
+    part.rename(run.keep)
+
+
+def _read_from(run: Run) -> list[str]:
+    """All that decides what is read, but for how much of it there was."""
+    nets = [weights_folder() / name for name in (SHAPE_WEIGHTS_NAME, MESH_NAME, RECOGNISER_NAME)]
+    files = [*(folder / MANIFEST_NAME for folder in run.corpora), *nets]
+    return [f"version {KEPT_VERSION}", *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
 
 
 def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generator) -> Batch:
@@ -241,31 +314,11 @@ def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generat
     return flipped(batch, torch.rand(size, generator=rng, device=device) < 0.5)
 
 
-@torch.no_grad()
-def lift_shares(learning: Learning, batch: Batch, below: float) -> None:
-    """Let atlas and references take part again, whose shares had fallen to nothing and so teach nothing."""
-    head, rows = learning.generator.fine, slice(4 * SOURCES.index("atlas"), 4 * len(SOURCES))
-    assert head.bias is not None
-    head.weight[rows] *= LEVELLED
-    head.bias[rows] = 0
-    inside = split(batch.maps)["inside"] > 0
-    logits: list[Tensor] = []
-    handle = head.register_forward_hook(lambda _module, _given, made: logits.append(F.pixel_shuffle(made, 2)))
-    draw(learning.generator, batch.maps, bf16=False)
-    handle.remove()
-    means = (logits[0][:, : len(SOURCES)] * inside).sum(dim=(0, 2, 3)) / inside.sum()
-    lifted = means[SOURCES.index("moved")] - below - means[SOURCES.index("atlas") :]
-    head.bias[rows] += lifted.repeat_interleave(4)
-    learning.mean.module.load_state_dict(learning.generator.state_dict())
-
-
-def learn(
-    run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, done: float
-) -> tuple[Mixed, dict[str, Tensor]]:
+def learn(run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, done: float) -> dict[str, Tensor]:
     """One step of the generator and, from `LATE` on, of the discriminator; `done`: share of the time that is over."""
     discriminator, opposed = learning.discriminator, done > LATE and run.gan_weight > 0
     drawn = draw(learning.generator, batch.maps, bf16=run.bf16)
-    loss, terms = losses(judge, drawn, batch, bf16=run.bf16)
+    loss, terms = losses(run, judge, drawn, batch)
     seen = (batch.region > 0.02).float()
     place = (2 * split(batch.maps)["place"] - 1) * seen
     real, made = (torch.cat([2 * (image - 0.5) * seen, place], 1) for image in (batch.truth, drawn.result))
@@ -293,7 +346,7 @@ def learn(
         learning.discriminator_optimizer.zero_grad()
         terms["discriminator"].backward()  # type: ignore[no-untyped-call]
         learning.discriminator_optimizer.step()
-    return drawn, terms
+    return terms
 
 
 def check(
@@ -320,7 +373,6 @@ def check(
             for key, value in terms_of(ours, untouched).items():
                 sums.setdefault(key, []).append(value)
             sums.setdefault("sharpness", []).append(sharpness(drawn.result, batch))
-            sums.setdefault("flow px", []).append(flow_error_px(drawn, batch)[None])
             strips.append(strip(batch, drawn))
         means = {key: float(torch.cat(value).mean()) for key, value in sums.items()}
         said[name] = {key: round(value, 3) for key, value in gains(means).items()}
@@ -391,31 +443,40 @@ def _log(run: Run, line: dict[str, object]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, nargs="+", required=True)
+    parser.add_argument(
+        "--hold-out", type=int, default=0, help="so many people of the last corpus are for checks alone"
+    )
+    parser.add_argument("--keep", type=Path, help="where what was read of the corpora is kept for the next training")
+    parser.add_argument("--read-every-s", type=float, default=12.0)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--finish-in-s", type=float, required=True)
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
     parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
+    parser.add_argument("--without", nargs="*", choices=WEIGHTS, default=(), help="terms that the loss leaves out")
     parser.add_argument("--start", type=Path, help="weights to begin with")
-    parser.add_argument("--lift", type=float, help="begin with logits of atlas and references so far below the plate's")
     parser.add_argument("--mean-share", type=float, default=MEAN_SHARE, help="how slowly the kept weights follow")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the batches; another for each training")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="learning rate at its highest")
     options = parser.parse_args()
     train(
         Run(
-            corpus=options.corpus,
+            corpora=tuple(options.corpus),
+            keep=options.keep,
+            read_every_s=options.read_every_s,
             output=options.output,
             finish_in_s=options.finish_in_s,
             device=options.device,
             batch=options.batch,
             most_takes=options.most_takes,
             gan_weight=options.gan_weight,
+            without=frozenset(options.without),
             start=options.start,
+            seed=options.seed,
             rate=options.rate,
             mean_share=options.mean_share,
-            lift=options.lift,
         )
     )
 

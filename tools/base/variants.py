@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -30,6 +29,7 @@ from countenance.bench.worker import make_case, masks_of
 from countenance.demo.compare import pictures
 from countenance.drawing import ReferenceFace, References, references_of
 from countenance.model.guided.drawer import GuidedDrawer
+from countenance.model.guided.inputs import Given, View
 from countenance.model.guided.network import NUM_REFERENCES
 from countenance.progress import Silent
 from countenance.project import write_whole
@@ -66,17 +66,13 @@ class VariantDrawer(GuidedDrawer):
         variant.prepare(self)
         self.digest = hashlib.sha256(f"{self.digest} {variant.name}".encode()).hexdigest()
 
-    def _parts(self, *given: Any) -> dict[str, Tensor]:
-        return self._variant.parts(super()._parts(*given))
+    def _parts(self, given: Given, view: View) -> dict[str, Tensor]:
+        return self._variant.parts(super()._parts(given, view))
 
 
-def grey(*names: str) -> Parts:
-    """Replace these maps by grey."""
-
-    def changed(parts: dict[str, Tensor]) -> dict[str, Tensor]:
-        return parts | {name: torch.full_like(parts[name], GREY) for name in names}
-
-    return changed
+def without_normals(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Both surfaces look straight ahead."""
+    return parts | {name: torch.full_like(parts[name], GREY) for name in ("normal", "own normal")}
 
 
 def without_references(parts: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -99,12 +95,6 @@ def without_atlas(parts: dict[str, Tensor]) -> dict[str, Tensor]:
 def without_move(drawer: GuidedDrawer) -> None:
     """The likeness's shape isn't taken on."""
     drawer._move = torch.zeros_like(drawer._move)
-
-
-def without_flow(drawer: GuidedDrawer) -> None:
-    """Sources stay where the meshes put them."""
-    for parameter in drawer._generator.flow.parameters():
-        parameter.data.zero_()
 
 
 def spread(count: int) -> Faces:
@@ -138,8 +128,7 @@ VARIANTS = (
     Variant(name="without references", parts=without_references),
     Variant(name="without atlas and ratio image", parts=without_atlas),
     Variant(name="without the ratio image", parts=without_ratio),
-    Variant(name="without the plate at 8 × 8", parts=grey("coarse plate")),
-    Variant(name="without flow", prepare=without_flow),
+    Variant(name="without normals", parts=without_normals),
     *(Variant(name=f"{count} faces" if count > 1 else "1 face", faces=spread(count)) for count in FACES[:-1]),
     Variant(name="frontal faces only", faces=frontal),
     Variant(name="faces lit from one side", faces=shaded),

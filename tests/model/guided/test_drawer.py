@@ -31,7 +31,7 @@ def reference_of(rgb: Rgb, face: DetectedFace, size: int = SIZE) -> ReferenceFac
 
 
 def known_of(faces: list[ReferenceFace]) -> Person:
-    return person_of(faces, SIZE, load_estimator(), Recogniser())
+    return person_of(faces, load_estimator(), Recogniser())
 
 
 def input_of(face: ReferenceFace) -> FaceInput:

@@ -1,1 +1,1 @@
-"""A generator that is given the likeness's pixels: sources drawn into one target mesh, aligned, mixed and relit."""
+"""A generator that is given the likeness's pixels: all drawn into one target mesh, looked at, and a face drawn."""

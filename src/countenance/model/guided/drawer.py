@@ -1,7 +1,6 @@
 """Draws a likeness from its references and the base, without any training on it.
 
-The generator decides at `CONTROL_SIZE`; what it decides is applied to sources of the drawer's size, drawn anew if that
-is another.
+The generator decides at `CONTROL_SIZE`; what it decides is applied to a plate of the drawer's size.
 """
 
 import hashlib
@@ -17,9 +16,10 @@ from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput, ReferenceFace, References
 from countenance.errors import ModelError
-from countenance.model.guided.drawing import control_of, enlarged, mixed
+from countenance.model.guided.drawing import Mixed, control_of, enlarged, larger, mixed, stacked
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
+    Given,
     View,
     draw_given,
     evened,
@@ -27,11 +27,13 @@ from countenance.model.guided.inputs import (
     features,
     fused,
     parts_of,
+    sample,
     spread_out,
     surface_of,
     uneven,
 )
 from countenance.model.guided.mesh import (
+    extended,
     head_fit,
     moved_by,
     pixel_grid,
@@ -39,7 +41,7 @@ from countenance.model.guided.mesh import (
     with_ring_of,
     without_pose,
 )
-from countenance.model.guided.network import NUM_REFERENCES, Generator
+from countenance.model.guided.network import NUM_REFERENCES, Control, Generator
 from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import Shape, ShapeEstimator, corrected, estimate_shape, load_estimator, seen_in
 from countenance.vision.identity import Recogniser
@@ -53,18 +55,8 @@ BATCH = 4
 FRONTAL_DEG = 20.0
 """A mesh is surest from the front: faces count in the neutral shape by a Gaussian of their angles of this width."""
 LEAST_TRUST = 1e-3
-VERSION = 2
+VERSION = 3
 """Increment when the same weights draw something else: what is kept of earlier work isn't gone on with then."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Images:
-    """References at one size."""
-
-    pixels: Float[Tensor, "N 4 S S"]
-    """In even light, and where the face is seen."""
-    surface: Float[Tensor, "N E 3"]
-    """Of the meshes found and corrected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -75,15 +67,15 @@ class Person:
     neutral: Float[Tensor, "468 3"]
     """Mean of the found meshes without their pose, in canonical axes and units: expression is what differs from it."""
     feature: Float[Tensor, "N F"]
-    coarse: Images
-    fine: Images
+    pixels: Float[Tensor, "N 4 S S"]
+    """References in even light, and where the face is seen, at `CONTROL_SIZE`."""
+    surface: Float[Tensor, "N E 3"]
+    """Of the meshes found and corrected."""
     atlas: Float[Tensor, "4 A A"]
 
 
-def person_of(
-    faces: Sequence[ReferenceFace], size: DrawnSize, estimator: ShapeEstimator, recogniser: Recogniser
-) -> Person:
-    """A person's shape, atlas and references, the fine ones of that size.
+def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, recogniser: Recogniser) -> Person:
+    """A person's shape, atlas and references.
 
     Raises:
         ModelError: there is no face.
@@ -95,23 +87,20 @@ def person_of(
     trust = torch.exp(-turned.square().sum(dim=1) / (2 * FRONTAL_DEG**2)) + LEAST_TRUST
     pose = head_fit(found)
     neutral = torch.einsum("n,npc->pc", trust / trust.sum(), without_pose(found, pose))
-    coarse_rgb, coarse_visible = _images(faces, CONTROL_SIZE)
-    even = evenness(coarse_rgb, coarse_visible)
-    seen = seen_in(estimator, recogniser, evened(coarse_rgb, even), _pixels(found, CONTROL_SIZE))
+    rgb, visible = _images(faces)
+    even = evenness(rgb, visible)
+    seen = seen_in(estimator, recogniser, evened(rgb, even), _pixels(found, CONTROL_SIZE))
     shape = estimate_shape(estimator, seen)
-    mesh = corrected(estimator, found, seen, shape.seen)
+    mesh = _pixels(corrected(estimator, found, seen, shape.seen), CONTROL_SIZE)
     feature = features(found, neutral)
     chosen = spread_out(feature, ATLAS_FACES)
-    fine_rgb, fine_visible = _images(faces, size)
-    fine_mesh = _pixels(mesh, size)
-    atlas = fused(fine_rgb[chosen], fine_visible[chosen], fine_mesh[chosen], even[chosen])
     return Person(
         shape=shape,
         neutral=neutral,
         feature=feature,
-        coarse=_evened_images(coarse_rgb, coarse_visible, even, _pixels(mesh, CONTROL_SIZE)),
-        fine=_evened_images(fine_rgb, fine_visible, even, fine_mesh),
-        atlas=atlas,
+        pixels=torch.cat([evened(rgb, even), visible[:, None]], dim=1),
+        surface=surface_of(mesh),
+        atlas=fused(rgb[chosen], visible[chosen], mesh[chosen], even[chosen]),
     )
 
 
@@ -131,7 +120,7 @@ class GuidedDrawer:
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._estimator, self._recogniser = load_estimator(), Recogniser()
         self._likeness, self._performer = (
-            person_of(person.faces, size, self._estimator, self._recogniser) for person in (likeness, performer)
+            person_of(person.faces, self._estimator, self._recogniser) for person in (likeness, performer)
         )
         self._move = self._estimator.move(self._likeness.shape, self._performer.shape)
         digest = hashlib.sha256(content + (weights_folder() / SHAPE_WEIGHTS_NAME).read_bytes())
@@ -154,48 +143,52 @@ class GuidedDrawer:
         coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
         seen = seen_in(self._estimator, self._recogniser, evened(coarse, even), _pixels(found, CONTROL_SIZE))
         mesh = corrected(self._estimator, found, seen, self._performer.shape.seen)
-        parts = self._parts(coarse, mesh, move, even, chosen, self._likeness.coarse)
-        parts, flows, control = control_of(self._generator, parts, bf16=False)
-        if self.size > CONTROL_SIZE:
-            flows, control = enlarged(flows, control, self.size // CONTROL_SIZE)
-            parts = self._parts(rgb, mesh, move, even, chosen, self._likeness.fine, flows)
-        drawn = mixed(parts, flows, control)
+        given, view = self._given(evened(coarse, even), mesh, move, chosen)
+        control = control_of(self._generator, stacked(self._parts(given, view)), bf16=False)
+        drawn = self._drawn(evened(rgb, even), given, view, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [
             DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True)
             for image, one in zip(images, drawn.mask, strict=True)
         ]
 
-    def _parts(
+    def _given(
         self,
         rgb: Float[Tensor, "B 3 S S"],
         mesh: Float[Tensor, "B 468 3"],
         move: Float[Tensor, "B 468 3"],
-        even: Float[Tensor, "B 4"],
         chosen: Tensor,
-        references: Images,
-        flows: Float[Tensor, "B A 2 s s"] | None = None,
-    ) -> dict[str, Tensor]:
-        """All that the generator is given, at the size of `rgb`; meshes come in fractions of the crop."""
-        size = rgb.shape[2]
-        here, target = _pixels(mesh, size), _pixels(mesh + move, size)
-        raster = rasterise(with_ring_of(here, target), size)
+    ) -> tuple[Given, View]:
+        """Sources at `CONTROL_SIZE`; meshes come in fractions of the crop."""
+        here, target = _pixels(mesh, CONTROL_SIZE), _pixels(mesh + move, CONTROL_SIZE)
+        meshes = (extended(here), with_ring_of(here, target))
+        raster = rasterise(meshes[1], CONTROL_SIZE)
         view = View(
             raster=raster,
             inside=(raster.triangle >= 0).float()[:, None],
-            where=pixel_grid(size, rgb.device).expand(len(rgb), -1, -1, -1),
+            where=pixel_grid(CONTROL_SIZE, rgb.device).expand(len(rgb), -1, -1, -1),
         )
         likeness, performer = self._likeness.atlas, self._performer.atlas[:3]
         given = draw_given(
-            evened(rgb, even),
+            rgb,
             here,
-            move[..., :2] * CONTROL_SIZE,
+            meshes,
             (likeness.expand(len(rgb), -1, -1, -1), performer.expand(len(rgb), -1, -1, -1)),
-            [(references.pixels[each], references.surface[each]) for each in chosen.unbind(dim=1)],
+            [(self._likeness.pixels[each], self._likeness.surface[each]) for each in chosen.unbind(dim=1)],
             view,
-            flows,
         )
+        return given, view
+
+    def _parts(self, given: Given, view: View) -> dict[str, Tensor]:
+        """All that the generator is given."""
         return parts_of(given, view)
+
+    def _drawn(self, rgb: Float[Tensor, "B 3 S S"], given: Given, view: View, control: Control) -> Mixed:
+        """What was decided, done at the size of `rgb`: the plate's detail is taken from there, by cubics."""
+        factor = self.size // CONTROL_SIZE
+        where = pixel_grid(self.size, rgb.device) + factor * larger(given.shift, factor).permute(0, 2, 3, 1)
+        moved = sample(rgb, where, "bicubic")
+        return mixed(rgb, moved, larger(view.inside, factor), enlarged(control, factor))
 
 
 def _centred(landmarks_xyz: Float[np.ndarray, "468 3"], size: int) -> Float[np.ndarray, "468 3"]:
@@ -208,23 +201,15 @@ def _pixels(found: Float[Tensor, "B 468 3"], size: int) -> Float[Tensor, "B 468 
     return found * size - torch.tensor([0.5, 0.5, 0.0])
 
 
-def _images(faces: Sequence[ReferenceFace], size: int) -> tuple[Float[Tensor, "N 3 S S"], Float[Tensor, "N S S"]]:
-    """Faces at one size, 0–1 in their own light, and where they are seen."""
-    rgb = [_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255, size) for face in faces]
-    visible = [_sized(torch.from_numpy(face.mask * face.visible)[None, None].float(), size)[0] for face in faces]
+def _images(faces: Sequence[ReferenceFace]) -> tuple[Float[Tensor, "N 3 S S"], Float[Tensor, "N S S"]]:
+    """Faces at `CONTROL_SIZE`, 0–1 in their own light, and where they are seen."""
+    rgb = [_sized(torch.from_numpy(face.rgb).permute(2, 0, 1)[None].float() / 255) for face in faces]
+    visible = [_sized(torch.from_numpy(face.mask * face.visible)[None, None].float())[0] for face in faces]
     return torch.cat(rgb), torch.cat(visible)
 
 
-def _evened_images(
-    rgb: Float[Tensor, "N 3 S S"],
-    visible: Float[Tensor, "N S S"],
-    even: Float[Tensor, "N 4"],
-    mesh: Float[Tensor, "N 468 3"],
-) -> Images:
-    return Images(pixels=torch.cat([evened(rgb, even), visible[:, None]], dim=1), surface=surface_of(mesh))
-
-
-def _sized(image: Float[Tensor, "1 C H W"], size: int) -> Float[Tensor, "1 C S S"]:
-    if image.shape[2] > size:
-        return F.interpolate(image, size=(size, size), mode="area")
-    return F.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
+def _sized(image: Float[Tensor, "1 C H W"]) -> Float[Tensor, "1 C S S"]:
+    size = (CONTROL_SIZE, CONTROL_SIZE)
+    if image.shape[2] > CONTROL_SIZE:
+        return F.interpolate(image, size=size, mode="area")
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)

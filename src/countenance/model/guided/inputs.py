@@ -17,14 +17,12 @@ from torch import Tensor
 from countenance.model.guided.mesh import (
     ATLAS_SIZE,
     EXPRESSIVE,
-    NUM_EXTENDED,
-    NUM_POINTS,
     Raster,
     atlas_points,
     extended,
     facing,
     head_fit,
-    pixel_grid,
+    normals,
     places,
     rasterise,
     spread,
@@ -38,7 +36,7 @@ ROBUST = 0.12
 """Of colours in an atlas: faces that differ more from the others' mean there hardly count."""
 ATLAS_FACES = 24
 RATIO_FLOOR, MAX_RATIO = 0.15, 2.5
-COARSE, MOVE_PX = 8, 16.0
+MOVE_PX = 16.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,6 +61,8 @@ class Given:
 
     plate: Float[Tensor, "B 3 S S"]
     moved: Float[Tensor, "B 3 S S"]
+    shift: Float[Tensor, "B 2 S S"]
+    """From where a pixel shows to where the moved plate takes it, in the plate's pixels; 0 beside the mesh."""
     atlas: Float[Tensor, "B 4 S S"]
     """Colour and confidence."""
     own_atlas: Float[Tensor, "B 3 S S"]
@@ -71,8 +71,12 @@ class Given:
     """Each with how well it is seen."""
     place: Float[Tensor, "B 2 S S"]
     """On the unrolled head, 0–1."""
-    move: Float[Tensor, "B 2 S S"]
-    """By how much the plate's mesh was moved, in pixels of the generator's size."""
+    move: Float[Tensor, "B 3 S S"]
+    """By how much the performer's mesh was moved, in pixels of the generator's size."""
+    normal: Float[Tensor, "B 2 S S"]
+    """Of the target mesh, x and y."""
+    own_normal: Float[Tensor, "B 2 S S"]
+    """Of the performer's mesh, at the same points."""
 
 
 def sample(
@@ -158,65 +162,45 @@ def fused(
 def draw_given(
     image: Float[Tensor, "B 3 H W"],
     mesh: Float[Tensor, "B 468 3"],
-    moved_px: Float[Tensor, "B 468 2"],
+    meshes: tuple[Float[Tensor, "B E 3"], Float[Tensor, "B E 3"]],
     atlases: tuple[Float[Tensor, "B 4 A A"], Float[Tensor, "B 3 A A"]],
     references: Sequence[tuple[Float[Tensor, "B 4 h w"], Float[Tensor, "B E 3"]]],
     view: View,
-    flows: Float[Tensor, "B F 2 s s"] | None = None,
 ) -> Given:
-    """All sources drawn into the target mesh; where flows are given, in pixels of the view, as they show along them.
+    """All sources drawn into the target mesh.
 
-    `image`, `mesh`: the performer's; `moved_px`: see `Given.move`; `atlases`: the likeness's and the performer's;
-    `references`: colours and where the face is seen, with `surface_of` each.
+    `image`, `mesh`: the performer's, in its pixels; `meshes`: the performer's and the target, in pixels of the
+    generator's size; `atlases`: the likeness's and the performer's; `references`: colours and where the face is seen,
+    with `surface_of` each.
     """
-    ring = moved_px.new_zeros((len(moved_px), NUM_EXTENDED - NUM_POINTS, 2))
-    here, place, move, *surfaces = view.drawn(
+    own, target = meshes
+    here, place, move, normal, own_normal, *surfaces = view.drawn(
         extended(mesh)[..., :2],
         _places(image.device).expand(len(image), -1, -1),
-        torch.cat([moved_px, ring], dim=1),
+        target - own,
+        normals(target)[..., :2],
+        normals(own)[..., :2],
         *(values for _, values in references),
     )
-    from_plate = torch.where(view.inside > 0, here, view.where.permute(0, 3, 1, 2))
-    in_atlas, in_mesh = place * (ATLAS_SIZE - 1), [view.inside] * (1 + len(references))
-    if flows is not None:
-        to_moved, *to_others = places_along(flows, view.inside.shape[2])
-        from_plate, _ = _followed(from_plate, torch.ones_like(view.inside), to_moved)
-        followed = [
-            _followed(values, view.inside, steps)
-            for values, steps in zip((in_atlas, *surfaces), to_others, strict=True)
-        ]
-        (in_atlas, *surfaces), in_mesh = ([each[number] for each in followed] for number in (0, 1))
+    where = view.where.permute(0, 3, 1, 2)
+    shift = torch.where(view.inside > 0, here - where, torch.zeros_like(where))
+    in_atlas = (place * (ATLAS_SIZE - 1)).permute(0, 2, 3, 1)
     drawn = []
-    for (reference, _), shown, inside in zip(references, surfaces, in_mesh[1:], strict=True):
-        seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * inside
+    for (reference, _), shown in zip(references, surfaces, strict=True):
+        seen = sample(reference, shown[:, :2].permute(0, 2, 3, 1)) * view.inside
         drawn.append((seen[:, :3], seen[:, 3:] * shown[:, 2:]))
     return Given(
         plate=sample(image, view.where),
-        # Cubics keep more of the plate's detail. Maps without flows are only looked at, and sampled again.
-        moved=sample(image, from_plate.permute(0, 2, 3, 1), "bilinear" if flows is None else "bicubic"),
-        atlas=sample(atlases[0], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
-        own_atlas=sample(atlases[1], in_atlas.permute(0, 2, 3, 1)) * in_mesh[0],
+        moved=sample(image, (where + shift).permute(0, 2, 3, 1)),
+        shift=shift,
+        atlas=sample(atlases[0], in_atlas) * view.inside,
+        own_atlas=sample(atlases[1], in_atlas) * view.inside,
         references=tuple(drawn),
         place=place,
         move=move,
+        normal=normal,
+        own_normal=own_normal,
     )
-
-
-def places_along(flows: Float[Tensor, "B F 2 s s"], size: int) -> list[Float[Tensor, "B S S 2"]]:
-    """Where each flow samples maps of that size, in their pixels."""
-    batch, count, _, _, _ = flows.shape
-    fine = F.interpolate(flows.flatten(1, 2), size=(size, size), mode="bilinear", align_corners=False)
-    steps = fine.reshape(batch, count, 2, size, size).permute(1, 0, 3, 4, 2)
-    return [pixel_grid(size, flows.device) + step for step in steps]
-
-
-def _followed(
-    values: Float[Tensor, "B C S S"], inside: Float[Tensor, "B 1 S S"], where: Float[Tensor, "B S S 2"]
-) -> tuple[Float[Tensor, "B C S S"], Float[Tensor, "B 1 S S"]]:
-    """Places in a source once a flow is followed, and how much of the mesh is there."""
-    shown = sample(torch.cat([values, inside], dim=1), where)
-    # Beside the mesh values are 0, which is no place to take a mean with.
-    return shown[:, :-1] / shown[:, -1:].clamp_min(1e-3), shown[:, -1:]
 
 
 def surface_of(found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B E 3"]:
@@ -238,9 +222,7 @@ def ratio_image(
 
 def parts_of(given: Given, view: View) -> dict[str, Tensor]:
     """All that the generator is given, by the names in `CHANNELS`."""
-    size = given.plate.shape[2]
     colour = given.atlas[:, :3]
-    coarse = F.adaptive_avg_pool2d(given.plate, COARSE)
     return {
         "plate": given.plate,
         "moved": given.moved,
@@ -253,7 +235,8 @@ def parts_of(given: Given, view: View) -> dict[str, Tensor]:
         "place": given.place,
         "move": given.move / MOVE_PX + 0.5,
         "inside": view.inside,
-        "coarse plate": F.interpolate(coarse, size=(size, size), mode="bilinear"),
+        "normal": given.normal / 2 + 0.5,
+        "own normal": given.own_normal / 2 + 0.5,
     }
 
 

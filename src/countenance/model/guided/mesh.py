@@ -212,23 +212,21 @@ def with_ring_of(found: Float[Tensor, "B 468 3"], target: Float[Tensor, "B 468 3
     return torch.cat([target, extended(found)[:, NUM_POINTS:]], dim=1)
 
 
-def axis_of(pose: Pose) -> Float[Tensor, "B 2"]:
-    """The direction of the head's x axis in the image, of length one."""
-    axis = pose.rotation[:, :2, 0]
-    length: Tensor = axis.norm(dim=1, keepdim=True)
-    return axis / length.clamp_min(1e-6)
+def normals(points_xyz: Float[Tensor, "B E 3"]) -> Float[Tensor, "B E 3"]:
+    """Directions in which the surface looks at each point, of length one; z grows away from the camera."""
+    corner = _corners(points_xyz.device)
+    a, b, c = (points_xyz[:, corner[:, number]] for number in range(3))
+    across = torch.linalg.cross(b - a, c - a)
+    total = torch.zeros_like(points_xyz)
+    for number in range(3):
+        total.index_add_(1, corner[:, number], across)
+    length: Tensor = total.norm(dim=2, keepdim=True)
+    return -total / length.clamp_min(1e-9)
 
 
 def facing(points_xyz: Float[Tensor, "B E 3"]) -> Float[Tensor, "B E"]:
     """How much the surface at each point faces the camera, 0–1."""
-    corner = _corners(points_xyz.device)
-    a, b, c = (points_xyz[:, corner[:, number]] for number in range(3))
-    normal = torch.linalg.cross(b - a, c - a)
-    total = torch.zeros_like(points_xyz)
-    for number in range(3):
-        total.index_add_(1, corner[:, number], normal)
-    length: Tensor = total.norm(dim=2)
-    return (total[..., 2] / length.clamp_min(1e-9)).clamp(0, 1)
+    return (-normals(points_xyz)[..., 2]).clamp(0, 1)
 
 
 def atlas_points() -> Float[np.ndarray, "E 3"]:
