@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AllowInfNan, ConfigDict, Strict, TypeAdapter, ValidationError, with_config
+from pydantic import AllowInfNan, ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
 from countenance.errors import CountenanceError, UsageError
 
@@ -19,6 +19,8 @@ Config = TypeVar("Config")
 Integer = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Boolean = Annotated[bool, Strict()]
+Threads = Annotated[Integer, Field(ge=0, le=1024)]
+"""0: as many as there are cores."""
 Text = Annotated[str, Strict()]
 
 section = with_config(ConfigDict(use_attribute_docstrings=True))

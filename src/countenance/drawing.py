@@ -84,7 +84,7 @@ class Drawer(Protocol):
         """SHA-256 of all that decides what is drawn: the model, and the references if it uses them."""
 
     def __call__(self, faces: Sequence[FaceInput]) -> Sequence[DrawnFace]:
-        """One drawn face for each."""
+        """One drawn face for each; may be called from several threads at once."""
 
 
 def references_of(faces: Iterable[ReferenceFace]) -> References:

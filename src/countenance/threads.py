@@ -12,6 +12,9 @@ from typing import TypeVar
 
 import torch
 
+MOST_THREADS = 8
+"""Where each thread costs memory, or more of them bring little."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -208,7 +208,7 @@ class Material:
             self._keep()
 
     def _keep(self) -> None:
-        if self._run.keep is None or self._corpus is None or self._prepared is None:
+        if self._corpus is None or self._prepared is None:
             return
         keep(self._run, self._reader, self._corpus, self._prepared)
         self._num_kept = self.num_takes
@@ -292,9 +292,7 @@ def keep(run: Run, reader: Reader, corpus: Corpus, prepared: Prepared) -> None:
         name: {each.name: getattr(one, each.name) for each in fields(one)}
         for name, one in (("corpus", corpus), ("prepared", prepared))
     }
-    part = run.keep.with_name(f".{run.keep.name}")
-    torch.save({**rows, "reader": reader.state(), "read from": _read_from(run)}, part)
-    part.rename(run.keep)
+    _save_whole(run.keep, {**rows, "reader": reader.state(), "read from": _read_from(run)})
 
 
 def _read_from(run: Run) -> list[str]:
@@ -429,9 +427,13 @@ def _write(run: Run, learning: Learning, step: int, spent_s: float) -> None:
     half = {name: value.detach().half().cpu().contiguous() for name, value in weights.items()}
     write_whole(run.output / WEIGHTS_NAME, serialised(half))
     state = {name: part.state_dict() for name, part in learning.parts.items()}
-    part = run.output / f".{STATE_NAME}"
-    torch.save({**state, "step": step, "spent_s": spent_s}, part)
-    part.rename(run.output / STATE_NAME)
+    _save_whole(run.output / STATE_NAME, {**state, "step": step, "spent_s": spent_s})
+
+
+def _save_whole(path: Path, state: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}")
+    torch.save(state, part)
+    part.rename(path)
 
 
 def _log(run: Run, line: dict[str, object]) -> None:
@@ -444,9 +446,6 @@ def _log(run: Run, line: dict[str, object]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, nargs="+", required=True)
-    parser.add_argument(
-        "--hold-out", type=int, default=0, help="so many people of the last corpus are for checks alone"
-    )
     parser.add_argument("--keep", type=Path, help="where what was read of the corpora is kept for the next training")
     parser.add_argument("--read-every-s", type=float, default=12.0)
     parser.add_argument("--output", type=Path, required=True)

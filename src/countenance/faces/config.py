@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from countenance.config import Integer, Number, section
+from countenance.config import Integer, Number, Threads, section
 
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 
@@ -71,7 +71,7 @@ class PrepareConfig:
     """Side in pixels of the face set's crops. `auto`: the size nearest to the median of the kept faces in the frames.
     No crop is stored larger than this, nor larger than its face is in the frame."""
 
-    threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
+    threads: Threads = 0
     """CPU threads on which faces are searched for; 0 for one on each core. The result is the same."""
 
 

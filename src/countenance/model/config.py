@@ -1,14 +1,14 @@
 """How a face model is trained, and on what."""
 
-import os
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 
-from countenance.config import Integer, Number, section
+from countenance.config import Integer, Number, Threads, section
 from countenance.errors import ModelError
+from countenance.threads import MOST_THREADS, num_threads
 
 
 @section
@@ -40,7 +40,7 @@ class TrainConfig:
     """Of the weights' initialisation and of the training's order."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train and generate; auto takes the GPU if there is one."""
-    threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
+    threads: Threads = 0
     """CPU threads; 0 for all cores, at most 8. On the CPU the same seed and threads give the same bytes."""
     save_every_s: Annotated[Number, Field(ge=0, le=1_000_000_000)] = 30.0
     """Seconds between two checkpoints."""
@@ -69,4 +69,4 @@ def choose_device(config: TrainConfig) -> torch.device:
 
 def use_threads(config: TrainConfig) -> None:
     """Set torch's threads explicitly: its own guess takes every core of a shared machine."""
-    torch.set_num_threads(config.threads or min(os.cpu_count() or 1, 8))
+    torch.set_num_threads(num_threads(config.threads, MOST_THREADS))

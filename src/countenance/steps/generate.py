@@ -3,17 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import Field
 
 from countenance.composite.check import check_faces
 from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
-from countenance.config import Integer, section
+from countenance.config import Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -35,7 +34,7 @@ from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
-from countenance.threads import num_threads, one_thread_per_net
+from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
@@ -45,7 +44,6 @@ DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine"
 """Side in pixels of the base's faces, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
-MOST_THREADS = 8
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
@@ -69,7 +67,7 @@ class GenerateConfig(PublishConfig):
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
-    threads: Annotated[Integer, Field(ge=0, le=1024)] = 0
+    threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
 

@@ -140,10 +140,10 @@ class GuidedDrawer:
         near = torch.cdist(features(found, self._performer.neutral), self._likeness.feature)
         chosen = near.topk(min(NUM_REFERENCES, near.shape[1]), dim=1, largest=False).indices
         chosen = chosen[:, [min(number, chosen.shape[1] - 1) for number in range(NUM_REFERENCES)]]
-        coarse = F.avg_pool2d(rgb, self.size // CONTROL_SIZE)
-        seen = seen_in(self._estimator, self._recogniser, evened(coarse, even), _pixels(found, CONTROL_SIZE))
+        coarse = evened(F.avg_pool2d(rgb, self.size // CONTROL_SIZE), even)
+        seen = seen_in(self._estimator, self._recogniser, coarse, _pixels(found, CONTROL_SIZE))
         mesh = corrected(self._estimator, found, seen, self._performer.shape.seen)
-        given, view = self._given(evened(coarse, even), mesh, move, chosen)
+        given, view = self._given(coarse, mesh, move, chosen)
         control = control_of(self._generator, stacked(self._parts(given, view)), bf16=False)
         drawn = self._drawn(evened(rgb, even), given, view, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
