@@ -14,7 +14,7 @@ from countenance.geometry import transform_points
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import draw, split
 from countenance.model.guided.mesh import Pose
-from countenance.model.guided.network import NUM_CHANNELS
+from countenance.model.guided.network import NUM_CHANNELS, WIDTHS, Generator
 from countenance.model.guided.shape import chip_grid
 from countenance.vision.align import head_pose, mesh_in_crop
 from countenance.vision.networks import weights_folder
@@ -23,7 +23,7 @@ from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
 from tools.base.inputs import Batch, flipped, moved_mesh
 from tools.base.judging import STRENGTH_SCALES, strength_of
-from tools.base.train import WEIGHTS, Run, begin, losses
+from tools.base.train import WEIGHTS, Run, begin, losses, widened
 from tools.mirror import mirrored_numbers
 
 
@@ -43,6 +43,7 @@ def a_run(folder: Path) -> Run:
         most_takes=1,
         gan_weight=0,
         without=frozenset(),
+        widths=WIDTHS,
         start=None,
         seed=1,
         rate=1e-4,
@@ -164,3 +165,18 @@ def test_strength_asks_for_as_much_detail_wherever_it_lies() -> None:
         moved = (strength_of(elsewhere, scale) - true).abs().mean()
         assert moved < 0.1 * true.mean()
         assert strength_of(softer, scale).mean() < 0.6 * true.mean()
+
+
+def test_a_wider_generator_begins_as_the_narrow_one_and_learns_more() -> None:
+    narrow = Generator()
+    with torch.no_grad():
+        narrow.head.weight.normal_(std=0.1)
+    wide = Generator((80, *WIDTHS[1:3], 320))
+    wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
+    maps = torch.rand(1, NUM_CHANNELS, SIZE, SIZE)
+    one, other = narrow(maps), wide(maps)
+    assert torch.allclose(one.residual, other.residual, atol=1e-5)
+    assert torch.allclose(one.mask_logit, other.mask_logit, atol=1e-5)
+    other.residual.square().mean().backward()
+    assert wide.head.weight.grad is not None
+    assert (wide.head.weight.grad[4:16, WIDTHS[0] :] != 0).any()

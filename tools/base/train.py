@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from countenance.actors.triples_files import MANIFEST_NAME
 from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
+from countenance.model.guided.network import WIDTHS as GENERATOR_WIDTHS
 from countenance.model.guided.network import Generator
 from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import load_estimator
@@ -86,8 +88,10 @@ class Run:
     gan_weight: float
     without: frozenset[str]
     """Terms that the loss leaves out."""
+    widths: tuple[int, ...]
+    """Of the generator, as `network.WIDTHS`."""
     start: Path | None
-    """Weights to begin with in place of random ones."""
+    """Weights to begin with in place of random ones; of a generator that is as wide or narrower."""
     seed: int
     rate: float
     """Learning rate at its highest."""
@@ -145,9 +149,9 @@ class Learning:
 
 def begin(run: Run) -> tuple[Learning, float, int]:
     """At the start or where the run was left: also the seconds spent so far, and the steps made."""
-    generator = Generator()
+    generator = Generator(run.widths)
     if run.start is not None:
-        generator.load_state_dict({name: value.float() for name, value in parsed(run.start.read_bytes()).items()})
+        generator.load_state_dict(widened(parsed(run.start.read_bytes()), generator.state_dict()))
     generator.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     discriminator = Discriminator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean_of = get_ema_multi_avg_fn(run.mean_share)  # type: ignore[no-untyped-call]
@@ -165,6 +169,18 @@ def begin(run: Run) -> tuple[Learning, float, int]:
     for name, part in learning.parts.items():
         part.load_state_dict(state[name])
     return learning, state["spent_s"], state["step"]
+
+
+def widened(narrow: Mapping[str, Tensor], wide: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a wider net that does what a narrow one does: what is new looks at all, but isn't looked at yet."""
+    weights = {}
+    for name, value in wide.items():
+        known = narrow[name].to(value)
+        within = tuple(slice(length) for length in known.shape)
+        weights[name] = value.clone()
+        weights[name][within[0]] = 0
+        weights[name][within] = known
+    return weights
 
 
 class Material:
@@ -455,7 +471,8 @@ def main() -> None:
     parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
     parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
     parser.add_argument("--without", nargs="*", choices=WEIGHTS, default=(), help="terms that the loss leaves out")
-    parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--widths", type=int, nargs="+", default=GENERATOR_WIDTHS, help="of the generator")
+    parser.add_argument("--start", type=Path, help="weights to begin with, of a generator as wide or narrower")
     parser.add_argument("--mean-share", type=float, default=MEAN_SHARE, help="how slowly the kept weights follow")
     parser.add_argument("--seed", type=int, default=SEED, help="of the batches; another for each training")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="learning rate at its highest")
@@ -472,6 +489,7 @@ def main() -> None:
             most_takes=options.most_takes,
             gan_weight=options.gan_weight,
             without=frozenset(options.without),
+            widths=tuple(options.widths),
             start=options.start,
             seed=options.seed,
             rate=options.rate,

@@ -33,6 +33,7 @@ CHANNELS = {
 NUM_CHANNELS = sum(CHANNELS.values())
 SLOPE = 0.1
 WIDTHS = (64, 128, 192, 256)
+"""Channels at half of the size that is looked at, a quarter and so on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,11 +82,11 @@ class Pyramid(nn.Module):
 class Generator(nn.Module):
     """Maps [B C S S] about −1–1, in the order of `CHANNELS`, to what becomes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(4 * NUM_CHANNELS, WIDTHS[0], 1)
-        self.pyramid = Pyramid(WIDTHS)
-        self.head = nn.Conv2d(WIDTHS[0], 4 * (1 + 3 + 1), 3, 1, 1)
+        self.stem = nn.Conv2d(4 * NUM_CHANNELS, widths[0], 1)
+        self.pyramid = Pyramid(widths)
+        self.head = nn.Conv2d(widths[0], 4 * (1 + 3 + 1), 3, 1, 1)
         nn.init.zeros_(self.head.weight)
         assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
