@@ -180,3 +180,10 @@ def test_a_wider_generator_begins_as_the_narrow_one_and_learns_more() -> None:
     other.residual.square().mean().backward()
     assert wide.head.weight.grad is not None
     assert (wide.head.weight.grad[4:16, WIDTHS[0] :] != 0).any()
+
+
+def test_weights_that_do_not_fit_are_told() -> None:
+    weights = Generator().state_dict()
+    for other in (Generator((32, *WIDTHS[1:])).state_dict(), {**weights, "more": weights["stem.bias"]}):
+        with pytest.raises(SystemExit, match="as wide or narrower"):
+            widened({**weights}, other)

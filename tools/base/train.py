@@ -31,8 +31,7 @@ from countenance.actors.triples_files import MANIFEST_NAME
 from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
-from countenance.model.guided.network import WIDTHS as GENERATOR_WIDTHS
-from countenance.model.guided.network import Generator
+from countenance.model.guided.network import WIDTHS, Generator
 from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import load_estimator
 from countenance.project import write_whole
@@ -173,6 +172,13 @@ def begin(run: Run) -> tuple[Learning, float, int]:
 
 def widened(narrow: Mapping[str, Tensor], wide: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of a wider net that does what a narrow one does: what is new looks at all, but isn't looked at yet."""
+    fits = narrow.keys() == wide.keys() and all(
+        len(value.shape) == len(narrow[name].shape)
+        and all(one >= other for one, other in zip(value.shape, narrow[name].shape, strict=True))
+        for name, value in wide.items()
+    )
+    if not fits:
+        raise SystemExit("expected weights of a generator as wide or narrower, got others; give --widths as large")
     weights = {}
     for name, value in wide.items():
         known = narrow[name].to(value)
@@ -471,7 +477,7 @@ def main() -> None:
     parser.add_argument("--most-takes", type=int, default=3000, help="what fits into the device's memory")
     parser.add_argument("--gan-weight", type=float, default=GAN_WEIGHT)
     parser.add_argument("--without", nargs="*", choices=WEIGHTS, default=(), help="terms that the loss leaves out")
-    parser.add_argument("--widths", type=int, nargs="+", default=GENERATOR_WIDTHS, help="of the generator")
+    parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS, help="of the generator")
     parser.add_argument("--start", type=Path, help="weights to begin with, of a generator as wide or narrower")
     parser.add_argument("--mean-share", type=float, default=MEAN_SHARE, help="how slowly the kept weights follow")
     parser.add_argument("--seed", type=int, default=SEED, help="of the batches; another for each training")
