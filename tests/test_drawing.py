@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from countenance.drawing import NO_REFERENCES, Drawer, ReferenceFace, drawer_digest, references_of
+from countenance.drawing import Drawer, ReferenceFace, references_of
 from tests.support.drawers import Guided, Negative, face_input
 
 
@@ -33,12 +33,6 @@ def test_the_digest_changes_with_everything_in_the_references(change: dict[str, 
     changed = replace(face, **change)  # type: ignore[arg-type]
     digests = {references_of(faces).digest for faces in ((face,), (changed,), (face, changed), (changed, face))}
     assert len(digests) == 4
-
-
-def test_a_drawer_s_digest_covers_its_references_and_nothing_where_there_are_none() -> None:
-    one, other = references_of([reference(90)]), references_of([reference(91)])
-    assert drawer_digest("ab", NO_REFERENCES) == "ab"
-    assert len({"ab", drawer_digest("ab", one), drawer_digest("ab", other), drawer_digest("cd", one)}) == 4
 
 
 def test_anything_with_its_parts_is_a_drawer() -> None:

@@ -15,7 +15,7 @@ ALLOWED = {
     "bench/judge/graded.py": "contact sheets of synthetic actors",
     "bench/pictures.py": "contact sheets of synthetic actors",
     "bench/speed.py": "a clip of a synthetic actor, enlarged",
-    "coverage/page.py": "small crops of the project's own faces, for the owner's report; in memory",
+    "pages/__init__.py": "small crops of the project's own faces, for the owner's report; in memory",
     "demo/compare.py": "the demo's contact sheet of synthetic actors",
     "media/sound.py": "the sound of a video that the writer has open",
     "model/record.py": "the preview of a training, in the project's own folder",

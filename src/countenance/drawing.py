@@ -98,10 +98,3 @@ def references_of(faces: Iterable[ReferenceFace]) -> References:
 
 
 NO_REFERENCES = references_of(())
-
-
-def drawer_digest(model_digest: str, references: References) -> str:
-    """The model's own digest where no references are used, else one over both."""
-    if not references.faces:
-        return model_digest
-    return hashlib.sha256(f"{model_digest} {references.digest}".encode()).hexdigest()

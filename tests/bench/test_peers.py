@@ -25,7 +25,7 @@ from countenance.bench.peers import (
     faceswap_loss,
     warped_batch,
 )
-from countenance.model.batches import to_network_range
+from countenance.bench.stacking import to_network_range
 from tests.support.drawers import face_input
 
 NAMES: tuple[PeerName, ...] = get_args(PeerName)

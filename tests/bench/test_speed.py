@@ -9,11 +9,14 @@ import pytest
 from countenance.bench import speed
 from countenance.bench.cases import ROLES
 from countenance.bench.finding.profile import FUNCTIONS, profile
+from countenance.bench.methods import images_per_cpu_s
 from countenance.bench.speed import FRAME_WH, NUM_FRAMES, Figure, speed_table
 from countenance.demo import data_folder
 from countenance.demo.compare import pictures
 from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
+from countenance.model.config import TrainConfig
+from tests.support.faces import learned_from
 
 
 def a_figure(what: str, method: str, value: float) -> dict[str, Any]:
@@ -87,8 +90,13 @@ def test_a_close_up_shows_the_middle_of_the_frames(tmp_path: Path) -> None:
     assert abs(int(frame[:, :50].mean()) - 96) < 6
 
 
+def test_our_trainings_speed_is_measured_on_its_own_steps() -> None:
+    speed = images_per_cpu_s(TrainConfig(threads=1, device="cpu", batch_size=1), learned_from("zuri", "kofi"), steps=1)
+    assert 0.01 < speed < 1_000
+
+
 def test_a_measured_step_reports_its_speed() -> None:
-    figure = speed._our_training(64, 8)
+    figure = speed._peer_training("faceswap-lightweight")
     assert isinstance(figure, Figure)
     assert figure.what == "training, 64 px"
     assert 0.1 < figure.value < 10_000

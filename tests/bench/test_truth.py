@@ -43,6 +43,7 @@ from countenance.demo import data_folder
 from countenance.demo.compare import pictures
 from countenance.errors import UsageError
 from countenance.media.probe import probe
+from countenance.model.config import TrainConfig
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from tests.support.videos import frames_of, write_video
@@ -147,13 +148,14 @@ def test_a_case_is_run_and_measured(measured: Path) -> None:
     assert all(gain in (0, None) for gain in plate["stages"][0]["gains"].values())
     assert plate["stages"][0]["measures"]["num_frames"] == NUM_PLATE_FRAMES
     assert classical["stages"][0]["gains"]["identity"] > 0.3
-    half, whole = ours["stages"]
-    assert 0 < half["cpu_s"] <= whole["cpu_s"] < 2
-    assert 0 < half["images"] <= whole["images"]
-    assert whole["measures"]["ssim"] < 0.95
+    # Shown once, at the budget; so small a one is spent before the first batch.
+    (learned,) = ours["stages"]
+    assert learned["images"] == TrainConfig().batch_size
+    assert 0 < learned["cpu_s"] < 60
+    assert learned["measures"]["ssim"] < 0.95
     # Every method but the untouched plate left by the door.
-    for method, stage in ((CLASSICAL, 0), (OURS, 1)):
-        video = truth.published_video(measured, TINY, method, stage)
+    for method in (CLASSICAL, OURS):
+        video = truth.published_video(measured, TINY, method, 0)
         assert probe(video).num_frames == NUM_PLATE_FRAMES
         assert read_credentials(video, None).claim is not None
     assert not list(measured.glob("cases/tiny/*/production"))

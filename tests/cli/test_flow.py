@@ -86,17 +86,23 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     assert "`countenance generate PLATE --likeness LIKENESS --performer kim --output shot.mp4`" in run("prepare", "kim")
 
     told, value = asked(*TRAIN)
-    assert "training dana onto kim: 160 images in " in told
-    assert set(value) == {"model", "images_seen", "weights"}
+    assert "training dana onto kim: 4 images in " in told
+    assert set(value) == {"model", "images_seen", "best_images", "ended_early", "weights"}
     assert Path(value["model"], "preview.png").exists()
+    told, value = asked("train", "report", "dana", "--onto", "kim")
+    assert told == "See training-dana-onto-kim.html. It shows faces: keep it private.\n"
+    assert value["images_seen"] == 4
+    page = folder / "training-dana-onto-kim.html"
+    assert "dana onto kim" in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+    page.unlink()
 
     pair = ("--likeness", "dana", "--performer", "kim")
     told, published = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
-    # One line for each finished task, which model is used, and nothing else: no bars in a pipe.
-    assert len(told.splitlines()) == 5
-    assert "drawing with the base" in told
+    # One line for each finished task, and nothing else: no bars in a pipe.
+    assert len(told.splitlines()) == 4
     assert told.endswith(
-        "Published shot.mp4: a face was replaced in 8 of 8 frames, drawn from 13 faces of dana. "
+        "Published shot.mp4: a face was replaced in 8 of 8 frames, drawn from 13 faces of dana, after training. "
         "Next: `countenance verify shot.mp4`.\n"
     )
     digests = {"sha256", "manifest", "permit"}

@@ -12,6 +12,7 @@ from countenance.cli.shell import count
 
 COMMANDS = (
     *("new", "collect", "prepare", "coverage", "train", "generate", "verify", "settings", "demo"),
+    "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
     *("log check", "log show"),
@@ -70,11 +71,11 @@ def test_each_command_with_a_result_gives_it_to_programs_as_well(command: str) -
 def test_settings_are_listed_for_people_and_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     told = CliRunner().invoke(cli.app, ["settings", "train"]).output
-    assert "train.learning_rate = 0.0006   a number above 0, at most 1\n    Of the generator; it falls to" in told
+    assert "train.learning_rate = 0.0002   a number above 0, at most 1\n    At its highest" in told
     assert "prepare." not in told
     listed = json.loads(CliRunner().invoke(cli.app, ["settings", "--json"]).output)["settings"]
     by_name = {setting["name"]: setting for setting in listed}
-    assert by_name["train.learning_rate"]["default"] == 6e-4
+    assert by_name["train.learning_rate"]["default"] == 2e-4
     assert by_name["train.learning_rate"]["schema"] == {"exclusiveMinimum": 0, "maximum": 1, "type": "number"}
     unknown = CliRunner().invoke(cli.app, ["settings", "trian"])
     assert (unknown.exit_code, "choose one of prepare, coverage, train, generate" in unknown.stderr) == (2, True)

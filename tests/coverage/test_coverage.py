@@ -386,7 +386,7 @@ def test_page_holds_everything_and_asks_for_nothing() -> None:
     assert sources
     assert set(sources) == {"data:"}
     assert "default-src 'none'" in page
-    assert "Private: this page shows a face." in page
+    assert "Private: this page shows faces." in page
 
 
 def test_names_on_the_page_are_no_markup() -> None:

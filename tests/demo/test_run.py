@@ -22,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTENANCE_CONFIG", str(tmp_path_factory.mktemp("demo-config")))
         output = tmp_path_factory.mktemp("demo")
-        training = replace(TRAINING, images=160, width=8, threads=1)
+        training = replace(TRAINING, images=8, faces=4)
         run_demo(
             output,
             overwrite=False,
@@ -70,7 +70,7 @@ def test_report_prints_the_distances_of_plate_and_result(demo: Path) -> None:
     assert identity["frames_compared"] == 96
     assert 0.38 < identity["plate_distance"] < 0.48
     assert 0.28 < identity["truth_distance"] < 0.36
-    # Without any training the face is hers rather than his; after 160 images of training nothing is said of it.
+    # Without any training the face is hers rather than his; after eight images of training nothing is said of it.
     assert identity["result_distance"] < 0.36
     assert identity["nearer_fraction"] > 0.95
     assert report["training"]["identity"]["result_distance"] != identity["result_distance"]

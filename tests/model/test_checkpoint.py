@@ -12,13 +12,17 @@ import torch
 from countenance.errors import ModelError
 from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, read_weights, save_checkpoint
 from countenance.model.config import TrainConfig
-from countenance.model.state import build_generator, load_generator, trained_config
+from countenance.model.guided.drawer import load_base
+from countenance.model.state import load_generator, trained_config
 from tests.support.leave import unrecorded
 
 FACTS = {
     "people": ("dana", "kim"),
     "config": {"seed": 1},
     "images_seen": 10,
+    "best_images": 8,
+    "measured_images": 8,
+    "ended_early": False,
     "face_set_digests": ("a", "b"),
     "release_digests": ("r",),
     "permit_digest": "p",
@@ -124,7 +128,7 @@ def test_only_safetensors_beside_the_facts_are_opened(tmp_path: Path, name: str)
         read_weights(tmp_path, checkpoint)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "7", '{"schema": 1}', '{"schema": 2}', '{"schema": 7}', "[" * 100_000])
+@pytest.mark.parametrize("content", ["{", "[]", "7", '{"schema": 2}', '{"schema": 3}', '{"schema": 7}', "[" * 100_000])
 @pytest.mark.usefixtures("saved")
 def test_facts_that_cant_be_read_are_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "checkpoint.json").write_text(content)
@@ -146,20 +150,32 @@ def test_facts_of_another_type_are_refused(tmp_path: Path, change: dict[str, obj
 
 def test_a_generator_trained_by_another_version_is_loaded(tmp_path: Path) -> None:
     """Its settings have a name that this version doesn't know."""
-    config = TrainConfig(resolution=64, width=8)
-    weights = {f"generator/{name}": tensor for name, tensor in build_generator(config, 2).state_dict().items()}
-    stored = {"resolution": 64, "width": 8, "foo": 1}
+    weights = {f"best/{name}": tensor for name, tensor in load_base()[0].state_dict().items()}
+    stored = {"faces": 64, "foo": 1}
     checkpoint = save_checkpoint(tmp_path, weights, {**FACTS, "config": stored}, unrecorded)
-    generator = load_generator(tmp_path, checkpoint, torch.device("cpu"))
-    assert trained_config(tmp_path, checkpoint) == config
-    assert all(torch.equal(weights[f"generator/{name}"], found) for name, found in generator.state_dict().items())
+    generator = load_generator(tmp_path, checkpoint)
+    assert trained_config(tmp_path, checkpoint) == TrainConfig(faces=64)
+    assert all(torch.equal(weights[f"best/{name}"], found) for name, found in generator.state_dict().items())
 
 
-@pytest.mark.parametrize("config", [{"width": 1e8}, {"threads": "x"}, {"device": "evil"}, {"images": 2}])
+@pytest.mark.parametrize("config", [{"faces": 1e8}, {"threads": "x"}, {"device": "evil"}, {"images": 2}])
 def test_settings_of_a_checkpoint_that_are_not_allowed_are_refused(tmp_path: Path, config: dict[str, object]) -> None:
     checkpoint = save_checkpoint(tmp_path, {"x": torch.ones(6)}, {**FACTS, "config": config}, unrecorded)
     with pytest.raises(ModelError, match=r"checkpoint.json: settings? train.*train again"):
-        load_generator(tmp_path, checkpoint, torch.device("cpu"))
+        trained_config(tmp_path, checkpoint)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    checkpoint = save_checkpoint(tmp_path, {"mean/x": torch.ones(6)}, FACTS, unrecorded)
+    with pytest.raises(ModelError, match="for another network"):
+        load_generator(tmp_path, checkpoint)
+
+
+def test_a_checkpoint_of_an_earlier_version_says_what_to_do(tmp_path: Path, saved: Checkpoint) -> None:
+    facts = json.loads((tmp_path / "checkpoint.json").read_text())
+    (tmp_path / "checkpoint.json").write_text(json.dumps(facts | {"schema": saved.schema - 1}))
+    with pytest.raises(ModelError, match=r"again, or draw without it: --set generate\.model=base"):
+        read_checkpoint(tmp_path)
 
 
 def test_missing_weights_are_told(tmp_path: Path, saved: Checkpoint) -> None:

@@ -2,17 +2,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from countenance.faces.store import StoredFace
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline
-from countenance.model.references import references_in
+from countenance.model.references import choose_references, references_in
 from countenance.progress import Silent
-from countenance.types import FaceQuality
+from countenance.project import Project
+from countenance.types import FaceQuality, FaceSet
 from countenance.vision.align import cut, head_pose
 from countenance.vision.landmarks import FaceFinder
-from tests.support.made_up import GOOD
+from tests.support.drawers import Guided
+from tests.support.made_up import GOOD, add_track
 from tests.support.videos import Rgb, frames_of, write_video
 
 
@@ -58,3 +61,20 @@ def test_where_no_face_is_clear_those_that_there_are_must_do(tmp_path: Path) -> 
     rgb = next(read_frames(plate)).rgb
     faces = [face_at(0, rgb, replace(GOOD, sharpness=1.0))]
     assert len(references_in(plate, read_timeline(plate, Silent()), faces).faces) == 1
+
+
+def test_references_are_the_most_varied_kept_faces_with_mesh_and_pose_in_the_crop(project: Project) -> None:
+    yaws = [0.0, 1.0, 2.0, 60.0, 3.0, -60.0]
+    qualities = [replace(GOOD, yaw_pitch_roll_deg=(yaw, 0.0, 0.0)) for yaw in yaws]
+    stored = add_track(project, range(6), qualities=qualities)
+    add_track(project, [7], qualities=[replace(GOOD, yaw_pitch_roll_deg=(90.0, 0.0, 0.0))], rejections=("blurred",))
+    face_set = FaceSet(person="dana", num_faces=6, digest="d", permit_digest="p", release_digests=(), crop_size=256)
+    references = choose_references(project, face_set, 3)
+    assert len(references.faces) == 3
+    assert references.digest == choose_references(project, face_set, 3).digest
+    assert references.digest != choose_references(project, face_set, 4).digest
+    size = len(references.faces[0].rgb)
+    nose_x, nose_y = references.faces[0].landmarks_xyz[Guided.NOSE, :2]
+    assert (nose_x, nose_y) == pytest.approx((size / 2, size / 2), abs=0.15 * size)
+    assert references.faces[0].mask[int(nose_y), int(nose_x)] == 1
+    assert len(stored) == 6

@@ -1,4 +1,4 @@
-"""The size of a face set's crops follows the footage, and decides how finely a face can be trained."""
+"""The size of a face set's crops follows the footage, and bounds what is stored."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,15 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from countenance.consent.permit import grant
-from countenance.errors import ModelError
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.store import read_crop, read_visible, stored_faces
 from countenance.progress import Silent
 from countenance.project import opened
 from countenance.steps.collect import collect
-from countenance.steps.train import train
-from tests.support.production import EVERY_FACE, LIKENESS, PERFORMER, TRAINING, Production, copied
+from tests.support.production import EVERY_FACE, PERFORMER, Production, copied
 from tests.support.videos import clip_of, write_video
 
 NUM_FRAMES = 6
@@ -100,20 +97,6 @@ def test_a_size_can_be_set_and_bounds_what_is_stored(close_up: Production) -> No
     assert next(read_faces(close_up.project, large)).rgb.shape == (1024, 1024, 3)
     assert close_up.prepare(PERFORMER).face_set == automatic
     assert len({automatic.digest, small.digest, large.digest}) == 3
-
-
-def test_a_resolution_that_the_crops_dont_carry_is_refused(trained: Production) -> None:
-    permit = grant(trained.project, "train", likeness=LIKENESS, performer=PERFORMER)
-    with pytest.raises(ModelError, match=r"needs crops of 512 px, but .* 256 px.*train.resolution=128"):
-        train(
-            trained.project,
-            LIKENESS,
-            PERFORMER,
-            permit,
-            replace(TRAINING, resolution=256),
-            progress=Silent(),
-            should_stop=lambda: False,
-        )
 
 
 @pytest.mark.parametrize("kind", ["close_up", "trained"])

@@ -108,6 +108,9 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 people=("dana", "kim"),
                 config={},
                 images_seen=8,
+                best_images=4,
+                measured_images=8,
+                ended_early=False,
                 face_set_digests=("a", "b"),
                 release_digests=("r",),
                 permit_digest="p",
@@ -116,7 +119,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 weights_sha256=DIGEST,
             ),
         ),
-        {"model", "images_seen", "weights"},
+        {"model", "images_seen", "best_images", "ended_early", "weights"},
     ),
     "generated": (
         lambda: documents.generated_document(

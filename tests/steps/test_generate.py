@@ -30,6 +30,7 @@ from countenance.faces.plate import find_performer
 from countenance.faces.store import stored_faces
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.model.guided.drawer import BATCH
 from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
@@ -51,7 +52,7 @@ CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
 """Differences of pixels, 0–255, mean and largest, that encoding stays below; measured: 0.34 and 4.3."""
 BASE = replace(UNLABELLED, model="base", preset="draft")
 FACE_CHANGE = 4.0
-"""Mean difference that even a face learned in two seconds makes; measured: 5.2 to 7."""
+"""Mean difference that a face makes at least."""
 
 
 def pictures(path: Path) -> list[Rgb]:
@@ -89,7 +90,7 @@ def face_area(
     low, high = landmarks_xy.min(axis=0), landmarks_xy.max(axis=0)
     middle, reach = (low + high) / 2, (high - low) / 2
     far = np.maximum(abs(x - middle[0]) / reach[0], abs(y - middle[1]) / reach[1])
-    return np.hypot((x - middle[0]) / reach[0], (y - middle[1]) / reach[1]) < 0.6, far > 1.15
+    return np.hypot((x - middle[0]) / reach[0], (y - middle[1]) / reach[1]) < 0.6, far > 1.4
 
 
 def assert_swapped(production: Production, plate: Path, output: Path, frames: Sequence[int]) -> None:
@@ -338,7 +339,7 @@ def test_memory_does_not_grow_with_the_plate(
     trained.generate(plate, tmp_path / "shot.mp4", threaded)
     assert seen == [*range(60), *range(60)]
     assert most["scan"] <= 2 * GROUP_FRAMES + 2
-    assert most["render"] <= 2 * SMOOTHING_RADIUS + 4 + threaded.threads
+    assert most["render"] <= 2 * SMOOTHING_RADIUS + 2 + (threaded.threads + 1) * BATCH
 
 
 def test_a_plate_of_another_folder_leaves_no_trace_beside_it(trained: Production, tmp_path: Path) -> None:
@@ -365,7 +366,7 @@ def test_the_likeness_keeps_its_skin_if_asked_to(trained: Production, tmp_path: 
     changed = (lab[1] - lab[0]).mean(axis=0) * [100 / 255, 1, 1]
     wanted = means[0] - means[1]
     assert np.linalg.norm(wanted) > 1.5
-    # A model of a second's training is unsure of its mask, so less than asked for; but that way and no other.
+    # Less than asked for; but that way and no other.
     length = np.linalg.norm(changed)
     assert length > 0.25 * np.linalg.norm(wanted)
     assert changed @ wanted > 0.9 * length * np.linalg.norm(wanted)
@@ -430,13 +431,11 @@ def last_run(production: Production) -> Mapping[str, Any]:
     return dict(json.loads(facts))
 
 
-def test_the_base_is_what_draws_unless_a_trained_model_is_asked_for(trained: Production, tmp_path: Path) -> None:
+def test_the_base_draws_where_it_is_asked_for_and_else_what_was_trained(trained: Production, tmp_path: Path) -> None:
     plate, recorder = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 3)), Recorder()
     result = trained.generate(plate, tmp_path / "shot.mp4", BASE, progress=recorder)
     assert_swapped(trained, plate, tmp_path / "shot.mp4", range(3))
     assert (result.drawn_with, result.num_references) == ("base", 24)
-    (note,) = [each for each in recorder.notes if "the base" in each]
-    assert note.endswith("add --set generate.model=trained")
 
     claim = read_credentials(tmp_path / "shot.mp4", find_anchor()).claim
     logged, run = list(ledger.entries(trained.project))[-1].facts, last_run(trained)
@@ -448,11 +447,14 @@ def test_the_base_is_what_draws_unless_a_trained_model_is_asked_for(trained: Pro
     sets = [open_face_set(trained.project, person) for person in (LIKENESS, PERFORMER)]
     assert run["face_sets"] == {each.person: each.digest for each in sets}
     assert run["references"] == {each.person: choose_references(trained.project, each).digest for each in sets}
-    assert "checkpoint" not in run
+    assert run["checkpoint"] is None
 
     assert trained.generate(plate, tmp_path / "trained.mp4").drawn_with == "trained"
     assert list(ledger.entries(trained.project))[-1].facts["drawn_with"] == "trained"
-    assert set(last_run(trained)) & {"checkpoint", "face_sets", "references"} == {"checkpoint"}
+    again = last_run(trained)
+    assert (again["face_sets"], again["references"]) == (run["face_sets"], run["references"])
+    assert again["checkpoint"] is not None
+    assert again["model"] != run["model"]
 
 
 def test_a_few_pictures_of_the_likeness_and_the_plate_itself_are_enough(released: Production, tmp_path: Path) -> None:
@@ -489,10 +491,14 @@ def test_without_a_trained_model_it_says_that_none_is_needed(trained: Production
     shutil.rmtree(trained.project.folder / "models")
     plate = write_video(tmp_path / "plate.mp4", [GREY] * 4)
     with pytest.raises(ModelError, match="run `countenance train zuri --onto kofi` first, or leave out"):
-        trained.generate(plate, tmp_path / "shot.mp4")
+        trained.generate(plate, tmp_path / "shot.mp4", GenerateConfig(model="trained"))
 
 
-def test_a_preset_is_one_of_the_base() -> None:
-    assert GenerateConfig(preset="fine").model == "base"
-    with pytest.raises(ValueError, match="preset draft is one of the base"):
-        GenerateConfig(model="trained", preset="draft")
+def test_what_was_trained_draws_at_any_size(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 2))
+    for preset in ("draft", "fine"):
+        output = tmp_path / f"{preset}.mp4"
+        assert (
+            trained.generate(plate, output, replace(UNLABELLED, model="trained", preset=preset)).drawn_with == "trained"
+        )
+        assert_swapped(trained, plate, output, range(2))

@@ -273,8 +273,10 @@ OPENERS = {"open_face_set", "read_faces", "read_checkpoint", "require", "require
 """What opens a face set or a model, or belongs to the guard: above `faces` and `model` only the guard calls it."""
 FACES = {
     *("stored_faces", "iterate_faces", "read_crop", "read_visible", "write_face", "count_undecided"),
-    *("find_performer", "scan_clip", "close_face_set", "choose_references", "write_folder", "read_folder"),
-    *("run_loop", "open_drawer", "GuidedDrawer", "references_in", "publish"),
+    *("find_performer", "scan_clip", "close_face_set", "write_folder", "read_folder"),
+    *("read_previews", "load_attention"),
+    *("choose_references", "varied_faces", "read_reference"),
+    *("run_loop", "load_generator", "sources_of", "material_of", "GuidedDrawer", "references_in", "publish"),
 }
 """What reads or makes a person's faces, or something of them."""
 

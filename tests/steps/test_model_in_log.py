@@ -39,7 +39,7 @@ def open_model(production: Production, likeness: str = LIKENESS) -> None:
     assert Guard(production.project, permit, "generate", people=(likeness, PERFORMER)).checkpoint() is not None
 
 
-def go_on(production: Production, num_images: int = 8) -> None:
+def go_on(production: Production, num_images: int = 2) -> None:
     permit = grant(production.project, "train", likeness=LIKENESS, performer=PERFORMER)
     config = replace(TRAINING, images=TRAINING.images + num_images)
     train(production.project, LIKENESS, PERFORMER, permit, config, progress=Silent(), should_stop=lambda: False)
@@ -85,10 +85,10 @@ def test_other_weights_are_refused_even_with_their_digest_beside_them(trained: P
 
 def test_every_save_is_in_the_log_before_it_is_in_the_folder(trained: Production) -> None:
     permit = grant(trained.project, "train", likeness=LIKENESS, performer=PERFORMER)
-    config = replace(TRAINING, images=TRAINING.images + 24, save_every_s=0)
+    config = replace(TRAINING, images=TRAINING.images + 3, save_every_s=0)
     train(trained.project, LIKENESS, PERFORMER, permit, config, progress=Silent(), should_stop=lambda: False)
     facts = [entry.facts for entry in ledger.entries(trained.project) if entry.event == "trained"]
-    assert [each["images_seen"] for each in facts] == [TRAINING.images + more for more in (0, 8, 16, 24)]
+    assert [each["images_seen"] for each in facts] == [TRAINING.images + more for more in range(4)]
     checkpoint = read_checkpoint(folder_of(trained))
     assert checkpoint is not None
     assert facts[-1]["model"] == checkpoint.digest

@@ -35,11 +35,10 @@ from tests.support.videos import clip_of, frames_of, tone, write_video
 
 pytestmark = pytest.mark.slow
 
-SMALL_STEPS = replace(TRAINING, images=120, batch_size=2, save_every_s=0.1)
+SMALL_STEPS = replace(TRAINING, images=12, save_every_s=0.0, metrics_every_steps=1)
 TRAINING_WHAT = f"training {LIKENESS} onto {PERFORMER}"
 NUM_PLATE_FRAMES = 150
 TIME_LIMIT_S = 60.0
-TRAINED = ("--set", "generate.model=trained")
 
 HowFar = Callable[[], int]
 
@@ -192,7 +191,7 @@ def longer_folder(untrained_folder: Path, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-@pytest.mark.parametrize(("reached", "seed"), [(2, 4), (36, 5), (72, 6)])
+@pytest.mark.parametrize(("reached", "seed"), [(1, 4), (4, 5), (7, 6)])
 def test_train(untrained_folder: Path, longer_folder: Path, tmp_path: Path, reached: int, seed: int) -> None:
     with copied(longer_folder, tmp_path / "whole") as whole:
         whole_folder = model_folder(whole.project, LIKENESS, PERFORMER)
@@ -253,7 +252,7 @@ def published_folder(trained_folder: Path, plate: Path, tmp_path_factory: pytest
 
 
 def generate_command(plate: Path, output: Path) -> list[str | Path]:
-    return ["generate", plate, "--likeness", LIKENESS, "--performer", PERFORMER, "--output", output, *TRAINED]
+    return ["generate", plate, "--likeness", LIKENESS, "--performer", PERFORMER, "--output", output]
 
 
 @pytest.mark.parametrize(("reached", "seed"), [(1, 7), (1, 8), (2, 9)])

@@ -183,12 +183,14 @@ ENDLESS = replace(TRAINING, images=100_000, save_every_s=0.0, preview_every_s=0.
 
 
 def go_on_training(production: Production, config: TrainConfig, after_step: Callable[[int], None]) -> None:
-    steps = 0
+    # Before, while both people's faces are looked at, it is asked at each face.
+    steps = -2 * config.faces
 
     def should_stop() -> bool:
         nonlocal steps
         steps += 1
-        after_step(steps)
+        if steps > 0:
+            after_step(steps)
         return False
 
     permit = grant(production.project, "train", likeness=LIKENESS, performer=PERFORMER)
@@ -219,6 +221,19 @@ def test_train(trained: Production, person: str, revoke_by: RevokeBy) -> None:
     assert checkpoint.images_seen == TRAINING.images + 3 * TRAINING.batch_size
     with pytest.raises(ConsentError, match="revoked"):
         trained.generate(trained.folder / "kofi.mp4", trained.folder / "shot.mp4")
+
+
+def test_train_while_the_pairs_are_made(trained: Production) -> None:
+    folder = model_folder(trained.project, LIKENESS, PERFORMER)
+    before = digests(folder)
+    what = f"drawing {PERFORMER} onto {LIKENESS}, to learn the way back"
+    progress = Interrupted(what, 2, by_another_connection(trained, LIKENESS))
+    permit = grant(trained.project, "train", likeness=LIKENESS, performer=PERFORMER)
+    more = replace(TRAINING, images=TRAINING.images + 2)
+    with stopped(trained, LIKENESS):
+        train(trained.project, LIKENESS, PERFORMER, permit, more, progress=progress, should_stop=lambda: False)
+    assert progress.num_seen == 2 < TRAINING.faces
+    assert digests(folder) == before
 
 
 def test_a_long_save_interval_does_not_keep_a_training_going(trained: Production) -> None:

@@ -19,7 +19,7 @@ from countenance import ledger
 from countenance.database import DATABASE_NAME
 from countenance.project import opened
 
-TRAINING = ("train.resolution=64", "train.width=8", "train.images=160", "train.threads=1", "train.device=cpu")
+TRAINING = ("train.images=4", "train.faces=4", "train.batch_size=1", "train.threads=1", "train.device=cpu")
 TRAIN = ("train", "dana", "--onto", "kim", *(word for setting in TRAINING for word in ("--set", setting)))
 
 
@@ -138,9 +138,9 @@ class Desk:
         return path
 
     def generate(self, *more: str | Path, output: str = "../shot.mp4") -> tuple[str | Path, ...]:
-        """The words that put dana onto kim's performance by the small trained model, which is fast."""
+        """The words that put dana onto kim's performance, by what was trained where there is any."""
         words = ("generate", self.folder / "plate.mp4", "--likeness", "dana", "--performer", "kim", "--output", output)
-        return (*words, "--set", "generate.model=trained", *more)
+        return (*words, *more)
 
     def traces(self) -> set[str]:
         """Every file of the project and around it that a command could leave, but for the database's own."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from countenance.drawing import NO_REFERENCES, DrawnFace, FaceInput, References, drawer_digest
+from countenance.drawing import NO_REFERENCES, DrawnFace, FaceInput, References
 from tests.support.made_up import mesh_at
 
 
@@ -63,7 +63,7 @@ class Guided(Negative):
 
     def __init__(self, references: References = NO_REFERENCES, size: int = 64, batch: int = 3) -> None:
         super().__init__(size, batch)
-        self.references, self.digest = references, drawer_digest("guided", references)
+        self.references, self.digest = references, f"guided {references.digest}"
 
     def draw(self, face: FaceInput) -> DrawnFace:
         nearest = min(self.references.faces, key=lambda each: abs(each.yaw_pitch_deg[0] - face.yaw_pitch_deg[0]))

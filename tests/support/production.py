@@ -29,12 +29,9 @@ from tests.support.signing import key_of, revoke, write_signed
 LIKENESS, PERFORMER, STRANGER = "zuri", "kofi", "mira"
 ROLES = {LIKENESS: "likeness", PERFORMER: "performer", STRANGER: "performer"}
 TITLE, USE = "Countenance demo", "research"
-TRAINING = TrainConfig(
-    resolution=64, width=8, images=240, batch_size=8, learning_rate=1e-3, threads=1, device="cpu", seed=3
-)
-LABELLED = GenerateConfig(model="trained")
+TRAINING = TrainConfig(images=4, faces=4, batch_size=1, threads=1, device="cpu", seed=3)
+LABELLED = GenerateConfig()
 UNLABELLED = replace(LABELLED, quality=4, label=False, unlabelled_reason="compared pixel by pixel in a test")
-"""Drawn by the small trained model, which is fast: what is tested is everything around it."""
 EVERY_FACE = PrepareConfig(min_difference=0.0)
 """Near duplicates too, so that faces can be counted."""
 

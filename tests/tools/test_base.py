@@ -9,21 +9,21 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.geometry import transform_points
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import draw, split
+from countenance.model.guided.losses import STRENGTH_SCALES, WEIGHTS, Batch, judged, loss_terms, strength_of, weighted
 from countenance.model.guided.mesh import Pose
 from countenance.model.guided.network import NUM_CHANNELS, WIDTHS, Generator
 from countenance.model.guided.shape import chip_grid
 from countenance.vision.align import head_pose, mesh_in_crop
+from countenance.vision.identity import Recogniser
 from countenance.vision.networks import weights_folder
 from tests.support.made_up import placed_head
 from tools.base.crops import SIZE, crop_around, crop_of, from_crop, into_crop
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import Batch, flipped, moved_mesh
-from tools.base.judging import STRENGTH_SCALES, strength_of
-from tools.base.train import WEIGHTS, Run, begin, losses, widened
+from tools.base.inputs import flipped, moved_mesh
+from tools.base.train import Run, begin, widened
 from tools.mirror import mirrored_numbers
 
 
@@ -147,13 +147,13 @@ def test_training_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
 
 
 def test_a_term_that_is_left_out_teaches_nothing(tmp_path: Path) -> None:
-    run, judge, batch = a_run(tmp_path), InnerRecogniser(), a_batch()
-    drawn = draw(begin(run)[0].generator, batch.maps, bf16=False)
-    whole, terms = losses(run, judge, drawn, batch)
-    part, _ = losses(replace(run, without=frozenset({"identity", "mask"})), judge, drawn, batch)
+    batch = a_batch()
+    drawn = draw(begin(a_run(tmp_path))[0].generator, batch.maps, bf16=False)
+    terms = loss_terms(judged(Recogniser(), drawn.result, batch, bf16=False), drawn, batch)
+    assert terms.keys() == WEIGHTS.keys()
+    whole, part = weighted(terms), weighted(terms, without=frozenset({"identity", "mask"}))
     left_out = WEIGHTS["identity"] * terms["identity"] + WEIGHTS["mask"] * terms["mask"]
     assert float(whole.detach() - part.detach()) == pytest.approx(float(left_out.detach()), rel=1e-3)
-    assert terms.keys() == WEIGHTS.keys()
 
 
 def test_strength_asks_for_as_much_detail_wherever_it_lies() -> None:

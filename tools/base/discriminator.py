@@ -1,4 +1,4 @@
-"""The discriminator that the base is trained against."""
+"""The discriminator that the base can be trained against."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

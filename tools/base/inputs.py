@@ -25,6 +25,7 @@ from countenance.model.guided.inputs import (
     spread_out,
     surface_of,
 )
+from countenance.model.guided.losses import Batch
 from countenance.model.guided.mesh import (
     ATLAS_SIZE,
     EYES_AND_LIPS,
@@ -68,22 +69,6 @@ class Prepared:
     """By person: colour in even light, and confidence."""
     num_frames: int
     """Of the corpus when this was prepared."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Batch:
-    """What the generator is given, and what should come of it; colours in even light."""
-
-    maps: Float[Tensor, "B C S S"]
-    """0–1, in the order of `network.CHANNELS`."""
-    truth: Float[Tensor, "B 3 S S"]
-    region: Float[Tensor, "B 1 S S"]
-    """How much of a pixel is face in the plate or in the ground truth."""
-    features: Float[Tensor, "B 1 S S"]
-    """1 at eyes and lips, 0 far from them."""
-    even: Float[Tensor, "B 4"]
-    known: Float[Tensor, "B 468 2"]
-    """The ground truth's points in the crop."""
 
 
 def in_parts(rows: Int[Tensor, " N"], size: int) -> list[Int[Tensor, " n"]]:

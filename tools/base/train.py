@@ -28,18 +28,18 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from countenance.actors.triples_files import MANIFEST_NAME
-from countenance.bench.judge.metrics import InnerRecogniser
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
+from countenance.model.guided.losses import WEIGHTS, Batch, Judged, judged, laplacian, loss_terms, weighted
 from countenance.model.guided.network import WIDTHS, Generator
 from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
 from countenance.model.guided.shape import load_estimator
 from countenance.project import write_whole
+from countenance.vision.identity import Recogniser
 from countenance.vision.networks import weights_folder
 from tools.base.corpus import Corpus, FindPoints, Reader, sources_of
 from tools.base.discriminator import Discriminator
-from tools.base.inputs import MOST_FACES, Augmentation, Batch, Prepared, flipped, in_parts, make_batch, prepare
-from tools.base.judging import Judged, judged, laplacian
+from tools.base.inputs import MOST_FACES, Augmentation, Prepared, flipped, in_parts, make_batch, prepare
 from tools.mesh.network import GraphNet
 
 SEED = 1
@@ -53,16 +53,6 @@ MESH_NAME, RECOGNISER_NAME = "face_landmark.tflite", "face_recognition_model.bin
 KEPT_VERSION = 1
 """Increment when the same corpora and nets are read as something else."""
 GAN_WEIGHT, MATCH_WEIGHT = 0.04, 0.4
-WEIGHTS = {
-    "colour": 4.0,
-    "ssim": 1.0,
-    "detail": 2.0,
-    "strength": 2.0,
-    "perceptual": 1.5,
-    "identity": 0.3,
-    "mask": 0.1,
-}
-"""Of the loss's terms."""
 TAKES_AT_ONCE = 24
 TOLD_EVERY_S, WRITTEN_EVERY_S = 15.0, 60.0
 CHECKS_SHARE = 12
@@ -111,22 +101,6 @@ def find_points(device: torch.device) -> FindPoints:
         return points
 
     return find
-
-
-def losses(run: Run, judge: InnerRecogniser, drawn: Mixed, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """What is minimised, and its terms for the log."""
-    errors = judged(judge, drawn.result, batch, bf16=run.bf16)
-    terms = {
-        "colour": errors.colour.mean(),
-        "ssim": 1 - errors.ssim.mean(),
-        "detail": errors.detail.mean(),
-        "strength": errors.strength.mean(),
-        "perceptual": errors.perceptual.mean(),
-        "identity": errors.identity.mean(),
-        "mask": F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), (batch.region > 0.3).float()),
-    }
-    counted = [WEIGHTS[name] * term for name, term in terms.items() if name not in run.without]
-    return torch.stack(counted).sum(), terms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -241,7 +215,7 @@ def train(run: Run) -> None:
     begun = time.monotonic()
     torch.manual_seed(SEED)
     run.output.mkdir(parents=True, exist_ok=True)
-    judge = InnerRecogniser().to(run.device)
+    judge = Recogniser().to(run.device)
     learning, spent_before, step = begin(run)
     _wait_for_corpus(run, begun)
     # So that what goes on draws other batches.
@@ -334,11 +308,12 @@ def draw_batch(corpus: Corpus, prepared: Prepared, size: int, rng: torch.Generat
     return flipped(batch, torch.rand(size, generator=rng, device=device) < 0.5)
 
 
-def learn(run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, done: float) -> dict[str, Tensor]:
+def learn(run: Run, learning: Learning, judge: Recogniser, batch: Batch, done: float) -> dict[str, Tensor]:
     """One step of the generator and, from `LATE` on, of the discriminator; `done`: share of the time that is over."""
     discriminator, opposed = learning.discriminator, done > LATE and run.gan_weight > 0
     drawn = draw(learning.generator, batch.maps, bf16=run.bf16)
-    loss, terms = losses(run, judge, drawn, batch)
+    terms = loss_terms(judged(judge, drawn.result, batch, bf16=run.bf16), drawn, batch)
+    loss = weighted(terms, run.without)
     seen = (batch.region > 0.02).float()
     place = (2 * split(batch.maps)["place"] - 1) * seen
     real, made = (torch.cat([2 * (image - 0.5) * seen, place], 1) for image in (batch.truth, drawn.result))
@@ -369,9 +344,7 @@ def learn(run: Run, learning: Learning, judge: InnerRecogniser, batch: Batch, do
     return terms
 
 
-def check(
-    run: Run, learning: Learning, judge: InnerRecogniser, corpus: Corpus, prepared: Prepared
-) -> dict[str, object]:
+def check(run: Run, learning: Learning, judge: Recogniser, corpus: Corpus, prepared: Prepared) -> dict[str, object]:
     """Gains over the plate on people that are held out, and an image of some."""
     rows = torch.nonzero(corpus.held_out)[:, 0]
     any_held_out = bool(len(rows))

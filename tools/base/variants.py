@@ -31,6 +31,7 @@ from countenance.drawing import ReferenceFace, References, references_of
 from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.inputs import Given, View
 from countenance.model.guided.network import NUM_REFERENCES
+from countenance.model.guided.sources import Sources, sources_of
 from countenance.progress import Silent
 from countenance.project import write_whole
 
@@ -53,17 +54,16 @@ class Variant:
     """Of the likeness."""
     parts: Parts = lambda parts: parts
     """What the generator is given."""
-    prepare: Callable[[GuidedDrawer], None] = lambda _: None
-    """What else is changed."""
+    sources: Callable[[Sources], Sources] = lambda sources: sources
+    """What is known of both people."""
 
 
 class VariantDrawer(GuidedDrawer):
     """The base with other inputs."""
 
     def __init__(self, likeness: References, performer: References, variant: Variant) -> None:
-        super().__init__(references_of(variant.faces(likeness.faces)), performer)
+        super().__init__(variant.sources(sources_of(references_of(variant.faces(likeness.faces)), performer)))
         self._variant = variant
-        variant.prepare(self)
         self.digest = hashlib.sha256(f"{self.digest} {variant.name}".encode()).hexdigest()
 
     def _parts(self, given: Given, view: View) -> dict[str, Tensor]:
@@ -92,9 +92,9 @@ def without_atlas(parts: dict[str, Tensor]) -> dict[str, Tensor]:
     return parts | {"atlas": zero, "own atlas": zero, "atlas confidence": none, "ratio": parts["moved"]}
 
 
-def without_move(drawer: GuidedDrawer) -> None:
+def without_move(sources: Sources) -> Sources:
     """The likeness's shape isn't taken on."""
-    drawer._move = torch.zeros_like(drawer._move)
+    return replace(sources, likeness=replace(sources.likeness, shape=sources.performer.shape))
 
 
 def spread(count: int) -> Faces:
@@ -124,7 +124,7 @@ def shaded(faces: Sequence[ReferenceFace]) -> Sequence[ReferenceFace]:
 
 VARIANTS = (
     Variant(name="everything"),
-    Variant(name="without the likeness's shape", prepare=without_move),
+    Variant(name="without the likeness's shape", sources=without_move),
     Variant(name="without references", parts=without_references),
     Variant(name="without atlas and ratio image", parts=without_atlas),
     Variant(name="without the ratio image", parts=without_ratio),

@@ -1,7 +1,7 @@
 """The methods that the benchmark compares, each trained for a budget of processor time."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -21,28 +21,32 @@ from countenance.bench.production import (
     publish_swap,
     references_for,
 )
+from countenance.bench.stacking import stack_faces
 from countenance.consent.permit import grant
 from countenance.drawing import Drawer
 from countenance.errors import UsageError
-from countenance.model.batches import draw_batch, stack_faces
 from countenance.model.config import TrainConfig
 from countenance.model.guided.drawer import GuidedDrawer
-from countenance.model.loop import train_step
+from countenance.model.guided.margin import margin_of
+from countenance.model.guided.pairs import Material, material_of
+from countenance.model.guided.sources import sources_of
+from countenance.model.loop import MARGIN_EVERY
 from countenance.model.state import begin
-from countenance.progress import Progress
+from countenance.model.step import REHEARSE_EVERY, lesson_of, train_step
+from countenance.progress import Progress, Silent
 from countenance.project import Project
 from countenance.steps.generate import generate
-from countenance.steps.train import train
+from countenance.steps.train import FEWEST_FACES, train
 from countenance.vision.landmarks import FaceFinder
 
 PLATE, TRUTH, LIMIT, CLASSICAL, BASE, OURS = "plate", "truth", "composite limit", "classical", "base", "ours"
 METHODS: tuple[str, ...] = (PLATE, TRUTH, LIMIT, CLASSICAL, BASE, OURS, *get_args(PeerName))
 """In the order of the tables."""
-SHORT_S = 600.0
-"""Below this budget we train at 64 px, as in the demo; from it on at 128 px."""
 NEVER_S = 1e9
 SAFETY = 0.95
 """Fraction of the images that the calibration predicts, so that the learning-rate schedule ends within the budget."""
+FACES_A_MINUTE = 24
+"""Faces that are learned from for each minute of a budget, up to the product's own number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +134,7 @@ def _base(job: Job) -> Stage:
 
 
 def _guided(job: Job) -> GuidedDrawer:
-    return GuidedDrawer(*(references_for(job.project, role) for role in ROLES))
+    return GuidedDrawer(sources_of(*(references_for(job.project, role) for role in ROLES)))
 
 
 def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
@@ -150,44 +154,48 @@ def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
 
 
 def _ours(job: Job) -> Iterator[Stage]:
-    people = [
-        stack_faces(kept_faces(job.project, role), resolution_for(job), job.project.room("models")) for role in ROLES
-    ]
-    config = our_config(job.stops_s[-1], people)
-    permit, spent_s = grant(job.project, "train", likeness=LIKENESS, performer=PERFORMER), 0.0
-    for stop_s in job.stops_s:
-        watch = Stopwatch(stop_s=stop_s, spent_s=spent_s)
-        checkpoint = train(job.project, LIKENESS, PERFORMER, permit, config, progress=job.progress, should_stop=watch)
-        spent_s = watch.spent_s
-        yield Stage(cpu_s=spent_s, images=checkpoint.images_seen, publish=lambda output: _generate(job, output))
+    """Shown once, at the budget: what draws is chosen by measurements that go with the product's own rhythm."""
+    config = our_config(job)
+    permit, begun = grant(job.project, "train", likeness=LIKENESS, performer=PERFORMER), time.process_time()
+    checkpoint = train(
+        job.project, LIKENESS, PERFORMER, permit, config, progress=job.progress, should_stop=lambda: False
+    )
+    yield Stage(
+        cpu_s=time.process_time() - begun,
+        images=checkpoint.images_seen,
+        publish=lambda output: _generate(job, output),
+    )
 
 
-def resolution_for(job: Job) -> int:
-    """Side in pixels of the faces that our model generates within a budget."""
-    return 64 if job.stops_s[-1] < SHORT_S else 128
-
-
-def our_config(budget_s: float, people: Sequence[torch.Tensor]) -> TrainConfig:
-    """The demo's settings below `SHORT_S`, the product's from there on, for as many images as the budget allows."""
+def our_config(job: Job) -> TrainConfig:
+    """The product's settings, for as many images as the budget allows beside the pairs and the measurements."""
+    budget_s = job.stops_s[-1]
     quiet = TrainConfig(threads=1, device="cpu", save_every_s=NEVER_S, preview_every_s=NEVER_S)
-    short = replace(quiet, resolution=64, batch_size=8, learning_rate=1e-3)
-    config = short if budget_s < SHORT_S else quiet
-    images = SAFETY * budget_s * images_per_cpu_s(config, people)
-    return replace(config, images=max(config.batch_size, round(images / config.batch_size) * config.batch_size))
+    quiet = replace(quiet, faces=min(quiet.faces, max(FEWEST_FACES, round(FACES_A_MINUTE * budget_s / 60))))
+    begun = time.process_time()
+    sources = sources_of(*(references_for(job.project, role) for role in ROLES))
+    likeness, performer = (references_for(job.project, role, quiet.faces).faces for role in ROLES)
+    material = material_of(sources, iter(likeness), iter(performer))
+    lesson = lesson_of(material, torch.device("cpu"))
+    made_s, begun = time.process_time() - begun, time.process_time()
+    margin_of(lesson.base, lesson.probe, material, lesson.recogniser)
+    margin_s = time.process_time() - begun
+    speed = images_per_cpu_s(quiet, material)
+    # One measurement before, one at the end, and one every so many images.
+    images = SAFETY * (budget_s - made_s - 2 * margin_s) / (1 / speed + margin_s / MARGIN_EVERY)
+    return replace(quiet, images=max(quiet.batch_size, round(images / quiet.batch_size) * quiet.batch_size))
 
 
-def images_per_cpu_s(config: TrainConfig, people: Sequence[torch.Tensor], steps: int = 4) -> float:
-    """Speed of our training over its course, measured on a few steps of its beginning, middle and end."""
-    cpu = torch.device("cpu")
-    state, seconds = begin(config, len(people), cpu), 0.0
-    for spent in (0.0, 0.5, 0.75, 0.95):
-        for number in range(steps + 1):
-            state.images_seen = int(spent * config.images)
-            begun = time.process_time()
-            train_step(state, draw_batch(people, config.batch_size, config.resolution, state.rng, cpu), config)
-            # The first step of each kind is slower than all others.
-            seconds += (time.process_time() - begun) if number else 0
-    return 4 * steps * config.batch_size / seconds
+def images_per_cpu_s(config: TrainConfig, material: Material, steps: int = 4) -> float:
+    """Speed of our training, measured on a few steps."""
+    device = torch.device("cpu")
+    state, lesson, seconds = begin(config, device), lesson_of(material, device), 0.0
+    for number in range(steps + REHEARSE_EVERY):
+        begun = time.process_time()
+        train_step(state, lesson, config, Silent())
+        # The first steps are slower than all others.
+        seconds += (time.process_time() - begun) if number >= REHEARSE_EVERY else 0
+    return steps * config.batch_size / seconds
 
 
 def _generate(job: Job, output: Path) -> None:

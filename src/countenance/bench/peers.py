@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from countenance.bench.stacking import to_network_range
 from countenance.drawing import DrawnFace, FaceInput
-from countenance.model.batches import to_network_range
 
 PeerName = Literal["faceswap-lightweight", "faceswap-original", "deepfacelab-df", "deepfacelab-liae"]
 

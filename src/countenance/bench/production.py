@@ -37,7 +37,7 @@ from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
-from countenance.model.references import choose_references
+from countenance.model.references import NUM_REFERENCES, choose_references
 from countenance.progress import Progress
 from countenance.project import Project, create, opened
 from countenance.provenance.publish import publish
@@ -124,10 +124,10 @@ def kept_faces(project: Project, role: Role) -> Iterator[AlignedFace]:
     return guard.faces(guard.face_set(role))
 
 
-def references_for(project: Project, role: Role) -> drawing.References:
+def references_for(project: Project, role: Role, count: int = NUM_REFERENCES) -> drawing.References:
     """The most varied faces of one of the two, with their meshes."""
     permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
-    return choose_references(project, Guard(project, permit, "train", people=ROLES).face_set(role))
+    return choose_references(project, Guard(project, permit, "train", people=ROLES).face_set(role), count)
 
 
 def publish_swap(project: Project, plate: Path, drawer: Drawer, output: Path, progress: Progress) -> None:

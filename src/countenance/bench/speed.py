@@ -35,6 +35,7 @@ from countenance.bench.production import (
     make_production,
     opened_production,
     publish_swap,
+    references_for,
 )
 from countenance.bench.table import markdown
 from countenance.bench.truth import machine
@@ -47,10 +48,11 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
+from countenance.model.guided.pairs import material_of
+from countenance.model.guided.sources import CONTROL_SIZE, sources_of
 from countenance.progress import Progress, Silent
 from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Preset, generate
 from countenance.steps.prepare import prepare
-from countenance.steps.train import train
 
 FRAME_WH = (1280, 720)
 NUM_FRAMES, NUM_FRAMES_TOGETHER, NUM_FRAMES_TO_PREPARE = 48, 240, 480
@@ -92,17 +94,13 @@ def run_speed(progress: Progress) -> dict[str, Any]:
         files = _large_case(Path(folder) / "case")
         works: list[Callable[[], Figure]] = [
             _startup,
-            partial(_our_training, 64, 8),
             *(partial(_peer_training, name) for name in get_args(PeerName)),
-            partial(_our_training, 64, 16),
-            partial(_our_training, 128, 16),
             partial(_decoding, files),
             partial(_preparing, files, production),
+            partial(_our_training, production),
             partial(_decoding_together, files),
             partial(_preparing_together, production),
-            partial(_our_generating, files, production, 64),
             *(partial(_peer_generating, files, production, name) for name in get_args(PeerName)),
-            partial(_our_generating, files, production, 128),
             *(partial(_base_generating, files, production, preset) for preset in get_args(Preset)),
             partial(_base_from_file_to_file, files, production),
             partial(_base_in_close_up, files, production),
@@ -203,11 +201,14 @@ def _faces(resolution: int) -> list[torch.Tensor]:
     return [torch.randint(0, 256, (16, 4, side, side), generator=random, dtype=torch.uint8) for _ in range(2)]
 
 
-def _our_training(resolution: int, batch_size: int) -> Figure:
-    config = TrainConfig(resolution=64 if resolution == 64 else 128, batch_size=batch_size, threads=1, device="cpu")
-    speed = images_per_cpu_s(config, _faces(resolution), STEPS)
-    what = _training(resolution)
-    return _figure(what, f"{OURS}, batch {batch_size}", speed, "images per CPU-s")
+def _our_training(production: Path) -> Figure:
+    with opened_production(production) as project:
+        sources = sources_of(*(references_for(project, role) for role in ROLES))
+        faces = (iter(references_for(project, role, STEPS).faces) for role in ROLES)
+    config = TrainConfig(threads=1, device="cpu")
+    speed = images_per_cpu_s(config, material_of(sources, *faces), STEPS)
+    what = f"learning from the base, {CONTROL_SIZE} px"
+    return _figure(what, f"{OURS}, batch {config.batch_size}", speed, "images per CPU-s")
 
 
 def _peer_training(name: PeerName) -> Figure:
@@ -270,18 +271,6 @@ def _prepared(production: Path, min_difference: float, threads: int, clock: Call
 
 def _profile(files: CaseFiles) -> list[Cost]:
     return profile(files.training(PERFORMER), template_of([files.reference(PERFORMER)]))
-
-
-def _our_generating(files: CaseFiles, production: Path, resolution: int) -> Figure:
-    config = TrainConfig(resolution=64 if resolution == 64 else 128, images=8, batch_size=8, threads=1, device="cpu")
-    with opened_production(production) as project:
-        models = project.room("models") / f"{LIKENESS}-onto-{PERFORMER}"
-        for old in models.glob("*"):
-            old.unlink()
-        permit = grant(project, "train", likeness=LIKENESS, performer=PERFORMER)
-        train(project, LIKENESS, PERFORMER, permit, config, progress=Silent(), should_stop=lambda: False)
-    spent_s = _generated(production, files.plate, PUBLISHING, time.process_time)
-    return _figure(_generating(resolution), OURS, NUM_FRAMES / spent_s, "frames per CPU-s")
 
 
 def _base_generating(files: CaseFiles, production: Path, preset: Preset) -> Figure:

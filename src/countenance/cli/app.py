@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from countenance.cli import actors, bench, faces, log, release
+from countenance.cli import actors, bench, faces, log, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.options import Json, Overwrite, Set
@@ -186,42 +186,7 @@ def prepare(
 app.command(short_help="Report what a face set covers and lacks, and what to shoot.")(coverage)
 
 
-@app.command(short_help="Train a face model. Ctrl-C saves; run again to resume.")
-def train(
-    likeness: Annotated[str, typer.Argument(metavar="LIKENESS", help="Whose face will appear.", show_default=False)],
-    onto: Annotated[str, typer.Option("--onto", help="The performer whose face it will replace.", show_default=False)],
-    set_: Set = None,
-    json: Json = False,
-) -> None:
-    """Train a model that draws the likeness's face with the performer's expressions. Ctrl-C saves; run again to resume.
-
-    Example: countenance train dana --onto kim --set train.resolution=64 --set train.images=50000
-    """
-    from countenance.cli.display import Bars
-    from countenance.config import read_config
-    from countenance.consent.permit import grant
-    from countenance.model.checkpoint import model_folder
-    from countenance.model.config import TrainConfig
-    from countenance.steps.documents import trained_document
-    from countenance.steps.train import train
-
-    with here(writing=True) as project, stops_on_interrupt() as should_stop, Bars() as progress:
-        config = read_config(TrainConfig, "train", project.settings, set_ or [])
-        permit = grant(project, "train", likeness=likeness, performer=onto)
-        checkpoint = train(project, likeness, onto, permit, config, progress=progress, should_stop=should_stop)
-        folder = model_folder(project, likeness, onto)
-    done = checkpoint.images_seen >= config.images
-    pair = f"--likeness {likeness} --performer {onto}"
-    generate_it = f"`countenance generate PLATE {pair} --output shot.mp4 --set generate.model=trained`"
-    console.print(
-        f"{checkpoint.images_seen:,} of {config.images:,} images seen; see {folder / 'preview.png'}. "
-        f"{f'Next: {generate_it}.' if done else 'Saved. Run the same command to resume.'}",
-        markup=False,
-    )
-    if json:
-        print_json(trained_document(folder, checkpoint))
-    if not done:
-        raise typer.Exit(STOPPED)
+app.add_typer(train.app, name="train", short_help="Learn a pair from its face sets. Ctrl-C saves; run again to resume.")
 
 
 @app.command(short_help="Replace the face in a plate and publish the result.")
@@ -272,11 +237,9 @@ def generate(
             project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress
         )
     published = result.published
-    drawn = (
-        f"drawn from {count(result.num_references, 'face')} of {likeness}"
-        if result.drawn_with == "base"
-        else "drawn by the trained model"
-    )
+    drawn = f"drawn from {count(result.num_references, 'face')} of {likeness}"
+    if result.drawn_with == "trained":
+        drawn += ", after training"
     for begin, end in result.unaltered_spans:
         console.print(f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there.")
     console.print(
@@ -297,8 +260,8 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier demo left there.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Draw at half the size.")] = False,
-    train: Annotated[
-        bool, typer.Option("--train", help="Train a model of the two as well, for four minutes, to compare with.")
+    learn: Annotated[
+        bool, typer.Option("--train", help="Learn the two as well, for five minutes, to compare with.")
     ] = False,
 ) -> None:
     """Run the whole workflow on two synthetic actors; it takes a minute or two.
@@ -318,7 +281,7 @@ def demo(
                 progress=progress,
                 should_stop=should_stop,
                 drawing=QUICK_DRAWING if quick else DRAWING,
-                training=TRAINING if train else None,
+                training=TRAINING if learn else None,
             )
     except KeyboardInterrupt:
         console.print("stopped; add --overwrite to start over")

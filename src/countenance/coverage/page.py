@@ -1,6 +1,5 @@
 """The coverage report as a page: one file with its images inside, without scripts or network access."""
 
-import base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +8,14 @@ from datetime import date
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from countenance.coverage.advice import describe_eyes, describe_mouth
 from countenance.coverage.aspects import ASPECTS
 from countenance.coverage.measure import LIGHT_CELL, Coverage, PlateCoverage, PoseCell, Spread, percent
+from countenance.pages import data_address, environment_of
 
 MAP_PX, STRIP_PX = 144, 88
 """Sides of the faces on the map and under the plots."""
-JPEG_QUALITY = 82
 MOST_CLIPS = 16
 """Shown one by one; the rest is summed."""
 
@@ -59,15 +57,9 @@ def coverage_page(
 
     The page shows faces: a caller that writes it to a disk keeps it private.
     """
-    environment = Environment(
-        loader=PackageLoader("countenance.coverage", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = environment_of("countenance.coverage")
     environment.filters["percent"] = percent
-    environment.globals["picture"] = lambda name, side: _data_address(read_crop(name), side)
+    environment.globals["picture"] = lambda name, side: data_address(_small(read_crop(name), side))
     bars = _bars(coverage)
     return environment.get_template("coverage.html").render(
         coverage=coverage,
@@ -88,11 +80,8 @@ def coverage_page(
     )
 
 
-def _data_address(crop: UInt8[np.ndarray, "S S 3"], side: int) -> str:
-    small = cv2.cvtColor(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-    written, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert written
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
+def _small(crop: UInt8[np.ndarray, "S S 3"], side: int) -> UInt8[np.ndarray, "s s 3"]:
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rows(cells: Sequence[PoseCell]) -> list[list[PoseCell]]:

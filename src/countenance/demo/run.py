@@ -34,8 +34,8 @@ LIKENESS, PERFORMER = "zuri", "kofi"
 MADE = ("project", "published.mp4", "trained.mp4", "comparison.png", "preview.png", "report.json")
 DRAWING = GenerateConfig()
 QUICK_DRAWING = replace(DRAWING, preset="draft")
-TRAINING = TrainConfig(resolution=64, images=18_000, batch_size=8, learning_rate=1e-3, threads=1)
-"""One thread: at batches of eight a second one gains little, and on a busy machine costs far more."""
+TRAINING = TrainConfig(images=1_200, faces=120, threads=1)
+"""One thread: at such small batches a second one gains little, and on a busy machine costs far more."""
 
 
 def run_demo(
@@ -49,7 +49,7 @@ def run_demo(
 ) -> None:
     """Leave `published.mp4`, `comparison.png` and `report.json` in the output folder.
 
-    With a training, a model of the two is trained as well, and `trained.mp4` and `preview.png` show what it learned.
+    With a training, the two are learned as well, and `trained.mp4` and `preview.png` show what came of it.
 
     Raises:
         UsageError: the folder holds something and `overwrite` isn't set.
@@ -93,9 +93,9 @@ def run_demo(
         result = generated(published_path, drawing)
         shown, trained_facts = {"plate": plate, "result": published_path}, dict[str, Any]()
         if training is not None:
-            begin("train", f"Training a model of the two on {training.images:,} images, to compare with.")
+            begin("train", f"Learning the two from {training.images:,} images, to compare with.")
             trained_facts = _train(project, training, progress, should_stop)
-            generated(trained_path, replace(drawing, model="trained", preset="standard"))
+            trained_facts["drawn_with"] = generated(trained_path, replace(drawing, model="trained")).drawn_with
             shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
             shown["trained"] = trained_path
 

@@ -21,13 +21,12 @@ from countenance.project import Project, refuse_link, write_whole
 _log = logging.getLogger(__name__)
 
 FACTS_NAME = "checkpoint.json"
-SCHEMA = 2
+SCHEMA = 3
 WEIGHTS_NAME = re.compile(r"[0-9a-f]{16}\.safetensors")
 UNFINISHED_NAME = re.compile(
-    rf"\.({WEIGHTS_NAME.pattern}|checkpoint\.json|metrics\.jsonl|preview\.png)\.[a-z0-9_]{{8}}"
+    rf"\.({WEIGHTS_NAME.pattern}|checkpoint\.json|metrics\.jsonl|preview(-\d{9})?\.png)\.[a-z0-9_]{{8}}"
 )
 """What `write_whole` leaves behind when it is killed."""
-RENAMED_SINCE_1 = {"numbers_name": "weights_name", "numbers_sha256": "weights_sha256"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +37,12 @@ class Checkpoint:
     """The likeness first, then the performer."""
     config: Mapping[str, Any]
     images_seen: int
+    best_images: int
+    """Images seen by what draws; 0: the base draws."""
+    measured_images: int
+    """Images seen when it was last compared with the base."""
+    ended_early: bool
+    """Whether training ended before its budget, as nothing came as near as before."""
     face_set_digests: tuple[str, ...]
     release_digests: tuple[str, ...]
     permit_digest: str
@@ -46,6 +51,15 @@ class Checkpoint:
     """File of the weights, in the same folder."""
     weights_sha256: str
     schema: int = SCHEMA
+
+    @property
+    def what_draws(self) -> str:
+        """In words."""
+        if self.best_images:
+            return f"what was learned from {self.best_images:,} images draws"
+        if self.measured_images:
+            return "nothing that was learned came as near as the base, so the base draws"
+        return "nothing was compared with the base yet, so the base draws"
 
     @property
     def digest(self) -> str:
@@ -65,14 +79,20 @@ def save_checkpoint(
     """Write the weights under a new name, then the facts that point to them, then drop the old weights.
 
     If this is interrupted, the folder still holds one whole checkpoint, the old or the new. `record` is called
-    before the facts are there, so that every checkpoint has a record; if it raises, the old checkpoint stays.
+    before the facts are there, so that every checkpoint has a record; if it raises, the folder stays as it was.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     digest = hashlib.sha256(content).hexdigest()
     checkpoint = Checkpoint(**facts, weights_name=f"{digest[:16]}.safetensors", weights_sha256=digest)
+    is_new = not (folder / checkpoint.weights_name).exists()
     write_whole(folder / checkpoint.weights_name, content, mode=0o600)
-    record(checkpoint)
+    try:
+        record(checkpoint)
+    except Exception:
+        if is_new:
+            (folder / checkpoint.weights_name).unlink()
+        raise
     write_whole(folder / FACTS_NAME, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
     clear_unfinished(folder)
     for stale in folder.iterdir():
@@ -105,10 +125,11 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
     try:
         values = json.loads(path.read_text())
-        if values["schema"] == 1:
-            values = {RENAMED_SINCE_1.get(name, name): value for name, value in values.items()} | {"schema": SCHEMA}
         if values["schema"] != SCHEMA:
-            raise ModelError(f"{path} has schema {values['schema']}, this version reads {SCHEMA}; train again")
+            raise ModelError(
+                f"{path} has schema {values['schema']}, this version reads {SCHEMA}; move {folder} away and train "
+                "again, or draw without it: --set generate.model=base"
+            )
         return TypeAdapter(Checkpoint).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,27 +1,35 @@
-"""The GAN loop, readable from top to bottom."""
+"""The loop in which the base learns a pair, readable from top to bottom."""
 
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import countenance
 from countenance.errors import ModelError
-from countenance.model.batches import TrainingBatch, draw_batch
+from countenance.model.attention import Attention
 from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, save_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
-from countenance.model.losses import discriminator_loss, realism_loss, reconstruction_loss
-from countenance.model.record import append_metrics, drop_metrics_after, write_preview
+from countenance.model.course import Standing
+from countenance.model.guided.margin import margin_of
+from countenance.model.guided.pairs import Material
+from countenance.model.record import append_metrics, drop_after, is_kept, write_preview
 from countenance.model.state import TrainingState, begin, trained_config
+from countenance.model.step import Lesson, lesson_of, train_step
 from countenance.progress import Progress
 
-FIXED_SETTINGS = ("generator", "resolution", "width", "batch_size", "seed")
+FIXED_SETTINGS = ("faces", "batch_size", "seed")
 """Settings that can't change within one training."""
+MARGIN_EVERY = 400
+"""Images between two measurements of how near what is drawn on the performer comes."""
+UNSTEADY_WAIT = 10
+"""Times `save_every_s`, after which a state is saved that may be about to diverge."""
+LEAST_PART = 1 / 8
+"""Of the learning rate, below which it isn't lowered any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +45,7 @@ class TrainingFacts:
 
 def train(
     folder: Path,
-    faces: Sequence[Tensor],
+    make_material: Callable[[], Material],
     facts: TrainingFacts,
     config: TrainConfig,
     *,
@@ -48,12 +56,13 @@ def train(
 ) -> Checkpoint:
     """Train until the budget is spent or `should_stop` says so, from the folder's checkpoint where there is one.
 
-    `faces` holds a tensor of `stack_faces` for each of the people. The folder also receives the metrics and a preview.
-    `check_leave` is called before each of them, and before each checkpoint: what it raises ends the training, and the
-    folder stays as it was. `record` is called with each checkpoint before it takes the place of the last one.
+    `make_material` gives both people's references and the pairs to learn from; it is called once all that can fail at
+    once has not failed, and not at all where there is nothing left to do. The folder also receives losses and pictures.
+    `check_leave` is called before anything is written: what it raises ends the training, and the folder stays as it
+    was. `record` is called with each checkpoint before it takes the place of the last one.
 
     Raises:
-        ModelError: the checkpoint can't be used, or a loss is no longer finite.
+        ModelError: the checkpoint can't be used, training diverges at every rate, or there isn't memory for one face.
     """
     device = choose_device(config)
     use_threads(config)
@@ -64,77 +73,131 @@ def train(
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     clear_unfinished(folder)
-    state = begin(config, len(faces), device)
+    state = begin(config, device)
     checkpoint = read_checkpoint(folder)
     if checkpoint is not None:
         _check_same_network(folder, checkpoint, facts, config)
         state.resume(folder, checkpoint)
+        _forget_what_changed(state, trained_config(folder, checkpoint), config, checkpoint, facts)
         progress.note(f"continuing from {state.images_seen:,} images")
-    drop_metrics_after(folder, state.images_seen)
+    check_leave()
+    drop_after(folder, -1 if checkpoint is None else state.images_seen)
+    if checkpoint is not None and _is_over(state, config):
+        return checkpoint
+    lesson = lesson_of(make_material(), device)
+    check_leave()
+    _compare_with_base(folder, state, lesson)
 
     last_save = last_preview = time.monotonic()
     for _ in progress.track(
-        range(state.images_seen, config.images, config.batch_size),
+        iter(lambda: _is_over(state, config), True),
         what=f"training {facts.people[0]} onto {facts.people[1]}",
         unit="images",
         total=config.images,
         done=state.images_seen,
         each=config.batch_size,
     ):
-        metrics = train_step(state, draw_batch(faces, config.batch_size, config.resolution, state.rng, device), config)
-        now = time.monotonic()
-        is_measured = state.images_seen // config.batch_size % config.metrics_every_steps == 0
-        is_shown, is_saved = now - last_preview > config.preview_every_s, now - last_save > config.save_every_s
-        if is_measured or is_shown or is_saved:
-            check_leave()
-        if is_measured:
-            append_metrics(folder, state.images_seen, {name: value.item() for name, value in metrics.items()})
-        if is_shown:
-            write_preview(folder, state.generator, faces, config.resolution)
+        terms = train_step(state, lesson, config, progress)
+        check_leave()
+        if state.course.is_lost:
+            _roll_back(folder, state, lesson, checkpoint, config)
+            from_there = f"from {state.images_seen:,} images, at {state.rate:g} of the learning rate"
+            progress.note(f"training diverged; it goes on {from_there}")
+            continue
+        if state.images_seen // config.batch_size % config.metrics_every_steps == 0:
+            append_metrics(folder, state.images_seen, {name: value.item() for name, value in terms.items()})
+        if _passes(MARGIN_EVERY, state, config) or state.images_seen >= config.images:
+            _measure(folder, state, lesson)
+        now, is_milestone = time.monotonic(), is_kept(state.images_seen, config.batch_size)
+        if is_milestone or now - last_preview > config.preview_every_s:
+            write_preview(folder, state, lesson.material, keep=is_milestone)
             last_preview = now
-        if is_saved:
+        # A loss that stays above its lowest without diverging is saved at last.
+        patience = config.save_every_s * (1 if state.course.is_steady else UNSTEADY_WAIT)
+        if now - last_save > patience:
             checkpoint, last_save = _save(folder, state, facts, config, record), now
         if should_stop():
             break
 
     check_leave()
-    if checkpoint is None or checkpoint.images_seen != state.images_seen:
+    is_over = _is_over(state, config)
+    if checkpoint is None or (state.images_seen != checkpoint.images_seen and (is_over or state.course.is_steady)):
         checkpoint = _save(folder, state, facts, config, record)
-    write_preview(folder, state.generator, faces, config.resolution)
+    write_preview(folder, state, lesson.material, keep=is_over)
     return checkpoint
 
 
-def train_step(state: TrainingState, batch: TrainingBatch, config: TrainConfig) -> dict[str, Tensor]:
-    """One batch: generator and adversary, then the discriminator once its loss counts; returns the losses."""
-    spent = state.images_seen / config.images
-    state.set_learning_rate(config.learning_rate * min(1.0, 1 - 0.9 * (2 * spent - 1)))
-    realism_weight = config.realism_weight * min(max((spent - 0.4) / 0.4, 0), 1)
+def _forget_what_changed(
+    state: TrainingState, before: TrainConfig, now: TrainConfig, checkpoint: Checkpoint, facts: TrainingFacts
+) -> None:
+    """What was measured on other faces, and an early end where more is asked for since."""
+    if checkpoint.face_set_digests != facts.face_set_digests:
+        state.attention, state.standing = Attention(), Standing()
+    if (before.images, before.patience) != (now.images, now.patience):
+        state.standing.worse = 0
 
-    # Update generator and adversary.
-    drawn = state.generator(batch.warped, batch.person)
-    reconstruction = reconstruction_loss(drawn, batch.clean, batch.mask)
-    guess = F.cross_entropy(state.adversary(drawn.code, config.adversary_weight), batch.person)
-    metrics = {"reconstruction": reconstruction, "adversary": guess}
-    loss = reconstruction + guess
-    if realism_weight > 0:
-        state.discriminator.requires_grad_(requires_grad=False)
-        metrics["realism"] = realism_loss(state.discriminator(drawn.rgb * batch.mask))
-        state.discriminator.requires_grad_(requires_grad=True)
-        loss = loss + realism_weight * metrics["realism"]
-    state.generator_optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.generator_optimizer.step()
 
-    # Update discriminator.
-    if realism_weight > 0:
-        both = torch.cat([batch.clean, drawn.rgb.detach()]) * batch.mask.repeat(2, 1, 1, 1)
-        metrics["discriminator"] = discriminator_loss(*state.discriminator(both).chunk(2))
-        state.discriminator_optimizer.zero_grad()
-        metrics["discriminator"].backward()  # type: ignore[no-untyped-call]
-        state.discriminator_optimizer.step()
+def _is_over(state: TrainingState, config: TrainConfig) -> bool:
+    return state.images_seen >= config.images or _ended_early(state, config)
 
-    state.images_seen += len(batch.person)
-    return metrics
+
+def _ended_early(state: TrainingState, config: TrainConfig) -> bool:
+    return state.images_seen < config.images and 0 < config.patience <= state.standing.worse
+
+
+def _passes(every: int, state: TrainingState, config: TrainConfig) -> bool:
+    """Whether the last step passed a multiple of so many images."""
+    return state.images_seen // every > (state.images_seen - config.batch_size) // every
+
+
+def _compare_with_base(folder: Path, state: TrainingState, lesson: Lesson) -> None:
+    """Where nothing was measured yet: before training, and when the faces are others than before."""
+    if state.standing.widest > -math.inf:
+        return
+    state.best.load_state_dict(lesson.base.state_dict())
+    margin = margin_of(lesson.base, lesson.probe, lesson.material, lesson.recogniser)
+    state.standing.follow(margin, 0)
+    if state.images_seen == 0:
+        write_preview(folder, state, lesson.material, keep=True)
+        append_metrics(folder, 0, {"margin": margin})
+    else:
+        _measure(folder, state, lesson)
+
+
+def _measure(folder: Path, state: TrainingState, lesson: Lesson) -> None:
+    """How near the mean of the weights comes; what is about as good as the best so far is kept."""
+    margin = margin_of(state.mean, lesson.probe, lesson.material, lesson.recogniser)
+    append_metrics(folder, state.images_seen, {"margin": margin})
+    if state.standing.follow(margin, state.images_seen):
+        state.keep_as_best()
+
+
+def _roll_back(
+    folder: Path, state: TrainingState, lesson: Lesson, checkpoint: Checkpoint | None, config: TrainConfig
+) -> None:
+    """To the last checkpoint, or to the base where there is none, at a lower learning rate.
+
+    Raises:
+        ModelError: the rate was lowered as often as is sensible.
+    """
+    rate = state.rate / 2
+    if rate < LEAST_PART:
+        raise _diverged("the loss rose or became infinite", state)
+    before = begin(config, state.device)
+    if checkpoint is not None:
+        before.resume(folder, checkpoint)
+    before.rate, before.parts = rate, state.parts
+    for each in fields(before):
+        setattr(state, each.name, getattr(before, each.name))
+    drop_after(folder, -1 if checkpoint is None else state.images_seen)
+    _compare_with_base(folder, state, lesson)
+
+
+def _diverged(what: str, state: TrainingState) -> ModelError:
+    return ModelError(
+        f"training diverged: {what} after {state.images_seen:,} images, at {state.rate:g} of the learning rate; "
+        "the last checkpoint is kept, continue from it with a lower --set train.learning_rate"
+    )
 
 
 def _save(
@@ -144,11 +207,21 @@ def _save(
     config: TrainConfig,
     record: Callable[[Checkpoint], None],
 ) -> Checkpoint:
+    if not all(bool(values.isfinite().all()) for values in state.mean.parameters()):
+        raise _diverged("a weight became infinite", state)
     versions = {"countenance": countenance.__version__, "torch": torch.__version__, "numpy": np.__version__}
     return save_checkpoint(
         folder,
         state.weights(),
-        {**asdict(facts), "config": asdict(config), "images_seen": state.images_seen, "versions": versions},
+        {
+            **asdict(facts),
+            "config": asdict(config),
+            "images_seen": state.images_seen,
+            "best_images": round(state.standing.best_images),
+            "measured_images": round(state.standing.measured_images),
+            "ended_early": _ended_early(state, config),
+            "versions": versions,
+        },
         record,
     )
 

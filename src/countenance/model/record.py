@@ -2,64 +2,90 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from jaxtyping import UInt8
 
-from countenance.errors import ModelError
-from countenance.model.augment import without_background
-from countenance.model.batches import to_network_range
-from countenance.model.generators.base import Generator
+from countenance.model.guided.drawing import draw, stacked
+from countenance.model.guided.inputs import parts_of, uneven
+from countenance.model.guided.pairs import Material, in_even_light
+from countenance.model.guided.sources import nearest
+from countenance.model.state import TrainingState
 from countenance.project import PRIVATE, private_file, write_whole
 
 METRICS_NAME = "metrics.jsonl"
 PREVIEW_NAME = "preview.png"
+"""The last one."""
+EARLIER_NAME = re.compile(r"preview-(\d{9})\.png")
+"""Those of before, by the images seen until then."""
+FIRST_KEPT = 250
+"""Images after which a preview is kept, and then each time that they have doubled."""
 PREVIEW_ROWS = 6
 
 
 def append_metrics(folder: Path, images_seen: int, metrics: Mapping[str, float]) -> None:
-    """Append one JSON line; training that diverged is stopped here.
-
-    Raises:
-        ModelError: a loss is not finite.
-    """
-    diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if diverged:
-        raise ModelError(
-            f"training diverged: loss {diverged[0]} became NaN or infinite after {images_seen:,} images; "
-            "the last checkpoint is kept, continue from it with a lower --set train.learning_rate"
-        )
+    """Append one JSON line."""
     with open(folder / METRICS_NAME, "a", opener=private_file) as file:
         file.write(json.dumps({"images": images_seen, **metrics}) + "\n")
 
 
-def drop_metrics_after(folder: Path, images_seen: int) -> None:
-    """Drop metrics that a killed run logged after its checkpoint; they will be measured again."""
-    path = folder / METRICS_NAME
-    if path.exists():
-        lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-        kept = [line for line in lines if json.loads(line)["images"] <= images_seen]
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode(), mode=PRIVATE)
+def drop_after(folder: Path, images_seen: int) -> None:
+    """Drop what a killed run recorded after its checkpoint; it will be measured and drawn again."""
+    if (folder / METRICS_NAME).exists():
+        kept = [line for line in read_metrics(folder) if line["images"] <= images_seen]
+        lines = "".join(f"{json.dumps(line)}\n" for line in kept)
+        write_whole(folder / METRICS_NAME, lines.encode(), mode=PRIVATE)
+    for path in folder.iterdir():
+        if (match := EARLIER_NAME.fullmatch(path.name)) and int(match[1]) > images_seen:
+            path.unlink()
 
 
-def write_preview(folder: Path, generator: Generator, faces: Sequence[Tensor], resolution: int) -> None:
-    """Performer, reconstruction, swap, for faces spread over the performer's set; without using the rng."""
-    device = next(generator.parameters()).device
-    performer = faces[1][torch.linspace(0, len(faces[1]) - 1, PREVIEW_ROWS).long()]
-    faces_b4hw = F.interpolate(to_network_range(performer), (resolution, resolution), mode="area").to(device)
-    shown, mask = faces_b4hw[:, :3], faces_b4hw[:, 3:]
-    drawn = []
+def is_kept(images_seen: int, batch_size: int) -> bool:
+    """Whether the preview of a step is kept: before the first one, and each time that the images have doubled."""
+    if images_seen < FIRST_KEPT:
+        return images_seen == 0
+    before = max(images_seen - batch_size, 1)
+    return before < FIRST_KEPT or int(math.log2(before / FIRST_KEPT)) < int(math.log2(images_seen / FIRST_KEPT))
+
+
+def write_preview(folder: Path, state: TrainingState, material: Material, *, keep: bool) -> None:
+    """What is given, what is drawn of it, and the ground truth, for pairs spread over all; without using the rng."""
+    sources, pairs = material.sources, material.pairs
+    rows = torch.linspace(0, len(pairs.given) - 1, PREVIEW_ROWS).long()
     with torch.no_grad():
-        for person in (1, 0):
-            made = generator(without_background(shown, mask), torch.full((PREVIEW_ROWS,), person, device=device))
-            inside = mask * made.mask.sigmoid()
-            drawn.append(shown + inside * (made.rgb - shown))
-    grid = torch.cat([shown, *drawn], dim=3).permute(0, 2, 3, 1).flatten(0, 1)
-    rgb = ((grid + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
-    written, png = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        rgb, even = in_even_light(pairs.given[rows], pairs.mask[rows])
+        given, view = sources.given(rgb, pairs.found[rows], pairs.mesh[rows], nearest(pairs.apart[rows]))
+        result = draw(state.mean, stacked(parts_of(given, view)).to(state.device), bf16=False).result.cpu()
+    drawn = uneven(result, even).clamp(0, 1).mul(255).round().byte()
+    grid = torch.cat([pairs.given[rows], drawn, pairs.truth[rows]], dim=3).permute(0, 2, 3, 1).flatten(0, 1)
+    written, png = cv2.imencode(".png", cv2.cvtColor(grid.numpy(), cv2.COLOR_RGB2BGR))
     assert written
-    write_whole(folder / PREVIEW_NAME, png.tobytes(), mode=0o600)
+    write_whole(folder / PREVIEW_NAME, png.tobytes(), mode=PRIVATE)
+    if keep:
+        write_whole(folder / f"preview-{state.images_seen:09}.png", png.tobytes(), mode=PRIVATE)
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """The losses so far; none where nothing was measured yet."""
+    path = folder / METRICS_NAME
+    if not path.exists():
+        return []
+    # A killed run may leave half a line.
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+def read_previews(folder: Path) -> list[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
+    """The previews that were kept, by the images seen until then."""
+    kept = sorted((int(match[1]), path) for path in folder.iterdir() if (match := EARLIER_NAME.fullmatch(path.name)))
+    return [(images, _read_rgb(path)) for images, path in kept]
+
+
+def _read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None, path
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

@@ -24,9 +24,13 @@ NUM_REFERENCES = 24
 
 def choose_references(project: Project, face_set: FaceSet, num_wanted: int = NUM_REFERENCES) -> References:
     """The most varied faces of a closed face set, in the order of clips and frames."""
+    return references_of(read_reference(project, face) for face in varied_faces(project, face_set, num_wanted))
+
+
+def varied_faces(project: Project, face_set: FaceSet, num_wanted: int) -> list[StoredFace]:
+    """Which these are, without their pixels."""
     kept = stored_faces(project, face_set.person, kept_only=True)
-    chosen = most_varied([face.quality for face in kept], num_wanted)
-    return references_of(_reference(project, kept[position]) for position in chosen)
+    return [kept[position] for position in most_varied([face.quality for face in kept], num_wanted)]
 
 
 def references_in(
@@ -52,7 +56,8 @@ def references_in(
     return references_of(cut_out())
 
 
-def _reference(project: Project, face: StoredFace) -> ReferenceFace:
+def read_reference(project: Project, face: StoredFace) -> ReferenceFace:
+    """A stored face as a generator looks at it."""
     return _as_reference(read_crop(project, face.id), read_visible(project, face.id), face.landmarks_xyz)
 
 

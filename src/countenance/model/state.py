@@ -1,22 +1,24 @@
-"""The state that training carries from step to step: networks, optimizers, rng, and images seen."""
+"""The state that training carries from step to step: networks, optimizer, rng, and images seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from countenance.config import stored_config
 from countenance.errors import ModelError
+from countenance.model.attention import Attention
 from countenance.model.checkpoint import FACTS_NAME, Checkpoint, read_weights, restore
 from countenance.model.config import TrainConfig
-from countenance.model.discriminators import IdentityAdversary, PatchDiscriminator
-from countenance.model.generators.base import Generator
-from countenance.model.generators.registry import GENERATORS
+from countenance.model.course import Course, Standing
+from countenance.model.guided.drawer import load_base
+from countenance.model.guided.network import Generator
 
-DISCRIMINATOR_PACE = 0.25
-"""Learning rate of the discriminator over the generator's: at the same rate it draws specks around the mouth."""
+BETAS, WEIGHT_DECAY = (0.9, 0.99), 1e-3
+MEAN_SHARE = 0.99
+"""Of the running mean of the weights, how much stays at each step."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -24,23 +26,42 @@ class TrainingState:
     """Changed in place by the loop, and by nothing else."""
 
     generator: Generator
-    discriminator: PatchDiscriminator
-    adversary: IdentityAdversary
-    generator_optimizer: torch.optim.Adam
-    """Of generator and adversary."""
-    discriminator_optimizer: torch.optim.Adam
+    mean: Generator
+    """Running mean of the generator's weights."""
+    best: Generator
+    """The mean as it was when it came about as near as ever: what draws."""
+    optimizer: torch.optim.AdamW
     rng: torch.Generator
-    """The only source of randomness once the networks are built."""
+    """The only source of randomness."""
     images_seen: int = 0
+    rate: float = 1.0
+    """Of the learning rate; halved each time that training diverges."""
+    attention: Attention = field(default_factory=Attention)
+    course: Course = field(default_factory=Course)
+    standing: Standing = field(default_factory=Standing)
+    parts: int = 1
+    """In which a batch is learned, one after the other, as memory allows. Not stored: it is another on each machine."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    @property
+    def bf16(self) -> bool:
+        return self.device.type == "cuda"
 
     def weights(self) -> dict[str, Tensor]:
         """Everything as named tensors."""
-        weights = {"random": self.rng.get_state()}
+        weights = {
+            "random": self.rng.get_state(),
+            "course": torch.tensor([self.rate, *astuple(self.course)], dtype=torch.float64),
+            "standing": torch.tensor(astuple(self.standing), dtype=torch.float64),
+            "attention/error": self.attention.error,
+            "attention/looks": self.attention.looks,
+        }
         for name, module in self._modules():
             weights |= {f"{name}/{key}": tensor for key, tensor in module.state_dict().items()}
-        for name, optimizer in self._optimizers():
-            weights |= {f"{name}/{key}": tensor for key, tensor in _pack(optimizer).items()}
-        return weights
+        return weights | {f"optimizer/{key}": tensor for key, tensor in _pack(self.optimizer).items()}
 
     def resume(self, folder: Path, checkpoint: Checkpoint) -> None:
         """Take everything over from a checkpoint.
@@ -51,50 +72,49 @@ class TrainingState:
         weights = read_weights(folder, checkpoint)
         for name, module in self._modules():
             restore(module, part(name, weights), folder)
-        for name, optimizer in self._optimizers():
-            _unpack(optimizer, part(name, weights))
+        _unpack(self.optimizer, part("optimizer", weights))
         self.rng.set_state(weights["random"])
+        self.rate, *course = weights["course"].tolist()
+        self.course = Course(*course)
+        self.standing = Standing(*weights["standing"].tolist())
+        self.attention = Attention(**part("attention", weights))
         self.images_seen = checkpoint.images_seen
 
     def set_learning_rate(self, rate: float) -> None:
-        for optimizer, pace in ((self.generator_optimizer, 1.0), (self.discriminator_optimizer, DISCRIMINATOR_PACE)):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * pace
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
-    def _modules(self) -> tuple[tuple[str, nn.Module], ...]:
-        return ("generator", self.generator), ("discriminator", self.discriminator), ("adversary", self.adversary)
+    def follow(self) -> None:
+        """Let the mean follow the generator's weights."""
+        with torch.no_grad():
+            for mean, value in zip(self.mean.parameters(), self.generator.parameters(), strict=True):
+                mean.lerp_(value, 1 - MEAN_SHARE)
 
-    def _optimizers(self) -> tuple[tuple[str, torch.optim.Optimizer], ...]:
-        # These names stand in the files of every checkpoint: with others, older ones could not be continued.
-        return ("teacher", self.generator_optimizer), ("critic", self.discriminator_optimizer)
+    def keep_as_best(self) -> None:
+        """What the mean is now draws from now on."""
+        self.best.load_state_dict(self.mean.state_dict())
+
+    def _modules(self) -> tuple[tuple[str, Generator], ...]:
+        return ("generator", self.generator), ("mean", self.mean), ("best", self.best)
 
 
-def begin(config: TrainConfig, num_people: int, device: torch.device) -> TrainingState:
-    """Build everything from the seed."""
-    torch.manual_seed(config.seed)
-    generator = build_generator(config, num_people).to(device)
-    discriminator = PatchDiscriminator().to(device)
-    adversary = IdentityAdversary(num_people).to(device)
-    for module in (generator, discriminator):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    betas = (0.5, 0.99)
+def begin(config: TrainConfig, device: torch.device) -> TrainingState:
+    """Everything from the base.
+
+    Raises:
+        ModelError: the package's weights are missing or damaged.
+    """
+    generator, mean, best = (
+        load_base()[0].to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for _ in range(3)
+    )
     return TrainingState(
         generator=generator,
-        discriminator=discriminator,
-        adversary=adversary,
-        generator_optimizer=torch.optim.Adam(
-            [*generator.parameters(), *adversary.parameters()], config.learning_rate, betas
-        ),
-        discriminator_optimizer=torch.optim.Adam(
-            discriminator.parameters(), config.learning_rate * DISCRIMINATOR_PACE, betas
-        ),
+        mean=mean.requires_grad_(requires_grad=False),
+        best=best.requires_grad_(requires_grad=False),
+        optimizer=torch.optim.AdamW(generator.parameters(), config.learning_rate, BETAS, weight_decay=WEIGHT_DECAY),
         rng=torch.Generator().manual_seed(config.seed),
     )
-
-
-def build_generator(config: TrainConfig, num_people: int) -> Generator:
-    """The untrained generator that the settings choose."""
-    return GENERATORS[config.generator].build(config, num_people)
 
 
 def trained_config(folder: Path, checkpoint: Checkpoint) -> TrainConfig:
@@ -113,15 +133,24 @@ def trained_config(folder: Path, checkpoint: Checkpoint) -> TrainConfig:
     )
 
 
-def load_generator(folder: Path, checkpoint: Checkpoint, device: torch.device) -> Generator:
-    """The trained generator, ready to draw.
+def load_generator(folder: Path, checkpoint: Checkpoint) -> Generator:
+    """What was learned, ready to draw.
 
     Raises:
         ModelError: its weights are missing, corrupt or of another network.
     """
-    generator = build_generator(trained_config(folder, checkpoint), len(checkpoint.people))
-    restore(generator, part("generator", read_weights(folder, checkpoint)), folder)
-    return generator.to(device).eval()
+    generator = Generator()
+    restore(generator, part("best", read_weights(folder, checkpoint)), folder)
+    return generator.eval()
+
+
+def load_attention(folder: Path, checkpoint: Checkpoint) -> Attention:
+    """How well each face was drawn at last.
+
+    Raises:
+        ModelError: its weights are missing or corrupt.
+    """
+    return Attention(**part("attention", read_weights(folder, checkpoint)))
 
 
 def part(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
     from countenance.model.checkpoint import Checkpoint
+    from countenance.model.page import TrainingReport
     from countenance.review.query import WaitingTrack
     from countenance.steps.collect import Collected
     from countenance.steps.generate import Generated
@@ -88,7 +89,32 @@ def prepared_document(person: str, result: "Prepared") -> Document:
 
 def trained_document(folder: Path, checkpoint: "Checkpoint") -> Document:
     """Of `train`."""
-    return _ready({"model": folder, "images_seen": checkpoint.images_seen, "weights": checkpoint.weights_sha256})
+    return _ready(
+        {
+            "model": folder,
+            "images_seen": checkpoint.images_seen,
+            "best_images": checkpoint.best_images,
+            "ended_early": checkpoint.ended_early,
+            "weights": checkpoint.weights_sha256,
+        }
+    )
+
+
+def training_document(page: Path, report: "TrainingReport") -> Document:
+    """Of `train report`."""
+    checkpoint = report.checkpoint
+    return _ready(
+        {
+            "page": page,
+            "images_seen": checkpoint.images_seen,
+            "best_images": checkpoint.best_images,
+            "ended_early": checkpoint.ended_early,
+            "faces": report.num_faces,
+            "left_out": report.num_left_out,
+            "metrics": report.metrics,
+            "advice": [{"lacks": lacks, "shoot": shoot} for lacks, shoot in report.advice],
+        }
+    )
 
 
 def generated_document(result: "Generated") -> Document:

@@ -16,18 +16,18 @@ from countenance.config import Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import NO_REFERENCES, Drawer
+from countenance.drawing import Drawer
 from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
-from countenance.model.config import choose_device
-from countenance.model.draw import needs_references, open_drawer
+from countenance.model.checkpoint import Checkpoint
 from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
+from countenance.model.guided.sources import sources_of
 from countenance.model.references import choose_references, references_in
-from countenance.model.state import trained_config
+from countenance.model.state import load_generator
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.keys import load_or_make_identity
@@ -41,7 +41,7 @@ from countenance.vision.segment import Segmenter
 
 Preset = Literal["draft", "standard", "fine"]
 DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
-"""Side in pixels of the base's faces, by preset."""
+"""Side in pixels at which faces are put together, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 MUCH_HIDDEN = 0.2
@@ -51,18 +51,14 @@ MUCH_HIDDEN = 0.2
 @section
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerateConfig(PublishConfig):
-    """The section `generate` of the settings: how the face is drawn and put in, and how the file leaves.
+    """The section `generate` of the settings: how the face is drawn and put in, and how the file leaves."""
 
-    Raises:
-        ValueError: a preset for a trained model.
-    """
-
-    model: Literal["base", "trained"] = "base"
-    """What draws the face: the base, from the likeness's own pictures and without any training; or the model that
-    `train` made of this pair. In docs/benchmark.md the base is the better one."""
+    model: Literal["auto", "base", "trained"] = "auto"
+    """What draws the face, from the likeness's own pictures: the base, without any training; or what `train` made of it
+    for this pair (docs/train.md). auto takes what was trained where there is."""
     preset: Preset = "standard"
-    """At which size the base puts a face together: 128, 256 or 512 px. It decides at 128 px in all, and takes the fine
-    detail from the plate: fine takes half again as long as standard, and shows more only in faces that are larger than
+    """At which size a face is put together: 128, 256 or 512 px. All is decided at 128 px, and the fine detail
+    taken from the plate: fine takes half again as long as standard, and shows more only in faces that are larger than
     256 px in the plate."""
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
@@ -70,11 +66,6 @@ class GenerateConfig(PublishConfig):
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
-
-    def __post_init__(self) -> None:
-        PublishConfig.__post_init__(self)
-        if self.model == "trained" and self.preset != "standard":
-            raise ValueError(f"preset {self.preset} is one of the base; a trained model draws at train.resolution")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +77,7 @@ class Generated:
     """From and to, in seconds of the plate, where the performer was not found, or a mesh covered no face."""
     drawn_with: Literal["base", "trained"]
     num_references: int
-    """The likeness's faces from which the base drew; 0 for a trained model."""
+    """The likeness's faces that were drawn from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +85,7 @@ class _Drawing:
     """What draws the face, and what the records say of it."""
 
     drawer: Drawer
-    seed: int
+    drawn_with: Literal["base", "trained"]
     num_references: int
     facts: Mapping[str, object]
 
@@ -128,7 +119,7 @@ def generate(
         ProvenanceError: the file can't be signed or logged; then there is no file.
     """
     guard = Guard(project, permit, "generate", people=(likeness, performer))
-    open_drawing = _trained(guard) if config.model == "trained" else _base(guard, config, progress)
+    open_drawing = _opened(guard, config, progress)
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
@@ -168,7 +159,7 @@ def generate(
         faces_at,
         drawing.drawer,
         renders=project.room("renders"),
-        seed=drawing.seed,
+        seed=0,
         tint=tint,
         threads=num_threads(config.threads, MOST_THREADS),
     )
@@ -177,7 +168,7 @@ def generate(
         published = publish(
             project,
             permit,
-            replace(swap.render, num_decided_frames=num_decided_frames, drawn_with=config.model),
+            replace(swap.render, num_decided_frames=num_decided_frames, drawn_with=drawing.drawn_with),
             output,
             config=config,
             overwrite=overwrite,
@@ -193,13 +184,49 @@ def generate(
     return Generated(
         published=published,
         unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered),
-        drawn_with=config.model,
+        drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
 
 
-def _trained(guard: Guard) -> _OpenDrawing:
-    """The model that was trained for the two; all that can fail fails at once."""
+def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDrawing:
+    """What draws, with faces of both; the performer's are those of the plate where there is no face set of them.
+
+    All that can fail fails at once.
+    """
+    likeness, performer = guard.permit.people
+    checkpoint = _checkpoint(guard, config.model, progress)
+    learned = None
+    if checkpoint is not None:
+        learned = load_generator(guard.model_folder, checkpoint), checkpoint.weights_sha256
+    face_sets = [guard.face_set(likeness)]
+    if guard.has_face_set(performer):
+        face_sets.append(guard.face_set(performer))
+    references = {each.person: choose_references(guard.project, each) for each in face_sets}
+    if face_sets[0].num_faces < FEW_FACES:
+        progress.note(_lacks(guard.project, face_sets[0]))
+
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
+        own = references.get(performer) or references_in(plate, timeline, faces)
+        sources = sources_of(references[likeness], own)
+        return _Drawing(
+            drawer=GuidedDrawer(sources, size=DRAWN_SIZES[config.preset], learned=learned),
+            drawn_with="base" if checkpoint is None else "trained",
+            num_references=len(references[likeness].faces),
+            facts={
+                "checkpoint": checkpoint.digest if checkpoint else None,
+                "face_sets": {each.person: each.digest for each in face_sets},
+                "references": {likeness: references[likeness].digest, performer: own.digest},
+            },
+        )
+
+    return open_drawing
+
+
+def _checkpoint(guard: Guard, model: Literal["auto", "base", "trained"], progress: Progress) -> Checkpoint | None:
+    """What was trained for the two, if it is to draw."""
+    if model == "base" or (model == "auto" and not guard.has_model):
+        return None
     likeness, performer = guard.permit.people
     checkpoint = guard.checkpoint()
     if checkpoint is None:
@@ -210,48 +237,11 @@ def _trained(guard: Guard) -> _OpenDrawing:
             likeness=likeness,
             performer=performer,
         )
-    config = trained_config(guard.model_folder, checkpoint)
-    device = choose_device(config)
-    references = NO_REFERENCES
-    if needs_references(config):
-        references = choose_references(guard.project, guard.face_set(likeness))
-    drawing = _Drawing(
-        drawer=open_drawer(guard.model_folder, checkpoint, references, device),
-        seed=config.seed,
-        num_references=len(references.faces),
-        facts={"checkpoint": checkpoint.digest},
-    )
-    return lambda *_: drawing
-
-
-def _base(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDrawing:
-    """The base with faces of both; the performer's are those of the plate where there is no face set of them."""
-    likeness, performer = guard.permit.people
-    face_sets = [guard.face_set(likeness)]
-    if guard.has_face_set(performer):
-        face_sets.append(guard.face_set(performer))
-    references = {each.person: choose_references(guard.project, each) for each in face_sets}
-    if guard.has_model:
-        progress.note(
-            f"drawing with the base, which is better than a trained model today (docs/benchmark.md); to use the one "
-            f"that was trained for {likeness} onto {performer}, add --set generate.model=trained"
-        )
-    if face_sets[0].num_faces < FEW_FACES:
-        progress.note(_lacks(guard.project, face_sets[0]))
-
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
-        own = references.get(performer) or references_in(plate, timeline, faces)
-        return _Drawing(
-            drawer=GuidedDrawer(references[likeness], own, size=DRAWN_SIZES[config.preset]),
-            seed=0,
-            num_references=len(references[likeness].faces),
-            facts={
-                "face_sets": {each.person: each.digest for each in face_sets},
-                "references": {likeness: references[likeness].digest, performer: own.digest},
-            },
-        )
-
-    return open_drawing
+    if checkpoint.best_images == 0:
+        report_it = f"`countenance train report {likeness} --onto {performer}`"
+        progress.note(f"{checkpoint.what_draws}; {report_it} shows how {likeness} onto {performer} was learned")
+        return None
+    return checkpoint
 
 
 def _lacks(project: Project, face_set: FaceSet) -> str:

@@ -107,6 +107,7 @@ def trained_facts(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": checkpoint.digest,
         "weights": checkpoint.weights_sha256,
         "images_seen": checkpoint.images_seen,
+        "best_images": checkpoint.best_images,
         "face_sets": list(checkpoint.face_set_digests),
         "permit": checkpoint.permit_digest,
     }

@@ -1,20 +1,27 @@
-"""Train a face model of one likeness for one performer."""
+"""Let the base learn a likeness and a performer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from countenance import ledger
+from countenance.drawing import ReferenceFace
 from countenance.errors import ModelError
-from countenance.model.batches import stack_faces
+from countenance.faces.store import StoredFace
 from countenance.model.checkpoint import Checkpoint
 from countenance.model.config import TrainConfig
+from countenance.model.guided.pairs import Material, material_of
+from countenance.model.guided.sources import sources_of
 from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
+from countenance.model.references import choose_references, read_reference, varied_faces
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, trained_facts
-from countenance.types import AlignedFace, FaceSet, Permit
+from countenance.types import Permit
+
+FEWEST_FACES = 4
+"""Fewer are learned by heart."""
 
 
 def train(
@@ -33,14 +40,17 @@ def train(
         ConsentError: the permit doesn't hold, or what was learned before was learned under a revoked release; or one of
             the releases ends while training goes on: the model stays as of its last save, and can't be used any more.
         FaceError: a face set is missing.
-        ModelError: the checkpoint can't be used, or the crops are too small for the resolution.
+        ModelError: the checkpoint can't be used, or there are too few faces.
     """
     guard = Guard(project, permit, "train", people=(likeness, performer))
     before = guard.checkpoint()
     face_sets = [guard.face_set(person) for person in (likeness, performer)]
-    _check_detail(face_sets, config)
-    models = project.room("models")
-    faces = [stack_faces(_loaded(guard, face_set, progress), config.resolution, models) for face_set in face_sets]
+    faces = varied_faces(project, face_sets[0], config.faces)
+    if len(faces) < FEWEST_FACES:
+        raise ModelError(
+            f"expected at least {FEWEST_FACES} faces of {likeness} to learn from, got {len(faces)}: collect more "
+            "footage, or set train.faces higher; `countenance generate` draws from fewer, without training"
+        )
     facts = TrainingFacts(
         people=(likeness, performer),
         face_set_digests=tuple(face_set.digest for face_set in face_sets),
@@ -55,10 +65,21 @@ def train(
             guard.check()
             ledger.append(project, "trained", trained_facts(checkpoint))
 
+    def make_material() -> Material:
+        sources = sources_of(*(choose_references(project, face_set) for face_set in face_sets))
+        drawing = f"drawing {performer} onto {likeness}, to learn the way back"
+        looking = f"looking at {performer}, whom the face will go onto"
+        plates = varied_faces(project, face_sets[1], config.faces)
+        return material_of(
+            sources,
+            _asked(guard, faces, drawing, progress, should_stop),
+            _asked(guard, plates, looking, progress, should_stop),
+        )
+
     with recorded_run(project, "train", permit.digest, {"config": asdict(config), "face_sets": facts.face_set_digests}):
         checkpoint = run_loop(
             guard.model_folder,
-            faces,
+            make_material,
             facts,
             config,
             progress=progress,
@@ -70,18 +91,16 @@ def train(
     return checkpoint
 
 
-def _check_detail(face_sets: Sequence[FaceSet], config: TrainConfig) -> None:
-    """Refuse a resolution above the detail of the crops, which are twice as large so that augmenting loses none."""
-    coarsest = min(face_sets, key=lambda face_set: face_set.crop_size)
-    if 2 * config.resolution > coarsest.crop_size:
-        person, size = coarsest.person, coarsest.crop_size
-        raise ModelError(
-            f"train.resolution = {config.resolution} needs crops of {2 * config.resolution} px, but the face set of "
-            f"{person} has {size} px: choose --set train.resolution={size // 2}, or collect closer footage; "
-            f"`countenance prepare {person} --set prepare.crop_size={2 * config.resolution}` enlarges what is smaller"
-        )
+def _asked(
+    guard: Guard, faces: Sequence[StoredFace], what: str, progress: Progress, should_stop: Callable[[], bool]
+) -> Iterator[ReferenceFace]:
+    """Faces, one at a time; consent is asked before each.
 
-
-def _loaded(guard: Guard, face_set: FaceSet, progress: Progress) -> Iterator[AlignedFace]:
-    what = f"loading {face_set.person}'s faces"
-    return progress.track(guard.faces(face_set), what=what, unit="faces", total=face_set.num_faces)
+    Raises:
+        KeyboardInterrupt: it is to stop; nothing is lost, as nothing was kept yet.
+    """
+    for face in progress.track(faces, what=what, unit="faces", total=len(faces)):
+        guard.check()
+        if should_stop():
+            raise KeyboardInterrupt
+        yield read_reference(guard.project, face)

@@ -58,6 +58,12 @@ class Recogniser(nn.Module):
         parts = self._stage(self._down_block(forms, "conv128_down"), "conv128_1", "conv128_2")
         return edges, forms, parts
 
+    def look(self, rgb_bchw: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        """The features of all three stages, of unit length in each place, and the embeddings."""
+        edges, forms, parts = self.stages(rgb_bchw)
+        unit = (F.normalize(edges, dim=1), F.normalize(forms, dim=1), F.normalize(parts, dim=1))
+        return unit, self.embedding(parts)
+
     def embedding(self, parts_bchw: Tensor) -> Tensor:
         """The embeddings, from the last of the stages."""
         x = self._stage(self._down_block(parts_bchw, "conv256_down"), "conv256_1", "conv256_2")

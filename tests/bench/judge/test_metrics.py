@@ -22,7 +22,6 @@ from countenance.bench.judge.measure import (
     summarise,
 )
 from countenance.bench.judge.metrics import (
-    InnerRecogniser,
     Mask,
     MeshTally,
     Rgb,
@@ -239,7 +238,7 @@ def test_eyes_are_found_alike_in_a_mirrored_picture(look: TruthLook) -> None:
 
 def test_inner_features_lie_on_the_way_to_the_same_embedding() -> None:
     rgb = torch.rand(1, 3, 150, 150) * 255
-    stages, embedding = InnerRecogniser().look(rgb)
+    stages, embedding = Recogniser().look(rgb)
     torch.testing.assert_close(embedding, Recogniser()(rgb))
     assert [tuple(stage.shape[1:]) for stage in stages] == [(32, 35, 35), (64, 17, 17), (128, 8, 8)]
     for stage in stages:

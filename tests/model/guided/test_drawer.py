@@ -3,31 +3,18 @@ import numpy as np
 import pytest
 import torch
 
-from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References, references_of
+from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References
 from countenance.errors import ModelError
-from countenance.model.guided.drawer import DrawnSize, GuidedDrawer, Person, person_of
+from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
 from countenance.model.guided.shape import load_estimator
-from countenance.types import DetectedFace
-from countenance.vision.align import cut, frame_to_crop, head_pose, mesh_in_crop
+from countenance.model.guided.sources import Person, person_of, sources_of
 from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.light import even_light
-from countenance.vision.mask import hull_in_crop
+from tests.support.faces import faces_of, reference_of
 from tests.support.videos import Rgb, clip_of
 
 SIZE: DrawnSize = 256
-
-
-def reference_of(rgb: Rgb, face: DetectedFace, size: int = SIZE) -> ReferenceFace:
-    pose = head_pose(face.landmarks_xyz)
-    mask = hull_in_crop(face.landmarks_xyz, frame_to_crop(pose, size), size)
-    return ReferenceFace(
-        rgb=cut(rgb, pose, size),
-        mask=mask,
-        visible=np.ones_like(mask),
-        landmarks_xyz=mesh_in_crop(face.landmarks_xyz, pose, size),
-        yaw_pitch_deg=(pose.yaw_deg, pose.pitch_deg),
-    )
 
 
 def known_of(faces: list[ReferenceFace]) -> Person:
@@ -47,15 +34,15 @@ def input_of(face: ReferenceFace) -> FaceInput:
 
 @pytest.fixture(scope="module")
 def people() -> dict[str, References]:
-    find_faces = FaceFinder()
-    return {
-        name: references_of(reference_of(rgb, find_faces(rgb)[0]) for rgb in clip_of(name, 12)[::3])
-        for name in ("zuri", "kofi")
-    }
+    return {name: faces_of(name) for name in ("zuri", "kofi")}
+
+
+def drawer_of(likeness: References, performer: References, size: DrawnSize = SIZE) -> GuidedDrawer:
+    return GuidedDrawer(sources_of(likeness, performer), size=size)
 
 
 def test_a_person_put_onto_themselves_stays_as_they_are(people: dict[str, References]) -> None:
-    drawer = GuidedDrawer(people["kofi"], people["kofi"])
+    drawer = drawer_of(people["kofi"], people["kofi"])
     shown = input_of(people["kofi"].faces[1])
     (drawn,) = drawer([shown])
     inside = shown.mask > 0.5
@@ -66,7 +53,7 @@ def test_a_person_put_onto_themselves_stays_as_they_are(people: dict[str, Refere
 
 def test_another_person_is_drawn_nearer_to_their_own_shape(people: dict[str, References]) -> None:
     shown = input_of(people["kofi"].faces[1])
-    (drawn,) = GuidedDrawer(people["zuri"], people["kofi"])([shown])
+    (drawn,) = drawer_of(people["zuri"], people["kofi"])([shown])
     likeness, performer = (known_of(list(people[name].faces)).shape.at_rest for name in ("zuri", "kofi"))
     move = likeness - performer
     shapes = [shape_in(rgb) for rgb in (shown.lit_rgb, np.round(drawn.rgb * 255).astype(np.uint8))]
@@ -80,7 +67,7 @@ def shape_in(crop: Rgb) -> torch.Tensor:
 
 
 def test_faces_are_drawn_alike_alone_and_together(people: dict[str, References]) -> None:
-    drawer = GuidedDrawer(people["zuri"], people["kofi"])
+    drawer = drawer_of(people["zuri"], people["kofi"])
     faces = [input_of(face) for face in people["kofi"].faces[:2]]
     together = drawer(faces)
     for face, one in zip(faces, together, strict=True):
@@ -92,7 +79,7 @@ def test_the_same_face_is_drawn_at_another_size(people: dict[str, References], s
     rgb = clip_of("kofi", 4)[3]
     face = FaceFinder()(rgb)[0]
     faces = [
-        GuidedDrawer(people["zuri"], people["kofi"], size=side)([input_of(reference_of(rgb, face, side))])[0]
+        drawer_of(people["zuri"], people["kofi"], size=side)([input_of(reference_of(rgb, face, side))])[0]
         for side in (256, size)
     ]
     assert faces[1].rgb.shape == (size, size, 3)
@@ -110,12 +97,12 @@ def test_crops_of_any_size_are_references() -> None:
 
 
 def test_the_digest_is_of_both_people_and_the_size(people: dict[str, References]) -> None:
-    one, other = GuidedDrawer(people["zuri"], people["kofi"]), GuidedDrawer(people["kofi"], people["zuri"])
+    one, other = drawer_of(people["zuri"], people["kofi"]), drawer_of(people["kofi"], people["zuri"])
     assert one.digest != other.digest
-    assert one.digest == GuidedDrawer(people["zuri"], people["kofi"]).digest
-    assert one.digest != GuidedDrawer(people["zuri"], people["kofi"], size=128).digest
+    assert one.digest == drawer_of(people["zuri"], people["kofi"]).digest
+    assert one.digest != drawer_of(people["zuri"], people["kofi"], size=128).digest
 
 
 def test_without_a_face_there_is_nothing_to_draw_from(people: dict[str, References]) -> None:
     with pytest.raises(ModelError, match="no face to draw from"):
-        GuidedDrawer(NO_REFERENCES, people["kofi"])
+        drawer_of(NO_REFERENCES, people["kofi"])

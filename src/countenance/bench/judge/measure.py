@@ -14,7 +14,6 @@ from torch import Tensor
 
 from countenance.bench.judge.metrics import (
     CROP_SIZE,
-    InnerRecogniser,
     Mask,
     MeshTally,
     Rgb,
@@ -36,7 +35,7 @@ from countenance.geometry import warp
 from countenance.types import DetectedFace
 from countenance.vision.align import HeadPose, frame_to_crop, head_pose
 from countenance.vision.gaze import Eye, EyeFinder, angle_between_deg, gaze_direction, head_rotation
-from countenance.vision.identity import Embedding, cut_chip, embed
+from countenance.vision.identity import Embedding, Recogniser, cut_chip, embed
 from countenance.vision.landmarks import FaceFinder
 
 MARGIN_PX = 12
@@ -219,7 +218,7 @@ class Judge:
     def __init__(self) -> None:
         self.find_faces = FaceFinder()
         self._find_eyes = EyeFinder()
-        self._recogniser = InnerRecogniser()
+        self._recogniser = Recogniser()
         self._unseen_identity, self._unseen_features = UnseenIdentity(), UnseenFeatures()
 
     def mean_face(self, frames: Iterable[Rgb], *, num_faces: int = FACES_FOR_MEAN) -> MeanFace:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from countenance.geometry import similarity_between
 from countenance.vision.align import NOSE_BASE, canonical_mesh
-from countenance.vision.identity import Recogniser
 from countenance.vision.landmarks import EYES
 
 CROP_SIZE = 128
@@ -36,19 +35,6 @@ MIN_SEAM_WEIGHT = 1e-3
 
 Rgb = UInt8[np.ndarray, "H W 3"]
 Mask = Float32[np.ndarray, "H W"]
-
-
-class InnerRecogniser(Recogniser):
-    """The recogniser with its inner features."""
-
-    def look(self, rgb_bchw: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-        """Features after the stages of 32, 64 and 128 channels (35, 17 and 8 px wide), and the embeddings.
-
-        Features have unit length in each place.
-        """
-        edges, forms, parts = self.stages(rgb_bchw)
-        unit = (F.normalize(edges, dim=1), F.normalize(forms, dim=1), F.normalize(parts, dim=1))
-        return unit, self.embedding(parts)
 
 
 def ssim_in_face(result_rgb: Rgb, truth_rgb: Rgb, mask: Mask) -> float:

@@ -1,20 +1,55 @@
-"""What the base's results are judged by."""
+"""What the generator's results are judged by while it learns."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from countenance.bench.judge.metrics import InnerRecogniser
+from countenance.model.guided.drawing import Mixed
 from countenance.model.guided.inputs import sample, uneven
 from countenance.model.guided.shape import chip_grid
-from tools.base.inputs import Batch
+from countenance.vision.identity import Recogniser
 
 BORDER_PX = 4
 STRENGTH_SCALES = (1, 2)
 LEAST_STRENGTH = 0.003
+WEIGHTS = {
+    "colour": 4.0,
+    "ssim": 1.0,
+    "detail": 2.0,
+    "strength": 2.0,
+    "perceptual": 1.5,
+    "identity": 0.3,
+    "mask": 0.1,
+}
+"""Of the loss's terms where the ground truth is known."""
+REHEARSAL_WEIGHTS = {"tones": 10.0, "plate mask": 0.1}
+"""Of its terms on plates."""
+COARSE_PX = 8
+"""Side of the squares whose mean tones are compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Batch:
+    """What the generator is given, and what should come of it; colours in even light."""
+
+    maps: Float[Tensor, "B C S S"]
+    """0–1, in the order of `network.CHANNELS`."""
+    truth: Float[Tensor, "B 3 S S"]
+    region: Float[Tensor, "B 1 S S"]
+    """How much of a pixel is face in the plate or in the ground truth."""
+    features: Float[Tensor, "B 1 S S"]
+    """1 at eyes and lips, 0 far from them."""
+    even: Float[Tensor, "B 4"]
+    known: Float[Tensor, "B 468 2"]
+    """The ground truth's points in the crop."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
 
 
 def ssim_map(one: Float[Tensor, "B 3 S S"], other: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:
@@ -50,7 +85,7 @@ def strength_of(image: Float[Tensor, "B 3 S S"], scale: int) -> Float[Tensor, "B
 
 
 def perceived(
-    recogniser: InnerRecogniser, rgb: Float[Tensor, "B 3 S S"], grid: Float[Tensor, "B h w 2"], *, bf16: bool
+    recogniser: Recogniser, rgb: Float[Tensor, "B 3 S S"], grid: Float[Tensor, "B h w 2"], *, bf16: bool
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Inner features and embedding of faces in 0–1."""
     chips = sample(rgb.clamp(-0.2, 1.2), grid) * 255
@@ -73,7 +108,7 @@ class Judged:
     """Distance between embeddings."""
 
 
-def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch: Batch, *, bf16: bool) -> Judged:
+def judged(recogniser: Recogniser, result: Float[Tensor, "B 3 S S"], batch: Batch, *, bf16: bool) -> Judged:
     """How far results lie from the ground truth, in the region in which plate and ground truth may differ."""
     # The composite takes a border of pixels around the mask as well.
     wide = F.max_pool2d(batch.region, 2 * BORDER_PX + 1, 1, BORDER_PX)
@@ -106,3 +141,33 @@ def judged(recogniser: InnerRecogniser, result: Float[Tensor, "B 3 S S"], batch:
         perceptual=(perceptual + 1e-4).sqrt(),
         identity=(embedding - true_embedding).norm(dim=1),
     )
+
+
+def loss_terms(errors: Judged, drawn: Mixed, batch: Batch) -> dict[str, Tensor]:
+    """The terms by their names in `WEIGHTS`, each the mean over the batch."""
+    return {
+        "colour": errors.colour.mean(),
+        "ssim": 1 - errors.ssim.mean(),
+        "detail": errors.detail.mean(),
+        "strength": errors.strength.mean(),
+        "perceptual": errors.perceptual.mean(),
+        "identity": errors.identity.mean(),
+        "mask": F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), (batch.region > 0.3).float()),
+    }
+
+
+def rehearsed(drawn: Mixed, base: Mixed) -> dict[str, Tensor]:
+    """How far faces on a plate, whose ground truth nobody knows, lie from what the base draws there: coarse tones and
+    mask, so that detail is left free.
+    """
+    tones, wanted = (F.avg_pool2d(each.result, COARSE_PX) for each in (drawn, base))
+    return {
+        "tones": (tones - wanted).abs().mean(),
+        "plate mask": F.binary_cross_entropy(drawn.mask.clamp(1e-4, 1 - 1e-4), base.mask),
+    }
+
+
+def weighted(terms: Mapping[str, Tensor], without: Collection[str] = ()) -> Tensor:
+    """What is minimised: the sum of the terms, some left out."""
+    weights = WEIGHTS | REHEARSAL_WEIGHTS
+    return torch.stack([weights[name] * term for name, term in terms.items() if name not in without]).sum()

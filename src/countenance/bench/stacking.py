@@ -1,8 +1,7 @@
-"""From face sets to training batches, without holding all faces in memory."""
+"""Face sets as the rebuilt peers learn from them, without holding all faces in memory."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -11,23 +10,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from countenance.model.augment import augment
 from countenance.types import AlignedFace
 from countenance.vision.light import even_light
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingBatch:
-    """Faces of all people together."""
-
-    warped: Tensor
-    """Float32[B 3 S S], −1–1: the generator's input."""
-    clean: Tensor
-    """Float32[B 3 S S], −1–1: the target."""
-    mask: Tensor
-    """Float32[B 1 S S], 0–1."""
-    person: Tensor
-    """Int64[B], position in the list of people."""
 
 
 def stack_faces(faces: Iterable[AlignedFace], resolution: int, folder: Path) -> Tensor:
@@ -64,14 +48,3 @@ def to_network_range(faces_b4hw: Tensor) -> Tensor:
     """UInt8 RGB and mask to RGB in −1–1 and mask in 0–1."""
     scale = faces_b4hw.new_tensor([2, 2, 2, 1], dtype=torch.float32)[:, None, None] / 255
     return faces_b4hw.float() * scale - faces_b4hw.new_tensor([1, 1, 1, 0], dtype=torch.float32)[:, None, None]
-
-
-def draw_batch(
-    people: Sequence[Tensor], batch_size: int, resolution: int, rng: torch.Generator, device: torch.device
-) -> TrainingBatch:
-    """A batch with the same number of faces of each person, chosen at random and augmented."""
-    share = batch_size // len(people)
-    chosen = [faces[torch.randint(len(faces), (share,), generator=rng)] for faces in people]
-    warped, clean, mask = augment(to_network_range(torch.cat(chosen).to(device)), resolution, rng)
-    person = torch.arange(len(people), device=device).repeat_interleave(share)
-    return TrainingBatch(warped=warped, clean=clean, mask=mask, person=person)

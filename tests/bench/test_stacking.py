@@ -5,9 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from countenance.model.batches import draw_batch, stack_faces
+from countenance.bench.stacking import stack_faces
 from countenance.types import AlignedFace
 from countenance.vision.light import even_light
 
@@ -46,7 +45,7 @@ def test_memory_stays_flat_with_the_number_of_faces(tmp_path: Path) -> None:
 
     def memory_after(num_faces: int) -> float:
         stacked = stack_faces((face for _ in range(num_faces)), SIZE // 2, tmp_path)
-        draw_batch([stacked, stacked], 8, SIZE // 2, torch.Generator().manual_seed(1), torch.device("cpu"))
+        assert stacked[::7].float().mean() > 0
         assert stacked.nbytes == num_faces * 4 * SIZE**2
         return private_memory_mb()
 
