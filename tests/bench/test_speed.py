@@ -5,6 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from countenance.bench import speed
 from countenance.bench.cases import ROLES
@@ -16,6 +17,7 @@ from countenance.demo.compare import pictures
 from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 from countenance.model.config import TrainConfig
+from countenance.model.step import lesson_of
 from tests.support.faces import learned_from
 
 
@@ -91,7 +93,8 @@ def test_a_close_up_shows_the_middle_of_the_frames(tmp_path: Path) -> None:
 
 
 def test_our_trainings_speed_is_measured_on_its_own_steps() -> None:
-    speed = images_per_cpu_s(TrainConfig(threads=1, device="cpu", batch_size=1), learned_from("zuri", "kofi"), steps=1)
+    lesson = lesson_of(learned_from("zuri", "kofi"), torch.device("cpu"))
+    speed = images_per_cpu_s(TrainConfig(threads=1, device="cpu", batch_size=1), lesson, steps=1)
     assert 0.01 < speed < 1_000
 
 

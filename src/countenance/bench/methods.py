@@ -28,11 +28,11 @@ from countenance.errors import UsageError
 from countenance.model.config import TrainConfig
 from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.margin import margin_of
-from countenance.model.guided.pairs import Material, material_of
+from countenance.model.guided.pairs import material_of
 from countenance.model.guided.sources import sources_of
 from countenance.model.loop import MARGIN_EVERY
 from countenance.model.state import begin
-from countenance.model.step import REHEARSE_EVERY, lesson_of, train_step
+from countenance.model.step import REHEARSE_EVERY, Lesson, lesson_of, train_step
 from countenance.progress import Progress, Silent
 from countenance.project import Project
 from countenance.steps.generate import generate
@@ -113,7 +113,7 @@ def stages(method: str, job: Job) -> Iterator[Stage]:
     elif method == BASE:
         yield _base(job)
     elif method == OURS:
-        yield from _ours(job)
+        yield _ours(job)
     else:
         yield from _peer(cast("PeerName", method), job)
 
@@ -153,14 +153,14 @@ def _peer(name: PeerName, job: Job) -> Iterator[Stage]:
         )
 
 
-def _ours(job: Job) -> Iterator[Stage]:
+def _ours(job: Job) -> Stage:
     """Shown once, at the budget: what draws is chosen by measurements that go with the product's own rhythm."""
     config = our_config(job)
     permit, begun = grant(job.project, "train", likeness=LIKENESS, performer=PERFORMER), time.process_time()
     checkpoint = train(
         job.project, LIKENESS, PERFORMER, permit, config, progress=job.progress, should_stop=lambda: False
     )
-    yield Stage(
+    return Stage(
         cpu_s=time.process_time() - begun,
         images=checkpoint.images_seen,
         publish=lambda output: _generate(job, output),
@@ -180,16 +180,15 @@ def our_config(job: Job) -> TrainConfig:
     made_s, begun = time.process_time() - begun, time.process_time()
     margin_of(lesson.base, lesson.probe, material, lesson.recogniser)
     margin_s = time.process_time() - begun
-    speed = images_per_cpu_s(quiet, material)
+    speed = images_per_cpu_s(quiet, lesson)
     # One measurement before, one at the end, and one every so many images.
     images = SAFETY * (budget_s - made_s - 2 * margin_s) / (1 / speed + margin_s / MARGIN_EVERY)
     return replace(quiet, images=max(quiet.batch_size, round(images / quiet.batch_size) * quiet.batch_size))
 
 
-def images_per_cpu_s(config: TrainConfig, material: Material, steps: int = 4) -> float:
+def images_per_cpu_s(config: TrainConfig, lesson: Lesson, steps: int = 4) -> float:
     """Speed of our training, measured on a few steps."""
-    device = torch.device("cpu")
-    state, lesson, seconds = begin(config, device), lesson_of(material, device), 0.0
+    state, seconds = begin(config, torch.device("cpu")), 0.0
     for number in range(steps + REHEARSE_EVERY):
         begun = time.process_time()
         train_step(state, lesson, config, Silent())

@@ -50,6 +50,7 @@ from countenance.media.timeline import read_timeline
 from countenance.model.config import TrainConfig
 from countenance.model.guided.pairs import material_of
 from countenance.model.guided.sources import CONTROL_SIZE, sources_of
+from countenance.model.step import lesson_of
 from countenance.progress import Progress, Silent
 from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Preset, generate
 from countenance.steps.prepare import prepare
@@ -206,7 +207,8 @@ def _our_training(production: Path) -> Figure:
         sources = sources_of(*(references_for(project, role) for role in ROLES))
         faces = (iter(references_for(project, role, STEPS).faces) for role in ROLES)
     config = TrainConfig(threads=1, device="cpu")
-    speed = images_per_cpu_s(config, material_of(sources, *faces), STEPS)
+    lesson = lesson_of(material_of(sources, *faces), torch.device("cpu"))
+    speed = images_per_cpu_s(config, lesson, STEPS)
     what = f"learning from the base, {CONTROL_SIZE} px"
     return _figure(what, f"{OURS}, batch {config.batch_size}", speed, "images per CPU-s")
 

@@ -49,7 +49,7 @@ def is_kept(images_seen: int, batch_size: int) -> bool:
     """Whether the preview of a step is kept: before the first one, and each time that the images have doubled."""
     if images_seen < FIRST_KEPT:
         return images_seen == 0
-    before = max(images_seen - batch_size, 1)
+    before = images_seen - batch_size
     return before < FIRST_KEPT or int(math.log2(before / FIRST_KEPT)) < int(math.log2(images_seen / FIRST_KEPT))
 
 

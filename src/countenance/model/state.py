@@ -1,6 +1,7 @@
 """The state that training carries from step to step: networks, optimizer, rng, and images seen."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -104,14 +105,12 @@ def begin(config: TrainConfig, device: torch.device) -> TrainingState:
     Raises:
         ModelError: the package's weights are missing or damaged.
     """
-    generator, mean, best = (
-        load_base()[0].to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for _ in range(3)
-    )
+    generator = load_base()[0].to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fixed = deepcopy(generator).requires_grad_(requires_grad=False)
     return TrainingState(
         generator=generator,
-        mean=mean.requires_grad_(requires_grad=False),
-        best=best.requires_grad_(requires_grad=False),
+        mean=fixed,
+        best=deepcopy(fixed),
         optimizer=torch.optim.AdamW(generator.parameters(), config.learning_rate, BETAS, weight_decay=WEIGHT_DECAY),
         rng=torch.Generator().manual_seed(config.seed),
     )

@@ -82,7 +82,6 @@ def _gradients(state: TrainingState, lesson: Lesson, config: TrainConfig, progre
                     "machine with more"
                 ) from None
         state.rng.set_state(rng)
-        state.optimizer.zero_grad()
         state.parts = min(2 * state.parts, config.batch_size)
         progress.note(
             f"there isn't enough memory for {config.batch_size} faces at a time: each step takes them in {state.parts} "

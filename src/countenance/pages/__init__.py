@@ -11,7 +11,7 @@ JPEG_QUALITY = 82
 
 
 def environment_of(package: str) -> Environment:
-    """Templates of a package's folder `pages`, which may include `look.css` and `private.html`."""
+    """Templates of a package's folder `pages`, which extend `page.html`."""
     return Environment(
         loader=ChoiceLoader([PackageLoader(package, "pages"), PackageLoader("countenance.pages", "parts")]),
         autoescape=True,

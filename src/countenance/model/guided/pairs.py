@@ -142,10 +142,11 @@ def draw_maps(
     plates: Plates, sources: Sources, rows: Int[Tensor, " B"], rng: torch.Generator
 ) -> tuple[Float[Tensor, "B C S S"], Float[Tensor, "B 4"], View]:
     """What the generator is given of some faces, slightly otherwise each time; what takes their even light back."""
-    _, even = in_even_light(plates.given[rows], plates.mask[rows])
+    lit = plates.given[rows].float() / 255
+    even = evenness(lit, plates.mask[rows].float() / 255)
     tint = LIGHT_SHIFT * (2 * torch.rand((len(rows), 3), generator=rng) - 1)
     even = torch.cat([even[:, :3] + tint * even[:, 3:] / EVEN_SPREAD, even[:, 3:]], dim=1)
-    rgb = evened(plates.given[rows].float() / 255, even)
+    rgb = evened(lit, even)
     given, view = sources.given(rgb, plates.found[rows], plates.mesh[rows], _chosen(plates.apart[rows], rng))
     strength = NOISE * torch.rand((len(rows), 1, 1, 1), generator=rng)
     plate, moved = (image + strength * torch.randn(image.shape, generator=rng) for image in (given.plate, given.moved))
