@@ -112,6 +112,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
         "frames",
         "altered_frames",
         "unaltered_spans_s",
+        "faded_spans_s",
         "drawn_with",
         "references",
         *digests,

@@ -103,6 +103,17 @@ def test_frames_are_the_same_on_any_number_of_threads(
     assert list(hidden[threads]) == sorted(faces)
 
 
+def test_a_face_that_fades_lies_between_the_plate_and_the_drawn_face(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    half = {0: [replace(faces[0][0], presence=0.5)]}
+    (whole,), (faded,) = (list(swapped(frames[:1], shown)) for shown in ({0: faces[0]}, half))
+    middle = (frames[0].rgb.astype(float) + whole.rgb) / 2
+    assert np.abs(faded.rgb - middle).max() <= 1
+    assert np.abs(whole.rgb - middle).max() > 20
+
+
 def test_a_drawer_is_shown_crop_mesh_pose_and_track_at_its_size(
     plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
 ) -> None:

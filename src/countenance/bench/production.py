@@ -181,7 +181,8 @@ def _faces_at(
     """Where `generate` would replace a face, by frame index."""
     people = templates(guard.project)
     found = find_performer(guard.project, PERFORMER, people, info, progress, check_leave=guard.check)
-    return placed_faces(check_faces(info, timeline, found, Segmenter()).faces)
+    checked = check_faces(info, timeline, found, Segmenter())
+    return placed_faces(checked.faces, timeline, frame_rate=float(info.frame_rate), closed=checked.frames_beside)
 
 
 def _may_generate(project: Project) -> Guard:

@@ -241,7 +241,11 @@ def generate(
     if result.drawn_with == "trained":
         drawn += ", after training"
     for begin, end in result.unaltered_spans:
-        console.print(f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there.")
+        console.print(
+            f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there, or turned away."
+        )
+    for begin, end in result.faded_spans:
+        console.print(f"Fades from {begin:.2f} s to {end:.2f} s, where {performer}'s face is lost or found again.")
     console.print(
         f"Published {published.path}: a face was replaced in {published.num_altered_frames:,} of "
         f"{count(published.num_frames, 'frame')}, {drawn}. Next: `countenance verify {published.path}`.",

@@ -21,7 +21,7 @@ from countenance.project import private_file
 from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 8
+VERSION = 9
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
@@ -125,5 +125,5 @@ def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, ti
     digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
     for index in sorted(faces_at):
         for face in faces_at[index]:
-            digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
+            digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())
     return digest.digest()

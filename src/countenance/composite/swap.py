@@ -222,7 +222,7 @@ def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
         track=cut.face.track,
         patch=Patch(
             rgb=drawn.rgb,
-            alpha=alpha * seen,
+            alpha=alpha * seen * np.float32(cut.face.presence),
             pose=cut.pose,
             plain_scale=FINISHED_PLAIN_SCALE if drawn.finished else PLAIN_SCALE,
         ),

@@ -130,6 +130,7 @@ def generated_document(result: "Generated") -> Document:
             "frames": published.num_frames,
             "altered_frames": published.num_altered_frames,
             "unaltered_spans_s": result.unaltered_spans,
+            "faded_spans_s": result.faded_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
         }

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance.composite.check import check_faces
-from countenance.composite.place import placed_faces
+from countenance.composite.place import PlacedFace, placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
-from countenance.config import Threads, section
+from countenance.config import Boolean, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -63,6 +63,9 @@ class GenerateConfig(PublishConfig):
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
+    fade: Boolean = True
+    """Whether a drawn face fades out over a fifth of a second where the mesh loses it, as when it turns to profile, and
+    back in. Without, it is drawn as long as there is a mesh: what a disguise needs, and worse to look at."""
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
@@ -74,7 +77,10 @@ class Generated:
 
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
-    """From and to, in seconds of the plate, where the performer was not found, or a mesh covered no face."""
+    """From and to, in seconds of the plate, where the performer was not found or turned away, or a mesh covered no
+    face."""
+    faded_spans: tuple[tuple[float, float], ...]
+    """Where a face comes or goes, and both people show through each other."""
     drawn_with: Literal["base", "trained"]
     num_references: int
     """The likeness's faces that were drawn from."""
@@ -140,7 +146,13 @@ def generate(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
             f"{_frames(checked.frames_beside, info, timeline)}; nothing is replaced there"
         )
-    faces_at = placed_faces(checked.faces)
+    faces_at = placed_faces(
+        checked.faces,
+        timeline,
+        frame_rate=float(info.frame_rate),
+        fades=config.fade and info.kind == "video",
+        closed=checked.frames_beside,
+    )
     if not faces_at:
         raise FaceError(
             f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
@@ -183,7 +195,8 @@ def generate(
         )
     return Generated(
         published=published,
-        unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered),
+        unaltered_spans=_spans(info, timeline, [not altered for altered in swap.render.altered]),
+        faded_spans=_spans(info, timeline, [_is_fading(faces_at.get(i, ())) for i in range(len(timeline.frame_pts))]),
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
@@ -271,16 +284,20 @@ def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
     return f"{len(indices)} frames between {first_s:.2f} s and {last_s:.2f} s"
 
 
-def _unaltered_spans(info: MediaInfo, timeline: Timeline, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
-    """Runs of frames without the performer, in seconds."""
+def _is_fading(faces: Sequence[PlacedFace]) -> bool:
+    return any(face.presence < 1 for face in faces)
+
+
+def _spans(info: MediaInfo, timeline: Timeline, chosen: Sequence[bool]) -> tuple[tuple[float, float], ...]:
+    """Runs of some frames, in seconds."""
     spans: list[tuple[float, float]] = []
     times = [float(pts * info.time_base) for pts in timeline.frame_pts.tolist()]
     last = len(times) - 1
-    for index, (time, done) in enumerate(zip(times, altered, strict=True)):
-        if done:
+    for index, (time, is_chosen) in enumerate(zip(times, chosen, strict=True)):
+        if not is_chosen:
             continue
         until = times[index + 1] if index < last else times[0] + float(info.duration)
-        if spans and index and not altered[index - 1]:
+        if spans and index and chosen[index - 1]:
             spans[-1] = (spans[-1][0], until)
         else:
             spans.append((time, until))

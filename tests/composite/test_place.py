@@ -1,0 +1,108 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from countenance.composite.place import FADE_S, placed_faces
+from countenance.faces.store import StoredFace
+from countenance.media.timeline import Timeline
+from tests.support.made_up import QUALITY, mesh_at
+
+RATE = 25.0
+FADE = round(FADE_S * RATE)
+NUM_FRAMES = 40
+SIDEWAYS = replace(QUALITY, yaw_pitch_roll_deg=(62.0, 3.0, 0.0))
+LEAVING = replace(QUALITY, visible_fraction=0.7)
+
+
+def stored(frame: int, score: float = 1.0, track: int = 0) -> StoredFace:
+    return StoredFace(
+        id=frame,
+        clip_sha256="ab" * 32,
+        frame=frame,
+        track=track,
+        shot=0,
+        landmarks_xyz=mesh_at(100 + 2 * frame, 128),
+        score=score,
+        quality=QUALITY if score == 1 else SIDEWAYS,
+        distance=0.2,
+        margin=0.3,
+        mask_origin=None,
+        has_crop=False,
+        rejections=(),
+    )
+
+
+def timeline(*shots: int) -> Timeline:
+    return Timeline(frame_pts=np.arange(NUM_FRAMES), keyframes=(0,), shots=(0, *shots))
+
+
+def presences(faces: Sequence[StoredFace], *shots: int, fades: bool = True) -> dict[int, float]:
+    placed = placed_faces(faces, timeline(*shots), frame_rate=RATE, fades=fades)
+    return {frame: face.presence for frame, (face,) in placed.items()}
+
+
+def test_a_face_that_is_there_in_all_of_its_shot_shows_as_a_whole() -> None:
+    assert set(presences([stored(i) for i in range(NUM_FRAMES)]).values()) == {1.0}
+    assert presences([stored(i) for i in range(8, 20)], 8, 20) == dict.fromkeys(range(8, 20), 1.0)
+
+
+def test_a_face_whose_mesh_is_lost_as_it_turns_fades_before_and_after() -> None:
+    scores = {**dict.fromkeys(range(15, 22), 0.5), 14: 0.9, 22: 0.9}
+    shown = presences([stored(i, scores.get(i, 1.0)) for i in range(NUM_FRAMES)])
+    assert sorted(set(range(NUM_FRAMES)) - shown.keys()) == list(range(14, 23))
+    before = [shown[i] for i in range(14)]
+    assert before[: 14 - FADE] == [1.0] * (14 - FADE)
+    assert before == sorted(before, reverse=True)
+    assert max(np.abs(np.diff([*before, 0.0]))) < 0.5
+    assert before[-1] < 0.2
+    assert [shown[i] for i in range(23, 37)] == before[::-1]
+
+
+def test_a_score_that_never_falls_far_or_a_face_that_is_not_turned_fades_nothing() -> None:
+    unsure = [stored(i, 0.8 if 10 < i < 20 else 1.0) for i in range(NUM_FRAMES)]
+    assert set(presences(unsure).values()) == {1.0}
+    dark = [replace(stored(i), score=0.4) for i in range(NUM_FRAMES)]
+    assert set(presences(dark).values()) == {1.0}
+
+
+def test_a_face_that_begins_or_ends_within_a_shot_fades() -> None:
+    shown = presences([stored(i) for i in range(10, 30)])
+    assert shown[10] < 0.2
+    assert shown[10 + FADE] == 1.0
+    assert shown[29] == shown[10]
+
+
+def test_a_face_that_leaves_the_picture_does_not_fade() -> None:
+    faces = [replace(stored(i), quality=LEAVING if i > 17 else QUALITY) for i in range(20)]
+    assert set(presences(faces).values()) == {1.0}
+
+
+def test_without_fades_a_face_shows_wherever_it_has_a_mesh() -> None:
+    faces = [stored(i, 0.4) for i in range(10, 30)]
+    assert presences(faces, fades=False) == dict.fromkeys(range(10, 30), 1.0)
+
+
+def test_a_short_gap_between_sure_meshes_is_bridged_evenly() -> None:
+    faces = [stored(i) for i in range(NUM_FRAMES) if i not in {10, 11, 12}]
+    placed = placed_faces(faces, timeline(), frame_rate=RATE)
+    assert sorted(placed) == list(range(NUM_FRAMES))
+    for frame, (face,) in placed.items():
+        assert face.presence == 1
+        assert face.landmarks_xyz == pytest.approx(mesh_at(100 + 2 * frame, 128), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("gap", "score", "closed"), [(range(10, 17), 1.0, ()), (range(10, 13), 0.8, ()), (range(10, 13), 1.0, (11,))]
+)
+def test_a_gap_stays_that_is_long_unsure_or_shows_no_face(gap: range, score: float, closed: tuple[int, ...]) -> None:
+    faces = [replace(stored(i), score=score) for i in range(NUM_FRAMES) if i not in gap]
+    placed = placed_faces(faces, timeline(), frame_rate=RATE, closed=closed)
+    assert sorted(set(range(NUM_FRAMES)) - placed.keys()) == list(gap)
+
+
+def test_tracks_fade_by_themselves() -> None:
+    faces = [stored(i) for i in range(NUM_FRAMES)] + [stored(i, track=1) for i in range(20, NUM_FRAMES)]
+    placed = placed_faces(faces, timeline(), frame_rate=RATE)
+    assert [face.presence for face in placed[20]] == [1.0, pytest.approx(0.104, abs=0.01)]
