@@ -56,6 +56,7 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),
         made(plate, faces_at={2: [replace(FACES[2][0], presence=0.5)]}),
+        made(plate, grain=0.5),
         made((replace(info, sha256="ab" * 32), timeline)),
     ]
     monkeypatch.setattr(render_module, "VERSION", render_module.VERSION + 1)

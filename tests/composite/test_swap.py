@@ -60,9 +60,11 @@ def test_frames_are_the_same_wherever_one_starts(
 ) -> None:
     frames, faces = plate
     whole, resumed = Negative(batch=batch), Negative(batch=batch)
-    expected = list(swap_faces(frames, faces, whole, SEGMENTER))
+    expected = list(swap_faces(frames, faces, whole, SEGMENTER, grain=1.0))
     begin = first_needed(first, batch)
-    later = [frame for frame in swap_faces(frames[begin:], faces, resumed, SEGMENTER) if frame.index >= first]
+    later = [
+        frame for frame in swap_faces(frames[begin:], faces, resumed, SEGMENTER, grain=1.0) if frame.index >= first
+    ]
     assert len(later) == len(frames) - first
     for one, other in zip(expected[first:], later, strict=True):
         assert np.array_equal(one.rgb, other.rgb)
@@ -101,6 +103,25 @@ def test_frames_are_the_same_on_any_number_of_threads(
         assert np.array_equal(one.rgb, other.rgb)
     assert hidden[1] == hidden[threads]
     assert list(hidden[threads]) == sorted(faces)
+
+
+def test_a_face_in_a_grainy_plate_gets_its_grain_and_nothing_else_does(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]],
+) -> None:
+    frames, faces = plate
+    noise = np.random.default_rng(0).normal(0, 8, frames[0].pixels.shape)
+    grainy = [replace(frames[0], pixels=np.clip(frames[0].pixels + noise, 0, 255).astype(np.uint8))]
+    without, with_it = (
+        next(swap_faces(grainy, {0: faces[0]}, Finished(), SEGMENTER, grain=grain)).pixels.astype(float)
+        for grain in (0.0, 1.0)
+    )
+    change = np.abs(with_it - without).mean(axis=2)
+    inside = cv2.erode(face_mask(faces[0][0].landmarks_xyz[:, :2], (256, 256)), np.ones((25, 25))) > 0.5
+    assert 3 < change[inside].mean() < 12
+    assert (change[:20] == 0).all()
+    (clean,) = swap_faces(frames[:1], {0: faces[0]}, Finished(), SEGMENTER, grain=1.0)
+    (same,) = swap_faces(frames[:1], {0: faces[0]}, Finished(), SEGMENTER)
+    assert np.abs(clean.pixels.astype(int) - same.pixels).mean() < 0.1
 
 
 def test_a_face_that_fades_lies_between_the_plate_and_the_drawn_face(

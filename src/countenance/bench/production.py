@@ -171,7 +171,15 @@ def _publish_drawn(
     guard = _may_generate(project)
     timeline = timeline_of(project, info, progress)
     faces_at = _faces_at(guard, info, timeline, progress)
-    swap = swap_render(info, timeline, faces_at, drawer_for(faces_at), renders=project.room("renders"), seed=SEED)
+    swap = swap_render(
+        info,
+        timeline,
+        faces_at,
+        drawer_for(faces_at),
+        renders=project.room("renders"),
+        seed=SEED,
+        grain=PUBLISHING.grain,
+    )
     _publish(guard, swap.render, output, progress)
 
 

@@ -102,7 +102,12 @@ def _measured(result: Path, files: CaseFiles, judge: Judge, references: Referenc
 
 def masks_of(files: CaseFiles) -> Iterator[Mask]:
     """The ground truth's face masks, 0–1."""
-    for path in sorted(files.masks.glob("*.png")):
+    return masks_in(files.masks)
+
+
+def masks_in(folder: Path) -> Iterator[Mask]:
+    """Face masks that lie in a folder, 0–1."""
+    for path in sorted(folder.glob("*.png")):
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         assert picture is not None
         yield picture.astype(np.float32) / 255

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
+from countenance.composite.grain import Bands, missing_grain
 from countenance.geometry import PLAIN_SCALE, invert, resample, transform_points
 from countenance.pixels import Pixels, white_of
 from countenance.vision.align import HeadPose, frame_to_crop
@@ -68,8 +69,11 @@ def _shrunk(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.nda
     return np.asarray((1 - part) * less + part * more, np.float32)
 
 
-def paste(pixels: Pixels, patch: Patch) -> Pixels:
-    """The frame with the face in it, sampled once at the frame's own resolution; other pixels are unchanged."""
+def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[int, ...] = ()) -> Pixels:
+    """The frame with the face in it, sampled once at the frame's own resolution; other pixels are unchanged.
+
+    What the face lacks of the plate's `noise` it is given; `seed` decides which.
+    """
     height, width = pixels.shape[:2]
     alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
     placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
@@ -82,8 +86,11 @@ def paste(pixels: Pixels, patch: Patch) -> Pixels:
     to_frame = invert(frame_to_crop(patch.pose, len(patch.rgb)))
     drawn = resample(patch.rgb, to_frame - to_region, region_wh, plain_scale=patch.plain_scale)
     alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
-    region = pixels[top:bottom, left:right]
-    mixed = region + alpha * (np.clip(drawn, 0, 1) * np.float32(white_of(pixels)) - region)
+    region, white = pixels[top:bottom, left:right], np.float32(white_of(pixels))
+    if noise is not None:
+        missing = missing_grain(noise, drawn, alpha[..., 0], np.random.default_rng(seed))
+        drawn = drawn if missing is None else drawn + missing
+    mixed = region + alpha * (np.clip(drawn, 0, 1) * white - region)
     result = pixels.copy()
     result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed)
     return result

@@ -48,7 +48,7 @@ def placed_faces(
     fades: bool = True,
     closed: Collection[int] = (),
 ) -> dict[int, list[PlacedFace]]:
-    """Faces of a plate by frame index; each track is smoothed over time, short gaps in it are bridged, and its ends fade.
+    """Faces of a plate by frame index; each track is smoothed over time, short gaps are bridged, its ends fade.
 
     `fades`: without, a face shows as a whole wherever it has a mesh. `closed` are frames in which no gap is bridged.
     """
@@ -94,7 +94,7 @@ def _bridged(members: Sequence[StoredFace], closed: Collection[int]) -> dict[int
 def _presences(
     members: Sequence[StoredFace], frames: Sequence[int], shot: tuple[int, int], fade_frames: int
 ) -> list[float]:
-    """How much of a face shows in each frame of its track: none where it is lost, and no more than can fade from there."""
+    """How much of a face shows in each frame: none where it is lost, and no more than can fade from there."""
     first = frames[0] - fade_frames
     score = np.zeros(frames[-1] + fade_frames + 1 - first)
     # Beyond a cut there is nothing to fade to.

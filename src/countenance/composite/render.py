@@ -68,10 +68,11 @@ def swap_render(
     seed: int,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
     threads: int = 1,
+    grain: float = 0.0,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
-    `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
+    `renders` is the project's folder for work in progress; `tint`, `threads` and `grain` are as in `swap_faces`; `seed`
     goes into the credentials.
     """
     segmenter = Segmenter()
@@ -82,7 +83,9 @@ def swap_render(
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
-        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads)
+        swapped = swap_faces(
+            frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads, grain=grain
+        )
         return dropwhile(lambda frame: frame.index < first, swapped)
 
     render = frames_render(
@@ -92,7 +95,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tint),
+        facts=_swap_facts(faces_at, drawer, tint, grain),
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -121,8 +124,10 @@ def frames_render(
     )
 
 
-def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
+def _swap_facts(
+    faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"], grain: float
+) -> bytes:
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {grain} ".encode() + tint.tobytes())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())

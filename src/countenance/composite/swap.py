@@ -25,6 +25,7 @@ from countenance.composite.colour import (
     unchanged,
 )
 from countenance.composite.front import hidden_fraction, in_front
+from countenance.composite.grain import noise_of
 from countenance.composite.place import PlacedFace
 from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
@@ -101,10 +102,12 @@ def swap_faces(
     tint: Float32[np.ndarray, "3"] = NO_TINT,
     report_hidden: HiddenAt | None = None,
     threads: int = 1,
+    grain: float = 0.0,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tint` is added to them, CIELAB. What `segmenter` finds in front of a face stays.
+    `grain`, 0–1, is how much of the grain that they lack they get.
     Several batches are drawn at once, each on a thread of its own.
     """
     drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden, threads)
@@ -115,12 +118,13 @@ def swap_faces(
                 if neighbour.match is not None:
                     matches[neighbour.track][near.index] = neighbour.match
         pixels = frame.pixels
-        for swap in swaps:
+        noise = grain * noise_of(pixels) if grain and swaps else None
+        for number, swap in enumerate(swaps):
             shift = unchanged()
             if swap.match is not None:
                 shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
             lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
-            pixels = paste(pixels, replace(swap.patch, rgb=lit))
+            pixels = paste(pixels, replace(swap.patch, rgb=lit), noise, (frame.index, number))
         yield replace(frame, pixels=pixels)
 
 

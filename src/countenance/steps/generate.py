@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import Field
 
 from countenance.composite.check import check_faces
 from countenance.composite.place import PlacedFace, placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
-from countenance.config import Boolean, Threads, section
+from countenance.config import Boolean, Number, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -66,6 +67,9 @@ class GenerateConfig(PublishConfig):
     fade: Boolean = True
     """Whether a drawn face fades out over a fifth of a second where the mesh loses it, as when it turns to profile, and
     back in. Without, it is drawn as long as there is a mesh: what a disguise needs, and worse to look at."""
+    grain: Annotated[Number, Field(ge=0, le=1)] = 1.0
+    """How much of the plate's grain, which drawing takes away, a face gets back: at 0 it is cleaner than what surrounds
+    it. A plate without grain stays without."""
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
@@ -174,6 +178,7 @@ def generate(
         seed=0,
         tint=tint,
         threads=num_threads(config.threads, MOST_THREADS),
+        grain=config.grain,
     )
     facts = {"config": asdict(config), "plate": info.sha256, "model": drawing.drawer.digest, **drawing.facts}
     with recorded_run(project, "generate", permit.digest, facts):
