@@ -13,7 +13,7 @@ def noisy(strength: float, blur_px: float = 0.0, seed: int = 0) -> Pixels:
     """Grey with noise of some strength, 0–1, and fineness."""
     noise = np.random.default_rng(seed).standard_normal((SIZE, SIZE, 3)).astype(np.float32)
     if blur_px:
-        noise = cv2.GaussianBlur(noise, (0, 0), blur_px)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), blur_px), np.float32)
     return np.asarray(0.5 + strength * noise / noise.std(), np.float32)
 
 
