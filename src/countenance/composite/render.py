@@ -21,7 +21,7 @@ from countenance.project import private_file
 from countenance.types import Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 8
+VERSION = 9
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
@@ -92,7 +92,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tint),
+        facts=_swap_facts(faces_at, drawer, segmenter, tint),
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -121,8 +121,13 @@ def frames_render(
     )
 
 
-def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
+def _swap_facts(
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    segmenter: Segmenter,
+    tint: Float32[np.ndarray, "3"],
+) -> bytes:
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} ".encode() + tint.tobytes())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
