@@ -171,7 +171,9 @@ def _publish_drawn(
     guard = _may_generate(project)
     timeline = timeline_of(project, info, progress)
     faces_at = _faces_at(guard, info, timeline, progress)
-    swap = swap_render(info, timeline, faces_at, drawer_for(faces_at), renders=project.room("renders"), seed=SEED)
+    swap = swap_render(
+        info, timeline, faces_at, drawer_for(faces_at), Segmenter(), renders=project.room("renders"), seed=SEED
+    )
     _publish(guard, swap.render, output, progress)
 
 

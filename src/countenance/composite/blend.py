@@ -83,9 +83,14 @@ def paste(pixels: Pixels, patch: Patch) -> Pixels:
     drawn = resample(patch.rgb, to_frame - to_region, region_wh, plain_scale=patch.plain_scale)
     alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
     region = pixels[top:bottom, left:right]
-    mixed = region + alpha * (np.clip(drawn, 0, 1) * np.float32(white_of(pixels)) - region)
+    # In place: fetching memory anew for every step takes as long as the sums.
+    mixed = np.clip(drawn, 0, 1)
+    mixed *= np.float32(white_of(pixels))
+    mixed -= region
+    mixed *= alpha
+    mixed += region
     result = pixels.copy()
-    result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed)
+    result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed, out=mixed)
     return result
 
 

@@ -63,6 +63,7 @@ def swap_render(
     timeline: Timeline,
     faces_at: Mapping[int, Sequence[PlacedFace]],
     drawer: Drawer,
+    segmenter: Segmenter,
     *,
     renders: Path,
     seed: int,
@@ -74,7 +75,6 @@ def swap_render(
     `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
     goes into the credentials.
     """
-    segmenter = Segmenter()
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.

@@ -23,8 +23,8 @@ def known_of(faces: list[ReferenceFace]) -> Person:
 
 def input_of(face: ReferenceFace) -> FaceInput:
     return FaceInput(
-        rgb=even_light(face.rgb, face.mask),
         lit_rgb=face.rgb,
+        even_rgb=lambda: even_light(face.rgb, face.mask),
         mask=face.mask,
         landmarks_xyz=face.landmarks_xyz,
         yaw_pitch_deg=face.yaw_pitch_deg,
