@@ -4,7 +4,7 @@ A drawer is opened once, with a model and the likeness's references; then it dra
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,10 +16,10 @@ from jaxtyping import Float32, UInt8
 class FaceInput:
     """A performer's face that is to be replaced, in an aligned crop of the drawer's size."""
 
-    rgb: UInt8[np.ndarray, "S S 3"]
-    """In even light."""
     lit_rgb: UInt8[np.ndarray, "S S 3"]
-    """The same as the plate shows it."""
+    """As the plate shows it."""
+    even_rgb: Callable[[], UInt8[np.ndarray, "S S 3"]]
+    """The same in even light, for drawers that ask for it."""
     mask: Float32[np.ndarray, "S S"]
     """0–1, one inside the mesh's outline."""
     landmarks_xyz: Float32[np.ndarray, "468 3"]
@@ -28,6 +28,11 @@ class FaceInput:
     """As in `vision.align.HeadPose`; the crop is tilted with the head, so that no roll is left."""
     track: int
     """Faces with the same number are one person's in one shot, in the order of time."""
+
+    @property
+    def rgb(self) -> UInt8[np.ndarray, "S S 3"]:
+        """In even light."""
+        return self.even_rgb()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -12,9 +12,11 @@ from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Silent
 from countenance.types import MediaInfo, Render
+from countenance.vision.segment import Segmenter
 from tests.support.drawers import Negative
 from tests.support.made_up import mesh_at
 
+SEGMENTER = Segmenter()
 FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
 
 
@@ -25,7 +27,13 @@ def plate() -> tuple[MediaInfo, Timeline]:
 
 
 def swap_made(plate: tuple[MediaInfo, Timeline], renders: Path = Path("renders"), **changes: object) -> SwapRender:
-    values = {"faces_at": FACES, "drawer": Negative(), "tint": np.zeros(3, np.float32), **changes}
+    values = {
+        "faces_at": FACES,
+        "drawer": Negative(),
+        "segmenter": SEGMENTER,
+        "tint": np.zeros(3, np.float32),
+        **changes,
+    }
     return swap_render(*plate, renders=renders, seed=1, **values)  # type: ignore[arg-type]
 
 
@@ -43,12 +51,15 @@ def test_the_render_carries_the_drawers_digest_and_which_frames_are_altered(plat
 def test_its_name_changes_with_everything_that_changes_the_frames(
     plate: tuple[MediaInfo, Timeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other_runtime = Segmenter()
+    other_runtime.ran_by = "another"
     other_model, moved = Negative(), FACES[2][0].landmarks_xyz + np.float32(0.01)
     other_model.digest = "another"
     info, timeline = plate
     renders = [
         made(plate),
         made(plate, drawer=other_model),
+        made(plate, segmenter=other_runtime),
         made(plate, drawer=Negative(size=128)),
         made(plate, drawer=Negative(batch=2)),
         made(plate, tint=np.array([0, 1, 0], np.float32)),

@@ -13,8 +13,8 @@ def face_input(rgb: UInt8[np.ndarray, "S S 3"], mask: Float32[np.ndarray, "S S"]
     """A crop with a head that looks ahead in its middle."""
     size = len(rgb)
     return FaceInput(
-        rgb=rgb,
         lit_rgb=rgb,
+        even_rgb=lambda: rgb,
         mask=mask,
         landmarks_xyz=mesh_at((size - 1) / 2, (size - 1) / 2, size / 3.7),
         yaw_pitch_deg=(0.0, 0.0),

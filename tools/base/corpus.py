@@ -23,7 +23,7 @@ from countenance.actors.triples_plan import FRAMES, Person, Plan
 from countenance.model.guided.inputs import evened, evenness, features, sample
 from countenance.model.guided.mesh import head_fit, pixel_grid, without_pose
 from countenance.model.guided.shape import corrected, load_estimator, look_at
-from countenance.vision.identity import Recogniser
+from countenance.vision.identity import PartsNet, Recogniser
 from countenance.vision.landmarks import EYES, INPUT_SIZE, MARGIN
 from tools.base.crops import crop_around, from_crop, into_crop, pixels_of
 
@@ -116,7 +116,7 @@ class Reader:
         self._takes_read: set[int] = set()
         self._known: dict[int, Known] = {}
         self._rng = torch.Generator(device=device).manual_seed(seed)
-        self._estimator, self._recogniser = load_estimator().to(device), Recogniser().to(device)
+        self._estimator, self._parts = load_estimator().to(device), PartsNet(Recogniser()).to(device)
         self._pool = ThreadPoolExecutor(READERS)
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class Reader:
             "face": face,
             "found": found,
             "known": known,
-            "seen": self._estimator.seen(*look_at(self._recogniser, face_image, into_crop(found, crop))),
+            "seen": self._estimator.seen(*look_at(self._parts, face_image, into_crop(found, crop))),
             "even": even,
         }
 

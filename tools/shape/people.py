@@ -16,7 +16,7 @@ from countenance.actors.triples_files import person_path, read_plan, read_refere
 from countenance.model.guided.inputs import evened, evenness, sample
 from countenance.model.guided.mesh import NUM_POINTS, head_fit
 from countenance.model.guided.shape import ShapeEstimator, look_at
-from countenance.vision.identity import Recogniser
+from countenance.vision.identity import PartsNet, Recogniser
 from tools.base.corpus import FindPoints, found_points
 from tools.base.crops import SIZE, crop_around, into_crop, pixels_of
 from tools.mirror import mirrored_numbers
@@ -109,7 +109,7 @@ def _row(
     known: Float[Tensor, "N 468 2"],
     at_rest: Float[Tensor, "468 3"],
 ) -> dict[str, Tensor]:
-    parts, form, angles_deg = look_at(recogniser, image, found)
+    parts, form, angles_deg = look_at(PartsNet(recogniser), image, found)
     return {
         "parts": parts,
         "form": form,

@@ -176,6 +176,7 @@ def _publish_drawn(
         timeline,
         faces_at,
         drawer_for(faces_at),
+        Segmenter(),
         renders=project.room("renders"),
         seed=SEED,
         grain=PUBLISHING.grain,

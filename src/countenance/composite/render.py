@@ -63,6 +63,7 @@ def swap_render(
     timeline: Timeline,
     faces_at: Mapping[int, Sequence[PlacedFace]],
     drawer: Drawer,
+    segmenter: Segmenter,
     *,
     renders: Path,
     seed: int,
@@ -75,7 +76,6 @@ def swap_render(
     `renders` is the project's folder for work in progress; `tint`, `threads` and `grain` are as in `swap_faces`; `seed`
     goes into the credentials.
     """
-    segmenter = Segmenter()
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
@@ -95,7 +95,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tint, grain),
+        facts=_swap_facts(faces_at, drawer, segmenter, tint, grain),
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -125,9 +125,13 @@ def frames_render(
 
 
 def _swap_facts(
-    faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"], grain: float
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    segmenter: Segmenter,
+    tint: Float32[np.ndarray, "3"],
+    grain: float,
 ) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {grain} ".encode() + tint.tobytes())
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} {grain} ".encode() + tint.tobytes())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())

@@ -194,21 +194,24 @@ def _cut(frame: Frame, face: PlacedFace, size: int) -> _Cut:
 
 def _shown(cut: _Cut, hidden: Float32[np.ndarray, "L L"], size: int) -> _Shown:
     light = measure_light(cut.small.astype(np.float32) / 255, cut.outline * (1 - hidden))
-    evened = out_of_light(cut.crop.astype(np.float32) / 255, light)
     landmarks_xyz = mesh_in_crop(cut.face.landmarks_xyz, cut.pose, size)
     return _Shown(
         cut=cut,
         hidden=hidden,
         light=light,
         shown=FaceInput(
-            rgb=np.asarray(np.round(evened * 255), np.uint8),
             lit_rgb=cut.crop,
+            even_rgb=partial(_evened, cut.crop, light),
             mask=hull_in_crop(cut.face.landmarks_xyz, frame_to_crop(cut.pose, size), size),
             landmarks_xyz=landmarks_xyz,
             yaw_pitch_deg=(cut.pose.yaw_deg, cut.pose.pitch_deg),
             track=cut.face.track,
         ),
     )
+
+
+def _evened(crop: UInt8[np.ndarray, "D D 3"], light: Light) -> UInt8[np.ndarray, "D D 3"]:
+    return np.asarray(np.round(out_of_light(crop.astype(np.float32) / 255, light) * 255), np.uint8)
 
 
 def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:

@@ -89,5 +89,7 @@ PLATE_CONFIG = PrepareConfig(
     max_distance=0.5,
     max_known_distance=0.4,
     min_margin=0.0,
+    crop_size=256,
 )
-"""In a plate every face of the performer counts, however poor. It is no setting, so the ranges above don't apply."""
+"""In a plate every face of the performer counts, however poor; of its pictures none is stored, so none is cut larger.
+It is no setting, so the ranges above don't apply."""

@@ -144,7 +144,8 @@ def generate(
 
     timeline = timeline_of(project, info, progress)
     found = require_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
-    checked = check_faces(info, timeline, found, Segmenter())
+    segmenter = Segmenter()
+    checked = check_faces(info, timeline, found, segmenter)
     if checked.frames_beside:
         progress.note(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
@@ -174,6 +175,7 @@ def generate(
         timeline,
         faces_at,
         drawing.drawer,
+        segmenter,
         renders=project.room("renders"),
         seed=0,
         tint=tint,
@@ -226,15 +228,16 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
 
     def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
         own = references.get(performer) or references_in(plate, timeline, faces)
-        sources = sources_of(references[likeness], own)
+        drawer = GuidedDrawer(sources_of(references[likeness], own), size=DRAWN_SIZES[config.preset], learned=learned)
         return _Drawing(
-            drawer=GuidedDrawer(sources, size=DRAWN_SIZES[config.preset], learned=learned),
+            drawer=drawer,
             drawn_with="base" if checkpoint is None else "trained",
             num_references=len(references[likeness].faces),
             facts={
                 "checkpoint": checkpoint.digest if checkpoint else None,
                 "face_sets": {each.person: each.digest for each in face_sets},
                 "references": {likeness: references[likeness].digest, performer: own.digest},
+                "drawn_by": drawer.ran_by,
             },
         )
 

@@ -89,8 +89,20 @@ class Recogniser(nn.Module):
         y = self._conv(x_bchw, f"{name}_conv1", stride=2, padding=0).relu()
         y = self._conv(y, f"{name}_conv2")
         pooled = F.avg_pool2d(x_bchw, 2, 2)
-        rows, columns = max(y.shape[2], pooled.shape[2]), max(y.shape[3], pooled.shape[3])
-        return (_grow(y, y.shape[1], rows, columns) + _grow(pooled, y.shape[1], rows, columns)).relu()
+        # Tracing makes tensors of sizes.
+        channels, rows, columns = int(y.shape[1]), *(max(int(y.shape[n]), int(pooled.shape[n])) for n in (2, 3))
+        return (_grow(y, channels, rows, columns) + _grow(pooled, channels, rows, columns)).relu()
+
+
+class PartsNet(nn.Module):
+    """The recogniser up to its last stage, as a net of one output."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        super().__init__()
+        self.recogniser = recogniser
+
+    def forward(self, rgb_bchw: Tensor) -> Tensor:
+        return self.recogniser.stages(rgb_bchw)[2]
 
 
 def chip_places(size: int = CHIP_SIZE, padding: float = CHIP_PADDING) -> Float[np.ndarray, "5 2"]:

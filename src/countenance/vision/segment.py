@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from countenance.vision.networks import weights_folder
 from countenance.vision.parts import Part
+from countenance.vision.runtime import compiled
 from countenance.vision.weights import load_weights
 
 INPUT_SIZE = 128
@@ -61,7 +62,7 @@ class FaceMask:
 class Segmenter:
     """The network with its shipped weights, or those of a file, on the CPU.
 
-    Runs in bfloat16 where the CPU supports it: three times as fast, mask values differ by 0.01 at most.
+    Runs in bfloat16 where the CPU multiplies matrices of it: three times as fast, mask values differ by 0.01 at most.
 
     Raises:
         ModelError: the weights are missing or damaged.
@@ -69,11 +70,10 @@ class Segmenter:
 
     def __init__(self, weights: Path | None = None) -> None:
         path = weights or weights_folder() / WEIGHTS_NAME
-        self._network = fused(SegmentNet())
-        load_weights(self._network, path)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        able = torch.cpu.get_capabilities()
-        self._in_halves = bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+        network = fused(SegmentNet())
+        load_weights(network, path)
+        self._look = compiled(network, torch.zeros((1, 3, INPUT_SIZE, INPUT_SIZE)), bf16=True)
+        self.ran_by = self._look.ran_by
 
     def __call__(
         self, crops: Sequence[UInt8[np.ndarray, "S S 3"]], hulls: Sequence[Float32[np.ndarray, "S S"]]
@@ -89,8 +89,7 @@ class Segmenter:
             for start in range(0, len(faces), BATCH):
                 some = faces[start : start + BATCH]
                 x_bhwc = np.stack([_resized(crop, INPUT_SIZE) for crop, _ in some])
-                with torch.autocast("cpu", torch.bfloat16, enabled=self._in_halves):
-                    logits_bchw = self._network(as_input(torch.from_numpy(x_bhwc))).float()
+                logits_bchw = self._look(as_input(torch.from_numpy(x_bhwc)))
                 found += [_segments(logits_bchw[i : i + 1], hull) for i, (_, hull) in enumerate(some)]
         return found
 

@@ -8,7 +8,7 @@ from countenance.errors import ModelError
 from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
 from countenance.model.guided.shape import load_estimator
 from countenance.model.guided.sources import Person, person_of, sources_of
-from countenance.vision.identity import Recogniser
+from countenance.vision.identity import PartsNet, Recogniser
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.light import even_light
 from tests.support.faces import faces_of, reference_of
@@ -18,13 +18,13 @@ SIZE: DrawnSize = 256
 
 
 def known_of(faces: list[ReferenceFace]) -> Person:
-    return person_of(faces, load_estimator(), Recogniser())
+    return person_of(faces, load_estimator(), PartsNet(Recogniser()))
 
 
 def input_of(face: ReferenceFace) -> FaceInput:
     return FaceInput(
-        rgb=even_light(face.rgb, face.mask),
         lit_rgb=face.rgb,
+        even_rgb=lambda: even_light(face.rgb, face.mask),
         mask=face.mask,
         landmarks_xyz=face.landmarks_xyz,
         yaw_pitch_deg=face.yaw_pitch_deg,

@@ -128,11 +128,11 @@ def test_plates_are_the_performers_own_faces(material: Material) -> None:
 def test_rehearsal_asks_for_tones_and_mask_and_leaves_detail_free() -> None:
     face = torch.rand(1, 3, CONTROL_SIZE, CONTROL_SIZE)
     mask = (torch.rand(1, 1, CONTROL_SIZE, CONTROL_SIZE) > 0.5).float()
-    base = Mixed(result=face, face=face, mask=mask)
+    base = Mixed(plate=face, face=face, mask=mask)
     other_detail = F.avg_pool2d(face, 8).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
-    same = rehearsed(replace(base, result=other_detail), base)
+    same = rehearsed(replace(base, plate=other_detail, face=other_detail), base)
     assert same["tones"] < 1e-6
     assert same["plate mask"] < 1e-3
-    brighter = rehearsed(replace(base, result=face + 0.1, mask=1 - mask), base)
+    brighter = rehearsed(replace(base, plate=face + 0.1, face=face + 0.1, mask=1 - mask), base)
     assert brighter["tones"].item() == pytest.approx(0.1, abs=1e-5)
     assert brighter["plate mask"] > 5

@@ -19,7 +19,7 @@ from countenance.model.guided.shape import (
     seen_in,
 )
 from countenance.vision.align import cut, head_pose, mesh_in_crop
-from countenance.vision.identity import Recogniser
+from countenance.vision.identity import PartsNet, Recogniser
 from countenance.vision.landmarks import FaceFinder
 from tests.support.made_up import placed_head
 from tests.support.videos import clip_of
@@ -36,7 +36,7 @@ def estimated(name: str, start: int, count: int) -> Shape:
     rgb = crops.permute(0, 3, 1, 2).float() / 255
     rgb = evened(rgb, evenness(rgb, torch.ones_like(rgb[:, 0])))
     estimator = load_estimator()
-    return estimate_shape(estimator, seen_in(estimator, Recogniser(), rgb, found))
+    return estimate_shape(estimator, seen_in(estimator, PartsNet(Recogniser()), rgb, found))
 
 
 def test_two_halves_of_a_clip_agree_more_than_two_people() -> None:

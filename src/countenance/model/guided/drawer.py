@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput
-from countenance.model.guided.drawing import Mixed, control_of, enlarged, larger, mixed, stacked
+from countenance.model.guided.drawing import Mixed, enlarged, larger, mixed, stacked
 from countenance.model.guided.inputs import Given, View, evened, evenness, parts_of, sample, uneven
 from countenance.model.guided.mesh import pixel_grid
 from countenance.model.guided.network import Control, Generator
+from countenance.model.guided.runtime import control_from, runner_of
 from countenance.model.guided.sources import CONTROL_SIZE, Sources, centred, nearest
 from countenance.vision.networks import weights_folder
 from countenance.vision.weights import load_weights
@@ -25,7 +26,7 @@ from countenance.vision.weights import load_weights
 DrawnSize = Literal[128, 256, 512]
 WEIGHTS_NAME = "base.safetensors"
 BATCH = 4
-VERSION = 3
+VERSION = 4
 """Increment when the same weights draw something else: what is kept of earlier work isn't gone on with then."""
 
 
@@ -56,8 +57,10 @@ class GuidedDrawer:
     ) -> None:
         self.size, self._sources = size, sources
         generator, digest = learned or load_base()
-        self._generator = generator.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.digest = hashlib.sha256(f"{VERSION} {size} {digest} {sources.digest}".encode()).hexdigest()
+        self._decide = runner_of(generator.eval(), sources)
+        self.ran_by = self._decide.ran_by
+        steered = f"{VERSION} {size} {digest} {sources.digest} {self.ran_by} {sources.ran_by}"
+        self.digest = hashlib.sha256(steered.encode()).hexdigest()
 
     @torch.inference_mode()
     def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
@@ -71,7 +74,7 @@ class GuidedDrawer:
         coarse = evened(F.avg_pool2d(rgb, self.size // CONTROL_SIZE), even)
         mesh = self._sources.mesh_in(coarse, found)
         given, view = self._sources.given(coarse, found, mesh, nearest(self._sources.apart(found)))
-        control = control_of(self._generator, stacked(self._parts(given, view)), bf16=False)
+        control = control_from(self._decide(stacked(self._parts(given, view))))
         drawn = self._drawn(evened(rgb, even), given, view, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         return [

@@ -17,10 +17,14 @@ MASK_BIAS = 2.5
 class Mixed:
     """A batch of faces in even light."""
 
-    result: Float[Tensor, "B 3 S S"]
-    """The plate with the drawn face."""
+    plate: Float[Tensor, "B 3 S S"]
     face: Float[Tensor, "B 3 S S"]
     mask: Float[Tensor, "B 1 S S"]
+
+    @property
+    def result(self) -> Float[Tensor, "B 3 S S"]:
+        """The plate with the drawn face."""
+        return torch.lerp(self.plate, self.face, self.mask)
 
 
 def split(maps: Float[Tensor, "B C S S"]) -> dict[str, Tensor]:
@@ -68,4 +72,4 @@ def mixed(
     """Maps and decisions of the same size, as faces."""
     face = torch.lerp(plate, moved, control.share) + control.residual
     mask = torch.sigmoid(control.mask_logit + MASK_BIAS * (2 * inside - 1))
-    return Mixed(result=torch.lerp(plate, face, mask), face=face, mask=mask)
+    return Mixed(plate=plate, face=face, mask=mask)

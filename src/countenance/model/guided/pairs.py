@@ -23,6 +23,7 @@ from countenance.model.guided.mesh import EYES_AND_LIPS, NUM_EXTENDED
 from countenance.model.guided.network import NUM_REFERENCES
 from countenance.model.guided.sources import CONTROL_SIZE, Sources, centred, nearest
 from countenance.vision.landmarks import FaceMesh
+from countenance.vision.light import even_light
 from countenance.vision.mask import hull_in_crop
 
 EDGE_PX = 0.7
@@ -210,8 +211,8 @@ def _small(face: ReferenceFace) -> ReferenceFace:
 
 def _input(face: ReferenceFace) -> FaceInput:
     return FaceInput(
-        rgb=face.rgb,
         lit_rgb=face.rgb,
+        even_rgb=lambda: even_light(face.rgb, face.mask),
         mask=face.mask,
         landmarks_xyz=face.landmarks_xyz,
         yaw_pitch_deg=face.yaw_pitch_deg,

@@ -5,6 +5,7 @@ face at rest are estimated from all their faces; and every mesh that is found of
 and all others show, so that sources of pixels meet where they should.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from countenance.model.guided.inputs import sample
 from countenance.model.guided.mesh import NUM_POINTS, head_fit, pixel_grid, without_pose
 from countenance.vision.align import canonical_mesh
-from countenance.vision.identity import CHIP_LANDMARKS, CHIP_SIZE, Recogniser, chip_places
+from countenance.vision.identity import CHIP_LANDMARKS, CHIP_SIZE, chip_places
 from countenance.vision.networks import weights_folder
 from countenance.vision.weights import load_weights
 
@@ -32,6 +33,8 @@ ANGLE_UNIT_DEG = 30.0
 SLOPE = 0.1
 LOG_VARIANCES = (-6.0, 3.0)
 BATCH = 8
+FaceParts = Callable[[Tensor], Tensor]
+"""From a recogniser's chips [B 3 150 150], 0–255, to its features: `identity.PartsNet`, or what runs it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -151,16 +154,16 @@ def load_estimator() -> ShapeEstimator:
 @torch.inference_mode()
 def seen_in(
     estimator: ShapeEstimator,
-    recogniser: Recogniser,
+    parts: FaceParts,
     rgb: Float[Tensor, "N 3 S S"],
     found: Float[Tensor, "N 468 3"],
 ) -> Float[Tensor, "N D"]:
     """What is kept of faces in even light, and of the meshes found in them, in pixels."""
-    parts = [
-        estimator.seen(*look_at(recogniser, rgb[start : start + BATCH], found[start : start + BATCH]))
+    seen = [
+        estimator.seen(*look_at(parts, rgb[start : start + BATCH], found[start : start + BATCH]))
         for start in range(0, len(rgb), BATCH)
     ]
-    return torch.cat(parts)
+    return torch.cat(seen)
 
 
 @torch.inference_mode()
@@ -185,7 +188,7 @@ def corrected(
 
 
 def look_at(
-    recogniser: Recogniser, rgb: Float[Tensor, "N 3 S S"], found: Float[Tensor, "N 468 3"]
+    parts: FaceParts, rgb: Float[Tensor, "N 3 S S"], found: Float[Tensor, "N 468 3"]
 ) -> tuple[Float[Tensor, "N F"], Float[Tensor, "N 1404"], Float[Tensor, "N 2"]]:
     """What the estimator is told of faces in even light: features, found meshes without pose and mean, yaw and pitch in
     degrees.
@@ -195,8 +198,7 @@ def look_at(
     ahead = -pose.rotation[:, :, 2]
     form = without_pose(found, pose) - torch.from_numpy(canonical_mesh()).to(found)
     angles = torch.rad2deg(torch.asin(ahead[:, :2].clamp(-1, 1)))
-    *_, parts = recogniser.stages(chips)
-    return parts.flatten(1), form.flatten(1), angles
+    return parts(chips).flatten(1), form.flatten(1), angles
 
 
 def chip_grid(points_xy: Float[Tensor, "B 468 2"]) -> Float[Tensor, "B h w 2"]:

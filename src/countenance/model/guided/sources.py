@@ -39,9 +39,18 @@ from countenance.model.guided.mesh import (
 )
 from countenance.model.guided.network import NUM_REFERENCES
 from countenance.model.guided.shape import WEIGHTS_NAME as SHAPE_WEIGHTS_NAME
-from countenance.model.guided.shape import Shape, ShapeEstimator, corrected, estimate_shape, load_estimator, seen_in
-from countenance.vision.identity import Recogniser
+from countenance.model.guided.shape import (
+    FaceParts,
+    Shape,
+    ShapeEstimator,
+    corrected,
+    estimate_shape,
+    load_estimator,
+    seen_in,
+)
+from countenance.vision.identity import CHIP_SIZE, PartsNet, Recogniser
 from countenance.vision.networks import weights_folder
+from countenance.vision.runtime import Runner, compiled
 
 CONTROL_SIZE: Final = 128
 FRONTAL_DEG = 20.0
@@ -59,12 +68,14 @@ class Person:
     feature: Float[Tensor, "N F"]
     pixels: Float[Tensor, "N 4 S S"]
     """References in even light, and where the face is seen, at `CONTROL_SIZE`."""
+    mesh: Float[Tensor, "N 468 3"]
+    """Found and corrected."""
     surface: Float[Tensor, "N E 3"]
     """Of the meshes found and corrected."""
     atlas: Float[Tensor, "4 A A"]
 
 
-def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, recogniser: Recogniser) -> Person:
+def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, parts: FaceParts) -> Person:
     """A person's shape, atlas and references.
 
     Raises:
@@ -79,9 +90,10 @@ def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, recogni
     neutral = torch.einsum("n,npc->pc", trust / trust.sum(), without_pose(found, pose))
     rgb, visible = _images(faces)
     even = evenness(rgb, visible)
-    seen = seen_in(estimator, recogniser, evened(rgb, even), pixels(found, CONTROL_SIZE))
+    seen = seen_in(estimator, parts, evened(rgb, even), pixels(found, CONTROL_SIZE))
     shape = estimate_shape(estimator, seen)
-    mesh = pixels(corrected(estimator, found, seen, shape.seen), CONTROL_SIZE)
+    mesh = corrected(estimator, found, seen, shape.seen)
+    shown = pixels(mesh, CONTROL_SIZE)
     feature = features(found, neutral)
     chosen = spread_out(feature, ATLAS_FACES)
     return Person(
@@ -89,8 +101,9 @@ def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, recogni
         neutral=neutral,
         feature=feature,
         pixels=torch.cat([evened(rgb, even), visible[:, None]], dim=1),
-        surface=surface_of(mesh),
-        atlas=fused(rgb[chosen], visible[chosen], mesh[chosen], even[chosen]),
+        mesh=mesh,
+        surface=surface_of(shown),
+        atlas=fused(rgb[chosen], visible[chosen], shown[chosen], even[chosen]),
     )
 
 
@@ -101,9 +114,15 @@ class Sources:
     likeness: Person
     performer: Person
     estimator: ShapeEstimator
-    recogniser: Recogniser
+    parts: Runner
+    """The recogniser's, of faces."""
     digest: str
     """Of both people's references, and of the weights by which shapes are estimated."""
+
+    @property
+    def ran_by(self) -> str:
+        """What runs the recogniser."""
+        return self.parts.ran_by
 
     def swapped(self) -> "Sources":
         """The performer's face onto the likeness."""
@@ -112,7 +131,7 @@ class Sources:
 
     def mesh_in(self, rgb: Float[Tensor, "B 3 S S"], found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B 468 3"]:
         """Meshes found in the performer's faces, in even light, moved to where the face is."""
-        seen = seen_in(self.estimator, self.recogniser, rgb, pixels(found, CONTROL_SIZE))
+        seen = seen_in(self.estimator, self.parts, rgb, pixels(found, CONTROL_SIZE))
         return corrected(self.estimator, found, seen, self.performer.shape.seen)
 
     def apart(self, found: Float[Tensor, "B 468 3"]) -> Float[Tensor, "B N"]:
@@ -158,14 +177,15 @@ def sources_of(likeness: References, performer: References) -> Sources:
     Raises:
         ModelError: one of the two has no reference, or the package's weights are missing or damaged.
     """
-    estimator, recogniser = load_estimator(), Recogniser()
+    estimator = load_estimator()
+    parts = compiled(PartsNet(Recogniser()), torch.zeros((1, 3, CHIP_SIZE, CHIP_SIZE)))
     digest = hashlib.sha256((weights_folder() / SHAPE_WEIGHTS_NAME).read_bytes())
     digest.update(f"{likeness.digest} {performer.digest}".encode())
     return Sources(
-        likeness=person_of(likeness.faces, estimator, recogniser),
-        performer=person_of(performer.faces, estimator, recogniser),
+        likeness=person_of(likeness.faces, estimator, parts),
+        performer=person_of(performer.faces, estimator, parts),
         estimator=estimator,
-        recogniser=recogniser,
+        parts=parts,
         digest=digest.hexdigest(),
     )
 
