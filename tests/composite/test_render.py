@@ -25,7 +25,7 @@ def plate() -> tuple[MediaInfo, Timeline]:
 
 
 def swap_made(plate: tuple[MediaInfo, Timeline], renders: Path = Path("renders"), **changes: object) -> SwapRender:
-    values = {"faces_at": FACES, "drawer": Negative(), "tint": np.zeros(3, np.float32), **changes}
+    values = {"faces_at": FACES, "drawer": Negative(), "tints": {}, **changes}
     return swap_render(*plate, renders=renders, seed=1, **values)  # type: ignore[arg-type]
 
 
@@ -51,7 +51,7 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, drawer=other_model),
         made(plate, drawer=Negative(size=128)),
         made(plate, drawer=Negative(batch=2)),
-        made(plate, tint=np.array([0, 1, 0], np.float32)),
+        made(plate, tints={0: np.array([0, 1, 0], np.float32)}),
         made(plate, faces_at={3: FACES[2]}),
         made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),

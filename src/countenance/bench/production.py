@@ -192,7 +192,7 @@ def _may_generate(project: Project) -> Guard:
 def _publish(guard: Guard, render: Render, output: Path, progress: Progress) -> None:
     publish(
         guard.project,
-        guard.permit,
+        (guard.permit,),
         render,
         output,
         config=PUBLISHING,

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 import countenance
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import NO_TINT, first_needed, swap_faces
+from countenance.composite.swap import NO_TINT, NO_TINTS, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
@@ -66,12 +66,12 @@ def swap_render(
     *,
     renders: Path,
     seed: int,
-    tint: Float32[np.ndarray, "3"] = NO_TINT,
+    tints: Mapping[int, Float32[np.ndarray, "3"]] = NO_TINTS,
     threads: int = 1,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
-    `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
+    `renders` is the project's folder for work in progress, `tints` and `threads` are as in `swap_faces`, `seed`
     goes into the credentials.
     """
     segmenter = Segmenter()
@@ -82,7 +82,7 @@ def swap_render(
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
-        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads)
+        swapped = swap_faces(frames, faces_at, drawer, segmenter, tints, report_hidden=hidden, threads=threads)
         return dropwhile(lambda frame: frame.index < first, swapped)
 
     render = frames_render(
@@ -92,7 +92,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tint),
+        facts=_swap_facts(faces_at, drawer, tints),
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -121,9 +121,12 @@ def frames_render(
     )
 
 
-def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
+def _swap_facts(
+    faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tints: Mapping[int, Float32[np.ndarray, "3"]]
+) -> bytes:
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
+            digest.update(tints.get(face.track, NO_TINT).tobytes())
     return digest.digest()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from countenance.model.page import TrainingReport
     from countenance.review.query import WaitingTrack
     from countenance.steps.collect import Collected
-    from countenance.steps.generate import Generated
+    from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
 
 __all__ = [
@@ -132,8 +132,20 @@ def generated_document(result: "Generated") -> Document:
             "unaltered_spans_s": result.unaltered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
+            **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
         }
     )
+
+
+def _pair(pair: "GeneratedPair") -> Document:
+    return {
+        "likeness": pair.likeness,
+        "performer": pair.performer,
+        "altered_frames": pair.num_altered_frames,
+        "unaltered_spans_s": pair.unaltered_spans,
+        "drawn_with": pair.drawn_with,
+        "references": pair.num_references,
+    }
 
 
 def verified_document(report: Report) -> Document:
