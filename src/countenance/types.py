@@ -221,6 +221,10 @@ class Render:
     drawn_with: DrawnWith = ""
     num_performers: int = 1
     """Whose faces are replaced, each by a likeness of their own."""
+    halo: float = 0.0
+    """How strong a ring in the picture marks each replaced face, 0–1."""
+    sentence: str = ""
+    """Words in the picture at its beginning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -236,16 +236,20 @@ def generate(
     The face takes the performer's skin tone, so that it matches the neck; with --set generate.skin=likeness it
     keeps its own.
     """
+    from countenance.casting import cast_actor, seed_of
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
     from countenance.steps.documents import generated_document
     from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
 
-    pairs = _paired(likeness, performer)
-    check_pairs(pairs)
+    asked = _paired(likeness, performer)
+    check_pairs(asked)
+    seeds = {face: seed_of(face) for face, _ in asked}
     with here(writing=True) as project, Bars() as progress:
         config = read_config(GenerateConfig, "generate", project.settings, set_ or [])
+        cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
+        pairs = [(cast[face], body) for face, body in asked]
         released = [
             Pair(
                 likeness=face,

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
+from countenance.composite.disguise import UNMARKED, Disguise, disguised
 from countenance.composite.place import PlacedFace
 from countenance.composite.swap import NO_TINT, NO_TINTS, first_needed, swap_faces
 from countenance.drawing import Drawer
@@ -68,11 +69,12 @@ def swap_render(
     seed: int,
     tints: Mapping[int, Float32[np.ndarray, "3"]] = NO_TINTS,
     threads: int = 1,
+    disguise: Disguise = UNMARKED,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress, `tints` and `threads` are as in `swap_faces`, `seed`
-    goes into the credentials.
+    goes into the credentials; `disguise` is drawn last.
     """
     segmenter = Segmenter()
 
@@ -83,7 +85,8 @@ def swap_render(
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
         swapped = swap_faces(frames, faces_at, drawer, segmenter, tints, report_hidden=hidden, threads=threads)
-        return dropwhile(lambda frame: frame.index < first, swapped)
+        shown = dropwhile(lambda frame: frame.index < first, swapped)
+        return disguised(shown, faces_at, disguise, float(timeline.frame_pts[0] * plate.time_base))
 
     render = frames_render(
         plate,
@@ -92,7 +95,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tints),
+        facts=_swap_facts(faces_at, drawer, tints) + disguise.facts,
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)

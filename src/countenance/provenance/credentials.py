@@ -67,7 +67,7 @@ REASONS = {
 """C2PA's failure codes in words."""
 
 
-UNSTATED: Mapping[str, object] = {"num_performers": 1}
+UNSTATED: Mapping[str, object] = {"num_performers": 1, "halo": 0.0, "sentence": ""}
 """Facts of a claim, and the values at which they aren't stated."""
 
 
@@ -95,6 +95,10 @@ class Claim:
     """Older files don't say."""
     num_performers: int = 1
     """Whose faces were replaced. Of one it isn't stated."""
+    halo: float = 0.0
+    """How strong a ring in the picture marks each replaced face, 0–1."""
+    sentence: str = ""
+    """Words that were put into the picture's beginning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,7 +266,8 @@ def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, .
         claim = TypeAdapter(Claim).validate_python(data)
     except ValidationError:
         return None, ("what it states of the replacement is in a form that this version can't read",)
-    return replace(claim, label_reason=_plain(claim.label_reason), product=_plain(claim.product)), ()
+    texts = {name: _plain(getattr(claim, name)) for name in ("label_reason", "product", "sentence")}
+    return replace(claim, **texts), ()  # type: ignore[arg-type]
 
 
 def _ahead_of_the_clock(signed_at: str) -> tuple[str, ...]:

@@ -221,6 +221,8 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         num_decided_frames=render.num_decided_frames,
         drawn_with=render.drawn_with,
         num_performers=render.num_performers,
+        halo=render.halo,
+        sentence=render.sentence,
     )
 
 

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import Field
 
 from countenance.composite.check import check_faces
 from countenance.composite.contested import uncontested
+from countenance.composite.disguise import Disguise, check_sentence
 from countenance.composite.place import placed_faces
 from countenance.composite.render import swap_render
 from countenance.composite.swap import NO_TINT
-from countenance.config import Threads, section
+from countenance.config import Number, Text, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -41,6 +43,7 @@ from countenance.vision.identity import Embedding
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 Preset = Literal["draft", "standard", "fine"]
 DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
 """Side in pixels at which faces are put together, by preset."""
@@ -65,9 +68,22 @@ class GenerateConfig(PublishConfig):
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
+    halo: Fraction = 0.0
+    """How strong a soft, light ring round each replaced face is, 0 to 1; 0 for none. By it documentaries say that a
+    face is a disguise."""
+    sentence: Annotated[Text, Field(max_length=160)] = ""
+    """A sentence at the foot of the picture, in Latin letters, such as 'The face of this witness was replaced.'; the
+    label is shown as well."""
+    sentence_s: Annotated[Number, Field(gt=0, le=3600)] = 6.0
+    """So many seconds of the sentence, from the first frame on."""
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
+
+    def __post_init__(self) -> None:
+        PublishConfig.__post_init__(self)
+        if not self.sentence.isprintable():
+            raise ValueError("sentence must be one line without control characters")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +180,7 @@ def generate_pairs(
         ProvenanceError: the file can't be signed or logged; then there is no file.
     """
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
+    check_sentence(config.sentence)
     guards = [Guard(project, pair.permit, "generate", people=(pair.likeness, pair.performer)) for pair in pairs]
     open_drawings = [_opened(guard, config, progress) for guard in guards]
     info = probe(plate)
@@ -205,12 +222,15 @@ def generate_pairs(
         seed=0,
         tints={track: tints[number] for track, number in pair_at.items()},
         threads=num_threads(config.threads, MOST_THREADS),
+        disguise=Disguise(halo=config.halo, sentence=config.sentence, sentence_s=config.sentence_s),
     )
     render = replace(
         swap.render,
         num_decided_frames=len({face.frame for several in faces.values() for face in several if face.is_decided}),
         drawn_with=_drawn_with(drawings),
         num_performers=len(pairs),
+        halo=config.halo,
+        sentence=config.sentence,
     )
     permits = [pair.permit for pair in pairs]
     facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest, **_facts(pairs, drawings)}

@@ -162,6 +162,7 @@ def _edits(credentials: Credentials) -> Finding:
     details = (
         label,
         *_drawn(claim),
+        *_signs(claim),
         *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
     )
     if credentials.state == "trusted":
@@ -192,6 +193,12 @@ def _drawn(claim: Claim) -> tuple[str, ...]:
         "mixed": "some were drawn from pictures of the people, others by a model that was trained on their faces",
     }
     return (words[claim.drawn_with],) if claim.drawn_with else ()
+
+
+def _signs(claim: Claim) -> tuple[str, ...]:
+    """What in the picture, beside the label, tells that a face was replaced."""
+    halo = ("a soft ring in the picture marks each replaced face",) if claim.halo else ()
+    return (*halo, f"the picture begins with the words: {claim.sentence}") if claim.sentence else halo
 
 
 def _parent(parent: Ingredient) -> str:
