@@ -13,6 +13,7 @@ from countenance.cli import actors, bench, faces, log, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.options import Json, Overwrite, Set
+from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
 from countenance.cli.shell import console, count, here, print_json, show_log, stops_on_interrupt
 from countenance.cli.verify import verify
@@ -30,6 +31,7 @@ ORDER = (
     "coverage",
     "train",
     "generate",
+    "recognise",
     "verify",
     "log",
     "settings",
@@ -291,6 +293,7 @@ def _drawn(pair: "GeneratedPair", *, alone: bool) -> str:
     return f"{whose}drawn from {count(pair.num_references, 'face')} of {pair.likeness}{trained}"
 
 
+app.command(short_help="Measure whether a performer could still be recognised.")(recognise)
 app.command(short_help="Check a file's credentials, log entry and edits.")(verify)
 app.command(short_help="List every setting with its default, range and meaning.")(settings)
 

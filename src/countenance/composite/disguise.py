@@ -69,7 +69,7 @@ def check_sentence(text: str) -> None:
     missing = sorted({letter for letter in text if not letter.isspace() and bytes(font.getmask(letter)) == unknown})
     if missing:
         raise UsageError(
-            f"the built-in font can't write {' '.join(missing)!r}; write the sentence in Latin letters, "
+            f"the built-in font can't write {' '.join(missing)!r}; write the sentence in English letters, "
             "or add it in an editing program"
         )
 

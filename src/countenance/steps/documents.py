@@ -16,6 +16,7 @@ from countenance.consent.register import Added, KnownRelease, state_of
 from countenance.consent.release import Release, Revocation, digest_of
 from countenance.coverage.measure import coverage_document
 from countenance.ledger import LogEntry
+from countenance.recognition.report import recognition_document
 from countenance.review import query
 from countenance.types import Report
 
@@ -45,6 +46,7 @@ __all__ = [
     "log_document",
     "plate_document",
     "prepared_document",
+    "recognition_document",
     "release_document",
     "releases_document",
     "reviewed_document",

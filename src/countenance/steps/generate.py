@@ -72,7 +72,7 @@ class GenerateConfig(PublishConfig):
     """How strong a soft, light ring round each replaced face is, 0 to 1; 0 for none. By it documentaries say that a
     face is a disguise."""
     sentence: Annotated[Text, Field(max_length=160)] = ""
-    """A sentence at the foot of the picture, in Latin letters, such as 'The face of this witness was replaced.'; the
+    """A sentence at the foot of the picture, in English letters, such as 'The face of this witness was replaced.'; the
     label is shown as well."""
     sentence_s: Annotated[Number, Field(gt=0, le=3600)] = 6.0
     """So many seconds of the sentence, from the first frame on."""
