@@ -232,6 +232,11 @@ def generate(
     Several performers get their likenesses in one pass, each with their own releases; nobody else is touched:
     --likeness dana --performer kim --likeness lee --performer bo
 
+    A witness gets the face of somebody who exists nowhere with --likeness actor:SEED; `countenance actors sheet` shows
+    faces by seed. --set generate.halo=0.7 draws a soft ring round the face, by which documentaries say that it is a
+    disguise, and --set 'generate.sentence=The face of this witness was replaced.' puts words into the picture.
+    `countenance recognise` measures whether they could still be recognised.
+
     The visible label can be left off for a reason, given in a sentence; the file's credentials and the log record it:
     --set generate.label=false --set 'generate.unlabelled_reason=credits name the process'
 
