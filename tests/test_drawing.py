@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from countenance.drawing import Drawer, ReferenceFace, references_of
-from tests.support.drawers import Guided, Negative, face_input
+from countenance.drawing import Drawer, DrawerByTrack, ReferenceFace, references_of
+from tests.support.drawers import Guided, Identity, Negative, face_input
 
 
 def reference(level: int = 90) -> ReferenceFace:
@@ -39,3 +39,32 @@ def test_anything_with_its_parts_is_a_drawer() -> None:
     assert isinstance(Negative(), Drawer)
     assert isinstance(Guided(references_of([reference()])), Drawer)
     assert not isinstance(object(), Drawer)
+
+
+def test_each_track_is_drawn_by_its_own_drawer_in_the_order_of_the_faces() -> None:
+    negative, identity = Negative(batch=4), Identity(batch=4)
+    identity.digest = "identity"
+    drawer = DrawerByTrack([negative, identity], {7: 1, 3: 0, 9: 1})
+    assert isinstance(drawer, Drawer)
+    assert (drawer.size, drawer.batch) == (64, 4)
+    levels = [(7, 10), (3, 20), (9, 30), (3, 40)]
+    shown = [
+        face_input(np.full((64, 64, 3), level, np.uint8), np.ones((64, 64), np.float32), track=track)
+        for track, level in levels
+    ]
+    drawn = [round(255 * float(face.rgb.mean())) for face in drawer(shown)]
+    assert drawn == [10, 235, 30, 215]
+    assert [len(call) for each in (negative, identity) for call in each.calls] == [2, 2]
+
+
+def test_its_digest_covers_all_drawers_and_who_draws_whom() -> None:
+    one, other = Negative(), Identity()
+    other.digest = "identity"
+    drawers = [
+        DrawerByTrack([one, other], {1: 0, 2: 1}),
+        DrawerByTrack([one, other], {1: 1, 2: 0}),
+        DrawerByTrack([other, one], {1: 0, 2: 1}),
+        DrawerByTrack([one, one], {1: 0, 2: 1}),
+    ]
+    assert len({each.digest for each in drawers}) == len(drawers)
+    assert DrawerByTrack([one, other], {2: 1, 1: 0}).digest == drawers[0].digest

@@ -4,7 +4,8 @@ A drawer is opened once, with a model and the likeness's references; then it dra
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -90,6 +91,29 @@ class Drawer(Protocol):
 
     def __call__(self, faces: Sequence[FaceInput]) -> Sequence[DrawnFace]:
         """One drawn face for each; may be called from several threads at once."""
+
+
+class DrawerByTrack:
+    """One drawer for several performers: each track's faces are drawn by that of its own pair."""
+
+    def __init__(self, drawers: Sequence[Drawer], drawer_at: Mapping[int, int]) -> None:
+        """`drawer_at`: for each track the place of its drawer among `drawers`, which draw at one size."""
+        sizes, batches = ({getattr(each, name) for each in drawers} for name in ("size", "batch"))
+        assert len(sizes) == len(batches) == 1, (sizes, batches)
+        (self.size,), (self.batch,) = sizes, batches
+        self._drawers, self._drawer_at = tuple(drawers), dict(drawer_at)
+        facts = f"{[each.digest for each in drawers]} {sorted(self._drawer_at.items())}"
+        self.digest = hashlib.sha256(facts.encode()).hexdigest()
+
+    def __call__(self, faces: Sequence[FaceInput]) -> list[DrawnFace]:
+        """One drawn face for each, in their order."""
+        places: dict[int, list[int]] = defaultdict(list)
+        for place, face in enumerate(faces):
+            places[self._drawer_at[face.track]].append(place)
+        drawn: dict[int, DrawnFace] = {}
+        for number, own in sorted(places.items()):
+            drawn.update(zip(own, self._drawers[number]([faces[place] for place in own]), strict=True))
+        return [drawn[place] for place in range(len(faces))]
 
 
 def references_of(faces: Iterable[ReferenceFace]) -> References:

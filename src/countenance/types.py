@@ -16,8 +16,9 @@ from jaxtyping import Float32, UInt8
 
 from countenance.pixels import Pixels, to_8_bit
 
-DrawnWith = Literal["", "base", "trained"]
-"""What drew faces: the base, from given faces; a model that was trained on the two people's; or it isn't said."""
+DrawnWith = Literal["", "base", "trained", "mixed"]
+"""What drew faces: the base, from given faces; a model that was trained on the two people's; of several performers one
+this way and another that; or it isn't said."""
 Action = Literal["prepare", "train", "generate"]
 Role = Literal["likeness", "performer"]
 Rejection = Literal[
@@ -218,6 +219,12 @@ class Render:
     num_decided_frames: int = 0
     """Altered frames in which a replaced face is the performer's by a user's decision."""
     drawn_with: DrawnWith = ""
+    num_performers: int = 1
+    """Whose faces are replaced, each by a likeness of their own."""
+    halo: float = 0.0
+    """How strong a ring in the picture marks each replaced face, 0–1."""
+    sentence: str = ""
+    """Words in the picture at its beginning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

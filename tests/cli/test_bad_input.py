@@ -248,6 +248,25 @@ def test_wrong_use(collected: Desk) -> None:
     assert collected.run("prepare", "dana", "--fast").code == 2
 
 
+def test_pairs_and_actors_that_cannot_be_meant(collected: Desk) -> None:
+    more = ("--likeness", "lee")
+    refused(collected, 2, "expected as many --likeness as --performer, got 2 and 1", *collected.generate(*more))
+    twice = (*more, "--performer", "kim")
+    refused(collected, 2, "kim is named more than once", *collected.generate(*twice))
+    actor = ("--likeness", "actor:blue", "--performer", "bo")
+    refused(
+        collected,
+        2,
+        "expected a whole number up to 2,147,483,647 after actor:, got 'blue'",
+        *collected.generate(*actor),
+    )
+    accents = ("--set", "generate.sentence=Visage remplacé")
+    refused(collected, 2, "the built-in font can't write 'é'", *collected.generate(*accents))
+    asked = ("recognise", collected.folder / "plate.mp4", "--person", "kim", "--plate", collected.folder / "plate.mp4")
+    refused(collected, 4, "is the plate itself", *asked)
+    refused(collected, 2, "expected a page that ends in .html", *asked, "--output", "page.txt")
+
+
 def test_settings_that_are_wrong_in_the_file(collected: Desk) -> None:
     settings = collected.project / "countenance.toml"
     right = settings.read_text()

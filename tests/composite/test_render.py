@@ -31,7 +31,7 @@ def swap_made(plate: tuple[MediaInfo, Timeline], renders: Path = Path("renders")
         "faces_at": FACES,
         "drawer": Negative(),
         "segmenter": SEGMENTER,
-        "tint": np.zeros(3, np.float32),
+        "tints": {},
         **changes,
     }
     return swap_render(*plate, renders=renders, seed=1, **values)  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, segmenter=other_runtime),
         made(plate, drawer=Negative(size=128)),
         made(plate, drawer=Negative(batch=2)),
-        made(plate, tint=np.array([0, 1, 0], np.float32)),
+        made(plate, tints={0: np.array([0, 1, 0], np.float32)}),
         made(plate, faces_at={3: FACES[2]}),
         made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),

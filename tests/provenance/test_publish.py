@@ -21,7 +21,7 @@ from countenance.project import Project, create, opened
 from countenance.provenance import publish as door
 from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_anchor, load_or_make_identity
-from countenance.provenance.publish import PublishConfig, publish
+from countenance.provenance.publish import PublishConfig, joint_digest, publish
 from countenance.types import Frame, Permit, Published, Render
 from tests.support.leave import never_ends
 
@@ -83,7 +83,7 @@ def do_publish(project: Project, permit: Permit, make_plate: MakePlate, tmp_path
     ) -> Published:
         return publish(
             project,
-            permit,
+            (permit,),
             render_of(plate or make_plate(f"plate.{kind}"), project.folder / "render"),
             tmp_path / "out" / f"{name}.{kind}",
             config=config or PublishConfig(),
@@ -414,7 +414,7 @@ def test_an_output_that_can_not_be_is_refused_before_any_work(
     with pytest.raises(UsageError, match=words):
         publish(
             project,
-            permit,
+            (permit,),
             render,
             tmp_path / name,
             config=PublishConfig(),
@@ -431,7 +431,7 @@ def test_a_render_without_an_altered_frame_is_refused(
     with pytest.raises(ProvenanceError, match="nothing to publish"):
         publish(
             project,
-            permit,
+            (permit,),
             render,
             tmp_path / "x.png",
             config=PublishConfig(),
@@ -454,7 +454,7 @@ def test_frames_that_end_in_an_error_leave_no_file(
     with pytest.raises(MediaError, match="broke off"):
         publish(
             project,
-            permit,
+            (permit,),
             replace(render, frames_from=ends_early),
             tmp_path / "out" / "x.mp4",
             config=PublishConfig(),
@@ -483,7 +483,7 @@ def test_a_plate_exchanged_between_two_fragments_is_not_published(
     with pytest.raises(MediaError, match=r"plate\.mp4 changed while it was rendered; run this again"):
         publish(
             project,
-            permit,
+            (permit,),
             render,
             tmp_path / "out" / "x.mp4",
             config=PublishConfig(),
@@ -502,7 +502,7 @@ def test_frames_that_rest_on_a_decision_are_counted_in_file_and_log(
 ) -> None:
     published = publish(
         project,
-        permit,
+        (permit,),
         replace(render_of(make_plate("plate.mp4"), project.folder / "render"), num_decided_frames=3),
         tmp_path / "x.mp4",
         config=PublishConfig(),
@@ -551,3 +551,41 @@ def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
     assert published.path.stat().st_mode & 0o777 == mode
     assert {name for name in seen if "." in name} == {f"finished.{kind}", *(["00000.nut"] if kind == "mp4" else [])}
     assert all(found == (0o600 if "." in name else 0o700) for name, found in seen.items()), seen
+
+
+def test_of_several_permits_all_stand_in_file_and_log(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    other = replace(permit, performer="bo", release_digests=("ef" * 32,), digest="12" * 32)
+    render = replace(render_of(make_plate("plate.png"), project.folder / "render"), num_performers=2)
+    published = publish(
+        project,
+        (permit, other),
+        render,
+        tmp_path / "x.png",
+        config=PublishConfig(),
+        overwrite=False,
+        check_leave=never_ends,
+        progress=Silent(),
+    )
+    claim = read_credentials(published.path, find_anchor()).claim
+    assert claim is not None
+    salt = bytes.fromhex(project.database.execute("SELECT salt FROM published").fetchone()[0])
+    digests = [*permit.release_digests, *other.release_digests]
+    assert claim.salted_release_digests == tuple(salted(digest, salt) for digest in digests)
+    assert claim.salted_permit_digest == salted(joint_digest((other, permit)), salt)
+    assert claim.num_performers == 2
+    (entry,) = ledger.entries(project)
+    assert entry.facts["permits"] == sorted((permit.digest, other.digest))
+    assert entry.facts["permit_digest"] not in entry.facts["permits"]
+
+
+def test_of_one_permit_file_and_log_say_nothing_of_several(
+    do_publish: Callable[..., Published], project: Project, permit: Permit
+) -> None:
+    assert do_publish().permit_digest == permit.digest
+    (entry,) = ledger.entries(project)
+    assert entry.facts["permit_digest"] == permit.digest
+    assert "permits" not in entry.facts
+    facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
+    assert "num_performers" not in facts

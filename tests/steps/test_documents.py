@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,7 @@ from countenance.model.config import TrainConfig
 from countenance.review.query import WaitingTrack
 from countenance.steps import documents
 from countenance.steps.collect import Collected
-from countenance.steps.generate import Generated
+from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
@@ -53,6 +54,24 @@ PREPARED = Prepared(
     num_found=7,
     num_others=2,
     rejections=Counter({"blurred": 2}),
+)
+PUBLISHED = Published(
+    path=Path("shot.mp4"),
+    sha256=DIGEST,
+    manifest_digest="m",
+    permit_digest="p",
+    log_index=3,
+    num_frames=8,
+    num_altered_frames=7,
+)
+PAIR = GeneratedPair(
+    likeness="dana",
+    performer="kim",
+    num_altered_frames=7,
+    unaltered_spans=((0.0, 0.5),),
+    faded_spans=(),
+    drawn_with="base",
+    num_references=24,
 )
 INFO = MediaInfo(
     path=Path("dana.mp4"),
@@ -124,23 +143,29 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "generated": (
         lambda: documents.generated_document(
             Generated(
-                published=Published(
-                    path=Path("shot.mp4"),
-                    sha256=DIGEST,
-                    manifest_digest="m",
-                    permit_digest="p",
-                    log_index=3,
-                    num_frames=8,
-                    num_altered_frames=7,
-                ),
+                published=PUBLISHED,
                 unaltered_spans=((0.0, 0.5),),
                 faded_spans=(),
                 drawn_with="base",
                 num_references=24,
+                pairs=(PAIR,),
             )
         ),
         {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"}
         | {"unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
+    ),
+    "generated for several performers": (
+        lambda: documents.generated_document(
+            Generated(
+                published=PUBLISHED,
+                unaltered_spans=(),
+                faded_spans=(),
+                drawn_with="mixed",
+                num_references=48,
+                pairs=(PAIR, replace(PAIR, performer="bo")),
+            )
+        )["pairs"][1],
+        {"likeness", "performer", "altered_frames", "unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
     ),
     "verified": (
         lambda: documents.verified_document(

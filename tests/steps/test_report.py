@@ -6,7 +6,8 @@ import pytest
 from countenance.consent.permit import grant
 from countenance.errors import ConsentError, ModelError, UsageError
 from countenance.model.page import TrainingReport
-from countenance.steps.report import check_page, report_training
+from countenance.steps.pages import check_page
+from countenance.steps.report import report_training
 from tests.support.production import LIKENESS, PERFORMER, Production
 
 

@@ -69,7 +69,7 @@ def published(project: Project, plate: Path, tmp_path: Path) -> Published:
     )
     return publish(
         project,
-        permit,
+        (permit,),
         render,
         tmp_path / "shot.png",
         config=PublishConfig(label=False, unlabelled_reason="credits name it"),

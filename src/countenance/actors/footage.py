@@ -55,6 +55,7 @@ REFERENCE_SHOT = Shot(
     camera=Camera(),
 )
 TRAINING_SHOTS = 4
+SCREEN_TEST_FRAMES, SCREEN_TEST_STEP, SCREEN_TEST_SHOTS, SCREEN_TEST_SIZE = 64, 8, 6, 320
 FACTS_NAME = "rendering.json"
 CRF = 14
 Rgb = UInt8[np.ndarray, "S S 3"]
@@ -184,6 +185,34 @@ def write_clip(path: Path, pictures: Iterable[Rgb], size: int) -> None:
             container.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     part.rename(path)
+
+
+def render_screen_test(actor: Actor, portrait: Path, clip: Path, progress: Progress) -> None:
+    """What a face set of an actor needs: a portrait, and a clip of varied poses, expressions and lights.
+
+    The clip's frames are `SCREEN_TEST_STEP` frames of a performance apart, so that few show much. Drawn by the caster.
+
+    Raises:
+        ActorError: packages are missing, or a render failed.
+    """
+    # Far from the seeds that people give to plates, as for a case's training clip.
+    seed, length = 1_000_000 + 10 * actor.seed + 1, SCREEN_TEST_FRAMES * SCREEN_TEST_STEP
+    figure = build_figure(actor, detail_of("caster", SCREEN_TEST_SIZE))
+    with opened_renderer("caster") as renderer:
+        scene = Scene(seed=0, shots=(REFERENCE_SHOT,))
+        frame = next(render_figure(figure, still(), scene, renderer, size=SCREEN_TEST_SIZE, frames=[0]))
+        write_whole(portrait, png(frame.rgb))
+        frames = render_figure(
+            figure,
+            draw_performance(seed, length),
+            draw_scene(seed, length, SCREEN_TEST_SHOTS),
+            renderer,
+            size=SCREEN_TEST_SIZE,
+            frames=range(0, length, SCREEN_TEST_STEP),
+        )
+        what = f"rendering actor {actor.seed}"
+        shown = progress.track(frames, what=what, unit="frames", total=SCREEN_TEST_FRAMES)
+        write_clip(clip, (frame.rgb for frame in shown), SCREEN_TEST_SIZE)
 
 
 def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,9 @@ from countenance.bench.limit import LimitDrawer
 from countenance.composite.check import check_faces
 from countenance.composite.place import PlacedFace, placed_faces
 from countenance.composite.render import frames_render, swap_render
-from countenance.consent.document import write_document
-from countenance.consent.keys import load_key, make_key
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release, templates
-from countenance.consent.release import new_release, sign
+from countenance.consent.synthetic import issue_release
 from countenance.demo.compare import pictures
 from countenance.drawing import Drawer
 from countenance.faces.config import PrepareConfig
@@ -51,7 +48,6 @@ from countenance.vision.segment import Segmenter
 LIKENESS, PERFORMER = ROLES
 """The two people's names in every project of the benchmark."""
 TITLE, USE = "Countenance benchmark", "research"
-EXPIRES = date(2099, 12, 31)
 PUBLISHING = GenerateConfig(
     model="trained",
     skin="performer",
@@ -78,7 +74,8 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
     create(aside / "project", use=USE, title=TITLE)
     with opened_production(aside) as project:
         for role in ROLES:
-            add_release(project, signed_release(role, role, files.reference(role), aside / "documents"), template_of)
+            document = issue_release(role, role, files.reference(role), aside / "documents", use=USE, title=TITLE)
+            add_release(project, document, template_of)
             collect(project, role, [files.training(role)], progress=progress)
             prepare(project, role, grant_prepare(project, role), PrepareConfig(), progress=progress)
         guard = Guard(project, grant_prepare(project, PERFORMER), "prepare", people=(PERFORMER,))
@@ -202,7 +199,7 @@ def _may_generate(project: Project) -> Guard:
 def _publish(guard: Guard, render: Render, output: Path, progress: Progress) -> None:
     publish(
         guard.project,
-        guard.permit,
+        (guard.permit,),
         render,
         output,
         config=PUBLISHING,
@@ -210,23 +207,3 @@ def _publish(guard: Guard, render: Render, output: Path, progress: Progress) -> 
         check_leave=guard.check,
         progress=progress,
     )
-
-
-def signed_release(person: str, role: Role, reference: Path, documents: Path) -> Path:
-    """A release of a synthetic person, signed in their name, whose portrait is `reference`."""
-    documents.mkdir(exist_ok=True)
-    picture, key, document = (documents / f"{person}{suffix}" for suffix in (".png", ".key", ".release.toml"))
-    shutil.copyfile(reference, picture)
-    make_key(key)
-    draft = new_release(
-        person,
-        role=role,
-        references=[picture],
-        uses=[USE],
-        project=TITLE,
-        expires=EXPIRES,
-        synthetic=True,
-        folder=documents,
-    )
-    write_document(document, sign(draft, load_key(key)), overwrite=False)
-    return document

@@ -5,7 +5,7 @@ Paths are `readable=False` all over: typer would check whether a file can be rea
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,14 @@ from countenance.cli import actors, bench, faces, log, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.options import Json, Overwrite, Set
+from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
 from countenance.cli.shell import console, count, here, print_json, show_log, stops_on_interrupt
 from countenance.cli.verify import verify
+from countenance.errors import UsageError
+
+if TYPE_CHECKING:
+    from countenance.steps.generate import GeneratedPair
 
 ORDER = (
     "new",
@@ -26,6 +31,7 @@ ORDER = (
     "coverage",
     "train",
     "generate",
+    "recognise",
     "verify",
     "log",
     "settings",
@@ -197,8 +203,13 @@ def generate(
             metavar="PLATE", help="Video or image that receives the face.", readable=False, show_default=False
         ),
     ],
-    likeness: Annotated[str, typer.Option(help="Whose face will appear.", show_default=False)],
-    performer: Annotated[str, typer.Option(help="Whose face is replaced.", show_default=False)],
+    likeness: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Whose face will appear. Repeatable.", show_default=False)
+    ],
+    performer: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Whose face it replaces, in the same order. Repeatable.", show_default=False),
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -218,43 +229,85 @@ def generate(
 
     Example: countenance generate plate.mp4 --likeness dana --performer kim --output shot.mp4
 
+    Several performers get their likenesses in one pass, each with their own releases; nobody else is touched:
+    --likeness dana --performer kim --likeness lee --performer bo
+
+    A witness gets the face of somebody who exists nowhere with --likeness actor:SEED; `countenance actors sheet` shows
+    faces by seed. --set generate.halo=0.7 draws a soft ring round the face, by which documentaries say that it is a
+    disguise, and --set 'generate.sentence=The face of this witness was replaced.' puts words into the picture.
+    `countenance recognise` measures whether they could still be recognised.
+
     The visible label can be left off for a reason, given in a sentence; the file's credentials and the log record it:
     --set generate.label=false --set 'generate.unlabelled_reason=credits name the process'
 
     The face takes the performer's skin tone, so that it matches the neck; with --set generate.skin=likeness it
     keeps its own.
     """
+    from countenance.casting import cast_actor, seed_of
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
     from countenance.steps.documents import generated_document
-    from countenance.steps.generate import GenerateConfig, generate
+    from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
 
+    asked = _paired(likeness, performer)
+    check_pairs(asked)
+    seeds = {face: seed_of(face) for face, _ in asked}
     with here(writing=True) as project, Bars() as progress:
         config = read_config(GenerateConfig, "generate", project.settings, set_ or [])
-        permit = grant(project, "generate", likeness=likeness, performer=performer)
-        result = generate(
-            project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress
-        )
+        cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
+        pairs = [(cast[face], body) for face, body in asked]
+        released = [
+            Pair(
+                likeness=face,
+                performer=body,
+                permit=grant(project, "generate", likeness=face, performer=body),
+            )
+            for face, body in pairs
+        ]
+        result = generate_pairs(project, plate, released, output, config, overwrite=overwrite, progress=progress)
     published = result.published
-    drawn = f"drawn from {count(result.num_references, 'face')} of {likeness}"
-    if result.drawn_with == "trained":
-        drawn += ", after training"
-    for begin, end in result.unaltered_spans:
-        console.print(
-            f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there, or turned away."
-        )
-    for begin, end in result.faded_spans:
-        console.print(f"Fades from {begin:.2f} s to {end:.2f} s, where {performer}'s face is lost or found again.")
+    disguises = {cast[face] for face, seed in seeds.items() if seed is not None}
+    for pair in result.pairs:
+        for begin, end in pair.unaltered_spans:
+            console.print(
+                f"Not altered from {begin:.2f} s to {end:.2f} s: {pair.performer} was not found there, or turned away."
+            )
+        for begin, end in pair.faded_spans:
+            console.print(
+                f"Fades from {begin:.2f} s to {end:.2f} s, where {pair.performer}'s face is lost or found again."
+            )
+        if pair.likeness in disguises and (pair.unaltered_spans or pair.faded_spans):
+            console.print(f"There {pair.performer}'s own face shows: cut these parts, or cover them.")
+    faces = "; ".join(_drawn(pair, alone=len(pairs) == 1) for pair in result.pairs)
     console.print(
-        f"Published {published.path}: a face was replaced in {published.num_altered_frames:,} of "
-        f"{count(published.num_frames, 'frame')}, {drawn}. Next: `countenance verify {published.path}`.",
+        f"Published {published.path}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
+        f"{published.num_altered_frames:,} of {count(published.num_frames, 'frame')}, {faces}. "
+        f"Next: `countenance verify {published.path}`.",
         markup=False,
     )
     if json:
         print_json(generated_document(result))
 
 
+def _paired(likenesses: list[str], performers: list[str]) -> list[tuple[str, str]]:
+    """Each likeness with the performer that is named at the same place."""
+    if len(likenesses) != len(performers):
+        raise UsageError(
+            f"expected as many --likeness as --performer, got {len(likenesses)} and {len(performers)}; "
+            "name them in pairs, such as --likeness dana --performer kim --likeness lee --performer bo"
+        )
+    return list(zip(likenesses, performers, strict=True))
+
+
+def _drawn(pair: "GeneratedPair", *, alone: bool) -> str:
+    """What a pair's face was drawn from, in words."""
+    whose = "" if alone else f"{pair.performer}'s in {pair.num_altered_frames:,}, "
+    trained = ", after training" if pair.drawn_with == "trained" else ""
+    return f"{whose}drawn from {count(pair.num_references, 'face')} of {pair.likeness}{trained}"
+
+
+app.command(short_help="Measure whether a performer could still be recognised.")(recognise)
 app.command(short_help="Check a file's credentials, log entry and edits.")(verify)
 app.command(short_help="List every setting with its default, range and meaning.")(settings)
 

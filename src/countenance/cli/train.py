@@ -86,7 +86,8 @@ def report(
     """
     from countenance.consent.permit import grant
     from countenance.steps.documents import training_document
-    from countenance.steps.report import check_page, report_training
+    from countenance.steps.pages import check_page
+    from countenance.steps.report import report_training
 
     page = output or Path(f"training-{likeness}-onto-{onto}.html")
     check_page(page, overwrite=overwrite)

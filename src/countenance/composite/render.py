@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
+from countenance.composite.disguise import UNMARKED, Disguise, disguised
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import NO_TINT, first_needed, swap_faces
+from countenance.composite.swap import NO_TINT, NO_TINTS, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
@@ -67,14 +68,15 @@ def swap_render(
     *,
     renders: Path,
     seed: int,
-    tint: Float32[np.ndarray, "3"] = NO_TINT,
+    tints: Mapping[int, Float32[np.ndarray, "3"]] = NO_TINTS,
     threads: int = 1,
     grain: float = 0.0,
+    disguise: Disguise = UNMARKED,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
-    `renders` is the project's folder for work in progress; `tint`, `threads` and `grain` are as in `swap_faces`; `seed`
-    goes into the credentials.
+    `renders` is the project's folder for work in progress; `tints`, `threads` and `grain` are as in `swap_faces`;
+    `seed` goes into the credentials; `disguise` is drawn last.
     """
 
     def frames_from(first: int) -> Iterator[Frame]:
@@ -84,9 +86,10 @@ def swap_render(
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames = read_frames(plate, **place, native_depth=True)
         swapped = swap_faces(
-            frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads, grain=grain
+            frames, faces_at, drawer, segmenter, tints, report_hidden=hidden, threads=threads, grain=grain
         )
-        return dropwhile(lambda frame: frame.index < first, swapped)
+        shown = dropwhile(lambda frame: frame.index < first, swapped)
+        return disguised(shown, faces_at, disguise, float(timeline.frame_pts[0] * plate.time_base))
 
     render = frames_render(
         plate,
@@ -95,7 +98,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, segmenter, tint, grain),
+        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain) + disguise.facts,
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -128,11 +131,12 @@ def _swap_facts(
     faces_at: Mapping[int, Sequence[PlacedFace]],
     drawer: Drawer,
     segmenter: Segmenter,
-    tint: Float32[np.ndarray, "3"],
+    tints: Mapping[int, Float32[np.ndarray, "3"]],
     grain: float,
 ) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} {grain} ".encode() + tint.tobytes())
+    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} {grain} ".encode())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())
+            digest.update(tints.get(face.track, NO_TINT).tobytes())
     return digest.digest()

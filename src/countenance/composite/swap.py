@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -41,6 +42,7 @@ from countenance.vision.segment import Segmenter
 SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
 NO_TINT = np.zeros(3, np.float32)
+NO_TINTS: Mapping[int, Float32[np.ndarray, "3"]] = MappingProxyType({})
 COARSE_SIZE = 128
 """Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
@@ -99,16 +101,16 @@ def swap_faces(
     faces_at: Mapping[int, Sequence[PlacedFace]],
     drawer: Drawer,
     segmenter: Segmenter,
-    tint: Float32[np.ndarray, "3"] = NO_TINT,
+    tints: Mapping[int, Float32[np.ndarray, "3"]] = NO_TINTS,
     report_hidden: HiddenAt | None = None,
     threads: int = 1,
     grain: float = 0.0,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
-    Faces take the plate's colours; `tint` is added to them, CIELAB. What `segmenter` finds in front of a face stays.
-    `grain`, 0–1, is how much of the grain that they lack they get.
-    Several batches are drawn at once, each on a thread of its own.
+    Faces take the plate's colours; `tints`, by track, are added to them, CIELAB. What `segmenter` finds in front of a
+    face stays. `grain`, 0–1, is how much of the grain that they lack they get. Several batches are drawn at once, each
+    on a thread of its own.
     """
     drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden, threads)
     for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
@@ -123,7 +125,7 @@ def swap_faces(
             shift = unchanged()
             if swap.match is not None:
                 shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
-            lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
+            lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tints.get(swap.track, NO_TINT)))
             pixels = paste(pixels, replace(swap.patch, rgb=lit), noise, (frame.index, number))
         yield replace(frame, pixels=pixels)
 

@@ -59,12 +59,18 @@ class _Measured:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Reference:
+class Reference:
     """What is known of a person's looks."""
 
     embedding: Embedding
     limit: float
     """A track that lies nearer is the person."""
+    num_tracks: int = 0
+    """Beside the release's pictures."""
+
+    def distance(self, embedding: Embedding) -> float:
+        """How far a face is from it, or the mean of several."""
+        return float(np.linalg.norm(embedding - self.embedding))
 
 
 def recognise(
@@ -121,20 +127,29 @@ def released_distances(
     return {track.id: _distance(track, released) for track in clips[sha256]}
 
 
+def reference_of(project: Project, person: str, templates: Mapping[str, Embedding], config: PrepareConfig) -> Reference:
+    """What is known of a person without any plate: their release's pictures, and the tracks of their own footage that
+    are theirs beyond doubt, whatever the user has decided.
+    """
+    others = [template for name, template in templates.items() if name != person]
+    return _reference(_without_decisions(_collected(project, person)), templates[person], others, config)
+
+
 def _reference(
     footage: Mapping[str, Sequence[_Track]], portrait: Embedding, others: Sequence[Embedding], config: PrepareConfig
-) -> _Reference:
+) -> Reference:
     """The release's pictures and the tracks that are the person's beyond doubt."""
-    by_portrait = _Reference(embedding=portrait, limit=min(config.max_sure_distance, config.max_distance))
+    by_portrait = Reference(embedding=portrait, limit=min(config.max_sure_distance, config.max_distance))
     sure = [
         each.track.embedding
         for tracks in footage.values()
         for each in _measure(tracks, by_portrait, others)
         if _verdict(each, by_portrait.limit, config) == "person"
     ]
-    return _Reference(
+    return Reference(
         embedding=np.asarray(np.mean([portrait, *sure], axis=0), np.float32),
         limit=min(config.max_known_distance, config.max_distance) if sure else config.max_distance,
+        num_tracks=len(sure),
     )
 
 
@@ -142,7 +157,7 @@ def _without_decisions(footage: Mapping[str, Sequence[_Track]]) -> dict[str, lis
     return {sha256: [replace(track, word=None) for track in tracks] for sha256, tracks in footage.items()}
 
 
-def _within_reach(tracks: Sequence[_Track], released: _Reference, config: PrepareConfig) -> list[_Track]:
+def _within_reach(tracks: Sequence[_Track], released: Reference, config: PrepareConfig) -> list[_Track]:
     """The tracks without a yes about one that the release itself rules out: a decision doesn't outweigh the release."""
     return [
         replace(track, word=None)
@@ -164,7 +179,7 @@ def _verdict(measured: _Measured, limit: float, config: PrepareConfig) -> Verdic
     return "person" if is_near and is_clear else "unsure"
 
 
-def _measure(tracks: Sequence[_Track], reference: _Reference, others: Sequence[Embedding]) -> list[_Measured]:
+def _measure(tracks: Sequence[_Track], reference: Reference, others: Sequence[Embedding]) -> list[_Measured]:
     """The tracks of a clip, each with its distance to the reference, and how much further away the nearest other is."""
     distances = {track.id: _distance(track, reference) for track in tracks}
     by_id = {track.id: track for track in tracks}
@@ -189,13 +204,13 @@ def _measure(tracks: Sequence[_Track], reference: _Reference, others: Sequence[E
     return measured
 
 
-def _are_images_of_one_face(one: _Track, other: _Track, distances: Mapping[int, float], reference: _Reference) -> bool:
+def _are_images_of_one_face(one: _Track, other: _Track, distances: Mapping[int, float], reference: Reference) -> bool:
     is_near = max(distances[one.id], distances[other.id]) <= reference.limit
     return is_near and float(np.linalg.norm(one.embedding - other.embedding)) <= MAX_IMAGE_DISTANCE
 
 
-def _distance(track: _Track, reference: _Reference) -> float:
-    return float(np.linalg.norm(track.embedding - reference.embedding))
+def _distance(track: _Track, reference: Reference) -> float:
+    return reference.distance(track.embedding)
 
 
 def _collected(project: Project, person: str) -> dict[str, list[_Track]]:

@@ -67,6 +67,10 @@ REASONS = {
 """C2PA's failure codes in words."""
 
 
+UNSTATED: Mapping[str, object] = {"num_performers": 1, "halo": 0.0, "sentence": ""}
+"""Facts of a claim, and the values at which they aren't stated."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """What the credentials say of the replacement; no name, no template, no digest that could be looked up."""
@@ -89,6 +93,12 @@ class Claim:
     """Altered frames in which a user confirmed whose face it is; older files don't say."""
     drawn_with: DrawnWith = ""
     """Older files don't say."""
+    num_performers: int = 1
+    """Whose faces were replaced. Of one it isn't stated."""
+    halo: float = 0.0
+    """How strong a ring in the picture marks each replaced face, 0–1."""
+    sentence: str = ""
+    """Words that were put into the picture's beginning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +129,12 @@ class Credentials:
 def salted(digest: str, salt: bytes) -> str:
     """A salted digest for publication: anyone who holds the salt can show that it belongs to the digest."""
     return hashlib.sha256(salt + digest.encode()).hexdigest()
+
+
+def statement(claim: Claim) -> dict[str, Any]:
+    """What is written of a claim: what doesn't apply isn't stated."""
+    facts = asdict(claim)
+    return {name: value for name, value in facts.items() if name not in UNSTATED or value != UNSTATED[name]}
 
 
 def check_plate(plate: Path) -> None:
@@ -250,7 +266,8 @@ def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, .
         claim = TypeAdapter(Claim).validate_python(data)
     except ValidationError:
         return None, ("what it states of the replacement is in a form that this version can't read",)
-    return replace(claim, label_reason=_plain(claim.label_reason), product=_plain(claim.product)), ()
+    texts = {name: _plain(getattr(claim, name)) for name in ("label_reason", "product", "sentence")}
+    return replace(claim, **texts), ()  # type: ignore[arg-type]
 
 
 def _ahead_of_the_clock(signed_at: str) -> tuple[str, ...]:
@@ -301,10 +318,7 @@ def _manifest(claim: Claim) -> dict[str, Any]:
         "action": "c2pa.edited",
         "digitalSourceType": COMPOSITE,
         "softwareAgent": {"name": "Countenance", "version": __version__},
-        "description": (
-            f"A face was replaced by a generated one in {claim.num_altered_frames} of {claim.num_frames} frames, "
-            "under signed releases of both people."
-        ),
+        "description": _description(claim),
     }
     return {
         "claim_generator_info": [{"name": "Countenance", "version": __version__}],
@@ -315,9 +329,19 @@ def _manifest(claim: Claim) -> dict[str, Any]:
                 "created": True,
                 "data": {"entries": {use: {"use": "notAllowed"} for use in MINING}},
             },
-            {"label": REPLACEMENT, "created": True, "data": asdict(claim)},
+            {"label": REPLACEMENT, "created": True, "data": statement(claim)},
         ],
     }
+
+
+def _description(claim: Claim) -> str:
+    where = f"in {claim.num_altered_frames} of {claim.num_frames} frames"
+    if claim.num_performers == 1:
+        return f"A face was replaced by a generated one {where}, under signed releases of both people."
+    return (
+        f"The faces of {claim.num_performers} people were replaced by generated ones {where}, "
+        "under signed releases of everybody."
+    )
 
 
 def _add_plate(builder: c2pa.Builder, plate: Path) -> None:

@@ -7,8 +7,8 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign
+from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign, statement
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
@@ -69,7 +69,7 @@ class PublishConfig:
 
 def publish(
     project: Project,
-    permit: Permit,
+    permits: Sequence[Permit],
     render: Render,
     output: Path,
     *,
@@ -78,7 +78,7 @@ def publish(
     check_leave: Callable[[], None],
     progress: Progress,
 ) -> Published:
-    """Turn a render into a file that a user can take away.
+    """Turn a render into a file that a user can take away; `permits` are those of all pairs in it.
 
     The caller holds `project.writing()`. `check_leave` raises where consent has ended; it is called for each fragment,
     and for the last time in the transaction that logs the file, so that no file is logged after a revocation. Where
@@ -97,7 +97,7 @@ def publish(
     check_plate(render.plate.path)
     identity = load_or_make_identity()
     salt = secrets.token_bytes(16)
-    claim = _claim(permit, render, config, salt)
+    claim = _claim(permits, render, config, salt)
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
     # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
     # from a file that anybody can write.
@@ -115,7 +115,7 @@ def publish(
         manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
         _sync(signed)
         _check_signed(signed, claim, identity)
-        facts = _facts(signed, render, permit, claim, manifest_digest)
+        facts = _facts(signed, render, permits, claim, manifest_digest)
         entry = _log_and_place(
             project,
             facts,
@@ -139,7 +139,7 @@ def publish(
         path=output,
         sha256=facts["sha256"],
         manifest_digest=manifest_digest,
-        permit_digest=permit.digest,
+        permit_digest=joint_digest(permits),
         log_index=entry.number,
         num_frames=claim.num_frames,
         num_altered_frames=claim.num_altered_frames,
@@ -199,18 +199,30 @@ def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> N
         progress.note(one_line(note))
 
 
-def _claim(permit: Permit, render: Render, config: PublishConfig, salt: bytes) -> Claim:
+def joint_digest(permits: Sequence[Permit]) -> str:
+    """What stands for the permits of a file: of a single one its own digest, of several one of all, in any order."""
+    digests = sorted(permit.digest for permit in permits)
+    return digests[0] if len(digests) == 1 else hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
+
+
+def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, salt: bytes) -> Claim:
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
         label="shown" if config.label else "left out",
         label_reason="" if config.label else config.unlabelled_reason.strip(),
         model_digest=render.model_digest,
-        salted_release_digests=tuple(salted(digest, salt) for digest in permit.release_digests),
-        salted_permit_digest=salted(permit.digest, salt),
+        salted_release_digests=tuple(
+            salted(digest, salt)
+            for digest in dict.fromkeys(each for permit in permits for each in permit.release_digests)
+        ),
+        salted_permit_digest=salted(joint_digest(permits), salt),
         signed_at=now(),
         num_decided_frames=render.num_decided_frames,
         drawn_with=render.drawn_with,
+        num_performers=render.num_performers,
+        halo=render.halo,
+        sentence=render.sentence,
     )
 
 
@@ -255,7 +267,9 @@ def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None
         )
 
 
-def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_digest: str) -> dict[str, Any]:
+def _facts(
+    signed: Path, render: Render, permits: Sequence[Permit], claim: Claim, manifest_digest: str
+) -> dict[str, Any]:
     """What the log keeps."""
     with signed.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -263,7 +277,8 @@ def _facts(signed: Path, render: Render, permit: Permit, claim: Claim, manifest_
         "sha256": sha256,
         "plate_sha256": render.plate.sha256,
         "manifest_digest": manifest_digest,
-        "permit_digest": permit.digest,
+        "permit_digest": joint_digest(permits),
+        **({"permits": sorted(permit.digest for permit in permits)} if len(permits) > 1 else {}),
         "num_frames": claim.num_frames,
         "num_altered_frames": claim.num_altered_frames,
         "num_decided_frames": claim.num_decided_frames,
@@ -302,7 +317,7 @@ def _log_and_place(
                     facts["plate_sha256"],
                     facts["permit_digest"],
                     salt.hex(),
-                    json.dumps(asdict(claim)),
+                    json.dumps(statement(claim)),
                     entry.number,
                     now(),
                 ),

@@ -16,6 +16,7 @@ from countenance.consent.register import Added, KnownRelease, state_of
 from countenance.consent.release import Release, Revocation, digest_of
 from countenance.coverage.measure import coverage_document
 from countenance.ledger import LogEntry
+from countenance.recognition.report import recognition_document
 from countenance.review import query
 from countenance.types import Report
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from countenance.model.page import TrainingReport
     from countenance.review.query import WaitingTrack
     from countenance.steps.collect import Collected
-    from countenance.steps.generate import Generated
+    from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "log_document",
     "plate_document",
     "prepared_document",
+    "recognition_document",
     "release_document",
     "releases_document",
     "reviewed_document",
@@ -133,8 +135,21 @@ def generated_document(result: "Generated") -> Document:
             "faded_spans_s": result.faded_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
+            **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
         }
     )
+
+
+def _pair(pair: "GeneratedPair") -> Document:
+    return {
+        "likeness": pair.likeness,
+        "performer": pair.performer,
+        "altered_frames": pair.num_altered_frames,
+        "unaltered_spans_s": pair.unaltered_spans,
+        "faded_spans_s": pair.faded_spans,
+        "drawn_with": pair.drawn_with,
+        "references": pair.num_references,
+    }
 
 
 def verified_document(report: Report) -> Document:

@@ -8,7 +8,7 @@ from pathlib import Path
 import countenance
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.errors import ModelError, UsageError
+from countenance.errors import ModelError
 from countenance.faces.store import StoredFace, read_crop, stored_faces
 from countenance.footage import Clip, known_clips
 from countenance.model.attention import Attention
@@ -41,24 +41,6 @@ def report_training(project: Project, likeness: str, performer: str, permit: Per
     guard.check()
     write_whole(page, html.encode(), mode=PRIVATE)
     return report
-
-
-def check_page(page: Path, *, overwrite: bool) -> None:
-    """Check that a page can be written here.
-
-    Raises:
-        UsageError: it can't.
-    """
-    if page.suffix != ".html":
-        raise UsageError(f"expected a page that ends in .html, got {page}")
-    if not page.parent.is_dir():
-        raise UsageError(f"there is no folder {page.parent} to write the page into; make it first")
-    if page.is_dir():
-        raise UsageError(f"expected a file, but {page} is a folder; choose another --output")
-    if page.exists() and not overwrite:
-        raise UsageError(
-            f"{page} exists already; choose another --output, or add --overwrite", code="usage.exists", path=page
-        )
 
 
 def _gathered(guard: Guard, checkpoint: Checkpoint) -> TrainingReport:

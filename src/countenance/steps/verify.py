@@ -150,7 +150,10 @@ def _edits(credentials: Credentials) -> Finding:
         if claim.num_frames == 1
         else f"in {claim.num_altered_frames:,} of {claim.num_frames:,} frames"
     )
-    replaced = f"face was replaced by a generated one {where}{_decided(claim)}"
+    who = "a face was replaced by a generated one"
+    if claim.num_performers > 1:
+        who = f"the faces of {claim.num_performers} people were replaced by generated ones"
+    replaced = f"{who} {where}{_decided(claim)}"
     label = (
         "the label in the picture says so"
         if claim.label == "shown"
@@ -159,18 +162,19 @@ def _edits(credentials: Credentials) -> Finding:
     details = (
         label,
         *_drawn(claim),
+        *_signs(claim),
         *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
     )
     if credentials.state == "trusted":
-        return Finding(about="edits", state="trusted", summary=f"A {replaced}.", reasons=details)
+        return Finding(about="edits", state="trusted", summary=f"{replaced[0].upper()}{replaced[1:]}.", reasons=details)
     if credentials.state == "valid":
         return Finding(
-            about="edits", state="valid", summary=f"An unknown signer states that a {replaced}.", reasons=details
+            about="edits", state="valid", summary=f"An unknown signer states that {replaced}.", reasons=details
         )
     return Finding(
         about="edits",
         state="unknown",
-        summary=f"The credentials say that a {replaced}, but they don't hold: "
+        summary=f"The credentials say that {replaced}, but they don't hold: "
         "more, or something else, may have been altered.",
     )
 
@@ -186,8 +190,15 @@ def _drawn(claim: Claim) -> tuple[str, ...]:
     words = {
         "base": "it was drawn from pictures of the two people; no model was trained on them",
         "trained": "it was drawn by a model that was trained on the two people's faces",
+        "mixed": "some were drawn from pictures of the people, others by a model that was trained on their faces",
     }
     return (words[claim.drawn_with],) if claim.drawn_with else ()
+
+
+def _signs(claim: Claim) -> tuple[str, ...]:
+    """What in the picture, beside the label, tells that a face was replaced."""
+    halo = ("a soft ring in the picture marks each replaced face",) if claim.halo else ()
+    return (*halo, f"the picture begins with the words: {claim.sentence}") if claim.sentence else halo
 
 
 def _parent(parent: Ingredient) -> str:

@@ -17,10 +17,11 @@ from countenance.bench.finding.measure import ClipMeasures, count_wrong, measure
 from countenance.bench.finding.script import ClipSpec, write_script
 from countenance.bench.finding.sheet import draw_tiles, write_sheet
 from countenance.bench.finding.stage import Rgb
-from countenance.bench.production import TITLE, USE, opened_production, signed_release
+from countenance.bench.production import TITLE, USE, opened_production
 from countenance.bench.truth import machine
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import add_release
+from countenance.consent.synthetic import issue_release
 from countenance.errors import FaceError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.portrait import template_of
@@ -50,7 +51,9 @@ def measure_clip(footage: Footage) -> tuple[ClipMeasures, list[Rgb]]:
         create(Path(folder) / "project", use=USE, title=TITLE)
         with opened_production(Path(folder)) as project:
             add_release(
-                project, signed_release(PERSON, "likeness", footage.reference, Path(folder) / "documents"), template_of
+                project,
+                issue_release(PERSON, "likeness", footage.reference, Path(folder) / "documents", use=USE, title=TITLE),
+                template_of,
             )
             collect(project, PERSON, [footage.clip], progress=Silent())
             _, prepare_s = _timed(lambda: _prepare(project))
