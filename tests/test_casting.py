@@ -63,6 +63,7 @@ def test_the_project_releases_the_actor_says_that_they_are_synthetic_and_does_so
     assert cast_actor(project, 7, Silent()) == "actor-7"
     assert rendered == [7]
     assert len(known_releases(project)) == 2
+    assert project.database.execute("SELECT count(*) FROM runs WHERE verb = 'prepare'").fetchone() == (1,)
 
 
 def test_casting_that_was_cut_short_is_gone_on_with(

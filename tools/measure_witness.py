@@ -49,7 +49,7 @@ from countenance.vision.identity import Recogniser, cut_chip, embed
 from countenance.vision.landmarks import FaceFinder
 
 WITNESS = "witness"
-STRANGERS, FRAMES_OF_STRANGER, STRANGER_SIZE = range(700, 760), 4, 160
+FIRST_STRANGER, FRAMES_OF_STRANGER, STRANGER_SIZE = 700, 4, 160
 FALSE_ACCEPTS = 0.01
 NUM_WITNESS_FRAMES = 48
 NUM_WORST, PICTURE_PX = 6, 200
@@ -112,18 +112,21 @@ def embeddings_of(frames: Iterator[Rgb], net: Sequence[Net], find_faces: FaceFin
     return [np.array(each) for each in found]
 
 
-def line_ups(net: Sequence[Net], find_faces: FaceFinder, work: Path, progress: Progress) -> list[LineUp]:
+def line_ups(
+    net: Sequence[Net], find_faces: FaceFinder, number_of_strangers: int, work: Path, progress: Progress
+) -> list[LineUp]:
     """The witness's mean, the strangers', and the limit; strangers are rendered once."""
-    stored = work / "strangers.npz"
+    stored = work / f"strangers-{number_of_strangers}.npz"
+    seeds = range(FIRST_STRANGER, FIRST_STRANGER + number_of_strangers)
     if not stored.exists():
         strangers = [
             embeddings_of(stranger_frames(seed), net, find_faces)
-            for seed in progress.track(STRANGERS, what="drawing strangers", unit="actors", total=len(STRANGERS))
+            for seed in progress.track(seeds, what="drawing strangers", unit="actors", total=len(seeds))
         ]
         named: dict[str, Any] = {f"{i}_{j}": row for i, rows in enumerate(strangers) for j, row in enumerate(rows)}
         np.savez(stored, **named)
     with np.load(stored) as kept:
-        strangers = [[kept[f"{i}_{j}"] for j in range(len(net))] for i in range(len(STRANGERS))]
+        strangers = [[kept[f"{i}_{j}"] for j in range(len(net))] for i in range(len(seeds))]
     training = list(pictures(data_folder() / "kofi_training.mp4"))
     own = embeddings_of(iter(training[:: len(training) // NUM_WITNESS_FRAMES]), net, find_faces)
     ups = []
@@ -237,6 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[24, 32, 41], help="of the actors")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is made; kept")
+    parser.add_argument("--strangers", type=int, default=60, help="in the line-up, seeds from 700 on")
     parser.add_argument("--picture", type=Path, help="of the nearest frames")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -245,7 +249,7 @@ def main() -> None:
     with Bars() as progress:
         made = disguises(asked.seeds, plate_path, asked.work, progress)
         find_faces, net = FaceFinder(), nets()
-        ups = line_ups(net, find_faces, asked.work, progress)
+        ups = line_ups(net, find_faces, asked.strangers, asked.work, progress)
         plate = list(pictures(plate_path))
         meshes = [find_faces(rgb)[0].landmarks_xyz for rgb in plate]
         points = [mesh[:, :2] for mesh in meshes]

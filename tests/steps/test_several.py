@@ -118,6 +118,7 @@ def test_records_and_results_hold_every_pair(three: Production, plate: Path, tmp
     )
     (edits,) = [each for each in verify(tmp_path / "shot.mp4", three.project).findings if each.about == "edits"]
     assert edits.summary == "The faces of 2 people were replaced by generated ones in 8 of 8 frames."
+    assert "they were drawn from pictures of the people; no model was trained on them" in edits.reasons
     (facts,) = three.project.database.execute("SELECT facts FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
     assert [(each["likeness"], each["performer"]) for each in json.loads(facts)["pairs"]] == list(names)
     assert [each["performer"] for each in generated_document(result)["pairs"]] == [KOFI, MIRA]

@@ -286,6 +286,13 @@ def generate(
         f"Next: `countenance verify {published.path}`.",
         markup=False,
     )
+    for face, body in asked:
+        if seeds[face] is not None:
+            console.print(
+                f"Could {body} still be recognised? "
+                f"`countenance recognise {published.path} --person {body} --plate {plate}` measures it.",
+                markup=False,
+            )
     if json:
         print_json(generated_document(result))
 

@@ -187,10 +187,11 @@ def _decided(claim: Claim) -> str:
 
 
 def _drawn(claim: Claim) -> tuple[str, ...]:
+    one, two = ("it was", "the two people") if claim.num_performers == 1 else ("they were", "the people")
     words = {
-        "base": "it was drawn from pictures of the two people; no model was trained on them",
-        "trained": "it was drawn by a model that was trained on the two people's faces",
-        "mixed": "some were drawn from pictures of the people, others by a model that was trained on their faces",
+        "base": f"{one} drawn from pictures of {two}; no model was trained on them",
+        "trained": f"{one} drawn by a model that was trained on {two}'s faces",
+        "mixed": f"some were drawn from pictures of {two}, others by a model that was trained on their faces",
     }
     return (words[claim.drawn_with],) if claim.drawn_with else ()
 
