@@ -247,9 +247,9 @@ class Judge:
 
     def look_at_truth(self, rgb: Rgb, mask: Mask) -> TruthLook | None:
         """None where the mask is empty or no face is found in it."""
-        if mask.sum() < MIN_FACE_PX:
-            return None
         rows, columns = np.nonzero(mask > 0.5)
+        if mask.sum() < MIN_FACE_PX or not len(rows):
+            return None
         centre_xy = np.array([columns.mean(), rows.mean()])
         face = self._look(rgb, centre_xy, max_offset_px=float(np.sqrt(mask.sum())))
         if face is None:
