@@ -134,12 +134,13 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                     num_altered_frames=7,
                 ),
                 unaltered_spans=((0.0, 0.5),),
+                shown=range(4, 10),
                 drawn_with="base",
                 num_references=24,
             )
         ),
         {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"}
-        | {"unaltered_spans_s", "drawn_with", "references"},
+        | {"plate_frames", "unaltered_spans_s", "drawn_with", "references"},
     ),
     "verified": (
         lambda: documents.verified_document(

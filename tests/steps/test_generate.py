@@ -28,6 +28,7 @@ from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.plate import find_performer
 from countenance.faces.store import stored_faces
+from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.model.guided.drawer import BATCH
@@ -36,6 +37,7 @@ from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
+from countenance.steps import generate as generate_module
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.verify import verify
@@ -502,3 +504,56 @@ def test_what_was_trained_draws_at_any_size(trained: Production, tmp_path: Path)
             trained.generate(plate, output, replace(UNLABELLED, model="trained", preset=preset)).drawn_with == "trained"
         )
         assert_swapped(trained, plate, output, range(2))
+
+
+# A part of a plate.
+
+
+def test_a_part_is_a_file_of_its_own_that_says_what_it_shows(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60), sound=tone(2.5))
+    config = replace(BASE, quality=4)
+    whole = trained.generate(plate, tmp_path / "whole.mp4", config)
+    result = trained.generate(plate, tmp_path / "part.mp4", config, wanted=Wanted(frames="6:55"))
+    assert (result.published.num_frames, result.published.num_altered_frames, result.shown) == (50, 50, range(6, 56))
+    assert (whole.published.num_frames, whole.shown) == (60, None)
+    base, pts = times(plate)
+    assert times(tmp_path / "part.mp4") == (base, [each - pts[6] for each in pts[6:56]])
+    before, after = pictures(tmp_path / "whole.mp4")[6:56], pictures(tmp_path / "part.mp4")
+    assert max(difference(one, other).mean() for one, other in zip(before, after, strict=True)) < CODEC_NOISE
+
+    claim, logged = read_credentials(tmp_path / "part.mp4", find_anchor()).claim, list(ledger.entries(trained.project))
+    assert claim is not None
+    assert (claim.first_frame, claim.num_frames, claim.num_plate_frames, claim.is_preview) == (6, 50, 60, False)
+    assert [logged[-1].facts[name] for name in ("first_frame", "num_frames", "num_plate_frames")] == [6, 50, 60]
+    (edits,) = [each for each in verify(tmp_path / "part.mp4", trained.project).findings if each.about == "edits"]
+    assert "of the plate it shows this: frames 6 to 55 of 60, counted from 0" in edits.reasons
+    assert last_run(trained)["frames"] == [6, 55]
+
+
+def test_a_shot_and_what_was_not_altered_in_it(trained: Production, tmp_path: Path) -> None:
+    performance = frames_of("performance.mp4", 8)
+    plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 9, *performance, *[GREY] * 9])
+    result = trained.generate(plate, tmp_path / "shot.mp4", BASE, wanted=Wanted(shot=2))
+    assert (result.shown, result.published.num_altered_frames, result.unaltered_spans) == (range(9, 17), 8, ())
+    result = trained.generate(plate, tmp_path / "more.mp4", BASE, wanted=Wanted(frames="7:18"))
+    assert result.unaltered_spans == ((7 / 24, 9 / 24), (17 / 24, 19 / 24))
+    with pytest.raises(FaceError, match=r"kofi isn't in frames 0 to 5 of plate\.mp4, .* first seen in frame 9"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE, wanted=Wanted(frames=":5"))
+    assert not (tmp_path / "none.mp4").exists()
+
+
+def test_a_preview_is_small_short_and_says_so(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate_module, "PREVIEW_S", Fraction(1, 4))
+    monkeypatch.setattr(render_module, "PREVIEW_HEIGHT", 100)
+    plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 7, *frames_of("performance.mp4", 9)])
+    config = replace(LABELLED, model="base", preset="draft")
+    result = trained.generate(plate, tmp_path / "preview.mp4", config, preview=True)
+    assert result.shown == range(7, 13)
+    assert probe(tmp_path / "preview.mp4").resolution_wh == (100, 100)
+    claim = read_credentials(tmp_path / "preview.mp4", find_anchor()).claim
+    assert claim is not None
+    assert (claim.label, claim.is_preview) == ("shown", True)
+    assert claim.what_of_the_plate == "frames 7 to 12 of 16, counted from 0; a preview"
+    assert list(ledger.entries(trained.project))[-1].facts["is_preview"] is True

@@ -205,6 +205,20 @@ def generate(
             help="File to publish: .mp4 or .mov; .jpg, .png or .webp for an image.", readable=False, show_default=False
         ),
     ],
+    shot: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Only this shot; `countenance shots PLATE` numbers them.", show_default=False),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A:B", help="Only these frames, both included, counted from 0; or A:, :B, A.", show_default=False
+        ),
+    ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="A quick look: preset draft, at most 540 lines, 4 s if no part is given."),
+    ] = False,
     overwrite: Overwrite = False,
     set_: Set = None,
     json: Json = False,
@@ -212,6 +226,12 @@ def generate(
     """Replace the performer's face in a plate, and publish the result: labelled, signed and logged.
 
     Run again to resume.
+
+    A part of the plate becomes a file of its own, at exact times and with its sound; what part, its credentials say:
+
+    Example: countenance generate plate.mp4 --likeness dana --performer kim --shot 3 --preview --output shot3.mp4
+
+    Example: countenance generate plate.mp4 --likeness dana --performer kim --frames 120:167 --output part.mp4
 
     The base draws the likeness from the pictures of their face set: it needs no training, and a few pictures are
     enough to begin with. --set generate.preset=draft halves the time, fine is for close-ups.
@@ -227,23 +247,37 @@ def generate(
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
+    from countenance.media.excerpt import Wanted
     from countenance.steps.documents import generated_document
     from countenance.steps.generate import GenerateConfig, generate
 
+    wanted = Wanted(shot=shot, frames=frames)
+    changes = [*(["generate.preset=draft"] if preview else []), *(set_ or [])]
     with here(writing=True) as project, Bars() as progress:
-        config = read_config(GenerateConfig, "generate", project.settings, set_ or [])
+        config = read_config(GenerateConfig, "generate", project.settings, changes)
         permit = grant(project, "generate", likeness=likeness, performer=performer)
         result = generate(
-            project, plate, likeness, performer, permit, output, config, overwrite=overwrite, progress=progress
+            project,
+            plate,
+            likeness,
+            performer,
+            permit,
+            output,
+            config,
+            wanted=wanted,
+            preview=preview,
+            overwrite=overwrite,
+            progress=progress,
         )
     published = result.published
     drawn = f"drawn from {count(result.num_references, 'face')} of {likeness}"
     if result.drawn_with == "trained":
         drawn += ", after training"
+    part = f", frames {result.shown.start} to {result.shown.stop - 1} of the plate" if result.shown else ""
     for begin, end in result.unaltered_spans:
         console.print(f"Not altered from {begin:.2f} s to {end:.2f} s: {performer} was not found there.")
     console.print(
-        f"Published {published.path}: a face was replaced in {published.num_altered_frames:,} of "
+        f"Published {published.path}{part}: a face was replaced in {published.num_altered_frames:,} of "
         f"{count(published.num_frames, 'frame')}, {drawn}. Next: `countenance verify {published.path}`.",
         markup=False,
     )

@@ -3,28 +3,31 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float32
 
 import countenance
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import NO_TINT, first_needed, swap_faces
+from countenance.composite.swap import NO_TINT, end_needed, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.project import private_file
-from countenance.types import Frame, MediaInfo, Render
+from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
 VERSION = 8
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
+PREVIEW_HEIGHT = 540
+"""A preview's frames have at most so many lines."""
 
 
 class HiddenFaces:
@@ -68,31 +71,42 @@ def swap_render(
     seed: int,
     tint: Float32[np.ndarray, "3"] = NO_TINT,
     threads: int = 1,
+    excerpt: Excerpt | None = None,
+    preview_wh: tuple[int, int] | None = None,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
-    goes into the credentials.
+    goes into the credentials. Frames of an excerpt are those of the whole; in a preview they are made smaller.
     """
     segmenter = Segmenter()
+    shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
+    end = end_needed(shown.stop, drawer.batch)
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
         begin = first_needed(first, drawer.batch)
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
-        frames = read_frames(plate, **place, native_depth=True)
+        frames: Iterator[Frame] = read_frames(plate, **place, native_depth=True)
+        if excerpt is not None:
+            frames = takewhile(lambda frame: frame.index < end, frames)
         swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads)
-        return dropwhile(lambda frame: frame.index < first, swapped)
+        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped)
+        if excerpt is not None:
+            wanted = takewhile(lambda frame: frame.index in shown, wanted)
+        return wanted if preview_wh is None else (_resized(frame, preview_wh) for frame in wanted)
 
     render = frames_render(
         plate,
         frames_from,
-        tuple(index in faces_at for index in range(len(timeline.frame_pts))),
+        tuple(index in faces_at for index in shown),
         renders=renders,
         digest=drawer.digest,
         seed=seed,
         facts=_swap_facts(faces_at, drawer, tint),
+        excerpt=excerpt,
+        preview_wh=preview_wh,
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -107,10 +121,14 @@ def frames_render(
     digest: str,
     seed: int,
     facts: bytes = b"",
+    excerpt: Excerpt | None = None,
+    preview_wh: tuple[int, int] | None = None,
 ) -> Render:
     """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them."""
     versions = {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
-    name = hashlib.sha256(json.dumps([VERSION, versions, plate.sha256, digest, altered]).encode() + facts)
+    first = excerpt.first if excerpt else None
+    shown = [VERSION, versions, plate.sha256, digest, altered, first, preview_wh]
+    name = hashlib.sha256(json.dumps(shown).encode() + facts)
     return Render(
         plate=plate,
         frames_from=frames_from,
@@ -118,7 +136,20 @@ def frames_render(
         work_folder=renders / name.hexdigest()[:16],
         model_digest=digest,
         seed=seed,
+        excerpt=excerpt,
+        preview_wh=preview_wh,
     )
+
+
+def preview_size(plate: MediaInfo) -> tuple[int, int]:
+    """Width and height of a preview, both even: those of the plate, or smaller ones."""
+    scale = min(1.0, PREVIEW_HEIGHT / plate.resolution_wh[1])
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in plate.resolution_wh)
+    return width, height
+
+
+def _resized(frame: Frame, size_wh: tuple[int, int]) -> Frame:
+    return replace(frame, pixels=cv2.resize(frame.pixels, size_wh, interpolation=cv2.INTER_AREA))
 
 
 def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:

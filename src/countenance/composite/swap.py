@@ -132,6 +132,11 @@ def first_needed(first: int, batch: int) -> int:
     return max(0, first - SMOOTHING_RADIUS) // batch * batch
 
 
+def end_needed(end: int, batch: int) -> int:
+    """Index of the frame before which reading may stop, so that frames before `end` are those of the whole plate."""
+    return -(-(end + SMOOTHING_RADIUS) // batch) * batch
+
+
 def _drawn(
     frames: Iterable[Frame],
     faces_at: Mapping[int, Sequence[PlacedFace]],

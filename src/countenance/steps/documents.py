@@ -129,6 +129,7 @@ def generated_document(result: "Generated") -> Document:
             "log_index": published.log_index,
             "frames": published.num_frames,
             "altered_frames": published.num_altered_frames,
+            "plate_frames": None if result.shown is None else [result.shown.start, result.shown.stop - 1],
             "unaltered_spans_s": result.unaltered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from countenance.composite.check import check_faces
 from countenance.composite.place import placed_faces
-from countenance.composite.render import swap_render
+from countenance.composite.render import preview_size, swap_render
 from countenance.composite.swap import NO_TINT
 from countenance.config import Threads, section
 from countenance.consent.register import templates
@@ -21,6 +21,7 @@ from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
+from countenance.media.excerpt import Wanted, begins_s, excerpt_of, wanted_frames
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
@@ -44,6 +45,11 @@ DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine"
 """Side in pixels at which faces are put together, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
+PREVIEW_S = 4
+"""A preview of a plate without a range shows so many seconds, from the first frame that shows the performer on."""
+CHECKED_AROUND = 32
+"""Frames beside an excerpt whose faces decide how it looks, as neighbours in time or in a batch; rather more."""
+EVERYTHING = Wanted()
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
@@ -75,6 +81,8 @@ class Generated:
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
     """From and to, in seconds of the plate, where the performer was not found, or a mesh covered no face."""
+    shown: range | None
+    """The plate's frames of the file; None for all of them."""
     drawn_with: Literal["base", "trained"]
     num_references: int
     """The likeness's faces that were drawn from."""
@@ -104,10 +112,15 @@ def generate(
     output: Path,
     config: GenerateConfig,
     *,
+    wanted: Wanted = EVERYTHING,
+    preview: bool = False,
     overwrite: bool,
     progress: Progress,
 ) -> Generated:
     """Replace the performer's face throughout a plate; a run that was interrupted continues where it stopped.
+
+    `wanted` is what of the plate becomes a file of its own. A `preview` is small, and of some seconds where nothing is
+    asked for; `config.preset` isn't changed by it.
 
     Raises:
         ConsentError: the permit doesn't hold, or a face set or the model that is used was made under a release revoked
@@ -133,14 +146,29 @@ def generate(
         progress.note(note)
 
     timeline = timeline_of(project, info, progress)
+    shown = wanted_frames(info, timeline, wanted)
     found = require_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
-    checked = check_faces(info, timeline, found, Segmenter())
+    if preview and shown is None and info.kind == "video":
+        shown = _first_seconds(info, timeline, found[0].frame)
+    excerpt = None if shown is None else excerpt_of(info, timeline, shown)
+    around = None if shown is None else range(shown.start - CHECKED_AROUND, shown.stop + CHECKED_AROUND)
+    checked = check_faces(info, timeline, found, Segmenter(), around)
     if checked.frames_beside:
         progress.note(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
             f"{_frames(checked.frames_beside, info, timeline)}; nothing is replaced there"
         )
     faces_at = placed_faces(checked.faces)
+    if shown is not None and around is not None:
+        if faces_at and not any(index in shown for index in faces_at):
+            raise FaceError(
+                f"{performer} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, so there is "
+                f"nothing to replace; {performer} is first seen in frame {min(faces_at)}",
+                code="face.not_found",
+                person=performer,
+                path=plate,
+            )
+        faces_at = {index: faces for index, faces in faces_at.items() if index in around}
     if not faces_at:
         raise FaceError(
             f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
@@ -150,9 +178,10 @@ def generate(
             path=plate,
         )
 
-    num_decided_frames = len({face.frame for face in checked.faces if face.is_decided})
+    decided = {face.frame for face in checked.faces if face.is_decided}
+    num_decided_frames = len(decided if shown is None else decided & set(shown))
 
-    drawing = open_drawing(info, timeline, checked.faces)
+    drawing = open_drawing(info, timeline, checked.steady or checked.faces)
     swap = swap_render(
         info,
         timeline,
@@ -162,8 +191,17 @@ def generate(
         seed=0,
         tint=tint,
         threads=num_threads(config.threads, MOST_THREADS),
+        excerpt=excerpt,
+        preview_wh=preview_size(info) if preview else None,
     )
-    facts = {"config": asdict(config), "plate": info.sha256, "model": drawing.drawer.digest, **drawing.facts}
+    facts = {
+        "config": asdict(config),
+        "plate": info.sha256,
+        "frames": None if shown is None else [shown.start, shown.stop - 1],
+        "preview": preview,
+        "model": drawing.drawer.digest,
+        **drawing.facts,
+    }
     with recorded_run(project, "generate", permit.digest, facts):
         published = publish(
             project,
@@ -175,7 +213,8 @@ def generate(
             check_leave=guard.check,
             progress=progress,
         )
-    covered = [index for index, hidden in sorted(swap.hidden.fraction_at.items()) if hidden > MUCH_HIDDEN]
+    fractions = swap.hidden.fraction_at.items()
+    covered = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in swap.render.frames]
     if covered:
         progress.note(
             f"something in front of {performer}'s face hides more than {MUCH_HIDDEN:.0%} of it in "
@@ -183,7 +222,8 @@ def generate(
         )
     return Generated(
         published=published,
-        unaltered_spans=_unaltered_spans(info, timeline, swap.render.altered),
+        unaltered_spans=_unaltered_spans(info, timeline, swap.render.frames, swap.render.altered),
+        shown=shown,
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
@@ -271,17 +311,22 @@ def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
     return f"{len(indices)} frames between {first_s:.2f} s and {last_s:.2f} s"
 
 
-def _unaltered_spans(info: MediaInfo, timeline: Timeline, altered: tuple[bool, ...]) -> tuple[tuple[float, float], ...]:
-    """Runs of frames without the performer, in seconds."""
+def _first_seconds(info: MediaInfo, timeline: Timeline, first: int) -> range:
+    """The frames of some seconds from one of them on."""
+    pts = timeline.frame_pts
+    end = int(np.searchsorted(pts, int(pts[first]) + int(PREVIEW_S / info.time_base)))
+    return range(first, max(end, first + 1))
+
+
+def _unaltered_spans(
+    info: MediaInfo, timeline: Timeline, frames: range, altered: tuple[bool, ...]
+) -> tuple[tuple[float, float], ...]:
+    """Runs of frames without the performer, in seconds of the plate."""
     spans: list[tuple[float, float]] = []
-    times = [float(pts * info.time_base) for pts in timeline.frame_pts.tolist()]
-    last = len(times) - 1
-    for index, (time, done) in enumerate(zip(times, altered, strict=True)):
-        if done:
-            continue
-        until = times[index + 1] if index < last else times[0] + float(info.duration)
-        if spans and index and not altered[index - 1]:
-            spans[-1] = (spans[-1][0], until)
-        else:
-            spans.append((time, until))
+    was_altered = True
+    for index, done in zip(frames, altered, strict=True):
+        if not done:
+            begin, until = (float(begins_s(info, timeline, each)) for each in (index, index + 1))
+            spans.append((begin, until) if was_altered else (spans.pop()[0], until))
+        was_altered = done
     return tuple(spans)

@@ -159,6 +159,7 @@ def _edits(credentials: Credentials) -> Finding:
     details = (
         label,
         *_drawn(claim),
+        *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
         *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
     )
     if credentials.state == "trusted":
