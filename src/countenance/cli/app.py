@@ -15,6 +15,7 @@ from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.options import Json, Overwrite, Set
 from countenance.cli.settings import settings
 from countenance.cli.shell import console, count, here, print_json, show_log, stops_on_interrupt
+from countenance.cli.shots import shots
 from countenance.cli.verify import verify
 
 ORDER = (
@@ -25,6 +26,7 @@ ORDER = (
     "faces",
     "coverage",
     "train",
+    "shots",
     "generate",
     "verify",
     "log",
@@ -189,6 +191,9 @@ app.command(short_help="Report what a face set covers and lacks, and what to sho
 app.add_typer(train.app, name="train", short_help="Learn a pair from its face sets. Ctrl-C saves; run again to resume.")
 
 
+app.command(short_help="List a plate's shots, and write the files in which they are set.")(shots)
+
+
 @app.command(short_help="Replace the face in a plate and publish the result.")
 def generate(
     plate: Annotated[
@@ -243,17 +248,25 @@ def generate(
 
     The face takes the performer's skin tone, so that it matches the neck; with --set generate.skin=likeness it
     keeps its own.
+
+    Each shot can be set in a small file of its own (`countenance shots`, docs/shots.md); --set shot.sharpness=0.3 tries
+    a setting on all of them. Drawn faces are kept, so that rendering again takes seconds.
     """
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
     from countenance.media.excerpt import Wanted
     from countenance.steps.documents import generated_document
+    from countenance.steps.forget import forget_without_consent
     from countenance.steps.generate import GenerateConfig, generate
 
     wanted = Wanted(shot=shot, frames=frames)
-    changes = [*(["generate.preset=draft"] if preview else []), *(set_ or [])]
+    shot_changes = [change for change in set_ or [] if change.startswith("shot.")]
+    changes = [change for change in set_ or [] if change not in shot_changes]
+    if preview:
+        changes.insert(0, "generate.preset=draft")
     with here(writing=True) as project, Bars() as progress:
+        forget_without_consent(project)
         config = read_config(GenerateConfig, "generate", project.settings, changes)
         permit = grant(project, "generate", likeness=likeness, performer=performer)
         result = generate(
@@ -266,6 +279,7 @@ def generate(
             config,
             wanted=wanted,
             preview=preview,
+            shot_changes=shot_changes,
             overwrite=overwrite,
             progress=progress,
         )

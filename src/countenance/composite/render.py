@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import dropwhile, takewhile
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
+from countenance.composite.kept import FaceStore
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import NO_TINT, end_needed, first_needed, swap_faces
+from countenance.composite.shot import ShotConfig
+from countenance.composite.swap import NO_LOOKS, NO_TINT, end_needed, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
@@ -22,9 +25,9 @@ from countenance.project import private_file
 from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 8
+VERSION = 9
 """Increment when compositing changes its output: existing fragments are then rendered again."""
-LIBRARIES = ("numpy", "opencv-python-headless", "torch")
+LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
 PREVIEW_HEIGHT = 540
 """A preview's frames have at most so many lines."""
@@ -73,15 +76,20 @@ def swap_render(
     threads: int = 1,
     excerpt: Excerpt | None = None,
     preview_wh: tuple[int, int] | None = None,
+    looks: Mapping[int, ShotConfig] = NO_LOOKS,
+    store: FaceStore | None = None,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress, `tint` and `threads` are as in `swap_faces`, `seed`
-    goes into the credentials. Frames of an excerpt are those of the whole; in a preview they are made smaller.
+    goes into the credentials. Frames of an excerpt are those of the whole; in a preview they are made smaller. `looks`
+    are as in `swap_faces`; with a `store` drawn faces are kept for the next render.
     """
     segmenter = Segmenter()
     shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
     end = end_needed(shown.stop, drawer.batch)
+    scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch])
+    keep = None if store is None else partial(store.keep, scope)
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
@@ -91,7 +99,9 @@ def swap_render(
         frames: Iterator[Frame] = read_frames(plate, **place, native_depth=True)
         if excerpt is not None:
             frames = takewhile(lambda frame: frame.index < end, frames)
-        swapped = swap_faces(frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads)
+        swapped = swap_faces(
+            frames, faces_at, drawer, segmenter, tint, report_hidden=hidden, threads=threads, looks=looks, keep=keep
+        )
         wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped)
         if excerpt is not None:
             wanted = takewhile(lambda frame: frame.index in shown, wanted)
@@ -104,7 +114,7 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, tint),
+        facts=_swap_facts(faces_at, drawer, tint, looks),
         excerpt=excerpt,
         preview_wh=preview_wh,
     )
@@ -125,9 +135,8 @@ def frames_render(
     preview_wh: tuple[int, int] | None = None,
 ) -> Render:
     """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them."""
-    versions = {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
     first = excerpt.first if excerpt else None
-    shown = [VERSION, versions, plate.sha256, digest, altered, first, preview_wh]
+    shown = [VERSION, _versions(), plate.sha256, digest, altered, first, preview_wh]
     name = hashlib.sha256(json.dumps(shown).encode() + facts)
     return Render(
         plate=plate,
@@ -152,9 +161,20 @@ def _resized(frame: Frame, size_wh: tuple[int, int]) -> Frame:
     return replace(frame, pixels=cv2.resize(frame.pixels, size_wh, interpolation=cv2.INTER_AREA))
 
 
-def _swap_facts(faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, tint: Float32[np.ndarray, "3"]) -> bytes:
+def _versions() -> dict[str, str]:
+    return {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
+
+
+def _swap_facts(
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    tint: Float32[np.ndarray, "3"],
+    looks: Mapping[int, ShotConfig],
+) -> bytes:
     digest = hashlib.sha256(f"{drawer.size} {drawer.batch} ".encode() + tint.tobytes())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} ".encode() + face.landmarks_xyz.tobytes())
+        if faces_at[index] and index in looks:
+            digest.update(repr(looks[index]).encode())
     return digest.digest()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from countenance.steps.collect import Collected
     from countenance.steps.generate import Generated
     from countenance.steps.review import Imported, Sheets
+    from countenance.steps.shots import PlateShots
 
 __all__ = [
     "added_document",
@@ -50,6 +51,7 @@ __all__ = [
     "reviewed_document",
     "settings_document",
     "sheets_document",
+    "shots_document",
     "trained_document",
     "verified_document",
 ]
@@ -133,6 +135,28 @@ def generated_document(result: "Generated") -> Document:
             "unaltered_spans_s": result.unaltered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
+        }
+    )
+
+
+def shots_document(found: "PlateShots") -> Document:
+    """Of `shots`."""
+    return _ready(
+        {
+            "plate": found.plate.path,
+            "folder": found.folder,
+            "shots": [
+                {
+                    "shot": shot.number,
+                    "frames": [shot.frames.start, shot.frames.stop - 1],
+                    "begins_s": shot.begins_s,
+                    "ends_s": shot.ends_s,
+                    "file": shot.path if shot.path.exists() else None,
+                    "settings": asdict(shot.settings.base),
+                    "keys": shot.settings.keys,
+                }
+                for shot in found.shots
+            ],
         }
     )
 

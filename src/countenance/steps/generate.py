@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import Field
 
 from countenance.composite.check import check_faces
+from countenance.composite.kept import open_store
 from countenance.composite.place import placed_faces
 from countenance.composite.render import preview_size, swap_render
+from countenance.composite.shot import AS_DRAWN, ShotSettings
+from countenance.composite.shotfile import check_names, looks_of, read_shots
 from countenance.composite.swap import NO_TINT
-from countenance.config import Threads, section
+from countenance.config import Number, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
@@ -72,6 +76,9 @@ class GenerateConfig(PublishConfig):
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
+    keep_faces_gb: Annotated[Number, Field(ge=0, le=10_000)] = 4.0
+    """Disk space in which each pair's drawn faces are kept, so that a shot that is rendered again with other settings
+    takes seconds: 4 GB hold some 10,000 faces of 256 px. Those unused for longest go first; 0 keeps none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,15 +121,18 @@ def generate(
     *,
     wanted: Wanted = EVERYTHING,
     preview: bool = False,
+    shot_changes: Sequence[str] = (),
     overwrite: bool,
     progress: Progress,
 ) -> Generated:
     """Replace the performer's face throughout a plate; a run that was interrupted continues where it stopped.
 
     `wanted` is what of the plate becomes a file of its own. A `preview` is small, and of some seconds where nothing is
-    asked for; `config.preset` isn't changed by it.
+    asked for; `config.preset` isn't changed by it. `shot_changes` such as `shot.sharpness=0.2` count for
+    all shots, above their files.
 
     Raises:
+        UsageError: the plate has no such part, or a shot's file holds something that isn't allowed.
         ConsentError: the permit doesn't hold, or a face set or the model that is used was made under a release revoked
             since, or one of them ends while this goes on; then there is no file, and what was rendered so far is
             removed.
@@ -140,13 +150,16 @@ def generate(
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
-    tint = _own_tint(guard) if config.skin == "likeness" else NO_TINT
+    tint = own_tint(guard) if config.skin == "likeness" else NO_TINT
     # Before any work: publishing signs with the same identity, after all frames are rendered.
     for note in load_or_make_identity().notes:
         progress.note(note)
 
     timeline = timeline_of(project, info, progress)
     shown = wanted_frames(info, timeline, wanted)
+    shots = read_shots(project, info, timeline, shot_changes)
+    check_names(shots, sorted(templates(project)))
+    looks = looks_of(shots, info, timeline)
     found = require_performer(project, performer, templates(project), info, progress, check_leave=guard.check)
     if preview and shown is None and info.kind == "video":
         shown = _first_seconds(info, timeline, found[0].frame)
@@ -169,6 +182,14 @@ def generate(
                 path=plate,
             )
         faces_at = {index: faces for index, faces in faces_at.items() if index in around}
+    faces_at = {at: faces for at, faces in faces_at.items() if looks.get(at, AS_DRAWN).replaces(performer)}
+    if not any(index in faces_at for index in shown or range(info.num_frames)) and checked.faces:
+        raise UsageError(
+            f"the settings of the shots leave {performer} as in the plate throughout, so there is nothing to publish; "
+            f"change who or likeness in {shots[0].path.parent}",
+            code="usage.setting",
+            setting="shot.who",
+        )
     if not faces_at:
         raise FaceError(
             f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
@@ -179,9 +200,10 @@ def generate(
         )
 
     decided = {face.frame for face in checked.faces if face.is_decided}
-    num_decided_frames = len(decided if shown is None else decided & set(shown))
+    num_decided_frames = len(decided & faces_at.keys() & set(shown or faces_at))
 
     drawing = open_drawing(info, timeline, checked.steady or checked.faces)
+    store = open_store(project, permit.people, round(config.keep_faces_gb * 1e9))
     swap = swap_render(
         info,
         timeline,
@@ -193,16 +215,19 @@ def generate(
         threads=num_threads(config.threads, MOST_THREADS),
         excerpt=excerpt,
         preview_wh=preview_size(info) if preview else None,
+        looks=looks,
+        store=store,
     )
     facts = {
         "config": asdict(config),
         "plate": info.sha256,
         "frames": None if shown is None else [shown.start, shown.stop - 1],
         "preview": preview,
+        "shots": {shot.number: asdict(shot.settings) for shot in shots if shot.settings != ShotSettings()},
         "model": drawing.drawer.digest,
         **drawing.facts,
     }
-    with recorded_run(project, "generate", permit.digest, facts):
+    with recorded_run(project, "generate", permit.digest, facts), store.while_consent_lasts():
         published = publish(
             project,
             permit,
@@ -292,7 +317,7 @@ def _lacks(project: Project, face_set: FaceSet) -> str:
     return f"{coverage.verdict} What none of them shows is guessed; `countenance coverage {person}` says what to shoot"
 
 
-def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
+def own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
     """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
     lights are taken to be alike on average.
     """
