@@ -8,6 +8,7 @@ import pytest
 from countenance.composite import render as render_module
 from countenance.composite.place import PlacedFace
 from countenance.composite.render import SwapRender, frames_render, preview_size, swap_render
+from countenance.composite.shot import ShotConfig
 from countenance.demo import data_folder
 from countenance.media.excerpt import excerpt_of
 from countenance.media.probe import probe
@@ -54,6 +55,7 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, drawer=Negative(size=128)),
         made(plate, drawer=Negative(batch=2)),
         made(plate, tint=np.array([0, 1, 0], np.float32)),
+        made(plate, looks={2: ShotConfig(grow=0.01)}),
         made(plate, faces_at={3: FACES[2]}),
         made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),
@@ -63,6 +65,8 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
     renders.append(made(plate))
     assert len({render.work_folder for render in renders}) == len(renders)
     monkeypatch.undo()
+    # What is set where no face is decides nothing.
+    assert made(plate, looks={3: ShotConfig(grow=0.01)}).work_folder == renders[0].work_folder
     assert made(plate).work_folder == renders[0].work_folder
 
 

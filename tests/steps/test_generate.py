@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32
 from PIL import Image
 
 from countenance import ledger
+from countenance.composite import front as front_module
 from countenance.composite import render as render_module
 from countenance.composite.swap import SMOOTHING_RADIUS
 from countenance.consent.register import templates
@@ -31,7 +32,7 @@ from countenance.faces.store import stored_faces
 from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.model.guided.drawer import BATCH
+from countenance.model.guided.drawer import BATCH, GuidedDrawer
 from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
@@ -39,7 +40,9 @@ from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.steps import generate as generate_module
 from countenance.steps.collect import collect
+from countenance.steps.forget import forget_without_consent
 from countenance.steps.generate import GenerateConfig
+from countenance.steps.shots import list_shots, write_shots
 from countenance.steps.verify import verify
 from countenance.types import Frame, MediaInfo
 from countenance.vision.light import mean_colour
@@ -557,3 +560,67 @@ def test_a_preview_is_small_short_and_says_so(
     assert (claim.label, claim.is_preview) == ("shown", True)
     assert claim.what_of_the_plate == "frames 7 to 12 of 16, counted from 0; a preview"
     assert list(ledger.entries(trained.project))[-1].facts["is_preview"] is True
+
+
+# Shots and what is set for them.
+
+
+def test_a_shot_rendered_again_with_other_settings_draws_nothing(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 6))
+    none_kept = replace(BASE, quality=0, keep_faces_gb=0.0)
+    trained.generate(plate, tmp_path / "drawn.mp4", none_kept)
+    assert not any((trained.project.folder / "drawn").rglob("*"))
+    trained.generate(plate, tmp_path / "first.mp4", replace(none_kept, keep_faces_gb=1.0))
+
+    def never(*_: object) -> None:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(GuidedDrawer, "__call__", never)
+    monkeypatch.setattr(front_module, "_hidden", never)
+    trained.generate(plate, tmp_path / "again.mp4", replace(none_kept, keep_faces_gb=1.0))
+    for one, *others in zip(*(pictures(tmp_path / f"{name}.mp4") for name in ("drawn", "first", "again")), strict=True):
+        assert all(np.array_equal(one, other) for other in others)
+    changes = ["shot.likeness=0.3", "shot.sharpness=-0.5"]
+    trained.generate(plate, tmp_path / "set.mp4", replace(none_kept, keep_faces_gb=1.0), shot_changes=changes)
+    before, drawn, less = (pictures(path)[3] for path in (plate, tmp_path / "drawn.mp4", tmp_path / "set.mp4"))
+    inside, _ = face_area(trained, plate, 3)
+    assert difference(before, less)[inside].mean() < 0.6 * difference(before, drawn)[inside].mean()
+    assert last_run(trained)["shots"]["1"]["base"]["likeness"] == 0.3
+
+
+def test_what_is_set_for_a_shot_counts_in_it_alone(trained: Production, tmp_path: Path) -> None:
+    performance, plate = frames_of("performance.mp4", 8), tmp_path / "plate.mp4"
+    write_video(plate, [*performance, *[GREY] * 8, *performance])
+    (first, _, last) = list_shots(trained.project, plate, Silent()).shots
+    assert (first.frames, last.frames) == (range(8), range(16, 24))
+    write_shots(trained.project, plate, [1], Silent())
+    first.path.write_text('who = "nobody"')
+    result = trained.generate(plate, tmp_path / "shot.mp4", replace(BASE, quality=4))
+    assert result.published.num_altered_frames == 8
+    assert result.unaltered_spans == ((0, 16 / 24),)
+    before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
+    assert difference(before[3], after[3]).mean() < CODEC_NOISE
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(16, 24))
+    with pytest.raises(UsageError, match=r"leave kofi as in the plate throughout.* change who or likeness in"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE, wanted=Wanted(shot=1))
+    first.path.write_text('who = "koffi"')
+    with pytest.raises(UsageError, match="expected all, nobody, or names of this project's people"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE)
+    with pytest.raises(UsageError, match=r"0001\.toml is there already"):
+        write_shots(trained.project, plate, [2, 1], Silent())
+    assert not (first.path.parent / "0002.toml").exists()
+    with pytest.raises(UsageError, match="expected a shot from 1 to 3, got 4"):
+        write_shots(trained.project, plate, [4], Silent())
+
+
+def test_drawn_faces_go_with_the_consent(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 2))
+    trained.generate(plate, tmp_path / "shot.mp4", BASE)
+    folder = trained.project.folder / "drawn" / LIKENESS / PERFORMER
+    assert any(folder.iterdir())
+    assert forget_without_consent(trained.project) == []
+    trained.revoke(trained.release_of(LIKENESS))
+    assert forget_without_consent(trained.project) == [(LIKENESS, PERFORMER)]
+    assert not folder.exists()

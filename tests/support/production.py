@@ -109,6 +109,7 @@ class Production:
         *,
         wanted: Wanted = EVERYTHING,
         preview: bool = False,
+        shot_changes: Sequence[str] = (),
         overwrite: bool = False,
         progress: Recorder | Silent | None = None,
     ) -> Generated:
@@ -123,6 +124,7 @@ class Production:
             config,
             wanted=wanted,
             preview=preview,
+            shot_changes=shot_changes,
             overwrite=overwrite,
             progress=progress or Silent(),
         )

@@ -253,6 +253,7 @@ def generate(
     a setting on all of them. Drawn faces are kept, so that rendering again takes seconds.
     """
     from countenance.cli.display import Bars
+    from countenance.composite.shot import SECTION, ShotConfig
     from countenance.config import read_config
     from countenance.consent.permit import grant
     from countenance.media.excerpt import Wanted
@@ -268,6 +269,7 @@ def generate(
     with here(writing=True) as project, Bars() as progress:
         forget_without_consent(project)
         config = read_config(GenerateConfig, "generate", project.settings, changes)
+        read_config(ShotConfig, SECTION, project.settings, shot_changes)
         permit = grant(project, "generate", likeness=likeness, performer=performer)
         result = generate(
             project,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from countenance.config import Number, Text, section
 
+SECTION = "shot"
 ALL, NOBODY = "all", "nobody"
 
 

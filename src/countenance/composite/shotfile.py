@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from countenance.composite.shot import ALL, AS_DRAWN, KEYED, ShotConfig, ShotSettings
+from countenance.composite.shot import ALL, AS_DRAWN, KEYED, SECTION, ShotConfig, ShotSettings
 from countenance.config import describe_settings, read_config
 from countenance.errors import UsageError
 from countenance.media.excerpt import begins_s, shot_ranges
@@ -20,7 +20,7 @@ from countenance.media.timeline import Timeline
 from countenance.project import PRIVATE, Project, refuse_link, write_whole
 from countenance.types import MediaInfo
 
-ROOM, SECTION = "shots", "shot"
+ROOM = "shots"
 MAX_BYTES = 2**16
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
 
