@@ -55,3 +55,15 @@ def test_without_a_change_of_shape_it_is_a_mixture() -> None:
     face = DrawnFace(rgb=disc(47.5, 47.5), mask=disc(47.5, 47.5)[..., 0])
     plate = disc(47.5, 47.5, 0.5)
     assert np.abs(part_way(face, plate, 0.5).rgb - (face.rgb + plate) / 2).max() < 1e-5
+
+
+def test_where_the_shift_jumps_as_beside_a_turned_head_there_is_no_jagged_line() -> None:
+    rows, columns = np.mgrid[:48, :48].astype(np.float32)
+    inside = columns < 24 + 4 * np.sin(rows / 5)
+    shift = np.stack([np.where(inside, -6 / SIZE, 0), 0 * columns], axis=2).astype(np.float32)
+    ramp = np.repeat(np.linspace(0, 1, SIZE, dtype=np.float32)[None, :, None], 3, axis=2).repeat(SIZE, axis=0)
+    black = np.zeros_like(ramp)
+    face = part_way(DrawnFace(rgb=ramp, mask=ramp[..., 0], finished=True, shift=shift), black, 0.25)
+    # The level says from where in the drawn face a pixel comes: from further right than its left neighbour.
+    steps = np.diff(face.rgb[8:-8, 8:-8, 0] / np.float32(0.25), axis=1) * SIZE
+    assert steps.min() > -0.1

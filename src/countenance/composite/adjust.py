@@ -9,6 +9,10 @@ from countenance.drawing import DrawnFace
 ROUNDS = 6
 """Of looking where a pixel between the two comes from: shapes are smooth, and after these it is known to 0.01 pixel."""
 
+SMOOTH = 0.025
+"""Of shifts, standard deviation as a fraction of the crop: beside a turned head's outline they jump, and would fold
+what is there into a jagged line."""
+
 
 def part_way(drawn: DrawnFace, plate_rgb: Float32[np.ndarray, "S S 3"], likeness: float) -> DrawnFace:
     """The face at a fraction of the way from the plate's to the drawn one.
@@ -20,7 +24,8 @@ def part_way(drawn: DrawnFace, plate_rgb: Float32[np.ndarray, "S S 3"], likeness
     if drawn.shift is None:
         shift = np.zeros((size, size, 2), np.float32)
     else:
-        shift = cv2.resize(drawn.shift, (size, size), interpolation=cv2.INTER_LINEAR) * np.float32(size)
+        smooth = cv2.GaussianBlur(drawn.shift, (0, 0), SMOOTH * len(drawn.shift))
+        shift = cv2.resize(smooth, (size, size), interpolation=cv2.INTER_LINEAR) * np.float32(size)
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=2).astype(np.float32)
     # A point of the drawn face at y is at y + shift(y) in the plate, and on the way between them in between.
     there, moved = grid, shift
