@@ -47,6 +47,9 @@ class DrawnFace:
     finished: bool = False
     """Whether colours are already the plate's and the surroundings are drawn too: the composite then matches no
     colours, and the mask's border reaches outwards instead of inwards."""
+    shift: Float32[np.ndarray, "C C 2"] | None = None
+    """From where a point of the face is drawn to where the plate shows it, as fractions of the crop's side, x and y; at
+    its own size. None: no shape was changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -95,6 +95,23 @@ class MediaInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Excerpt:
+    """Some frames of a video in a row, which become a file of their own."""
+
+    first: int
+    """Index of its first frame in the video."""
+    num_frames: int
+    begins_s: Fraction
+    """When its first frame is shown, in seconds of the video."""
+    ends_s: Fraction
+    """When its last frame ends."""
+
+    @property
+    def frames(self) -> range:
+        return range(self.first, self.first + self.num_frames)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
     """One picture of a clip at its exact time."""
 
@@ -211,7 +228,7 @@ class Render:
     frames_from: Callable[[int], Iterator[Frame]]
     """All frames from an index on; a frame is the same whatever index one starts at."""
     altered: tuple[bool, ...]
-    """For each frame of the plate, whether a face in it is replaced."""
+    """For each frame of the file, whether a face in it is replaced."""
     work_folder: Path
     """Private place for fragments; its name changes with anything that changes the frames."""
     model_digest: str
@@ -225,6 +242,15 @@ class Render:
     """How strong a ring in the picture marks each replaced face, 0–1."""
     sentence: str = ""
     """Words in the picture at its beginning."""
+    excerpt: Excerpt | None = None
+    """What of the plate the file shows; None: all of it."""
+    preview_wh: tuple[int, int] | None = None
+    """The size of the frames of a preview; None: the plate's, in a file that is none."""
+
+    @property
+    def frames(self) -> range:
+        """The plate's frames that the file shows."""
+        return self.excerpt.frames if self.excerpt else range(self.plate.num_frames)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -111,6 +111,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
         "log_index",
         "frames",
         "altered_frames",
+        "plate_frames",
         "unaltered_spans_s",
         "faded_spans_s",
         "drawn_with",

@@ -11,7 +11,7 @@ from countenance.cli import app as cli
 from countenance.cli.shell import count
 
 COMMANDS = (
-    *("new", "collect", "prepare", "coverage", "train", "generate", "recognise", "verify", "settings", "demo"),
+    *("new", "collect", "prepare", "coverage", "train", "shots", "generate", "recognise", "verify", "settings", "demo"),
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
-from countenance.composite.blend import Patch, fading, feathered, paste
+from countenance.composite.blend import Patch, fading, feathered, grown, paste
 from countenance.geometry import resample
-from countenance.vision.align import CROP_SIDE, HeadPose
+from countenance.vision.align import CROP_SIDE, HeadPose, head_pose
+from tests.support.made_up import mesh_at
 
 
 def disc(size: int = 128, radius: float = 45) -> np.ndarray:
@@ -112,3 +116,31 @@ def test_resampling_keeps_places_whatever_the_scale() -> None:
         assert within.any()
         assert drawn[..., 0][within] == pytest.approx(((u - 3) / scale)[within], abs=0.06 / min(scale, 1))
         assert drawn[..., 1][within] == pytest.approx(((v - 2) / scale)[within], abs=0.06 / min(scale, 1))
+
+
+def test_a_mask_grows_and_shrinks_by_fractions_of_a_pixel_without_a_jump() -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[20:44, 20:44] = 1
+    reaches = np.linspace(-3, 3, 61)
+    areas = [float(grown(mask, float(reach)).sum()) for reach in reaches]
+    assert np.all(np.diff(areas) > 0)
+    assert np.diff(areas).max() < 40
+    assert np.array_equal(grown(mask, 0), mask)
+    assert areas[0] == pytest.approx(18**2, rel=0.02)
+
+
+def test_sharpness_adds_fine_detail_and_takes_it_away() -> None:
+    rng = np.random.default_rng(0)
+    fine = np.float32(0.5) + np.float32(0.1) * rng.standard_normal((64, 64, 3)).astype(np.float32)
+    pose = head_pose(mesh_at(64, 64, 128 / 3.7))
+    frame = np.full((128, 128, 3), 128, np.uint8)
+    patch = Patch(rgb=np.clip(fine, 0, 1), alpha=np.ones((64, 64), np.float32), pose=pose)
+
+    def detail(sharpness: float) -> float:
+        pasted = paste(frame, replace(patch, sharpness=sharpness)).astype(np.float32)[40:88, 40:88]
+        return float((pasted - cv2.GaussianBlur(pasted, (0, 0), 2)).std())
+
+    soft, as_drawn, sharp = (detail(each) for each in (-1, 0, 1))
+    assert soft < 0.8 * as_drawn
+    assert sharp > 1.2 * as_drawn
+    assert np.array_equal(paste(frame, patch), paste(frame, replace(patch, sharpness=0.0)))

@@ -9,9 +9,12 @@ from countenance.composite.colour import (
     MAX_GAIN,
     ColourShift,
     apply_shift,
+    faded,
     in_light,
     match_colour,
     steady_shift,
+    unchanged,
+    within_light,
 )
 from countenance.vision.light import measure_light, out_of_light
 
@@ -97,3 +100,24 @@ def test_a_tint_that_lies_on_one_side_of_the_plate_lies_there_on_the_face() -> N
     matched = apply_shift(generated, colour_shift(generated, plate, np.ones((64, 64), np.float32)))
     redness = (matched[..., 0] - matched[..., 2]).mean(axis=0)
     assert redness[48:].mean() > redness[:16].mean() + 0.05
+
+
+def test_a_shift_within_a_light_is_that_of_even_light_with_the_light_put_back() -> None:
+    generated, plate = face(1, (0.5, 0.5, 0.6)), face(2, (0.55, 0.5, 0.45)) * np.float32(0.6) + np.float32(0.1)
+    mask = np.ones((64, 64), np.float32)
+    light = measure_light(plate, mask)
+    shift = match_colour(out_of_light(generated, light), out_of_light(plate, light), mask).shift
+    by_way_of_even_light = apply_shift(out_of_light(generated, light), in_light(shift, light))
+    assert np.abs(apply_shift(generated, within_light(shift, light)) - by_way_of_even_light).mean() < 0.004
+    kept = within_light(unchanged(), light)
+    assert kept.gain == pytest.approx(1)
+    assert np.abs(kept.offset).max() < 1e-4
+
+
+def test_a_part_of_a_shift_lies_on_the_way() -> None:
+    shift = ColourShift(gain=1.4, offset=np.full((32, 32, 3), 8, np.float32))
+    half, none = faded(shift, 0.5), faded(shift, 0)
+    assert half.gain == pytest.approx(1.2)
+    assert np.abs(half.offset - 4).max() == 0
+    assert none.gain == 1
+    assert np.abs(none.offset).max() == 0

@@ -1,13 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from countenance.composite import render as render_module
 from countenance.composite.place import PlacedFace
-from countenance.composite.render import SwapRender, frames_render, swap_render
+from countenance.composite.render import SwapRender, frames_render, preview_size, swap_render
+from countenance.composite.shot import ShotConfig
 from countenance.demo import data_folder
+from countenance.media.excerpt import excerpt_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Silent
@@ -63,6 +66,7 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, drawer=Negative(size=128)),
         made(plate, drawer=Negative(batch=2)),
         made(plate, tints={0: np.array([0, 1, 0], np.float32)}),
+        made(plate, looks={2: ShotConfig(grow=0.01)}),
         made(plate, faces_at={3: FACES[2]}),
         made(plate, faces_at={2: [PlacedFace(track=1, landmarks_xyz=FACES[2][0].landmarks_xyz)]}),
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),
@@ -74,6 +78,8 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
     renders.append(made(plate))
     assert len({render.work_folder for render in renders}) == len(renders)
     monkeypatch.undo()
+    # What is set where no face is decides nothing.
+    assert made(plate, looks={3: ShotConfig(grow=0.01)}).work_folder == renders[0].work_folder
     assert made(plate).work_folder == renders[0].work_folder
 
 
@@ -109,3 +115,35 @@ def test_what_is_hidden_is_remembered_across_interruptions(plate: tuple[MediaInf
     assert set(resumed.hidden.fraction_at) == {0, 1, 2}
     list(resumed.render.frames_from(20))
     assert set(resumed.hidden.fraction_at) == {0, 1, 2, 30}
+
+
+def test_the_frames_of_an_excerpt_are_those_of_the_whole(plate: tuple[MediaInfo, Timeline], tmp_path: Path) -> None:
+    faces = {index: FACES[2] for index in range(40) if index != 9}
+    whole = made(plate, tmp_path, faces_at=faces, drawer=Negative(batch=4))
+    excerpt, drawer = excerpt_of(*plate, range(6, 17)), Negative(batch=4)
+    part = made(plate, tmp_path, faces_at=faces, drawer=drawer, excerpt=excerpt)
+    frames = list(part.frames_from(6))
+    assert [frame.index for frame in frames] == list(range(6, 17))
+    for frame, expected in zip(frames, whole.frames_from(6), strict=False):
+        assert np.array_equal(frame.rgb, expected.rgb)
+    assert part.altered == tuple(index != 9 for index in range(6, 17))
+    assert part.frames == range(6, 17)
+    # As many as neighbours in time and in a batch need, and no more.
+    assert sum(len(call) for call in drawer.calls) == 23
+
+
+def test_a_part_and_a_preview_have_names_of_their_own(plate: tuple[MediaInfo, Timeline]) -> None:
+    whole = range(plate[0].num_frames)
+    parts = [None, *(excerpt_of(*plate, frames) for frames in (range(2, 4), range(1, 3), range(2, 5), whole))]
+    renders = [made(plate, excerpt=part) for part in parts] + [made(plate, preview_wh=(64, 64))]
+    assert len({render.work_folder for render in renders}) == len(renders)
+
+
+def test_a_preview_is_small_and_of_the_plate_s_shape(plate: tuple[MediaInfo, Timeline], tmp_path: Path) -> None:
+    info, _ = plate
+    sizes = {(1920, 1080): (960, 540), (1080, 1921): (304, 540), (256, 256): (256, 256), (641, 361): (640, 360)}
+    for size_wh, expected in sizes.items():
+        assert preview_size(replace(info, resolution_wh=size_wh)) == expected
+    small, full = (next(made(plate, tmp_path, preview_wh=size).frames_from(2)) for size in ((64, 64), None))
+    assert small.pixels.shape == (64, 64, 3)
+    assert np.abs(small.pixels - cv2.resize(full.pixels, (64, 64), interpolation=cv2.INTER_AREA).astype(int)).max() == 0

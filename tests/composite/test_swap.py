@@ -1,12 +1,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from countenance.composite.kept import FaceStore, Keep
 from countenance.composite.place import PlacedFace
+from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.swap import first_needed, swap_faces
 from countenance.demo import data_folder
 from countenance.drawing import ReferenceFace, references_of
@@ -199,6 +202,61 @@ def test_a_finished_face_covers_the_outline_and_another_does_not(
     )
     assert np.median(white[border].min(axis=1)) > 250
     assert np.median(np.abs(own[border].astype(int) - frames[0].rgb[border])) < 60
+
+
+def test_each_setting_changes_what_it_is_for(plate: tuple[list[Frame], dict[int, list[PlacedFace]]]) -> None:
+    frames, faces = plate
+    frame, (x, y) = frames[0], np.round(faces[0][0].landmarks_xyz[4, :2]).astype(int)
+
+    def put_in(drawer: Finished, look: ShotConfig) -> np.ndarray:
+        return next(swap_faces([frame], faces, drawer, SEGMENTER, looks={0: look})).rgb.astype(np.float32)
+
+    white = Finished(256, level=1.0)
+    as_drawn = put_in(white, AS_DRAWN)
+    assert np.array_equal(as_drawn, next(swap_faces([frame], faces, white, SEGMENTER)).rgb)
+    half = put_in(white, ShotConfig(likeness=0.5))
+    assert half[y, x] == pytest.approx((frame.rgb[y, x] + as_drawn[y, x]) / 2, abs=3)
+    changed = [
+        int((np.abs(put_in(white, look) - frame.rgb).max(axis=2) > 60).sum())
+        for look in (ShotConfig(grow=-0.05), AS_DRAWN, ShotConfig(grow=0.05))
+    ]
+    assert changed[0] < 0.9 * changed[1] < 0.9 * 0.95 * changed[2]
+    steepest = [
+        np.abs(np.diff(put_in(white, look)[y].mean(axis=1))).max() for look in (AS_DRAWN, ShotConfig(feather=0.05))
+    ]
+    assert steepest[1] < 0.6 * steepest[0]
+    dark = Finished(256, level=0.2)
+    area = np.s_[y - 10 : y + 10, x - 10 : x + 10]
+    own, none, some, all_of_it = (
+        float(rgb[area].mean())
+        for rgb in (
+            frame.rgb,
+            put_in(dark, AS_DRAWN),
+            put_in(dark, ShotConfig(colour=0.5)),
+            put_in(dark, ShotConfig(colour=1)),
+        )
+    )
+    assert none < some < all_of_it
+    assert abs(all_of_it - own) < 0.35 * abs(none - own)
+
+
+def test_kept_faces_give_the_same_frames_to_the_bit(
+    plate: tuple[list[Frame], dict[int, list[PlacedFace]]], tmp_path: Path
+) -> None:
+    frames, faces = plate
+    store = FaceStore(tmp_path / "kept", 10**9)
+    look = {3: ShotConfig(likeness=0.7, grow=0.02, colour=0.5, sharpness=0.3)}
+
+    def swapped_with(drawer: Negative, keep: Keep | None, threads: int = 1) -> list[Frame]:
+        return list(swap_faces(frames, faces, drawer, SEGMENTER, threads=threads, looks=look, keep=keep))
+
+    expected = swapped_with(Negative(batch=3), None)
+    first, again = Negative(batch=3), Negative(batch=3)
+    for drawer, threads in ((first, 2), (again, 3)):
+        frames_now = swapped_with(drawer, partial(store.keep, "scope"), threads)
+        assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(expected, frames_now, strict=True))
+    assert len(first.calls) == 7
+    assert again.calls == []
 
 
 def test_references_landmarks_pose_and_track_reach_the_frame(

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from countenance.errors import MediaError
+from countenance.media.excerpt import excerpt_of
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
+from countenance.media.timeline import read_timeline
 from countenance.media.writer import FRAGMENT_FRAMES, join_fragments, rehearse, write_fragments, write_picture
 from countenance.pixels import to_16_bit
 from countenance.progress import Silent
@@ -372,3 +374,66 @@ def test_deep_frames_are_encoded_as_shallow_ones_are(make_video: MakeVideo, tmp_
     assert np.array_equal(shown[1], shown[2])
     # FFmpeg dithers what it reduces from 16 bits, so that soft ramps show no steps.
     assert np.abs(shown[1] - shown[0]).mean() < 1.5
+
+
+@pytest.mark.parametrize(("name", "audio"), [("plate.mp4", "aac"), ("plate.mkv", "pcm_s16le"), ("plate.mkv", "flac")])
+@pytest.mark.parametrize("frames", [range(11, 64), range(69, 70), range(1, 4)])
+def test_an_excerpt_begins_at_zero_with_its_own_sound(
+    make_video: MakeVideo, tmp_path: Path, name: str, audio: str, frames: range
+) -> None:
+    plate = probe(make_video(name, pts=UNEVEN_PTS, audio=audio))
+    timeline = read_timeline(plate, Silent())
+    excerpt = excerpt_of(plate, timeline, frames)
+    asked: list[int] = []
+
+    def frames_from(index: int) -> Iterator[Frame]:
+        asked.append(index)
+        return read_frames(plate, first_index=index)
+
+    fragments = write_fragments(
+        frames_from,
+        plate,
+        tmp_path / "fragments",
+        quality=8,
+        excerpt=excerpt,
+        check_leave=never_ends,
+        progress=Silent(),
+    )
+    join_fragments(fragments, plate, tmp_path / "output.mp4", excerpt=excerpt)
+    assert asked == [frames.start]
+    assert len(fragments) == -(-len(frames) // FRAGMENT_FRAMES)
+
+    written = probe(tmp_path / "output.mp4")
+    assert written.duration == excerpt.ends_s - excerpt.begins_s
+    begun = read_frames(plate, first_index=frames.start)
+    for before, after in zip(begun, read_frames(written), strict=False):
+        assert after.time == before.time - excerpt.begins_s
+        assert np.abs(before.rgb[8::16, 8::16].astype(int) - after.rgb[8::16, 8::16]).max() < 12
+    assert written.num_frames == len(frames)
+
+    # A click every tenth of a second: those of the excerpt are heard when their frames are shown, and no others.
+    heard = clicks_s(tmp_path / "output.mp4", written.duration)
+    expected = [
+        click - excerpt.begins_s
+        for click in clicks_s(plate.path, plate.duration + 1)
+        if excerpt.begins_s <= click < excerpt.ends_s
+    ]
+    assert len(heard) == len(expected)
+    assert all(abs(one - other) < Fraction(1, 300) for one, other in zip(heard, expected, strict=True))
+
+
+def clicks_s(path: Path, until_s: Fraction) -> list[Fraction]:
+    """When clicks begin that are heard from zero on."""
+    found: list[Fraction] = []
+    with av.open(path) as container:
+        for frame in container.decode(container.streams.audio[0]):
+            assert frame.pts is not None
+            assert frame.time_base is not None
+            channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+            for sample in np.flatnonzero(np.abs(frame.to_ndarray().astype(float)).reshape(-1) > loudness(frame)):
+                time = frame.pts * frame.time_base + Fraction(
+                    int(sample) // channels % frame.samples, frame.sample_rate
+                )
+                if 0 <= time < until_s and (not found or time - found[-1] > Fraction(1, 20)):
+                    found.append(time)
+    return found

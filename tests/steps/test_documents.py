@@ -146,13 +146,14 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 published=PUBLISHED,
                 unaltered_spans=((0.0, 0.5),),
                 faded_spans=(),
+                shown=range(4, 10),
                 drawn_with="base",
                 num_references=24,
                 pairs=(PAIR,),
             )
         ),
         {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"}
-        | {"unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
+        | {"plate_frames", "unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
     ),
     "generated for several performers": (
         lambda: documents.generated_document(
@@ -160,6 +161,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 published=PUBLISHED,
                 unaltered_spans=(),
                 faded_spans=(),
+                shown=None,
                 drawn_with="mixed",
                 num_references=48,
                 pairs=(PAIR, replace(PAIR, performer="bo")),

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32
 from PIL import Image
 
 from countenance import ledger
+from countenance.composite import front as front_module
 from countenance.composite import render as render_module
 from countenance.composite.swap import SMOOTHING_RADIUS
 from countenance.consent.register import templates
@@ -28,16 +29,20 @@ from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
 from countenance.faces.plate import find_performer
 from countenance.faces.store import stored_faces
+from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.model.guided.drawer import BATCH
+from countenance.model.guided.drawer import BATCH, GuidedDrawer
 from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
+from countenance.steps import generate as generate_module
 from countenance.steps.collect import collect
+from countenance.steps.forget import forget_without_consent
 from countenance.steps.generate import GenerateConfig
+from countenance.steps.shots import list_shots, write_shots
 from countenance.steps.verify import verify
 from countenance.types import Frame, MediaInfo
 from countenance.vision.light import mean_colour
@@ -502,3 +507,120 @@ def test_what_was_trained_draws_at_any_size(trained: Production, tmp_path: Path)
             trained.generate(plate, output, replace(UNLABELLED, model="trained", preset=preset)).drawn_with == "trained"
         )
         assert_swapped(trained, plate, output, range(2))
+
+
+# A part of a plate.
+
+
+def test_a_part_is_a_file_of_its_own_that_says_what_it_shows(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 60), sound=tone(2.5))
+    config = replace(BASE, quality=4)
+    whole = trained.generate(plate, tmp_path / "whole.mp4", config)
+    result = trained.generate(plate, tmp_path / "part.mp4", config, wanted=Wanted(frames="6:55"))
+    assert (result.published.num_frames, result.published.num_altered_frames, result.shown) == (50, 50, range(6, 56))
+    assert (whole.published.num_frames, whole.shown) == (60, None)
+    base, pts = times(plate)
+    assert times(tmp_path / "part.mp4") == (base, [each - pts[6] for each in pts[6:56]])
+    before, after = pictures(tmp_path / "whole.mp4")[6:56], pictures(tmp_path / "part.mp4")
+    assert max(difference(one, other).mean() for one, other in zip(before, after, strict=True)) < CODEC_NOISE
+
+    claim, logged = read_credentials(tmp_path / "part.mp4", find_anchor()).claim, list(ledger.entries(trained.project))
+    assert claim is not None
+    assert (claim.first_frame, claim.num_frames, claim.num_plate_frames, claim.is_preview) == (6, 50, 60, False)
+    assert [logged[-1].facts[name] for name in ("first_frame", "num_frames", "num_plate_frames")] == [6, 50, 60]
+    (edits,) = [each for each in verify(tmp_path / "part.mp4", trained.project).findings if each.about == "edits"]
+    assert "of the plate it shows this: frames 6 to 55 of 60, counted from 0" in edits.reasons
+    assert last_run(trained)["frames"] == [6, 55]
+
+
+def test_a_shot_and_what_was_not_altered_in_it(trained: Production, tmp_path: Path) -> None:
+    performance = frames_of("performance.mp4", 8)
+    plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 9, *performance, *[GREY] * 9])
+    result = trained.generate(plate, tmp_path / "shot.mp4", BASE, wanted=Wanted(shot=2))
+    assert (result.shown, result.published.num_altered_frames, result.unaltered_spans) == (range(9, 17), 8, ())
+    result = trained.generate(plate, tmp_path / "more.mp4", BASE, wanted=Wanted(frames="7:18"))
+    assert result.unaltered_spans == ((7 / 24, 9 / 24), (17 / 24, 19 / 24))
+    with pytest.raises(FaceError, match=r"kofi isn't in frames 0 to 5 of plate\.mp4, .* first seen in frame 9"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE, wanted=Wanted(frames=":5"))
+    assert not (tmp_path / "none.mp4").exists()
+
+
+def test_a_preview_is_small_short_and_says_so(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate_module, "PREVIEW_S", Fraction(1, 4))
+    monkeypatch.setattr(render_module, "PREVIEW_HEIGHT", 100)
+    plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 7, *frames_of("performance.mp4", 9)])
+    config = replace(LABELLED, model="base", preset="draft")
+    result = trained.generate(plate, tmp_path / "preview.mp4", config, preview=True)
+    assert result.shown == range(7, 13)
+    assert probe(tmp_path / "preview.mp4").resolution_wh == (100, 100)
+    claim = read_credentials(tmp_path / "preview.mp4", find_anchor()).claim
+    assert claim is not None
+    assert (claim.label, claim.is_preview) == ("shown", True)
+    assert claim.what_of_the_plate == "frames 7 to 12 of 16, counted from 0; a preview"
+    assert list(ledger.entries(trained.project))[-1].facts["is_preview"] is True
+
+
+# Shots and what is set for them.
+
+
+def test_a_shot_rendered_again_with_other_settings_draws_nothing(
+    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 6))
+    none_kept = replace(BASE, quality=0, keep_faces_gb=0.0)
+    trained.generate(plate, tmp_path / "drawn.mp4", none_kept)
+    assert not any((trained.project.folder / "drawn").rglob("*"))
+    trained.generate(plate, tmp_path / "first.mp4", replace(none_kept, keep_faces_gb=1.0))
+
+    def never(*_: object) -> None:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(GuidedDrawer, "__call__", never)
+    monkeypatch.setattr(front_module, "_hidden", never)
+    trained.generate(plate, tmp_path / "again.mp4", replace(none_kept, keep_faces_gb=1.0))
+    for one, *others in zip(*(pictures(tmp_path / f"{name}.mp4") for name in ("drawn", "first", "again")), strict=True):
+        assert all(np.array_equal(one, other) for other in others)
+    changes = ["shot.likeness=0.3", "shot.sharpness=-0.5"]
+    trained.generate(plate, tmp_path / "set.mp4", replace(none_kept, keep_faces_gb=1.0), shot_changes=changes)
+    before, drawn, less = (pictures(path)[3] for path in (plate, tmp_path / "drawn.mp4", tmp_path / "set.mp4"))
+    inside, _ = face_area(trained, plate, 3)
+    assert difference(before, less)[inside].mean() < 0.6 * difference(before, drawn)[inside].mean()
+    assert last_run(trained)["shots"]["1"]["base"]["likeness"] == 0.3
+
+
+def test_what_is_set_for_a_shot_counts_in_it_alone(trained: Production, tmp_path: Path) -> None:
+    performance, plate = frames_of("performance.mp4", 8), tmp_path / "plate.mp4"
+    write_video(plate, [*performance, *[GREY] * 8, *performance])
+    (first, _, last) = list_shots(trained.project, plate, Silent()).shots
+    assert (first.frames, last.frames) == (range(8), range(16, 24))
+    write_shots(trained.project, plate, [1], Silent())
+    first.path.write_text('who = "nobody"')
+    result = trained.generate(plate, tmp_path / "shot.mp4", replace(BASE, quality=4))
+    assert result.published.num_altered_frames == 8
+    assert result.unaltered_spans == ((0, 16 / 24),)
+    before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
+    assert difference(before[3], after[3]).mean() < CODEC_NOISE
+    assert_swapped(trained, plate, tmp_path / "shot.mp4", range(16, 24))
+    with pytest.raises(UsageError, match=r"leave kofi as in the plate throughout.* change who or likeness in"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE, wanted=Wanted(shot=1))
+    first.path.write_text('who = "koffi"')
+    with pytest.raises(UsageError, match="expected all, nobody, or names of this project's people"):
+        trained.generate(plate, tmp_path / "none.mp4", BASE)
+    with pytest.raises(UsageError, match=r"0001\.toml is there already"):
+        write_shots(trained.project, plate, [2, 1], Silent())
+    assert not (first.path.parent / "0002.toml").exists()
+    with pytest.raises(UsageError, match="expected a shot from 1 to 3, got 4"):
+        write_shots(trained.project, plate, [4], Silent())
+
+
+def test_drawn_faces_go_with_the_consent(trained: Production, tmp_path: Path) -> None:
+    plate = write_video(tmp_path / "plate.mp4", frames_of("performance.mp4", 2))
+    trained.generate(plate, tmp_path / "shot.mp4", BASE)
+    folder = trained.project.folder / "drawn" / LIKENESS / PERFORMER
+    assert any(folder.iterdir())
+    assert forget_without_consent(trained.project) == []
+    trained.revoke(trained.release_of(LIKENESS))
+    assert forget_without_consent(trained.project) == [(LIKENESS, PERFORMER)]
+    assert not folder.exists()

@@ -17,10 +17,11 @@ from countenance.demo import data_folder
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared
 from countenance.faces.portrait import template_of
+from countenance.media.excerpt import Wanted
 from countenance.model.config import TrainConfig
 from countenance.progress import Silent
 from countenance.project import Project, opened
-from countenance.steps.generate import GenerateConfig, Generated, generate
+from countenance.steps.generate import EVERYTHING, GenerateConfig, Generated, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.review import choose_again
 from tests.support.recorder import Recorder
@@ -106,6 +107,9 @@ class Production:
         output: Path,
         config: GenerateConfig = UNLABELLED,
         *,
+        wanted: Wanted = EVERYTHING,
+        preview: bool = False,
+        shot_changes: Sequence[str] = (),
         overwrite: bool = False,
         progress: Recorder | Silent | None = None,
     ) -> Generated:
@@ -118,6 +122,9 @@ class Production:
             permit,
             output,
             config,
+            wanted=wanted,
+            preview=preview,
+            shot_changes=shot_changes,
             overwrite=overwrite,
             progress=progress or Silent(),
         )

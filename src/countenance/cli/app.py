@@ -16,6 +16,7 @@ from countenance.cli.options import Json, Overwrite, Set
 from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
 from countenance.cli.shell import console, count, here, print_json, show_log, stops_on_interrupt
+from countenance.cli.shots import shots
 from countenance.cli.verify import verify
 from countenance.errors import UsageError
 
@@ -30,6 +31,7 @@ ORDER = (
     "faces",
     "coverage",
     "train",
+    "shots",
     "generate",
     "recognise",
     "verify",
@@ -195,6 +197,9 @@ app.command(short_help="Report what a face set covers and lacks, and what to sho
 app.add_typer(train.app, name="train", short_help="Learn a pair from its face sets. Ctrl-C saves; run again to resume.")
 
 
+app.command(short_help="List a plate's shots, and write the files in which they are set.")(shots)
+
+
 @app.command(short_help="Replace the face in a plate and publish the result.")
 def generate(
     plate: Annotated[
@@ -216,6 +221,20 @@ def generate(
             help="File to publish: .mp4 or .mov; .jpg, .png or .webp for an image.", readable=False, show_default=False
         ),
     ],
+    shot: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Only this shot; `countenance shots PLATE` numbers them.", show_default=False),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A:B", help="Only these frames, both included, counted from 0; or A:, :B, A.", show_default=False
+        ),
+    ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="A quick look: preset draft, at most 540 lines, 4 s if no part is given."),
+    ] = False,
     overwrite: Overwrite = False,
     set_: Set = None,
     json: Json = False,
@@ -223,6 +242,12 @@ def generate(
     """Replace the performer's face in a plate, and publish the result: labelled, signed and logged.
 
     Run again to resume.
+
+    A part of the plate becomes a file of its own, at exact times and with its sound; what part, its credentials say:
+
+    Example: countenance generate plate.mp4 --likeness dana --performer kim --shot 3 --preview --output shot3.mp4
+
+    Example: countenance generate plate.mp4 --likeness dana --performer kim --frames 120:167 --output part.mp4
 
     The base draws the likeness from the pictures of their face set: it needs no training, and a few pictures are
     enough to begin with. --set generate.preset=draft halves the time, fine is for close-ups.
@@ -242,19 +267,32 @@ def generate(
 
     The face takes the performer's skin tone, so that it matches the neck; with --set generate.skin=likeness it
     keeps its own.
+
+    Each shot can be set in a small file of its own (`countenance shots`, docs/shots.md); --set shot.sharpness=0.3 tries
+    a setting on all of them. Drawn faces are kept, so that rendering again takes seconds.
     """
     from countenance.casting import cast_actor, seed_of
     from countenance.cli.display import Bars
+    from countenance.composite.shot import SECTION, ShotConfig
     from countenance.config import read_config
     from countenance.consent.permit import grant
+    from countenance.media.excerpt import Wanted
     from countenance.steps.documents import generated_document
+    from countenance.steps.forget import forget_without_consent
     from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
 
     asked = _paired(likeness, performer)
     check_pairs(asked)
     seeds = {face: seed_of(face) for face, _ in asked}
+    wanted = Wanted(shot=shot, frames=frames)
+    shot_changes = [change for change in set_ or [] if change.startswith("shot.")]
+    changes = [change for change in set_ or [] if change not in shot_changes]
+    if preview:
+        changes.insert(0, "generate.preset=draft")
     with here(writing=True) as project, Bars() as progress:
-        config = read_config(GenerateConfig, "generate", project.settings, set_ or [])
+        forget_without_consent(project)
+        config = read_config(GenerateConfig, "generate", project.settings, changes)
+        read_config(ShotConfig, SECTION, project.settings, shot_changes)
         cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
         pairs = [(cast[face], body) for face, body in asked]
         released = [
@@ -265,7 +303,18 @@ def generate(
             )
             for face, body in pairs
         ]
-        result = generate_pairs(project, plate, released, output, config, overwrite=overwrite, progress=progress)
+        result = generate_pairs(
+            project,
+            plate,
+            released,
+            output,
+            config,
+            wanted=wanted,
+            preview=preview,
+            shot_changes=shot_changes,
+            overwrite=overwrite,
+            progress=progress,
+        )
     published = result.published
     disguises = {cast[face] for face, seed in seeds.items() if seed is not None}
     for pair in result.pairs:
@@ -280,8 +329,9 @@ def generate(
         if pair.likeness in disguises and (pair.unaltered_spans or pair.faded_spans):
             console.print(f"There {pair.performer}'s own face shows: cut these parts, or cover them.")
     faces = "; ".join(_drawn(pair, alone=len(pairs) == 1) for pair in result.pairs)
+    part = f", frames {result.shown.start} to {result.shown.stop - 1} of the plate" if result.shown else ""
     console.print(
-        f"Published {published.path}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
+        f"Published {published.path}{part}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
         f"{published.num_altered_frames:,} of {count(published.num_frames, 'frame')}, {faces}. "
         f"Next: `countenance verify {published.path}`.",
         markup=False,

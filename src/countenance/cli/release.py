@@ -167,7 +167,10 @@ def add(
 
             added = add_release(project, path, template_of)
         else:
+            from countenance.steps.forget import forget_without_consent
+
             added = add_revocation(project, path)
+            forget_without_consent(project)
         use = project.use
     document = added.document
     if not added.new:

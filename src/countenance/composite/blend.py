@@ -1,5 +1,6 @@
 """Paste a drawn face into a frame under a feathered mask."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,9 @@ from countenance.vision.align import HeadPose, frame_to_crop
 FEATHER = 0.018
 """Standard deviation of the feather, as a fraction of the crop; the mask shrinks by as much, so that the face's edge
 stays in."""
+DETAIL, LEAST_DETAIL_PX = 0.006, 0.7
+"""What counts as fine detail is finer than this standard deviation, as a fraction of the crop; at least so many of the
+frame's pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -28,19 +32,29 @@ class Patch:
     """Where the crop of both lies in the frame."""
     plain_scale: float = PLAIN_SCALE
     """As in `geometry.resample`."""
+    sharpness: float = 0.0
+    """−1–1: how much fine detail is added again, or taken away."""
 
 
-def feathered(mask: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
-    """Shrink a mask and soften its border; it reaches zero at the crop's border, where the drawn face ends."""
+def feathered(mask: Float32[np.ndarray, "S S"], grow: float = 0.0, feather: float = 0.0) -> Float32[np.ndarray, "S S"]:
+    """Shrink a mask and soften its border; it reaches zero at the crop's border, where the drawn face ends.
+
+    `grow` and `feather` are by how much less it shrinks and how much softer it becomes, as fractions of the crop.
+    """
     size = mask.shape[0]
-    sigma = FEATHER * size
-    return framed(_shrunk(mask, sigma), round(2 * sigma), sigma)
+    sigma = math.hypot(FEATHER, feather) * size
+    return framed(grown(mask, (grow - FEATHER) * size), round(2 * sigma), sigma)
 
 
-def grown(mask: Float32[np.ndarray, "S S"], reach_px: int) -> Float32[np.ndarray, "S S"]:
-    """The mask with its border further out."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1, 2 * reach_px + 1))
-    return np.asarray(cv2.dilate(mask, disc), np.float32)
+def grown(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.ndarray, "S S"]:
+    """The mask with its border further out, or further in below 0, by fractions of a pixel too."""
+    change = cv2.dilate if reach_px > 0 else cv2.erode
+    whole, part = divmod(abs(reach_px), 1)
+    near, far = (
+        change(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
+        for radius in (int(whole), int(whole) + 1)
+    )
+    return np.asarray((1 - part) * near + part * far, np.float32)
 
 
 def framed(mask: Float32[np.ndarray, "S S"], margin_px: int, sigma_px: float) -> Float32[np.ndarray, "S S"]:
@@ -59,16 +73,6 @@ def fading(size: int, margin_px: int, reach_px: int) -> Float32[np.ndarray, "S S
     return np.minimum(rise[:, None], rise[None])
 
 
-def _shrunk(mask: Float32[np.ndarray, "S S"], reach_px: float) -> Float32[np.ndarray, "S S"]:
-    """Erode by a fraction of a pixel too, so that a mask shrinks by the same fraction of the crop at any size."""
-    whole, part = divmod(reach_px, 1)
-    less, more = (
-        cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
-        for radius in (int(whole), int(whole) + 1)
-    )
-    return np.asarray((1 - part) * less + part * more, np.float32)
-
-
 def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[int, ...] = ()) -> Pixels:
     """The frame with the face in it, sampled once at the frame's own resolution; other pixels are unchanged.
 
@@ -85,6 +89,9 @@ def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[
     region_wh = (int(right - left), int(bottom - top))
     to_frame = invert(frame_to_crop(patch.pose, len(patch.rgb)))
     drawn = resample(patch.rgb, to_frame - to_region, region_wh, plain_scale=patch.plain_scale)
+    if patch.sharpness:
+        sigma = max(DETAIL * patch.pose.crop_side_px, LEAST_DETAIL_PX)
+        drawn = drawn + np.float32(patch.sharpness) * (drawn - cv2.GaussianBlur(drawn, (0, 0), sigma))
     alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
     region, white = pixels[top:bottom, left:right], np.float32(white_of(pixels))
     if noise is not None:

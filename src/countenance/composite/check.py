@@ -44,13 +44,21 @@ class CheckedFaces:
     faces: tuple[StoredFace, ...]
     frames_beside: tuple[int, ...]
     """In which a mesh was left out because it covers no face."""
+    steady: tuple[StoredFace, ...]
+    """Those whose frames needed no look, the same whatever part of a plate is looked at."""
 
 
 def check_faces(
-    plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], segmenter: Segmenter
+    plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], segmenter: Segmenter, within: range | None = None
 ) -> CheckedFaces:
-    """Correct the meshes that lie beside their faces; leave out those that lie on none, and second ones on one face."""
+    """Correct the meshes that lie beside their faces; leave out those that lie on none, and second ones on one face.
+
+    With `within` only frames of this range are looked at; faces of others come back as they are.
+    """
     doubtful = doubtful_frames(faces, timeline)
+    steady = tuple(face for face in faces if face.frame not in doubtful)
+    if within is not None:
+        doubtful = {frame for frame in doubtful if frame in within}
     lengths = Counter(face.track for face in faces)
     in_frame: dict[int, list[StoredFace]] = defaultdict(list)
     for face in faces:
@@ -72,6 +80,7 @@ def check_faces(
     return CheckedFaces(
         faces=tuple(face for index in sorted(in_frame) for face in in_frame[index]),
         frames_beside=tuple(sorted(set(beside))),
+        steady=steady,
     )
 
 

@@ -94,6 +94,21 @@ def in_light(shift: ColourShift, light: Light) -> ColourShift:
     return ColourShift(gain=shift.gain / light.gain, offset=offset + light.mean_lab)
 
 
+def within_light(shift: ColourShift, light: Light) -> ColourShift:
+    """The shift for a face that is in this light and stays there."""
+    lit = in_light(shift, light)
+    taken_out = np.array([light.gain, 1, 1], np.float32)
+    put_back = np.array([lit.gain, 1, 1], np.float32)
+    return ColourShift(
+        gain=lit.gain * light.gain, offset=lit.offset + put_back * (MEAN_LAB - taken_out * light.mean_lab)
+    )
+
+
+def faded(shift: ColourShift, amount: float) -> ColourShift:
+    """A part of a shift: 0 for none of it, 1 for all."""
+    return ColourShift(gain=1 + amount * (shift.gain - 1), offset=np.float32(amount) * shift.offset)
+
+
 def apply_shift(rgb: Float32[np.ndarray, "S S 3"], shift: ColourShift) -> Float32[np.ndarray, "S S 3"]:
     """Shift an image's colours, 0–1."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * np.array([shift.gain, 1, 1], np.float32)

@@ -3,29 +3,35 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float32
 
 import countenance
 from countenance.composite.disguise import UNMARKED, Disguise, disguised
+from countenance.composite.kept import FaceStore
 from countenance.composite.place import PlacedFace
-from countenance.composite.swap import NO_TINT, NO_TINTS, first_needed, swap_faces
+from countenance.composite.shot import ShotConfig
+from countenance.composite.swap import NO_LOOKS, NO_TINT, NO_TINTS, end_needed, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.project import private_file
-from countenance.types import Frame, MediaInfo, Render
+from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
 VERSION = 9
 """Increment when compositing changes its output: existing fragments are then rendered again."""
-LIBRARIES = ("numpy", "opencv-python-headless", "torch")
+LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"
+PREVIEW_HEIGHT = 540
+"""A preview's frames have at most so many lines."""
 
 
 class HiddenFaces:
@@ -72,33 +78,58 @@ def swap_render(
     threads: int = 1,
     grain: float = 0.0,
     disguise: Disguise = UNMARKED,
+    excerpt: Excerpt | None = None,
+    preview_wh: tuple[int, int] | None = None,
+    looks: Mapping[int, ShotConfig] = NO_LOOKS,
+    store: FaceStore | None = None,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
-    `renders` is the project's folder for work in progress; `tints`, `threads` and `grain` are as in `swap_faces`;
-    `seed` goes into the credentials; `disguise` is drawn last.
+    `renders` is the project's folder for work in progress; `tints`, `threads`, `grain` and `looks` are as in
+    `swap_faces`; `seed` goes into the credentials; `disguise` is drawn last. Frames of an excerpt are those of the
+    whole; in a preview they are made smaller. With a `store` drawn faces are kept for the next render.
     """
+    shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
+    end = end_needed(shown.stop, drawer.batch)
+    scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch, segmenter.ran_by])
+    keep = None if store is None else partial(store.keep, scope)
 
     def frames_from(first: int) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
         begin = first_needed(first, drawer.batch)
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
-        frames = read_frames(plate, **place, native_depth=True)
+        frames: Iterator[Frame] = read_frames(plate, **place, native_depth=True)
+        if excerpt is not None:
+            frames = takewhile(lambda frame: frame.index < end, frames)
         swapped = swap_faces(
-            frames, faces_at, drawer, segmenter, tints, report_hidden=hidden, threads=threads, grain=grain
+            frames,
+            faces_at,
+            drawer,
+            segmenter,
+            tints,
+            report_hidden=hidden,
+            threads=threads,
+            grain=grain,
+            looks=looks,
+            keep=keep,
         )
-        shown = dropwhile(lambda frame: frame.index < first, swapped)
-        return disguised(shown, faces_at, disguise, float(timeline.frame_pts[0] * plate.time_base))
+        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped)
+        if excerpt is not None:
+            wanted = takewhile(lambda frame: frame.index in shown, wanted)
+        marked = disguised(wanted, faces_at, disguise, float(timeline.frame_pts[shown.start] * plate.time_base))
+        return marked if preview_wh is None else (_resized(frame, preview_wh) for frame in marked)
 
     render = frames_render(
         plate,
         frames_from,
-        tuple(index in faces_at for index in range(len(timeline.frame_pts))),
+        tuple(index in faces_at for index in shown),
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain) + disguise.facts,
+        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks) + disguise.facts,
+        excerpt=excerpt,
+        preview_wh=preview_wh,
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
@@ -113,10 +144,13 @@ def frames_render(
     digest: str,
     seed: int,
     facts: bytes = b"",
+    excerpt: Excerpt | None = None,
+    preview_wh: tuple[int, int] | None = None,
 ) -> Render:
     """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them."""
-    versions = {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
-    name = hashlib.sha256(json.dumps([VERSION, versions, plate.sha256, digest, altered]).encode() + facts)
+    first = excerpt.first if excerpt else None
+    shown = [VERSION, _versions(), plate.sha256, digest, altered, first, preview_wh]
+    name = hashlib.sha256(json.dumps(shown).encode() + facts)
     return Render(
         plate=plate,
         frames_from=frames_from,
@@ -124,7 +158,24 @@ def frames_render(
         work_folder=renders / name.hexdigest()[:16],
         model_digest=digest,
         seed=seed,
+        excerpt=excerpt,
+        preview_wh=preview_wh,
     )
+
+
+def preview_size(plate: MediaInfo) -> tuple[int, int]:
+    """Width and height of a preview, both even: those of the plate, or smaller ones."""
+    scale = min(1.0, PREVIEW_HEIGHT / plate.resolution_wh[1])
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in plate.resolution_wh)
+    return width, height
+
+
+def _resized(frame: Frame, size_wh: tuple[int, int]) -> Frame:
+    return replace(frame, pixels=cv2.resize(frame.pixels, size_wh, interpolation=cv2.INTER_AREA))
+
+
+def _versions() -> dict[str, str]:
+    return {"countenance": countenance.__version__, **{name: version(name) for name in LIBRARIES}}
 
 
 def _swap_facts(
@@ -133,10 +184,13 @@ def _swap_facts(
     segmenter: Segmenter,
     tints: Mapping[int, Float32[np.ndarray, "3"]],
     grain: float,
+    looks: Mapping[int, ShotConfig],
 ) -> bytes:
     digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} {grain} ".encode())
     for index in sorted(faces_at):
         for face in faces_at[index]:
             digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())
             digest.update(tints.get(face.track, NO_TINT).tobytes())
+        if faces_at[index] and index in looks:
+            digest.update(repr(looks[index]).encode())
     return digest.digest()

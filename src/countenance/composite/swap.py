@@ -4,6 +4,7 @@ The face's pixels are cut from the frame once, at the drawer's size, and pasted 
 Mask and light are coarse and handled at fixed sizes, independent of the drawer's.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -16,22 +17,27 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from countenance.composite.adjust import part_way
 from countenance.composite.blend import Patch, fading, feathered, framed, grown, paste
 from countenance.composite.colour import (
     ColourMatch,
     apply_shift,
+    faded,
     in_light,
     match_colour,
     steady_shift,
     unchanged,
+    within_light,
 )
 from countenance.composite.front import hidden_fraction, in_front
 from countenance.composite.grain import noise_of
+from countenance.composite.kept import Keep, KeptFace, rounded, rounded_hidden
 from countenance.composite.place import PlacedFace
+from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
 from countenance.geometry import PLAIN_SCALE, resample
-from countenance.pixels import to_8_bit
+from countenance.pixels import to_8_bit, white_of
 from countenance.threads import mapped
 from countenance.types import Frame
 from countenance.vision.align import HeadPose, cut, frame_to_crop, head_pose, mesh_in_crop
@@ -43,6 +49,7 @@ SMOOTHING_RADIUS = 4
 """Frames to both sides over which the colour match is averaged."""
 NO_TINT = np.zeros(3, np.float32)
 NO_TINTS: Mapping[int, Float32[np.ndarray, "3"]] = MappingProxyType({})
+NO_LOOKS: Mapping[int, ShotConfig] = MappingProxyType({})
 COARSE_SIZE = 128
 """Side in pixels of masks, and of the crops in which light is measured and things in front of the face are found:
 a pixel is less than half of the feather, so that an enlarged mask shows no steps."""
@@ -88,10 +95,12 @@ class _Swap:
 
     track: int
     patch: Patch
-    """In even light; in the plate's own where there is no match."""
+    """In even light; a finished face in the plate's own."""
     light: Light
     match: ColourMatch | None
-    """None where the drawn colours are the plate's."""
+    """None where the drawn colours stay."""
+    finished: bool
+    look: ShotConfig
     hidden: float
     """Fraction of the face that something in front hides."""
 
@@ -105,14 +114,19 @@ def swap_faces(
     report_hidden: HiddenAt | None = None,
     threads: int = 1,
     grain: float = 0.0,
+    looks: Mapping[int, ShotConfig] = NO_LOOKS,
+    keep: Keep | None = None,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tints`, by track, are added to them, CIELAB. What `segmenter` finds in front of a
     face stays. `grain`, 0–1, is how much of the grain that they lack they get. Several batches are drawn at once, each
-    on a thread of its own.
+    on a thread of its own. `looks` are the settings of frames, by their index, that differ from the defaults; `keep` is
+    asked for faces that were drawn before.
     """
-    drawn = _drawn(frames, faces_at, drawer, segmenter, report_hidden, threads)
+    make = partial(_made, drawer=drawer, segmenter=segmenter)
+    swap_together = partial(_swapped_together, faces_at=faces_at, make=make, looks=looks, keep=keep, size=drawer.size)
+    drawn = _drawn(frames, drawer.batch, swap_together, report_hidden, threads)
     for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
         matches: dict[int, dict[int, ColourMatch]] = defaultdict(dict)
         for near, neighbours in window:
@@ -124,7 +138,11 @@ def swap_faces(
         for number, swap in enumerate(swaps):
             shift = unchanged()
             if swap.match is not None:
-                shift = in_light(steady_shift(swap.match, unbroken(matches[swap.track], frame.index)), swap.light)
+                steady = steady_shift(swap.match, unbroken(matches[swap.track], frame.index))
+                if swap.finished:
+                    shift = faded(within_light(steady, swap.light), swap.look.colour)
+                else:
+                    shift = in_light(steady, swap.light)
             lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tints.get(swap.track, NO_TINT)))
             pixels = paste(pixels, replace(swap.patch, rgb=lit), noise, (frame.index, number))
         yield replace(frame, pixels=pixels)
@@ -138,35 +156,65 @@ def first_needed(first: int, batch: int) -> int:
     return max(0, first - SMOOTHING_RADIUS) // batch * batch
 
 
+def end_needed(end: int, batch: int) -> int:
+    """Index of the frame before which reading may stop, so that frames before `end` are those of the whole plate."""
+    return -(-(end + SMOOTHING_RADIUS) // batch) * batch
+
+
 def _drawn(
     frames: Iterable[Frame],
-    faces_at: Mapping[int, Sequence[PlacedFace]],
-    drawer: Drawer,
-    segmenter: Segmenter,
+    batch: int,
+    swap_together: Callable[[Sequence[Frame]], list[tuple[Frame, list[_Swap]]]],
     report_hidden: HiddenAt | None,
     threads: int,
 ) -> Iterator[tuple[Frame, list[_Swap]]]:
-    """Frames with their drawn faces; as many frames are read ahead as the drawer draws together, on each thread."""
-    groups = (list(group) for _, group in groupby(frames, key=lambda frame: frame.index // drawer.batch))
-    draw = partial(_drawn_together, faces_at=faces_at, drawer=drawer, segmenter=segmenter)
-    with closing(mapped(draw, groups, threads)) as drawn:
+    """Frames with their drawn faces; as many frames are read ahead as are drawn together, on each thread."""
+    groups = (list(group) for _, group in groupby(frames, key=lambda frame: frame.index // batch))
+    with closing(mapped(swap_together, groups, threads)) as drawn:
         for frame, swaps in chain.from_iterable(drawn):
             if report_hidden and swaps:
                 report_hidden(frame.index, max(swap.hidden for swap in swaps))
             yield frame, swaps
 
 
-def _drawn_together(
-    frames: Sequence[Frame], faces_at: Mapping[int, Sequence[PlacedFace]], drawer: Drawer, segmenter: Segmenter
+def _swapped_together(
+    frames: Sequence[Frame],
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    make: Callable[[Sequence[tuple[Frame, PlacedFace]]], list[KeptFace]],
+    looks: Mapping[int, ShotConfig],
+    keep: Keep | None,
+    size: int,
 ) -> list[tuple[Frame, list[_Swap]]]:
-    """Some frames with their drawn faces."""
-    cuts = [(frame, [_cut(frame, face, drawer.size) for face in faces_at.get(frame.index, ())]) for frame in frames]
-    waiting = [each for _, several in cuts for each in several]
-    hidden = in_front(segmenter, [each.small for each in waiting], [each.outline for each in waiting])
-    shown = [_shown(each, its_hidden, drawer.size) for each, its_hidden in zip(waiting, hidden, strict=True)]
+    """Some frames with their faces, drawn or kept, in the look that was set."""
+    placed = [(frame, face) for frame in frames for face in faces_at.get(frame.index, ())]
+    if keep is None or not placed:
+        made = make(placed)
+    else:
+        made = keep([(frame.index, face) for frame, face in placed], partial(make, placed))
+    swaps = iter(
+        [
+            _swap(frame, face, each, looks.get(frame.index, AS_DRAWN), size)
+            for (frame, face), each in zip(placed, made, strict=True)
+        ]
+    )
+    return [(frame, [next(swaps) for _ in faces_at.get(frame.index, ())]) for frame in frames]
+
+
+def _made(placed: Sequence[tuple[Frame, PlacedFace]], drawer: Drawer, segmenter: Segmenter) -> list[KeptFace]:
+    """Faces cut out and drawn, in the steps in which they may be kept."""
+    cuts = [_cut(frame, face, drawer.size) for frame, face in placed]
+    found = in_front(segmenter, [each.small for each in cuts], [each.outline for each in cuts])
+    shown = [_shown(each, rounded_hidden(hidden), drawer.size) for each, hidden in zip(cuts, found, strict=True)]
     drawn = _draw_in_batches(drawer, [each.shown for each in shown])
-    swaps = (_swap(each, face) for each, face in zip(shown, drawn, strict=True))
-    return [(frame, [next(swaps) for _ in several]) for frame, several in cuts]
+    return [
+        KeptFace(
+            drawn=rounded(face),
+            hidden=each.hidden,
+            hidden_fraction=hidden_fraction(each.hidden, each.cut.outline),
+            light=each.light,
+        )
+        for each, face in zip(shown, drawn, strict=True)
+    ]
 
 
 def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> list[DrawnFace]:
@@ -177,7 +225,7 @@ def _draw_in_batches(drawer: Drawer, faces: Sequence[FaceInput]) -> list[DrawnFa
 
 def _cut(frame: Frame, face: PlacedFace, size: int) -> _Cut:
     pose = head_pose(face.landmarks_xyz)
-    small = to_8_bit(resample(frame.pixels, frame_to_crop(pose, COARSE_SIZE), (COARSE_SIZE, COARSE_SIZE)))
+    small = _small(frame, pose)
     if size > pose.crop_side_px:
         # As the crops of face sets are enlarged: from sharper ones a drawer would see another shape and expression.
         crop = cut(frame.rgb, pose, size)
@@ -216,29 +264,44 @@ def _evened(crop: UInt8[np.ndarray, "D D 3"], light: Light) -> UInt8[np.ndarray,
     return np.asarray(np.round(out_of_light(crop.astype(np.float32) / 255, light) * 255), np.uint8)
 
 
-def _swap(shown: _Shown, drawn: DrawnFace) -> _Swap:
-    cut, seen = shown.cut, 1 - shown.hidden
+def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size: int) -> _Swap:
+    """A drawn face in the look that was set, as it is put in."""
+    pose, drawn, seen = head_pose(face.landmarks_xyz), made.drawn, 1 - made.hidden
+    if look.likeness < 1:
+        plate = resample(frame.pixels, frame_to_crop(pose, size), (size, size))
+        drawn = part_way(drawn, plate.astype(np.float32) / np.float32(white_of(frame.pixels)), look.likeness)
     mask = _resized(drawn.mask, COARSE_SIZE)
-    match = None
     if drawn.finished:
-        alpha = framed(grown(mask, FINISHED_REACH_PX), FINISHED_MARGIN_PX, FINISHED_SIGMA_PX)
+        sigma_px = math.hypot(FINISHED_SIGMA_PX, look.feather * COARSE_SIZE)
+        alpha = framed(grown(mask, FINISHED_REACH_PX + look.grow * COARSE_SIZE), FINISHED_MARGIN_PX, sigma_px)
         alpha = alpha * fading(COARSE_SIZE, FINISHED_MARGIN_PX, FINISHED_FADE_PX)
     else:
-        alpha = feathered(mask)
-        plate = out_of_light(cut.small.astype(np.float32) / 255, shown.light)
-        match = match_colour(_resized(drawn.rgb, COARSE_SIZE), plate, mask * seen)
+        alpha = feathered(mask, look.grow, look.feather)
+    match = None
+    if look.colour > 0 or not drawn.finished:
+        small = _small(frame, pose).astype(np.float32) / 255
+        own = _resized(drawn.rgb, COARSE_SIZE)
+        own = out_of_light(own, made.light) if drawn.finished else own
+        match = match_colour(own, out_of_light(small, made.light), mask * seen)
     return _Swap(
-        track=cut.face.track,
+        track=face.track,
         patch=Patch(
             rgb=drawn.rgb,
-            alpha=alpha * seen * np.float32(cut.face.presence),
-            pose=cut.pose,
+            alpha=alpha * seen * np.float32(face.presence),
+            pose=pose,
             plain_scale=FINISHED_PLAIN_SCALE if drawn.finished else PLAIN_SCALE,
+            sharpness=look.sharpness,
         ),
-        light=shown.light,
+        light=made.light,
         match=match,
-        hidden=hidden_fraction(shown.hidden, cut.outline),
+        finished=drawn.finished,
+        look=look,
+        hidden=made.hidden_fraction,
     )
+
+
+def _small(frame: Frame, pose: HeadPose) -> UInt8[np.ndarray, "L L 3"]:
+    return to_8_bit(resample(frame.pixels, frame_to_crop(pose, COARSE_SIZE), (COARSE_SIZE, COARSE_SIZE)))
 
 
 def _resized(image: Float32[np.ndarray, "S S *C"], size: int) -> Float32[np.ndarray, "s s *C"]:

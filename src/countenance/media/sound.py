@@ -102,9 +102,18 @@ def tracks_for(plate: MediaInfo, suffix: str) -> tuple[list[Track], list[str]]:
 
 
 def add_track(
-    output: OutputContainer, plate: MediaInfo, track: Track, *, offset_s: Fraction, notes: list[str]
+    output: OutputContainer,
+    plate: MediaInfo,
+    track: Track,
+    *,
+    offset_s: Fraction,
+    length_s: Fraction | None = None,
+    notes: list[str],
 ) -> Iterator[AnyPacket]:
     """Add a track to a file being written, and give its packets in order of time, earlier by `offset_s`.
+
+    With `length_s` only those that are heard from then on, for so long: whole packets, and one more before them, which
+    decoders of most codecs need. What lies before zero isn't heard.
 
     `notes` gets a line where sound can't be decoded.
     """
@@ -112,12 +121,12 @@ def add_track(
     if track.becomes == "copy":
         with opened_video(plate.path) as (container, _):
             stream = output.add_stream_from_template(cast(AudioStream, container.streams[track.index]), opaque=True)
-        packets = _copied_packets(plate, track, stream, offset_s)
+        packets = _copied_packets(plate, track, stream, offset_s, length_s)
     else:
         stream = output.add_stream(track.becomes, rate=track.rate_hz, layout=track.layout)
         if track.becomes == "aac":
             stream.codec_context.bit_rate = AAC_BITS_PER_CHANNEL * stream.codec_context.layout.nb_channels
-        packets = _encoded_packets(plate, track, stream, offset_s, notes)
+        packets = _encoded_packets(plate, track, stream, offset_s, length_s, notes)
     if track.language is not None:
         stream.metadata["language"] = track.language
     if track.title is not None:
@@ -162,7 +171,9 @@ def _plan(plate: MediaInfo, stream: AudioStream, suffix: str) -> Track:
     )
 
 
-def _copied_packets(plate: MediaInfo, track: Track, stream: AudioStream, offset_s: Fraction) -> Iterator[AnyPacket]:
+def _copied_packets(
+    plate: MediaInfo, track: Track, stream: AudioStream, offset_s: Fraction, length_s: Fraction | None
+) -> Iterator[AnyPacket]:
     clock = Fraction(1, track.rate_hz)
     before: int | None = None
     length = 0
@@ -182,6 +193,11 @@ def _copied_packets(plate: MediaInfo, track: Track, stream: AudioStream, offset_
             gap = at - before if before is not None else 0
             told = round(packet.duration * packet.time_base / clock) if packet.duration else 0
             before, length = at, fixed or told or gap
+            if length_s is not None:
+                if at + 2 * length <= 0:
+                    continue
+                if at * clock >= length_s:
+                    return
             packet.time_base = clock
             packet.pts = packet.dts = at
             packet.duration = told or length
@@ -190,7 +206,12 @@ def _copied_packets(plate: MediaInfo, track: Track, stream: AudioStream, offset_
 
 
 def _encoded_packets(
-    plate: MediaInfo, track: Track, stream: AudioStream, offset_s: Fraction, notes: list[str]
+    plate: MediaInfo,
+    track: Track,
+    stream: AudioStream,
+    offset_s: Fraction,
+    length_s: Fraction | None,
+    notes: list[str],
 ) -> Iterator[AnyPacket]:
     num_damaged = 0
     counted: int | None = None
@@ -210,7 +231,10 @@ def _encoded_packets(
                     at = stamped if counted is None or (stamped - counted) * clock > MAX_DRIFT_S else counted
                 frame.pts, frame.time_base = at, clock
                 counted = at + frame.samples
-                yield from stream.encode(frame)
+                if length_s is None or (counted > 0 and at * clock < length_s):
+                    yield from stream.encode(frame)
+            if length_s is not None and counted is not None and counted * clock >= length_s:
+                break
     yield from stream.encode(None)
     if num_damaged:
         notes.append(f"{num_damaged} packets of the sound of {plate.path.name} are damaged and become silent")

@@ -41,7 +41,7 @@ from countenance.media.sound import Track, add_track, first_time, tracks_for
 from countenance.pixels import Pixels, ResizedPixels, to_16_bit
 from countenance.progress import Progress, if_many
 from countenance.project import PRIVATE, move_whole, private_file, write_whole
-from countenance.types import Frame, MediaInfo
+from countenance.types import Excerpt, Frame, MediaInfo
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -75,10 +75,14 @@ def write_fragments(
     *,
     quality: int,
     preset: str = "veryfast",
+    excerpt: Excerpt | None = None,
+    size_wh: tuple[int, int] | None = None,
     progress: Progress,
     check_leave: Callable[[], None],
 ) -> list[Path]:
     """Encode a video's frames as H.264 into files of 48 frames each; those that are there are kept.
+
+    With `excerpt` only its frames are asked for and written; `size_wh` is that of all frames, without it the plate's.
 
     `check_leave` is called before each fragment gets its name; what it raises ends the encoding.
 
@@ -88,20 +92,27 @@ def write_fragments(
     Raises:
         MediaError: a fragment can't be written; those before it stay.
     """
-    num_fragments = math.ceil(plate.num_frames / FRAGMENT_FRAMES)
-    fragments = [folder / f"{number:05}.nut" for number in range(num_fragments)]
-    missing = [number for number, fragment in enumerate(fragments) if not fragment.exists()]
-    num_missing_frames = sum(_fragment_length(plate, number) for number in missing)
+    wanted = excerpt.frames if excerpt else range(plate.num_frames)
+    runs = [wanted[first : first + FRAGMENT_FRAMES] for first in range(0, len(wanted), FRAGMENT_FRAMES)]
+    fragments = [folder / f"{number:05}.nut" for number in range(len(runs))]
+    missing = [(run, fragment) for run, fragment in zip(runs, fragments, strict=True) if not fragment.exists()]
     frames = progress.track(
-        _missing_frames(frames_from, plate, missing),
+        _missing_frames(frames_from, plate, [run for run, _ in missing]),
         what=f"rendering {plate.path.name}",
         unit="frames",
-        total=plate.num_frames,
-        done=plate.num_frames - num_missing_frames,
+        total=len(wanted),
+        done=len(wanted) - sum(len(run) for run, _ in missing),
     )
-    for number in missing:
-        with _written_whole(fragments[number]) as part:
-            _encode(islice(frames, _fragment_length(plate, number)), plate, part, quality=quality, preset=preset)
+    for run, fragment in missing:
+        with _written_whole(fragment) as part:
+            _encode(
+                islice(frames, len(run)),
+                plate,
+                part,
+                size_wh=size_wh or plate.resolution_wh,
+                quality=quality,
+                preset=preset,
+            )
             check_leave()
     # The last thing that a reader does is to see whether the plate ends where it should.
     surplus = next(frames, None)
@@ -144,7 +155,7 @@ def rehearse(plate: MediaInfo, suffix: str, progress: Progress) -> list[str]:
     notes += _left_out(plate)
     with tempfile.TemporaryDirectory(prefix="countenance-") as folder:
         fragment = Path(folder, "00000.nut")
-        _encode(iter([black]), plate, fragment, quality=51, preset="ultrafast")
+        _encode(iter([black]), plate, fragment, size_wh=(width, height), quality=51, preset="ultrafast")
         try:
             with av.open(cast(Any, _Nowhere()), "w", format=VIDEO_FORMATS[suffix]) as container:
                 times = _joined([fragment], replace(plate, num_frames=1), tracks, container, notes)
@@ -159,10 +170,13 @@ def rehearse(plate: MediaInfo, suffix: str, progress: Progress) -> list[str]:
     return notes
 
 
-def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) -> None:
+def join_fragments(
+    fragments: Sequence[Path], plate: MediaInfo, output: Path, *, excerpt: Excerpt | None = None
+) -> None:
     """Put all fragments and the plate's sound into one .mp4 or .mov, at the plate's times.
 
-    Whatever begins first, begins at zero; all distances between streams are the plate's.
+    Whatever begins first, begins at zero; all distances between streams are the plate's. With `excerpt` its first frame
+    begins at zero, and of sound and chapters there is what belongs to it.
 
     Raises:
         MediaError: a fragment is missing or damaged, or the output can't be written; nothing has its name then.
@@ -181,7 +195,7 @@ def join_fragments(fragments: Sequence[Path], plate: MediaInfo, output: Path) ->
         _written_whole(output) as part,
         av.open(part, "w", format=VIDEO_FORMATS[suffix], container_options=options) as container,
     ):
-        for _ in _joined(fragments, plate, tracks, container, []):
+        for _ in _joined(fragments, plate, tracks, container, [], excerpt):
             pass
 
 
@@ -252,21 +266,17 @@ def _timecode(metadata: Mapping[str, str]) -> str | None:
     return {name.lower(): value for name, value in metadata.items()}.get("timecode")
 
 
-def _fragment_length(plate: MediaInfo, number: int) -> int:
-    return min(FRAGMENT_FRAMES, plate.num_frames - number * FRAGMENT_FRAMES)
-
-
 def _missing_frames(
-    frames_from: Callable[[int], Iterator[Frame]], plate: MediaInfo, missing: Sequence[int]
+    frames_from: Callable[[int], Iterator[Frame]], plate: MediaInfo, missing: Sequence[range]
 ) -> Iterator[Frame]:
-    """The frames of all missing fragments, each run of fragments read in one go."""
+    """The frames of all missing fragments, those in a row read in one go."""
     frames: Iterator[Frame] = iter(())
     position = -1
-    for number in missing:
-        if position != number * FRAGMENT_FRAMES:
-            position = number * FRAGMENT_FRAMES
+    for run in missing:
+        if position != run.start:
+            position = run.start
             frames = frames_from(position)
-        for frame in islice(frames, _fragment_length(plate, number)):
+        for frame in islice(frames, len(run)):
             assert frame.index == position
             position += 1
             yield frame
@@ -274,8 +284,10 @@ def _missing_frames(
         yield from frames
 
 
-def _encode(frames: Iterator[Frame], plate: MediaInfo, part: Path, *, quality: int, preset: str) -> None:
-    width, height = (side + side % 2 for side in plate.resolution_wh)
+def _encode(
+    frames: Iterator[Frame], plate: MediaInfo, part: Path, *, size_wh: tuple[int, int], quality: int, preset: str
+) -> None:
+    width, height = (side + side % 2 for side in size_wh)
     converters = {depth: _colour_converter(plate, width, height, depth) for depth in ("rgb24", "rgb48le")}
     # NUT keeps any time base exactly and times that begin anywhere.
     with av.open(part, "w", format="nut") as container:
@@ -337,16 +349,24 @@ def _padded(rgb: Pixels, width: int, height: int) -> ResizedPixels:
 
 
 def _joined(
-    fragments: Sequence[Path], plate: MediaInfo, tracks: Sequence[Track], container: OutputContainer, notes: list[str]
+    fragments: Sequence[Path],
+    plate: MediaInfo,
+    tracks: Sequence[Track],
+    container: OutputContainer,
+    notes: list[str],
+    excerpt: Excerpt | None = None,
 ) -> Iterator[Fraction]:
     """Write all packets of the new file in order, and give the time of each, in seconds."""
-    offset_s = _offset_s(fragments, plate, tracks)
+    offset_s = excerpt.begins_s if excerpt else _offset_s(fragments, plate, tracks)
+    length_s = excerpt.ends_s - offset_s if excerpt else None
     with opened_video(fragments[0]) as (_, template):
         stream = container.add_stream_from_template(template, opaque=True)
     stream.disposition = Disposition.default
-    container.set_chapters(_chapters(plate, offset_s))
-    streams = [_joined_packets(fragments, plate, stream, offset_s)]
-    streams += [add_track(container, plate, track, offset_s=offset_s, notes=notes) for track in tracks]
+    container.set_chapters(_chapters(plate, offset_s, length_s))
+    streams = [_joined_packets(fragments, plate, stream, offset_s, excerpt)]
+    streams += [
+        add_track(container, plate, track, offset_s=offset_s, length_s=length_s, notes=notes) for track in tracks
+    ]
     # Merged by time, packets needn't wait for each other in memory.
     for packet in heapq.merge(*streams, key=_decoding_time):
         time = _decoding_time(packet)
@@ -365,13 +385,15 @@ def _offset_s(fragments: Sequence[Path], plate: MediaInfo, tracks: Sequence[Trac
     return max(Fraction(0), min(begins_s))
 
 
-def _chapters(plate: MediaInfo, offset_s: Fraction) -> "list[Chapter]":
+def _chapters(plate: MediaInfo, offset_s: Fraction, length_s: Fraction | None) -> "list[Chapter]":
     with opened_video(plate.path) as (container, _):
         chapters = container.chapters()
     for chapter in chapters:
-        offset = round(offset_s / (chapter["time_base"] or 1))
-        chapter["start"], chapter["end"] = max(0, chapter["start"] - offset), max(0, chapter["end"] - offset)
-    return chapters
+        clock = chapter["time_base"] or Fraction(1)
+        offset = round(offset_s / clock)
+        end = chapter["end"] if length_s is None else min(chapter["end"], round(length_s / clock) + offset)
+        chapter["start"], chapter["end"] = max(0, chapter["start"] - offset), max(0, end - offset)
+    return chapters if length_s is None else [each for each in chapters if each["start"] < each["end"]]
 
 
 def _each_second(times: Iterator[Fraction]) -> Iterator[int]:
@@ -383,7 +405,7 @@ def _each_second(times: Iterator[Fraction]) -> Iterator[int]:
 
 
 def _joined_packets(
-    fragments: Sequence[Path], plate: MediaInfo, stream: VideoStream, offset_s: Fraction
+    fragments: Sequence[Path], plate: MediaInfo, stream: VideoStream, offset_s: Fraction, excerpt: Excerpt | None
 ) -> Iterator[AnyPacket]:
     """The packets of all fragments in the clock of the new file, each as long as until the next."""
     clock = Fraction(1, plate.time_base.denominator)
@@ -394,10 +416,12 @@ def _joined_packets(
         packet.stream, packet.duration = stream, next_pts - pts
         yield packet
         pts, packet, num_frames = next_pts, next_packet, num_frames + 1
-    if num_frames != plate.num_frames:
+    expected = excerpt.num_frames if excerpt else plate.num_frames
+    if num_frames != expected:
         where = fragments[0].parent
-        raise MediaError(f"expected {plate.num_frames} frames in {where}, found {num_frames}; delete it and run again")
-    packet.stream, packet.duration = stream, first_pts + int(plate.duration / clock) - pts
+        raise MediaError(f"expected {expected} frames in {where}, found {num_frames}; delete it and run again")
+    length_s = excerpt.ends_s - excerpt.begins_s if excerpt else plate.duration
+    packet.stream, packet.duration = stream, first_pts + int(length_s / clock) - pts
     yield packet
 
 

@@ -99,6 +99,24 @@ class Claim:
     """How strong a ring in the picture marks each replaced face, 0–1."""
     sentence: str = ""
     """Words that were put into the picture's beginning."""
+    first_frame: int = 0
+    """Of the plate's frames, counted from 0, the first that the file shows; it shows `num_frames` in a row."""
+    num_plate_frames: int = 0
+    """Frames of the whole plate; older files, which show all of it, don't say."""
+    is_preview: bool = False
+    """Whether the frames are a preview's: smaller, and drawn in haste."""
+
+    @property
+    def what_of_the_plate(self) -> str:
+        """What the file shows of the plate, in words; empty where that is all of it, at its own size."""
+        words = []
+        if self.num_frames < self.num_plate_frames:
+            last = self.first_frame + self.num_frames - 1
+            frames = f"frame {last}" if self.num_frames == 1 else f"frames {self.first_frame} to {last}"
+            words.append(f"{frames} of {self.num_plate_frames}, counted from 0")
+        if self.is_preview:
+            words += ["a preview"] if words else ["all frames", "a preview"]
+        return "; ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

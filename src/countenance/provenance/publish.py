@@ -92,6 +92,7 @@ def publish(
         ProvenanceError: the file can't be signed or logged.
     """
     check_output(output, render.plate, overwrite=overwrite)
+    assert len(render.altered) == len(render.frames)
     if not any(render.altered):
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
     check_plate(render.plate.path)
@@ -212,6 +213,9 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         label="shown" if config.label else "left out",
         label_reason="" if config.label else config.unlabelled_reason.strip(),
         model_digest=render.model_digest,
+        first_frame=render.frames.start,
+        num_plate_frames=render.plate.num_frames,
+        is_preview=render.preview_wh is not None,
         salted_release_digests=tuple(
             salted(digest, salt)
             for digest in dict.fromkeys(each for permit in permits for each in permit.release_digests)
@@ -244,10 +248,17 @@ def _write_frames(
         _check_plate_unchanged(render, progress)
     else:
         fragments = write_fragments(
-            frames_from, render.plate, folder, quality=config.quality, check_leave=check_leave, progress=progress
+            frames_from,
+            render.plate,
+            folder,
+            quality=config.quality,
+            excerpt=render.excerpt,
+            size_wh=render.preview_wh,
+            check_leave=check_leave,
+            progress=progress,
         )
         _check_plate_unchanged(render, progress)
-        join_fragments(fragments, render.plate, finished)
+        join_fragments(fragments, render.plate, finished, excerpt=render.excerpt)
 
 
 def _check_plate_unchanged(render: Render, progress: Progress) -> None:
@@ -283,6 +294,9 @@ def _facts(
         "num_altered_frames": claim.num_altered_frames,
         "num_decided_frames": claim.num_decided_frames,
         "drawn_with": claim.drawn_with,
+        "first_frame": claim.first_frame,
+        "num_plate_frames": claim.num_plate_frames,
+        "is_preview": claim.is_preview,
         "model_digest": claim.model_digest,
         "label": claim.label,
         "label_reason": claim.label_reason,

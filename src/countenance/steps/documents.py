@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from countenance.steps.collect import Collected
     from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
+    from countenance.steps.shots import PlateShots
 
 __all__ = [
     "added_document",
@@ -52,6 +53,7 @@ __all__ = [
     "reviewed_document",
     "settings_document",
     "sheets_document",
+    "shots_document",
     "trained_document",
     "verified_document",
 ]
@@ -131,6 +133,7 @@ def generated_document(result: "Generated") -> Document:
             "log_index": published.log_index,
             "frames": published.num_frames,
             "altered_frames": published.num_altered_frames,
+            "plate_frames": None if result.shown is None else [result.shown.start, result.shown.stop - 1],
             "unaltered_spans_s": result.unaltered_spans,
             "faded_spans_s": result.faded_spans,
             "drawn_with": result.drawn_with,
@@ -150,6 +153,28 @@ def _pair(pair: "GeneratedPair") -> Document:
         "drawn_with": pair.drawn_with,
         "references": pair.num_references,
     }
+
+
+def shots_document(found: "PlateShots") -> Document:
+    """Of `shots`."""
+    return _ready(
+        {
+            "plate": found.plate.path,
+            "folder": found.folder,
+            "shots": [
+                {
+                    "shot": shot.number,
+                    "frames": [shot.frames.start, shot.frames.stop - 1],
+                    "begins_s": shot.begins_s,
+                    "ends_s": shot.ends_s,
+                    "file": shot.path if shot.path.exists() else None,
+                    "settings": asdict(shot.settings.base),
+                    "keys": shot.settings.keys,
+                }
+                for shot in found.shots
+            ],
+        }
+    )
 
 
 def verified_document(report: Report) -> Document:

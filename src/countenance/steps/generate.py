@@ -1,6 +1,7 @@
 """Put the likeness onto a plate and publish the result."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,8 +14,11 @@ from pydantic import Field
 from countenance.composite.check import CheckedFaces, check_faces
 from countenance.composite.contested import Uncontested, uncontested
 from countenance.composite.disguise import Disguise, check_sentence
+from countenance.composite.kept import open_store
 from countenance.composite.place import PlacedFace, placed_faces
-from countenance.composite.render import swap_render
+from countenance.composite.render import preview_size, swap_render
+from countenance.composite.shot import AS_DRAWN, ShotConfig, ShotSettings
+from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
 from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.consent.register import templates
@@ -25,6 +29,7 @@ from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer, review_command
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
+from countenance.media.excerpt import Wanted, begins_s, excerpt_of, wanted_frames
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
@@ -40,7 +45,6 @@ from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
-from countenance.vision.identity import Embedding
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
@@ -50,6 +54,11 @@ DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine"
 """Side in pixels at which faces are put together, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
+PREVIEW_S = 4
+"""A preview of a plate without a range shows so many seconds, from the first frame that shows the performer on."""
+CHECKED_AROUND = 32
+"""Frames beside an excerpt whose faces decide how it looks, as neighbours in time or in a batch; rather more."""
+EVERYTHING = Wanted()
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
@@ -86,6 +95,10 @@ class GenerateConfig(PublishConfig):
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
+    keep_faces_gb: Annotated[Number, Field(ge=0, le=10_000)] = 4.0
+    """Disk space in which each pair's drawn faces are kept, so that a shot that is rendered again with other settings
+    takes seconds: 4 GB hold some 10,000 faces of 256 px. Those unused for longest go first; 0 keeps none. Of several
+    pairs in one pass none are kept."""
 
     def __post_init__(self) -> None:
         PublishConfig.__post_init__(self)
@@ -128,6 +141,8 @@ class Generated:
     """From and to, in seconds of the plate, where no face was replaced."""
     faded_spans: tuple[tuple[float, float], ...]
     """Where a face comes or goes."""
+    shown: range | None
+    """The plate's frames of the file; None for all of them."""
     drawn_with: DrawnWith
     num_references: int
     """The likenesses' faces that were drawn from."""
@@ -158,12 +173,25 @@ def generate(
     output: Path,
     config: GenerateConfig,
     *,
+    wanted: Wanted = EVERYTHING,
+    preview: bool = False,
+    shot_changes: Sequence[str] = (),
     overwrite: bool,
     progress: Progress,
 ) -> Generated:
     """Replace the performer's face throughout a plate: `generate_pairs` for a single one."""
-    pair = Pair(likeness=likeness, performer=performer, permit=permit)
-    return generate_pairs(project, plate, [pair], output, config, overwrite=overwrite, progress=progress)
+    return generate_pairs(
+        project,
+        plate,
+        [Pair(likeness=likeness, performer=performer, permit=permit)],
+        output,
+        config,
+        wanted=wanted,
+        preview=preview,
+        shot_changes=shot_changes,
+        overwrite=overwrite,
+        progress=progress,
+    )
 
 
 @one_thread_per_net()
@@ -174,6 +202,9 @@ def generate_pairs(
     output: Path,
     config: GenerateConfig,
     *,
+    wanted: Wanted = EVERYTHING,
+    preview: bool = False,
+    shot_changes: Sequence[str] = (),
     overwrite: bool,
     progress: Progress,
 ) -> Generated:
@@ -181,8 +212,13 @@ def generate_pairs(
 
     A run that was interrupted continues where it stopped. A face that two performers' scans both claim stays as it is.
 
+    `wanted` is what of the plate becomes a file of its own. A `preview` is small, and of some seconds where nothing is
+    asked for; `config.preset` isn't changed by it. `shot_changes` such as `shot.sharpness=0.2` count for all shots,
+    above their files.
+
     Raises:
-        UsageError: the pairs can't be replaced together, or the output can't have that name.
+        UsageError: the pairs can't be replaced together, the plate has no such part, a shot's file holds something that
+            isn't allowed, or the output can't have that name.
         ConsentError: a permit doesn't hold, or a face set or the model that is used was made under a release revoked
             since, or one of them ends while this goes on; then there is no file, and what was rendered so far is
             removed.
@@ -202,7 +238,7 @@ def generate_pairs(
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
-    tints = [_own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
+    tints = [own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
     # Before any work: publishing signs with the same identity, after all frames are rendered.
     for note in load_or_make_identity().notes:
         progress.note(note)
@@ -211,29 +247,21 @@ def generate_pairs(
         for guard in guards:
             guard.check()
 
-    timeline, people, segmenter = timeline_of(project, info, progress), templates(project), Segmenter()
-    checked = {
-        pair.performer: _faces_in(project, pair.performer, people, info, timeline, segmenter, progress, check_leave)
-        for pair in pairs
-    }
-    found = _of_one_performer_each(checked, info, timeline, progress)
-    faces = found.faces
-    left_out = [*found.frames_left_out.values(), *(each.frames_beside for each in checked.values())]
-    faces_at = placed_faces(
-        [face for several in faces.values() for face in several],
-        timeline,
-        frame_rate=float(info.frame_rate),
-        fades=config.fade and info.kind == "video",
-        closed=frozenset(chain.from_iterable(left_out)),
-    )
+    timeline, segmenter = timeline_of(project, info, progress), Segmenter()
+    performers = [pair.performer for pair in pairs]
+    asked = _Asked(wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade)
+    places = _places(project, performers, info, timeline, asked, segmenter, progress, check_leave)
+    shown, shots, faces_at = places.shown, places.shots, places.faces_at
     drawings = [
-        open_drawing(info, timeline, faces[pair.performer])
-        for open_drawing, pair in zip(open_drawings, pairs, strict=True)
+        open_drawing(info, timeline, places.faces_to_draw_from(performer))
+        for open_drawing, performer in zip(open_drawings, performers, strict=True)
     ]
-    pair_at = {face.track: number for number, several in enumerate(faces.values()) for face in several}
-    drawer = drawings[0].drawer
+    pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
+    drawer, store = drawings[0].drawer, None
     if len(pairs) > 1:
         drawer = DrawerByTrack([drawing.drawer for drawing in drawings], pair_at)
+    else:
+        store = open_store(project, pairs[0].permit.people, round(config.keep_faces_gb * 1e9))
     swap = swap_render(
         info,
         timeline,
@@ -246,18 +274,31 @@ def generate_pairs(
         threads=num_threads(config.threads, MOST_THREADS),
         grain=config.grain,
         disguise=Disguise(halo=config.halo, sentence=config.sentence, sentence_s=config.sentence_s),
+        excerpt=None if shown is None else excerpt_of(info, timeline, shown),
+        preview_wh=preview_size(info) if preview else None,
+        looks=places.looks,
+        store=store,
     )
     render = replace(
         swap.render,
-        num_decided_frames=len({face.frame for several in faces.values() for face in several if face.is_decided}),
+        num_decided_frames=len(places.decided_frames & faces_at.keys() & set(swap.render.frames)),
         drawn_with=_drawn_with(drawings),
         num_performers=len(pairs),
         halo=config.halo,
         sentence=config.sentence,
     )
     permits = [pair.permit for pair in pairs]
-    facts = {"config": asdict(config), "plate": info.sha256, "model": drawer.digest, **_facts(pairs, drawings)}
-    with recorded_run(project, "generate", joint_digest(permits), facts):
+    facts = {
+        "config": asdict(config),
+        "plate": info.sha256,
+        "frames": None if shown is None else [shown.start, shown.stop - 1],
+        "preview": preview,
+        "shots": {shot.number: asdict(shot.settings) for shot in shots if shot.settings != ShotSettings()},
+        "model": drawer.digest,
+        **_facts(pairs, drawings),
+    }
+    kept = nullcontext() if store is None else store.while_consent_lasts()
+    with recorded_run(project, "generate", joint_digest(permits), facts), kept:
         published = publish(
             project,
             permits,
@@ -268,21 +309,23 @@ def generate_pairs(
             check_leave=check_leave,
             progress=progress,
         )
-    covered = [index for index, hidden in sorted(swap.hidden.fraction_at.items()) if hidden > MUCH_HIDDEN]
+    fractions = swap.hidden.fraction_at.items()
+    covered = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
     if covered:
-        whose = " or ".join(f"{performer}'s" for performer in faces)
+        whose = " or ".join(f"{performer}'s" for performer in performers)
         progress.note(
             f"something in front of {whose} face hides more than {MUCH_HIDDEN:.0%} of it in "
             f"{_frames(covered, info, timeline)}; it stays in front"
         )
     return Generated(
         published=published,
-        unaltered_spans=_spans(info, timeline, [not altered for altered in render.altered]),
-        faded_spans=_spans(info, timeline, [_is_fading(faces_at.get(i, ())) for i in range(len(render.altered))]),
+        unaltered_spans=_spans(info, timeline, [at for at in render.frames if not faces_at.get(at)]),
+        faded_spans=_spans(info, timeline, [at for at in render.frames if _is_fading(faces_at.get(at, ()))]),
+        shown=shown,
         drawn_with=render.drawn_with,
         num_references=sum(drawing.num_references for drawing in drawings),
         pairs=tuple(
-            _generated_pair(pair, _faces_of(number, faces_at, pair_at), drawing, info, timeline)
+            _generated_pair(pair, _faces_of(number, faces_at, pair_at), drawing, info, timeline, render.frames)
             for number, (pair, drawing) in enumerate(zip(pairs, drawings, strict=True))
         ),
     )
@@ -308,19 +351,106 @@ def check_pairs(pairs: Sequence[tuple[str, str]]) -> None:
             )
 
 
-def _faces_in(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """What of a plate is asked for, and how."""
+
+    wanted: Wanted
+    preview: bool
+    shot_changes: tuple[str, ...]
+    fades: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Places:
+    """Where faces are to be replaced, and what is set for them."""
+
+    shown: range | None
+    """The plate's frames that are asked for; None for all."""
+    shots: Sequence[Shot]
+    looks: Mapping[int, ShotConfig]
+    faces: Mapping[str, tuple[StoredFace, ...]]
+    """By performer, all that are found of them and of nobody else."""
+    steady: frozenset[int]
+    """Their ids, of faces that are the same whatever part of the plate is asked for."""
+    performer_of: Mapping[int, str]
+    """By track."""
+    faces_at: Mapping[int, list[PlacedFace]]
+    """By frame, those that are replaced."""
+
+    def faces_to_draw_from(self, performer: str) -> Sequence[StoredFace]:
+        """A performer's faces that may serve as references, the same for all parts of a plate."""
+        own = self.faces[performer]
+        return [face for face in own if face.id in self.steady] or own
+
+    @property
+    def decided_frames(self) -> set[int]:
+        """In which a face is a performer's by a user's decision."""
+        return {face.frame for several in self.faces.values() for face in several if face.is_decided}
+
+
+def _places(
     project: Project,
-    performer: str,
-    people: Mapping[str, Embedding],
+    performers: Sequence[str],
     info: MediaInfo,
     timeline: Timeline,
+    asked: _Asked,
     segmenter: Segmenter,
     progress: Progress,
     check_leave: Callable[[], None],
+) -> _Places:
+    """Find the performers in the plate, and what of it is asked for."""
+    people = templates(project)
+    shown = wanted_frames(info, timeline, asked.wanted)
+    shots = read_shots(project, info, timeline, asked.shot_changes)
+    check_names(shots, sorted(people))
+    looks = looks_of(shots, info, timeline)
+    seen = {
+        performer: require_performer(project, performer, people, info, progress, check_leave=check_leave)
+        for performer in performers
+    }
+    if asked.preview and shown is None and info.kind == "video":
+        shown = _first_seconds(info, timeline, min(several[0].frame for several in seen.values()))
+    around = None if shown is None else range(shown.start - CHECKED_AROUND, shown.stop + CHECKED_AROUND)
+    checked = {
+        performer: _checked(performer, several, info, timeline, segmenter, around, progress)
+        for performer, several in seen.items()
+    }
+    found = _of_one_performer_each(checked, info, timeline, progress)
+    left_out = [*found.frames_left_out.values(), *(each.frames_beside for each in checked.values())]
+    placed = placed_faces(
+        [face for several in found.faces.values() for face in several],
+        timeline,
+        frame_rate=float(info.frame_rate),
+        fades=asked.fades and info.kind == "video",
+        closed=frozenset(chain.from_iterable(left_out)),
+    )
+    _check_shown(placed, shown, performers, info)
+    performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
+    faces_at = _replaced(placed, around, looks, performer_of)
+    _check_replaced(faces_at, shown, shots, performers)
+    return _Places(
+        shown=shown,
+        shots=shots,
+        looks=looks,
+        faces=found.faces,
+        steady=frozenset(face.id for each in checked.values() for face in each.steady),
+        performer_of=performer_of,
+        faces_at=faces_at,
+    )
+
+
+def _checked(
+    performer: str,
+    found: Sequence[StoredFace],
+    info: MediaInfo,
+    timeline: Timeline,
+    segmenter: Segmenter,
+    around: range | None,
+    progress: Progress,
 ) -> CheckedFaces:
     """A performer's faces in the plate, their meshes checked."""
-    found = require_performer(project, performer, people, info, progress, check_leave=check_leave)
-    checked = check_faces(info, timeline, found, segmenter)
+    checked = check_faces(info, timeline, found, segmenter, around)
     if checked.frames_beside:
         progress.note(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
@@ -372,6 +502,57 @@ def _drawn_with(drawings: Sequence[_Drawing]) -> DrawnWith:
     return with_what.pop() if len(with_what) == 1 else "mixed"
 
 
+def _check_shown(
+    placed: Mapping[int, Sequence[PlacedFace]], shown: range | None, performers: Sequence[str], info: MediaInfo
+) -> None:
+    """Check that a face is to be seen in the part of the plate that is asked for."""
+    whose = " or ".join(performers)
+    if not placed:
+        raise FaceError(
+            f"{whose} is turned away wherever they are in {info.path.name}, so there is nothing to replace; "
+            "choose another plate, or add --set generate.fade=false",
+            code="face.not_found",
+            person=whose,
+            path=info.path,
+        )
+    if shown is not None and not any(index in shown for index in placed):
+        raise FaceError(
+            f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, so there is nothing to "
+            f"replace; {whose} is first seen in frame {min(placed)}",
+            code="face.not_found",
+            person=whose,
+            path=info.path,
+        )
+
+
+def _replaced(
+    placed: Mapping[int, Sequence[PlacedFace]],
+    around: range | None,
+    looks: Mapping[int, ShotConfig],
+    performer_of: Mapping[int, str],
+) -> dict[int, list[PlacedFace]]:
+    """The faces of a part of the plate that the shots' settings ask for, by frame."""
+    replaced = {
+        at: [face for face in several if looks.get(at, AS_DRAWN).replaces(performer_of[face.track])]
+        for at, several in placed.items()
+        if around is None or at in around
+    }
+    return {at: several for at, several in replaced.items() if several}
+
+
+def _check_replaced(
+    faces_at: Mapping[int, Sequence[PlacedFace]], shown: range | None, shots: Sequence[Shot], performers: Sequence[str]
+) -> None:
+    """Check that the shots' settings leave something to replace."""
+    if not any(shown is None or index in shown for index in faces_at):
+        raise UsageError(
+            f"the settings of the shots leave {' and '.join(performers)} as in the plate throughout, so there is "
+            f"nothing to publish; change who or likeness in {shots[0].path.parent}",
+            code="usage.setting",
+            setting="shot.who",
+        )
+
+
 def _faces_of(
     number: int, faces_at: Mapping[int, Sequence[PlacedFace]], pair_at: Mapping[int, int]
 ) -> dict[int, list[PlacedFace]]:
@@ -386,14 +567,14 @@ def _generated_pair(
     drawing: _Drawing,
     info: MediaInfo,
     timeline: Timeline,
+    frames: range,
 ) -> GeneratedPair:
-    frames = range(len(timeline.frame_pts))
     return GeneratedPair(
         likeness=pair.likeness,
         performer=pair.performer,
-        num_altered_frames=len(faces_at),
-        unaltered_spans=_spans(info, timeline, [frame not in faces_at for frame in frames]),
-        faded_spans=_spans(info, timeline, [_is_fading(faces_at.get(frame, ())) for frame in frames]),
+        num_altered_frames=sum(at in faces_at for at in frames),
+        unaltered_spans=_spans(info, timeline, [at for at in frames if at not in faces_at]),
+        faded_spans=_spans(info, timeline, [at for at in frames if _is_fading(faces_at.get(at, ()))]),
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
@@ -463,7 +644,7 @@ def _lacks(project: Project, face_set: FaceSet) -> str:
     return f"{coverage.verdict} What none of them shows is guessed; `countenance coverage {person}` says what to shoot"
 
 
-def _own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
+def own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
     """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
     lights are taken to be alike on average.
     """
@@ -486,17 +667,19 @@ def _is_fading(faces: Sequence[PlacedFace]) -> bool:
     return any(face.presence < 1 for face in faces)
 
 
-def _spans(info: MediaInfo, timeline: Timeline, chosen: Sequence[bool]) -> tuple[tuple[float, float], ...]:
-    """Runs of some frames, in seconds."""
+def _first_seconds(info: MediaInfo, timeline: Timeline, first: int) -> range:
+    """The frames of some seconds from one of them on."""
+    pts = timeline.frame_pts
+    end = int(np.searchsorted(pts, int(pts[first]) + int(PREVIEW_S / info.time_base)))
+    return range(first, max(end, first + 1))
+
+
+def _spans(info: MediaInfo, timeline: Timeline, frames: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """Runs of frames, ascending, in seconds of the plate."""
     spans: list[tuple[float, float]] = []
-    times = [float(pts * info.time_base) for pts in timeline.frame_pts.tolist()]
-    last = len(times) - 1
-    for index, (time, is_chosen) in enumerate(zip(times, chosen, strict=True)):
-        if not is_chosen:
-            continue
-        until = times[index + 1] if index < last else times[0] + float(info.duration)
-        if spans and index and chosen[index - 1]:
-            spans[-1] = (spans[-1][0], until)
-        else:
-            spans.append((time, until))
+    before = None
+    for index in frames:
+        begin, until = (float(begins_s(info, timeline, each)) for each in (index, index + 1))
+        spans.append((spans.pop()[0] if before == index - 1 else begin, until))
+        before = index
     return tuple(spans)

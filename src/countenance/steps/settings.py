@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from countenance.composite.shot import ShotConfig
 from countenance.config import Setting, describe_settings
 from countenance.coverage.aspects import CoverageConfig
 from countenance.errors import UsageError
@@ -14,6 +15,7 @@ SECTIONS: Mapping[str, type] = {
     "coverage": CoverageConfig,
     "train": TrainConfig,
     "generate": GenerateConfig,
+    "shot": ShotConfig,
 }
 """In the order of the work; the names are those of the tables in `countenance.toml`."""
 

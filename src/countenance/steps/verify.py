@@ -163,6 +163,7 @@ def _edits(credentials: Credentials) -> Finding:
         label,
         *_drawn(claim),
         *_signs(claim),
+        *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
         *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
     )
     if credentials.state == "trusted":

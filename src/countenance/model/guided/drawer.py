@@ -77,9 +77,10 @@ class GuidedDrawer:
         control = control_from(self._decide(stacked(self._parts(given, view))))
         drawn = self._drawn(evened(rgb, even), given, view, control)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+        shifts = (given.shift / CONTROL_SIZE).permute(0, 2, 3, 1).numpy()
         return [
-            DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True)
-            for image, one in zip(images, drawn.mask, strict=True)
+            DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True, shift=shift)
+            for image, one, shift in zip(images, drawn.mask, shifts, strict=True)
         ]
 
     def _parts(self, given: Given, view: View) -> dict[str, Tensor]:

@@ -1,0 +1,64 @@
+"""`countenance shots`: a plate's shots, and the files in which they are set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from countenance.cli.options import Json
+from countenance.cli.shell import console, here, print_json
+from countenance.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from countenance.steps.shots import PlateShots
+
+
+def shots(
+    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="Video or image.", readable=False, show_default=False)],
+    write: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--write", metavar="N", help="Write a file with all settings for this shot. Repeatable.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List a plate's shots: number, frames, times, and what is set for them.
+
+    Each shot can have a small file: how far the face goes towards the likeness, mask, feather, colour, sharpness, and
+    whose face is replaced, each also keyed in time (docs/shots.md). --write makes one to edit.
+
+    Example: countenance shots plate.mp4
+
+    Example: countenance shots plate.mp4 --write 3
+    """
+    from countenance.cli.display import Bars
+    from countenance.steps.documents import shots_document
+    from countenance.steps.shots import list_shots, write_shots
+
+    with here(writing=True) as project, Bars() as progress:
+        written = write_shots(project, plate, write, progress) if write else []
+        found = list_shots(project, plate, progress)
+    for path in written:
+        console.print(f"Wrote {path}. Edit it, then run `countenance generate` again.", markup=False)
+    if json:
+        print_json(shots_document(found))
+    else:
+        _print_shots(found)
+
+
+def _print_shots(found: "PlateShots") -> None:
+    from rich.table import Table
+
+    table = Table("shot", "frames", "from", "to", "length", "settings", box=None)
+    for shot in found.shots:
+        last = shot.frames.stop - 1
+        table.add_row(
+            str(shot.number),
+            f"{shot.frames.start}:{last}",
+            f"{shot.begins_s:.2f} s",
+            f"{shot.ends_s:.2f} s",
+            f"{shot.ends_s - shot.begins_s:.2f} s",
+            ", ".join(f"{name} {value}" for name, value in shot.changed.items()),
+        )
+    print_table(table)

@@ -1,0 +1,218 @@
+"""The small files in which an artist sets a plate's shots: `shots/NAME-DIGEST/0003.toml`, one for each shot.
+
+The folder is named by the plate's file and content, so that two plates of one name have one each. A setting has one
+value, or values at moments, by frames of the plate, counted from 0, or by seconds:
+`sharpness = { 120 = 0.0, "7.5 s" = 0.4 }`.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from countenance.composite.shot import ALL, AS_DRAWN, KEYED, SECTION, ShotConfig, ShotSettings
+from countenance.config import describe_settings, read_config
+from countenance.errors import UsageError
+from countenance.media.excerpt import begins_s, shot_ranges
+from countenance.media.timeline import Timeline
+from countenance.project import PRIVATE, Project, refuse_link, write_whole
+from countenance.types import MediaInfo
+
+ROOM = "shots"
+MAX_BYTES = 2**16
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """A shot of a plate, and what is set for it."""
+
+    number: int
+    """From 1."""
+    frames: range
+    begins_s: float
+    ends_s: float
+    path: Path
+    """Of its file, whether it exists or not."""
+    settings: ShotSettings
+
+    @property
+    def changed(self) -> dict[str, str]:
+        """What differs from the defaults, by name, in words."""
+        base, keys = self.settings.base, self.settings.keys
+        values = {each.name: getattr(base, each.name) for each in fields(ShotConfig)}
+        words = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+        for name, keyed in keys.items():
+            words[name] = " → ".join(f"{value:g} at {time:.2f} s" for time, value in keyed)
+        return {name: word for name, word in words.items() if name in keys or values[name] != getattr(AS_DRAWN, name)}
+
+
+def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: Sequence[str] = ()) -> list[Shot]:
+    """All shots of a plate with their settings: those of the project, then of the shot's file, then `shot.key=value`.
+
+    Raises:
+        UsageError: a file can't be read, or a setting isn't allowed; names file and setting.
+    """
+    folder = shots_folder(project, plate)
+    ranges = shot_ranges(timeline)
+    paths = _files(folder, len(ranges), plate)
+    base = read_config(ShotConfig, SECTION, project.settings, changes)
+    shots = []
+    for number, frames in enumerate(ranges, 1):
+        path = paths.get(number, folder / f"{number:04}.toml")
+        settings = ShotSettings(base=base)
+        if number in paths:
+            settings = _read(path, plate, timeline, frames, base, changes)
+        begin, end = (float(begins_s(plate, timeline, frame)) for frame in (frames.start, frames.stop))
+        shots.append(Shot(number=number, frames=frames, begins_s=begin, ends_s=end, path=path, settings=settings))
+    return shots
+
+
+def shots_folder(project: Project, plate: MediaInfo) -> Path:
+    """Where the files of a plate's shots lie, whether they exist or not.
+
+    Raises:
+        UsageError: the project's folder for them is a link.
+    """
+    name = re.sub(r"[^\w.-]+", "_", plate.path.stem) or "plate"
+    return refuse_link(project.folder / ROOM) / f"{name}-{plate.sha256[:8]}"
+
+
+def write_template(project: Project, plate: MediaInfo, shot: Shot) -> None:
+    """Write a shot's file, in place of any that exists, with every setting as a comment."""
+    project.room(ROOM)
+    shot.path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_whole(shot.path, template(plate, shot).encode(), mode=PRIVATE)
+
+
+def template(plate: MediaInfo, shot: Shot) -> str:
+    """The text of a shot's file that changes nothing."""
+    first, last = shot.frames.start, shot.frames.stop - 1
+    middle = (shot.begins_s + shot.ends_s) / 2
+    lines = [
+        f"# Shot {shot.number} of {plate.path.name}: frames {first} to {last}, {shot.begins_s:.2f} to "
+        f"{shot.ends_s:.2f} s.",
+        "# Take the # away from a setting to change it. It may change within the shot, evenly from key to key, by the",
+        "# plate's frames, counted from 0, or by seconds:",
+        f'# sharpness = {{ {first} = 0.0, "{middle:.2f} s" = 0.4 }}',
+    ]
+    for setting in describe_settings(ShotConfig, SECTION):
+        name = setting.name.partition(".")[2]
+        default = f'"{setting.default}"' if isinstance(setting.default, str) else setting.default
+        lines += ["", *_wrapped(f"{setting.meaning} {setting.allowed[0].upper()}{setting.allowed[1:]}.")]
+        lines.append(f"# {name} = {default}")
+    return "\n".join(lines) + "\n"
+
+
+def looks_of(shots: Sequence[Shot], plate: MediaInfo, timeline: Timeline) -> dict[int, ShotConfig]:
+    """The settings of all frames that differ from the defaults, by index."""
+    looks = {}
+    for shot in shots:
+        if shot.settings == ShotSettings():
+            continue
+        for frame in shot.frames:
+            looks[frame] = shot.settings.at(float(begins_s(plate, timeline, frame)))
+    return looks
+
+
+def check_names(shots: Sequence[Shot], people: Sequence[str]) -> None:
+    """Check that `who` names people whom the project knows.
+
+    Raises:
+        UsageError: it names somebody else.
+    """
+    for shot in shots:
+        for name in shot.settings.base.names:
+            if name not in people:
+                raise UsageError(
+                    f"setting shot.who of shot {shot.number}: expected {ALL}, nobody, or names of this project's "
+                    f"people ({', '.join(sorted(people))}), got {name!r}; correct it in {shot.path}",
+                    code="usage.setting",
+                    setting="shot.who",
+                )
+
+
+def _files(folder: Path, num_shots: int, plate: MediaInfo) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.toml")):
+        if not re.fullmatch(r"\d+", path.stem, re.ASCII):
+            raise UsageError(
+                f"expected a shot's number as the name, such as 0003.toml, got {path}; rename or remove it"
+            )
+        number = int(path.stem)
+        if not 1 <= number <= num_shots:
+            raise UsageError(f"{path} is of shot {number}, but {plate.path.name} has {num_shots}; rename or remove it")
+        if number in found:
+            raise UsageError(f"{found[number]} and {path.name} are of the same shot; remove one of them")
+        found[number] = path
+    return found
+
+
+def _read(
+    path: Path, plate: MediaInfo, timeline: Timeline, frames: range, base: ShotConfig, changes: Sequence[str]
+) -> ShotSettings:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UsageError(f"expected a few lines in {path}, got more than {MAX_BYTES:,} bytes; write it anew")
+        table = tomllib.loads(content.decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} can't be read as TOML ({error}); correct it, or delete it to begin anew") from None
+    overridden = {change.partition("=")[0].partition(".")[2].strip() for change in changes}
+    plain: dict[str, Any] = {each.name: getattr(base, each.name) for each in fields(ShotConfig)} | {
+        name: value for name, value in table.items() if not isinstance(value, Mapping)
+    }
+    keys = {}
+    for name, value in table.items():
+        if not isinstance(value, Mapping):
+            continue
+        if name not in KEYED or not value:
+            raise UsageError(
+                f"{path}: expected values at moments for one of {', '.join(KEYED)}, got a table for {name}; "
+                f"give {name} one value",
+                code="usage.setting",
+                setting=f"{SECTION}.{name}",
+            )
+        keyed = []
+        for moment, wanted in value.items():
+            time_s = _time_s(path, name, moment, plate, timeline, frames)
+            keyed.append((time_s, float(getattr(_config({**plain, name: wanted}, path, f" at {moment}"), name))))
+        if name not in overridden:
+            keys[name] = tuple(sorted(keyed))
+    config = _config(plain, path, "", changes)
+    return ShotSettings(base=config, keys=keys)
+
+
+def _config(values: Mapping[str, Any], path: Path, where: str, changes: Sequence[str] = ()) -> ShotConfig:
+    try:
+        return read_config(ShotConfig, SECTION, {SECTION: values}, changes)
+    except UsageError as error:
+        raise error.rephrased(f"{path}{where}: {error}") from None
+
+
+def _time_s(path: Path, name: str, moment: str, plate: MediaInfo, timeline: Timeline, frames: range) -> float:
+    """A key's moment in seconds of the plate."""
+    begin, end = (float(begins_s(plate, timeline, frame)) for frame in (frames.start, frames.stop))
+    seconds = _SECONDS.fullmatch(moment.strip())
+    if seconds is not None and begin <= float(seconds[1]) <= end:
+        return float(seconds[1])
+    if re.fullmatch(r"\d{1,9}", moment, re.ASCII) and int(moment) in frames:
+        return float(begins_s(plate, timeline, int(moment)))
+    raise UsageError(
+        f"{path}: {name} has a value at {moment!r}; expected one of the shot's frames, {frames.start} to "
+        f'{frames.stop - 1}, or seconds such as "{(begin + end) / 2:.2f} s", from {begin:.2f} to {end:.2f}',
+        code="usage.setting",
+        setting=f"{SECTION}.{name}",
+    )
+
+
+def _wrapped(text: str) -> list[str]:
+    lines = ["#"]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > 110:
+            lines.append("#")
+        lines[-1] += f" {word}"
+    return lines

@@ -1,0 +1,58 @@
+"""List a plate's shots with what is set for them, and write their files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from countenance.composite.shotfile import Shot, read_shots, shots_folder, write_template
+from countenance.errors import UsageError
+from countenance.footage import timeline_of
+from countenance.media.probe import probe
+from countenance.progress import Progress
+from countenance.project import Project
+from countenance.types import MediaInfo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlateShots:
+    """A plate's shots, in order."""
+
+    plate: MediaInfo
+    folder: Path
+    """Where their files lie, if there are any."""
+    shots: tuple[Shot, ...]
+
+
+def list_shots(project: Project, plate: Path, progress: Progress) -> PlateShots:
+    """Find a plate's shots and read what is set for them. No face is looked at.
+
+    Raises:
+        MediaError: the plate can't be read.
+        UsageError: a shot's file holds something that isn't allowed.
+    """
+    info = probe(plate)
+    shots = read_shots(project, info, timeline_of(project, info, progress))
+    return PlateShots(plate=info, folder=shots_folder(project, info), shots=tuple(shots))
+
+
+def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress: Progress) -> list[Path]:
+    """Write a file, with every setting as a comment, for each of these shots.
+
+    Raises:
+        UsageError: there is no such shot, or it has a file; then none is written.
+    """
+    found = list_shots(project, plate, progress)
+    by_number = {shot.number: shot for shot in found.shots}
+    for number in numbers:
+        if number not in by_number:
+            raise UsageError(
+                f"expected a shot from 1 to {len(found.shots)}, got {number}; leave out --write to list them"
+            )
+        if by_number[number].path.exists():
+            path = by_number[number].path
+            raise UsageError(
+                f"{path} is there already; edit it, or delete it to begin anew", code="usage.exists", path=path
+            )
+    for number in numbers:
+        write_template(project, found.plate, by_number[number])
+    return [by_number[number].path for number in numbers]

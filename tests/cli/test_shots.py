@@ -1,0 +1,53 @@
+"""A plate's shots from the command line."""
+
+import json
+
+import numpy as np
+
+from tests.cli.test_revocation import revocation_by
+from tests.support.desk import Desk
+from tests.support.videos import frames_of, write_video
+
+
+def test_shots_are_listed_and_their_files_written(released: Desk) -> None:
+    grey = [np.full((256, 256, 3), 110, np.uint8)] * 8
+    plate = write_video(released.folder / "cut.mp4", [*frames_of("performance.mp4", 8), *grey])
+    told = released.do("shots", plate, "--write", "2")
+    assert [line.split() for line in told.out.splitlines()] == [
+        ["shot", "frames", "from", "to", "length", "settings"],
+        ["1", "0:7", "0.00", "s", "0.33", "s", "0.33", "s"],
+        ["2", "8:15", "0.33", "s", "0.67", "s", "0.33", "s"],
+    ]
+    (path,) = (released.project / "shots").rglob("*.toml")
+    assert f"Wrote {path}. Edit it" in told.err
+    path.write_text("sharpness = { 8 = 0.0, 12 = 0.25 }\nfeather = 0.02\n")
+    table = released.do("shots", plate).out
+    assert "feather 0.02, sharpness 0 at 0.33 s → 0.25 at 0.50 s" in table
+    listed = json.loads(released.do("shots", plate, "--json").out)
+    assert [shot["file"] for shot in listed["shots"]] == [None, str(path)]
+    assert listed["shots"][1]["keys"] == {"sharpness": [[8 / 24, 0.0], [0.5, 0.25]]}
+    path.write_text("sharpness = 3")
+    ended = released.run("shots", plate)
+    assert ended.code == 2
+    assert f"{path}: setting shot.sharpness: expected a number from -1 to 1, got 3" in ended.error
+
+
+def test_a_part_that_is_none_is_told_before_anything_is_done(released: Desk) -> None:
+    for words, message in (
+        (("--shot", "2", "--frames", "1:3"), "--shot and --frames both say what to render"),
+        (("--frames", "3-4"), "expected --frames FIRST:LAST"),
+        (("--preview", "--set", "shot.grow=1"), "setting shot.grow: expected a number from -0.1 to 0.1, got 1"),
+    ):
+        ended = released.run(*released.generate(*words))
+        assert (ended.code, message in ended.error) == (2, True), ended.err
+
+
+def test_a_revocation_takes_the_drawn_faces_with_it(released: Desk) -> None:
+    kept = released.project / "drawn" / "dana" / "kim" / "face"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"a face")
+    revocation = revocation_by(released, "dana", "likeness")
+    released.do("release", "list")
+    assert kept.exists()
+    released.do("release", "add", revocation)
+    assert not kept.exists()
