@@ -1,4 +1,3 @@
-import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -104,16 +103,3 @@ def test_bfloat16_only_where_the_processor_multiplies_matrices_of_it(
         assert runner.ran_by.endswith(precision)
         assert (runner(pictures) - answers(net, pictures)).abs().max() < 0.02
     assert compiled(net, pictures[:1]).ran_by.endswith("float32")
-
-
-@needs_openvino
-def test_weights_live_as_long_as_what_runs_them(pictures: Tensor) -> None:
-    def made() -> tuple[Runner, Tensor]:
-        net = nn.Sequential(nn.Conv2d(3, 256, 3), nn.Conv2d(256, 256, 1), nn.Conv2d(256, 1, 1)).eval()
-        return compiled(net, pictures[:1]), answers(net, pictures)
-
-    runner, expected = made()
-    gc.collect()
-    others = [torch.full((256, 256, 1, 1), 1e3) for _ in range(200)]
-    assert (runner(pictures) - expected).abs().max() < 1e-4
-    del others

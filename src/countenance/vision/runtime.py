@@ -101,7 +101,7 @@ class _Torch:
 
 class _OpenVino:
     def __init__(self, model: Any, source: object, hint: str, precision: str) -> None:
-        # Its weights are read where PyTorch has them.
+        # OpenVINO may read weights where PyTorch has them.
         self._source = source
         threads = num_threads(0, MOST_THREADS)
         # A stream for each thread that may ask, of one thread each: PyTorch's callers are as many.
@@ -131,7 +131,7 @@ def _has(capability: str) -> bool:
 
 
 def _read(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> tuple[Any, object]:
-    """The net as OpenVINO has it, and what must live as long, because its weights lie there.
+    """The net as OpenVINO has it, and what must live as long, because its weights may lie there.
 
     Not by `openvino.convert_model`, which tells its maker over the network that it was called.
     """
