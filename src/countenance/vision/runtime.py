@@ -55,7 +55,7 @@ def compiled(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"], *, bf16: bo
     if not has_openvino():
         runner: Runner = _Torch(net, halves=halves)
     else:
-        runner = _OpenVino(_model_of(net, example_bchw), "bf16" if halves else "f32", "float32")
+        runner = _OpenVino(*_read(net, example_bchw), "bf16" if halves else "f32", "float32")
     _log.info("%s runs by %s", type(net).__name__, runner.ran_by)
     return runner
 
@@ -76,12 +76,12 @@ def in_8_bits(net: nn.Module, examples_bchw: Float[Tensor, "N C H W"]) -> Runner
     Ranges of what goes into each convolution are those that the examples reach; weights have one for each filter. The
     first and the last convolution stay as they are: what they read and give is seen.
     """
-    model = _model_of(net, examples_bchw[:1])
+    model, source = _read(net, examples_bchw[:1])
     ranges = _ranges(model, examples_bchw)
     for convolution, (low, high) in list(zip(_convolutions(model), ranges, strict=True))[1:-1]:
         _round_input(convolution, low, high)
         _round_weights(convolution)
-    runner = _OpenVino(model, "f32", "int8")
+    runner = _OpenVino(model, source, "f32", "int8")
     _log.info("%s runs by %s", type(net).__name__, runner.ran_by)
     return runner
 
@@ -100,7 +100,9 @@ class _Torch:
 
 
 class _OpenVino:
-    def __init__(self, model: Any, hint: str, precision: str) -> None:
+    def __init__(self, model: Any, source: object, hint: str, precision: str) -> None:
+        # OpenVINO may read weights where PyTorch has them.
+        self._source = source
         threads = num_threads(0, MOST_THREADS)
         # A stream for each thread that may ask, of one thread each: PyTorch's callers are as many.
         settings = {
@@ -128,20 +130,28 @@ def _has(capability: str) -> bool:
     return bool(torch.cpu.get_capabilities().get(capability))
 
 
-def _model_of(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> Any:
-    """Not by `openvino.convert_model`, which tells its maker over the network that it was called."""
+def _read(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> tuple[Any, object]:
+    """The net as OpenVINO has it, and what must live as long, because its weights may lie there.
+
+    Not by `openvino.convert_model`, which tells its maker over the network that it was called.
+    """
     with warnings.catch_warnings(), torch.no_grad():
         # What PyTorch recommends instead takes ten times as long, and OpenVINO can't read all of it.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         # Sizes are those of the example, as they always are.
         warnings.filterwarnings("ignore", "Converting a tensor to a Python")
         traced = torch.jit.trace(net.eval(), example_bchw.contiguous(), check_trace=False)  # type: ignore[no-untyped-call]
+        # What doesn't depend on the picture is worked out here: read by OpenVINO it takes three times as long.
+        frozen = torch.jit.freeze(traced)
     frontend = FrontEndManager().load_by_framework("pytorch")
     # OpenVINO doesn't hold on to it.
-    decoder = TorchScriptPythonDecoder(traced, example_input=example_bchw)
-    model = frontend.convert(frontend.load(decoder))
+    decoder = TorchScriptPythonDecoder(frozen, example_input=example_bchw, skip_freeze=True)
+    read = frontend.load(decoder)
+    for place in read.get_inputs():
+        read.set_element_type(place, openvino.Type.f32)
+    model = frontend.convert(read)
     model.reshape(list(example_bchw.shape))
-    return model
+    return model, decoder
 
 
 def _convolutions(model: Any) -> list[Any]:
