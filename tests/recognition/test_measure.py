@@ -60,7 +60,9 @@ def test_rates_are_told_at_each_limit_and_what_was_not_measured_too() -> None:
     assert document["frames_without"] == 6
     assert result.verdict == (
         "By the recogniser used here, kim would be recognised in 25.0% of 4 faces, 100.0% before. "
-        "Taken shot by shot, as it decides, in 0 of 1, and 1 more may be them."
+        "Taken shot by shot, as it decides, in 0 of 1, and 1 more may be them. "
+        "Within 0.60, the cautious limit, lie 75.0% of faces: where that is many, another recogniser may well see the "
+        "person; choose a likeness that resembles them less."
     )
 
 

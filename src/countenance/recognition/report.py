@@ -62,19 +62,22 @@ class Recognition:
 
     @property
     def verdict(self) -> str:
-        """The answer in two sentences."""
+        """The answer in a few sentences."""
         rates, tracks = self.within(self.limit), self.looks.tracks
         told = sum(track.after < self.limit for track in tracks)
         open_ = sum(self.limit <= track.after < self.unsure_limit for track in tracks)
         return (
             f"By the recogniser used here, {self.person} would be recognised in {rates.after:.1%} of "
             f"{len(self.looks.faces):,} faces, {rates.before:.1%} before. Taken shot by shot, as it decides, in "
-            f"{told} of {len(tracks)}{f', and {open_} more may be them' if open_ else ''}."
+            f"{told} of {len(tracks)}{f', and {open_} more may be them' if open_ else ''}. "
+            f"Within {NET_LIMIT:.2f}, the cautious limit, lie {self.within(NET_LIMIT).after:.1%} of faces: where that "
+            "is many, another recogniser may well see the person; choose a likeness that resembles them less."
         )
 
 
 CANNOT_TELL = (
-    "Another recogniser, or a better one of tomorrow, may see what this one doesn't.",
+    "Another recogniser, or a better one of tomorrow, may see what this one doesn't. An actor who resembled the "
+    "witness left none of 96 frames to this one and half of them to a second one (docs/disguise.md).",
     "Somebody who knows the person also goes by hair, ears, neck, hands, build, posture, gait, clothes, voice and "
     "words, and by where and when this was filmed. None of these is changed or measured.",
     "Expressions and the way the head moves stay the person's own: that is what the replacement is for.",
