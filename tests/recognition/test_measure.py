@@ -1,5 +1,6 @@
 """Of a clip only the nearest moments keep their pictures."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -58,6 +59,9 @@ def test_rates_are_told_at_each_limit_and_what_was_not_measured_too() -> None:
     assert [document["limits"][name]["after"] for name in ("recognised", "unsure", "net")] == [0.25, 0.5, 0.75]
     assert {limit["before"] for limit in document["limits"].values()} == {1.0}
     assert document["frames_without"] == 6
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    about = {"person", "file", "file_sha256", "plate", "plate_sha256", "verdict", "frames", "known_tracks"}
+    assert set(document) == about | {"frames_without", "faces_not_replaced", "limits", "tracks", "nearest", "faces"}
     assert result.verdict == (
         "By the recogniser used here, kim would be recognised in 25.0% of 4 faces, 100.0% before. "
         "Taken shot by shot, as it decides, in 0 of 1, and 1 more may be them. "

@@ -267,8 +267,8 @@ def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
     tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
     tested |= {"releases", "reviewed", "settings", "sheets", "trained", "verified", "checked_log", "log", "plate"}
-    # The coverage report has a test of its own beside its measures.
-    assert {f"{name}_document" for name in (*tested, "coverage")} == set(documents.__all__)
+    # These reports have tests of their own beside their measures.
+    assert {f"{name}_document" for name in (*tested, "coverage", "recognition")} == set(documents.__all__)
 
 
 def test_a_plates_tracks_come_with_the_plates_name() -> None:
