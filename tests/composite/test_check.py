@@ -68,7 +68,7 @@ def test_in_a_fast_pan_every_patch_lies_on_its_face_and_none_beside(
     ]
     assert max(off(face.landmarks_xyz, true[face.frame]) for face in faces) > 0.5
     checked = check_faces(info, timeline, faces, Segmenter())
-    placed = placed_faces(checked.faces, timeline, frame_rate=24, closed=checked.frames_beside)
+    placed = placed_faces(checked.faces, timeline, frame_rate=24)
     assert sorted(placed) == list(range(len(PLACES)))
     for index, several in placed.items():
         assert len(several) == 1

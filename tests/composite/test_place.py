@@ -79,27 +79,25 @@ def test_a_face_that_leaves_the_picture_does_not_fade() -> None:
     assert set(presences(faces).values()) == {1.0}
 
 
+def test_entering_and_leaving_are_alike() -> None:
+    leaving = [stored(i, 0.6 if i > 13 else 1.0) for i in range(20)]
+    leaving = [replace(face, quality=LEAVING) if face.frame > 15 else face for face in leaving]
+    entering = [replace(face, frame=NUM_FRAMES - 1 - face.frame) for face in reversed(leaving)]
+    before, after = presences(leaving), presences(entering)
+    assert before == {NUM_FRAMES - 1 - frame: shown for frame, shown in after.items()}
+
+
 def test_without_fades_a_face_shows_wherever_it_has_a_mesh() -> None:
     faces = [stored(i, 0.4) for i in range(10, 30)]
     assert presences(faces, fades=False) == dict.fromkeys(range(10, 30), 1.0)
 
 
-def test_a_short_gap_between_sure_meshes_is_bridged_evenly() -> None:
-    faces = [stored(i) for i in range(NUM_FRAMES) if i not in {10, 11, 12}]
-    placed = placed_faces(faces, timeline(), frame_rate=RATE)
-    assert sorted(placed) == list(range(NUM_FRAMES))
-    for frame, (face,) in placed.items():
-        assert face.presence == 1
-        assert face.landmarks_xyz == pytest.approx(mesh_at(100 + 2 * frame, 128), abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("gap", "score", "closed"), [(range(10, 17), 1.0, ()), (range(10, 13), 0.8, ()), (range(10, 13), 1.0, (11,))]
-)
-def test_a_gap_stays_that_is_long_unsure_or_shows_no_face(gap: range, score: float, closed: tuple[int, ...]) -> None:
-    faces = [replace(stored(i), score=score) for i in range(NUM_FRAMES) if i not in gap]
-    placed = placed_faces(faces, timeline(), frame_rate=RATE, closed=closed)
-    assert sorted(set(range(NUM_FRAMES)) - placed.keys()) == list(gap)
+def test_nothing_is_put_where_no_mesh_was_found() -> None:
+    faces = [stored(i) for i in range(NUM_FRAMES) if i not in {10, 11}]
+    shown = presences(faces)
+    assert sorted(set(range(NUM_FRAMES)) - shown.keys()) == [10, 11]
+    assert shown[9] == shown[12] < 0.2
+    assert shown[9 - FADE] == shown[12 + FADE] == 1.0
 
 
 def test_tracks_fade_by_themselves() -> None:

@@ -7,7 +7,7 @@ and back, and a light that comes and goes. It lies in the cache folder; a render
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ from countenance.progress import Progress
 
 LIKENESS, PERFORMER, BESIDE = 5, 26, 12
 SIZE, NUM_FRAMES = 256, 48
+VERSION = 1
+"""Increment when a shot changes."""
 CRF = 14
 CAMERA = Capture(
     kind="cinema",
@@ -132,7 +134,8 @@ class PlateFiles:
 def render_plate(progress: Progress) -> PlateFiles:
     """All of it, as far as it is missing."""
     files = PlateFiles(folder=cache_folder() / "trouble")
-    claim_folder(files.folder, {"likeness": LIKENESS, "performer": PERFORMER, "beside": BESIDE, "size": SIZE})
+    facts = {"version": VERSION, "camera": asdict(CAMERA), "size": SIZE, "frames": NUM_FRAMES}
+    claim_folder(files.folder, {**facts, "likeness": LIKENESS, "performer": PERFORMER, "beside": BESIDE})
     if files.plate.exists():
         return files
     detail = detail_of("caster", SIZE)

@@ -188,7 +188,7 @@ def _faces_at(
     people = templates(guard.project)
     found = find_performer(guard.project, PERFORMER, people, info, progress, check_leave=guard.check)
     checked = check_faces(info, timeline, found, Segmenter())
-    return placed_faces(checked.faces, timeline, frame_rate=float(info.frame_rate), closed=checked.frames_beside)
+    return placed_faces(checked.faces, timeline, frame_rate=float(info.frame_rate))
 
 
 def _may_generate(project: Project) -> Guard:

@@ -19,6 +19,7 @@ from countenance.bench.extra import require_extra
 from countenance.errors import UsageError
 from countenance.progress import Progress, Silent
 from countenance.project import write_whole
+from countenance.vision.runtime import runs_by
 
 NOT_DECIDING = (
     "cli",
@@ -211,7 +212,7 @@ def _facts(task: Task, config: TruthConfig, output: Path, code: str, digests: di
         digests[task.case.name] = case_files(task.case, Silent()).digest()
     # What needs no training doesn't change with the budget.
     stops_s = config.stops_s if task.method not in UNTRAINED else (0.0,)
-    inputs = [digests[task.case.name], task.method, stops_s, code, version("torch")]
+    inputs = [digests[task.case.name], task.method, stops_s, code, version("torch"), runs_by()]
     return {
         **facts,
         "output": str(_folder(output, task.case, task.method)),

@@ -3,6 +3,7 @@
 Paths are `readable=False` all over: typer would check whether a file can be read, and call it wrong use.
 """
 
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -275,8 +276,9 @@ def generate(
     from countenance.cli.display import Bars
     from countenance.composite.shot import SECTION, ShotConfig
     from countenance.config import read_config
-    from countenance.consent.permit import grant
+    from countenance.consent.permit import grant, grant_prepare
     from countenance.media.excerpt import Wanted
+    from countenance.media.probe import probe
     from countenance.steps.documents import generated_document
     from countenance.steps.forget import forget_without_consent
     from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
@@ -293,6 +295,10 @@ def generate(
         forget_without_consent(project)
         config = read_config(GenerateConfig, "generate", project.settings, changes)
         read_config(ShotConfig, SECTION, project.settings, shot_changes)
+        # Before an actor is rendered, which takes a minute.
+        probe(plate)
+        for _, body in asked:
+            grant_prepare(project, body)
         cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
         pairs = [(cast[face], body) for face, body in asked]
         released = [
@@ -320,11 +326,12 @@ def generate(
     for pair in result.pairs:
         for begin, end in pair.unaltered_spans:
             console.print(
-                f"Not altered from {begin:.2f} s to {end:.2f} s: {pair.performer} was not found there, or turned away."
+                f"Not altered from {begin:.2f} s to {end:.2f} s of the plate: {pair.performer} was not found there, "
+                "turned away, in doubt, or left out by the shot's settings."
             )
         for begin, end in pair.faded_spans:
             console.print(
-                f"Fades from {begin:.2f} s to {end:.2f} s, where {pair.performer}'s face is lost or found again."
+                f"Fades from {begin:.2f} s to {end:.2f} s of the plate, where {pair.performer}'s face is lost or found."
             )
         if pair.likeness in disguises and (pair.unaltered_spans or pair.faded_spans):
             console.print(f"There {pair.performer}'s own face shows: cut these parts, or cover them.")
@@ -336,11 +343,12 @@ def generate(
         f"Next: `countenance verify {published.path}`.",
         markup=False,
     )
-    for face, body in asked:
-        if seeds[face] is not None:
+    # What is measured is a whole file beside its whole plate.
+    for pair in result.pairs if result.shown is None and not preview else ():
+        if pair.likeness in disguises:
+            names = f"{shlex.quote(str(published.path))} --person {pair.performer} --plate {shlex.quote(str(plate))}"
             console.print(
-                f"Could {body} still be recognised? "
-                f"`countenance recognise {published.path} --person {body} --plate {plate}` measures it.",
+                f"Could {pair.performer} still be recognised? `countenance recognise {names}` measures it.",
                 markup=False,
             )
     if json:

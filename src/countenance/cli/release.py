@@ -167,10 +167,11 @@ def add(
 
             added = add_release(project, path, template_of)
         else:
-            from countenance.steps.forget import forget_without_consent
+            from countenance.steps.forget import forget_drawn
 
             added = add_revocation(project, path)
-            forget_without_consent(project)
+            assert not isinstance(added.document, Release)
+            forget_drawn(project, added.document.person)
         use = project.use
     document = added.document
     if not added.new:

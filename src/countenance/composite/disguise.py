@@ -77,12 +77,12 @@ def check_sentence(text: str) -> None:
 def disguised(
     frames: Iterable[Frame], faces_at: Mapping[int, Sequence[PlacedFace]], disguise: Disguise, first_s: float
 ) -> Iterator[Frame]:
-    """Frames with what a disguise asks for; `first_s` is the time of the plate's first frame."""
+    """Frames with what a disguise asks for; `first_s` is the time of the first frame that is shown."""
     for frame in frames:
         pixels = frame.pixels
         if disguise.halo:
             for face in faces_at.get(frame.index, ()):
-                pixels = draw_halo(pixels, face.landmarks_xyz, disguise.halo)
+                pixels = draw_halo(pixels, face.landmarks_xyz, face.presence * disguise.halo)
         if disguise.sentence and float(frame.time) - first_s < disguise.sentence_s:
             pixels = draw_sentence(pixels, disguise.sentence)
         yield replace(frame, pixels=pixels)

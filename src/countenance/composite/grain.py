@@ -20,6 +20,8 @@ NUM_BANDS = 3
 BAND_SIGMA_PX = 1.0
 TILE_PX, NUM_TILES = 32, 8
 """Side of the squares in which noise is measured, and how many of them are spread over a frame each way."""
+SMALL_TILE_PX = 16
+"""Side of those in faces that hold none of the others."""
 FLAT = 0.1
 """So many of the squares are taken to show nothing but noise."""
 CLIPPED = 0.02
@@ -48,10 +50,16 @@ def missing_grain(
     alpha: Float32[np.ndarray, "H W"],
     rng: np.random.Generator,
 ) -> Float32[np.ndarray, "H W 3"] | None:
-    """The noise that a plate shows and a face drawn into it lacks, RGB 0–1; None where there is hardly any."""
+    """The noise that a plate shows and a face drawn into it lacks, RGB 0–1.
+
+    None where there is hardly any, or the face is too small or too covered to tell.
+    """
     if plate_noise.max() < LEAST:
         return None
-    lacking = np.maximum(plate_noise**2 - _face_noise(drawn, alpha) ** 2, 0)
+    kept = _face_noise(drawn, alpha)
+    if kept is None:
+        return None
+    lacking = np.maximum(plate_noise**2 - kept**2, 0)
     # A band of what is made shows in its neighbours too, once it is measured.
     strength = np.maximum(np.linalg.solve(_shown_variance(), lacking.T[..., None])[..., 0].T, 0) ** 0.5
     if strength.max() < LEAST:
@@ -59,15 +67,26 @@ def missing_grain(
     return _grain(strength, alpha.shape, rng)
 
 
-def _face_noise(rgb: Float32[np.ndarray, "H W 3"], alpha: Float32[np.ndarray, "H W"]) -> Bands:
-    """How noisy a drawn face is."""
-    return _flattest([rgb[place] for place in _tiles(alpha.shape) if alpha[place].min() > COVERED])
+def _face_noise(rgb: Float32[np.ndarray, "H W 3"], alpha: Float32[np.ndarray, "H W"]) -> Bands | None:
+    """How noisy a drawn face is; None where no square lies within what it covers."""
+    # A face that fades covers all of its pixels in part.
+    covered = alpha > COVERED * float(alpha.max())
+    left, top, width, height = cv2.boundingRect(covered.astype(np.uint8))
+    box = np.s_[top : top + height, left : left + width]
+    rgb, covered = rgb[box], covered[box]
+    for side_px in (TILE_PX, SMALL_TILE_PX):
+        tiles = [rgb[place] for place in _tiles((height, width), side_px) if covered[place].all()]
+        if tiles:
+            return _flattest(tiles)
+    return None
 
 
-def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Squares spread over a picture; none where it is smaller than one."""
-    tops, lefts = (np.linspace(0, side - TILE_PX, min(NUM_TILES, side // TILE_PX)).astype(int) for side in shape)
-    return ((slice(top, top + TILE_PX), slice(left, left + TILE_PX)) for top in tops for left in lefts)
+def _tiles(shape: tuple[int, ...], side_px: int = TILE_PX) -> Iterator[tuple[slice, slice]]:
+    """Squares spread over a picture, overlapping by half where it is small; none where it is smaller than one."""
+    tops, lefts = (
+        np.linspace(0, side - side_px, min(NUM_TILES, max(0, 2 * side // side_px - 1))).astype(int) for side in shape
+    )
+    return ((slice(top, top + side_px), slice(left, left + side_px)) for top in tops for left in lefts)
 
 
 def _flattest(tiles: Sequence[Float32[np.ndarray, "P P 3"]]) -> Bands:
@@ -95,7 +114,9 @@ def _shown_variance() -> Float[np.ndarray, "3 3 3"]:
         strength = np.zeros((NUM_BANDS, 3))
         strength[number] = 1
         grain = _grain(strength, (side, side), np.random.default_rng(number))
-        shown.append(_face_noise(grain, np.ones((side, side), np.float32)) ** 2)
+        measured = _face_noise(grain, np.ones((side, side), np.float32))
+        assert measured is not None
+        shown.append(measured**2)
     return np.stack(shown, axis=1).transpose(2, 0, 1)
 
 

@@ -61,6 +61,7 @@ class FaceStore:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder, self._max_bytes = folder, max_bytes
         self._lock = threading.Lock()
+        self._is_closed = False
         if max_bytes:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._num_bytes = self._clear()
@@ -80,7 +81,10 @@ class FaceStore:
         try:
             yield
         except ConsentError:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            # Other threads may still draw a batch.
+            with self._lock:
+                self._is_closed = True
+                shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
     def _read(self, path: Path) -> list[KeptFace] | None:
@@ -97,7 +101,9 @@ class FaceStore:
         content = _packed(faces)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         # On a full disk, or where the folder went with the consent, it just isn't kept.
-        with suppress(OSError):
+        with suppress(OSError), self._lock:
+            if self._is_closed:
+                return
             try:
                 with open(part, "xb", opener=private_file) as file:
                     file.write(content)
@@ -105,10 +111,9 @@ class FaceStore:
             except OSError:
                 part.unlink(missing_ok=True)
                 raise
-            with self._lock:
-                self._num_bytes += len(content)
-                if self._num_bytes > self._max_bytes:
-                    self._num_bytes = self._clear()
+            self._num_bytes += len(content)
+            if self._num_bytes > self._max_bytes:
+                self._num_bytes = self._clear()
 
     def _clear(self) -> int:
         """Remove the oldest where there are too many; gives the bytes that stay."""

@@ -1,12 +1,12 @@
 """Where the faces that are to be replaced lie in each frame, smoothed over time, and how much of each shows.
 
-All of a plate is known, so gaps are bridged from both sides, and a face begins to fade before its mesh is lost.
+All of a plate is known, so a face begins to fade before its mesh is lost. Nothing is put where no mesh was found:
+somebody else's face may lie there.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,7 +14,6 @@ from jaxtyping import Float32
 from countenance.composite.stabilise import smooth_track
 from countenance.faces.store import StoredFace
 from countenance.media.timeline import Timeline
-from countenance.vision.track import MAX_GAP_FRAMES
 
 TURNED_DEG = 45.0
 """Angle from the camera, beyond which the mesh's score tells whether the mesh still turns along with its face."""
@@ -25,7 +24,7 @@ profile."""
 IN_PICTURE = 0.95
 """A face of which less lies inside the picture is leaving it, which needs no fade."""
 FADE_S = 0.2
-"""Time in which a face fades. Half of it is as good as a jump, twice of it shows two faces at once for too long."""
+"""Time in which a face fades, chosen by eye."""
 LEAST_PRESENCE = 0.02
 """What shows less is not drawn."""
 
@@ -41,16 +40,11 @@ class PlacedFace:
 
 
 def placed_faces(
-    faces: Sequence[StoredFace],
-    timeline: Timeline,
-    *,
-    frame_rate: float,
-    fades: bool = True,
-    closed: Collection[int] = (),
+    faces: Sequence[StoredFace], timeline: Timeline, *, frame_rate: float, fades: bool = True
 ) -> dict[int, list[PlacedFace]]:
-    """Faces of a plate by frame index; each track is smoothed over time, short gaps are bridged, its ends fade.
+    """Faces of a plate by frame index, each track smoothed over time and faded where it is lost.
 
-    `fades`: without, a face shows as a whole wherever it has a mesh. `closed` are frames in which no gap is bridged.
+    Without `fades` a face shows as a whole wherever it has a mesh.
     """
     tracks = defaultdict(list)
     for face in faces:
@@ -58,12 +52,9 @@ def placed_faces(
     fade_frames = max(1, round(FADE_S * frame_rate))
     placed: dict[int, list[PlacedFace]] = defaultdict(list)
     for number, members in tracks.items():
-        meshes = _bridged(members, closed)
-        frames = sorted(meshes)
-        smoothed = smooth_track(frames, [meshes[frame] for frame in frames])
-        presences = (
-            _presences(members, frames, _shot_of(members[0], timeline), fade_frames) if fades else [1.0] * len(frames)
-        )
+        frames = [face.frame for face in members]
+        smoothed = smooth_track(frames, [face.landmarks_xyz for face in members])
+        presences = _presences(members, _shot_of(members[0], timeline), fade_frames) if fades else [1.0] * len(frames)
         for frame, landmarks_xyz, presence in zip(frames, smoothed, presences, strict=True):
             if presence >= LEAST_PRESENCE:
                 placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks_xyz, presence=presence))
@@ -77,24 +68,9 @@ def _shot_of(face: StoredFace, timeline: Timeline) -> tuple[int, int]:
     return timeline.shots[at], ends[at] - 1
 
 
-def _bridged(members: Sequence[StoredFace], closed: Collection[int]) -> dict[int, Float32[np.ndarray, "468 3"]]:
-    """The meshes of a track by frame, and others in between where it is lost for a moment and both sides are sure."""
-    meshes = {face.frame: face.landmarks_xyz for face in members}
-    for before, after in pairwise(members):
-        gap = range(before.frame + 1, after.frame)
-        is_sure = min(before.score, after.score) >= SURE_SCORE
-        if len(gap) > MAX_GAP_FRAMES or not is_sure or any(frame in closed for frame in gap):
-            continue
-        for frame in gap:
-            part = np.float32((frame - before.frame) / (after.frame - before.frame))
-            meshes[frame] = before.landmarks_xyz + part * (after.landmarks_xyz - before.landmarks_xyz)
-    return meshes
-
-
-def _presences(
-    members: Sequence[StoredFace], frames: Sequence[int], shot: tuple[int, int], fade_frames: int
-) -> list[float]:
+def _presences(members: Sequence[StoredFace], shot: tuple[int, int], fade_frames: int) -> list[float]:
     """How much of a face shows in each frame: none where it is lost, and no more than can fade from there."""
+    frames = [face.frame for face in members]
     first = frames[0] - fade_frames
     score = np.zeros(frames[-1] + fade_frames + 1 - first)
     # Beyond a cut there is nothing to fade to.
@@ -102,11 +78,12 @@ def _presences(
     score[shot[1] + 1 - first :] = 1
     score[np.array(frames) - first] = 1
     for face in members:
-        at = face.frame - first
+        if np.hypot(*face.quality.yaw_pitch_roll_deg[:2]) > TURNED_DEG:
+            score[face.frame - first] = face.score
+    for face in members:
         if face.quality.visible_fraction < IN_PICTURE:
+            at = face.frame - first
             score[max(at - fade_frames, 0) : at + fade_frames + 1] = 1
-        elif np.hypot(*face.quality.yaw_pitch_roll_deg[:2]) > TURNED_DEG:
-            score[at] = face.score
     starts = np.flatnonzero(np.diff(score < SURE_SCORE)) + 1
     for run in np.split(np.arange(len(score)), starts):
         score[run] = score[run].min() >= LOST_SCORE

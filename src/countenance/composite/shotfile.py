@@ -21,6 +21,8 @@ from countenance.project import PRIVATE, Project, refuse_link, write_whole
 from countenance.types import MediaInfo
 
 ROOM = "shots"
+SHOWN_STEP_S = 0.005
+"""Half of the last digit in which `countenance shots` shows when a shot begins and ends."""
 MAX_BYTES = 2**16
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
 
@@ -126,9 +128,10 @@ def check_names(shots: Sequence[Shot], people: Sequence[str]) -> None:
     for shot in shots:
         for name in shot.settings.base.names:
             if name not in people:
+                where = shot.path if shot.path.exists() else "countenance.toml or --set"
                 raise UsageError(
                     f"setting shot.who of shot {shot.number}: expected {ALL}, nobody, or names of this project's "
-                    f"people ({', '.join(sorted(people))}), got {name!r}; correct it in {shot.path}",
+                    f"people ({', '.join(sorted(people))}), got {name!r}; correct it in {where}",
                     code="usage.setting",
                     setting="shot.who",
                 )
@@ -197,8 +200,8 @@ def _time_s(path: Path, name: str, moment: str, plate: MediaInfo, timeline: Time
     """A key's moment in seconds of the plate."""
     begin, end = (float(begins_s(plate, timeline, frame)) for frame in (frames.start, frames.stop))
     seconds = _SECONDS.fullmatch(moment.strip())
-    if seconds is not None and begin <= float(seconds[1]) <= end:
-        return float(seconds[1])
+    if seconds is not None and begin - SHOWN_STEP_S <= float(seconds[1]) <= end + SHOWN_STEP_S:
+        return min(max(float(seconds[1]), begin), end)
     if re.fullmatch(r"\d{1,9}", moment, re.ASCII) and int(moment) in frames:
         return float(begins_s(plate, timeline, int(moment)))
     raise UsageError(

@@ -143,7 +143,8 @@ def swap_faces(
                     shift = faded(within_light(steady, swap.light), swap.look.colour)
                 else:
                     shift = in_light(steady, swap.light)
-            lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tints.get(swap.track, NO_TINT)))
+            tint = np.float32(swap.look.likeness) * tints.get(swap.track, NO_TINT)
+            lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
             pixels = paste(pixels, replace(swap.patch, rgb=lit), noise, (frame.index, number))
         yield replace(frame, pixels=pixels)
 

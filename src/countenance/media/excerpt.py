@@ -12,7 +12,7 @@ from countenance.errors import UsageError
 from countenance.media.timeline import Timeline
 from countenance.types import Excerpt, MediaInfo
 
-_FRAMES = re.compile(r"(?P<only>\d+)|(?P<first>\d*):(?P<last>\d*)", re.ASCII)
+_FRAMES = re.compile(r"(?P<only>\d{1,9})|(?P<first>\d{0,9}):(?P<last>\d{0,9})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,8 +84,8 @@ def wanted_frames(plate: MediaInfo, timeline: Timeline, wanted: Wanted) -> range
     assert found is not None
     first = int(found["only"] or found["first"] or 0)
     last = int(found["only"] or found["last"] or num_frames - 1)
+    if max(first, last) >= num_frames:
+        raise UsageError(f"expected --frames from 0 to {num_frames - 1}, got {wanted.frames}: {name} ends there")
     if first > last:
         raise UsageError(f"--frames {wanted.frames} ends before it begins; the first frame comes first")
-    if last >= num_frames:
-        raise UsageError(f"expected --frames from 0 to {num_frames - 1}, got {wanted.frames}: {name} ends there")
     return range(first, last + 1)

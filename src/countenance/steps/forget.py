@@ -6,6 +6,13 @@ from countenance.errors import ConsentError
 from countenance.project import Project
 
 
+def forget_drawn(project: Project, person: str) -> None:
+    """Remove all drawn faces of a person in either role: whatever is still allowed is drawn again."""
+    for likeness, performer in kept_pairs(project):
+        if person in (likeness, performer):
+            forget(project, likeness, performer)
+
+
 def forget_without_consent(project: Project) -> list[tuple[str, str]]:
     """Remove the drawn faces of likenesses and performers whose releases don't allow to generate now; gives whose."""
     gone = []

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +28,7 @@ from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer, review_command
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
-from countenance.media.excerpt import Wanted, begins_s, excerpt_of, wanted_frames
+from countenance.media.excerpt import Wanted, begins_s, excerpt_of, shot_ranges, wanted_frames
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
@@ -56,8 +55,8 @@ FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 PREVIEW_S = 4
 """A preview of a plate without a range shows so many seconds, from the first frame that shows the performer on."""
-CHECKED_AROUND = 32
-"""Frames beside an excerpt whose faces decide how it looks, as neighbours in time or in a batch; rather more."""
+DRAWN_AROUND = 64
+"""Frames beside an excerpt whose faces decide how it looks, in a batch or in a colour's mean; rather more."""
 EVERYTHING = Wanted()
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
@@ -82,8 +81,8 @@ class GenerateConfig(PublishConfig):
     """Whether a drawn face fades out over a fifth of a second where the mesh loses it, as when it turns to profile, and
     back in. Without, it is drawn as long as there is a mesh: what a disguise needs, and worse to look at."""
     grain: Fraction = 1.0
-    """How much of the plate's grain, which drawing takes away, a face gets back: at 0 it is cleaner than what surrounds
-    it. A plate without grain stays without."""
+    """How grainy a face is beside its plate: 1 as grainy, 0 as it was drawn, which is cleaner than what surrounds it. A
+    plate without grain stays without."""
     halo: Fraction = 0.0
     """How strong a soft, light ring round each replaced face is, 0 to 1; 0 for none. By it documentaries say that a
     face is a disguise."""
@@ -281,9 +280,11 @@ def generate_pairs(
     )
     render = replace(
         swap.render,
-        num_decided_frames=len(places.decided_frames & faces_at.keys() & set(swap.render.frames)),
+        num_decided_frames=sum(
+            any(face.track in places.decided_tracks for face in faces_at.get(at, ())) for at in swap.render.frames
+        ),
         drawn_with=_drawn_with(drawings),
-        num_performers=len(pairs),
+        num_performers=len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())}),
         halo=config.halo,
         sentence=config.sentence,
     )
@@ -384,9 +385,9 @@ class _Places:
         return [face for face in own if face.id in self.steady] or own
 
     @property
-    def decided_frames(self) -> set[int]:
-        """In which a face is a performer's by a user's decision."""
-        return {face.frame for several in self.faces.values() for face in several if face.is_decided}
+    def decided_tracks(self) -> set[int]:
+        """Those that are a performer's by a user's decision."""
+        return {face.track for several in self.faces.values() for face in several if face.is_decided}
 
 
 def _places(
@@ -411,19 +412,19 @@ def _places(
     }
     if asked.preview and shown is None and info.kind == "video":
         shown = _first_seconds(info, timeline, min(several[0].frame for several in seen.values()))
-    around = None if shown is None else range(shown.start - CHECKED_AROUND, shown.stop + CHECKED_AROUND)
+    # Whether a face is lost, and whose it is, is judged over all of its track, which ends with the shot.
+    within = None if shown is None else _whole_shots(timeline, shown)
+    around = None if shown is None else range(shown.start - DRAWN_AROUND, shown.stop + DRAWN_AROUND)
     checked = {
-        performer: _checked(performer, several, info, timeline, segmenter, around, progress)
+        performer: _checked(performer, several, info, timeline, segmenter, within, progress)
         for performer, several in seen.items()
     }
     found = _of_one_performer_each(checked, info, timeline, progress)
-    left_out = [*found.frames_left_out.values(), *(each.frames_beside for each in checked.values())]
     placed = placed_faces(
         [face for several in found.faces.values() for face in several],
         timeline,
         frame_rate=float(info.frame_rate),
         fades=asked.fades and info.kind == "video",
-        closed=frozenset(chain.from_iterable(left_out)),
     )
     _check_shown(placed, shown, performers, info)
     performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
@@ -446,11 +447,11 @@ def _checked(
     info: MediaInfo,
     timeline: Timeline,
     segmenter: Segmenter,
-    around: range | None,
+    within: range | None,
     progress: Progress,
 ) -> CheckedFaces:
     """A performer's faces in the plate, their meshes checked."""
-    checked = check_faces(info, timeline, found, segmenter, around)
+    checked = check_faces(info, timeline, found, segmenter, within)
     if checked.frames_beside:
         progress.note(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
@@ -517,8 +518,8 @@ def _check_shown(
         )
     if shown is not None and not any(index in shown for index in placed):
         raise FaceError(
-            f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, so there is nothing to "
-            f"replace; {whose} is first seen in frame {min(placed)}",
+            f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, or turned away there; the "
+            f"first frame with something to replace is {min(placed)}, choose --frames from there",
             code="face.not_found",
             person=whose,
             path=info.path,
@@ -546,8 +547,9 @@ def _check_replaced(
     """Check that the shots' settings leave something to replace."""
     if not any(shown is None or index in shown for index in faces_at):
         raise UsageError(
-            f"the settings of the shots leave {' and '.join(performers)} as in the plate throughout, so there is "
-            f"nothing to publish; change who or likeness in {shots[0].path.parent}",
+            f"the settings of the shots leave {' and '.join(performers)} as in the plate "
+            f"{f'in frames {shown.start} to {shown.stop - 1}' if shown else 'throughout'}, so there is nothing to "
+            f"publish; change who or likeness in {shots[0].path.parent}, or choose other --frames",
             code="usage.setting",
             setting="shot.who",
         )
@@ -665,6 +667,12 @@ def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
 
 def _is_fading(faces: Sequence[PlacedFace]) -> bool:
     return any(face.presence < 1 for face in faces)
+
+
+def _whole_shots(timeline: Timeline, frames: range) -> range:
+    """The frames of the shots that some frames touch, and enough beside them for what is drawn together."""
+    touched = [each for each in shot_ranges(timeline) if each.start < frames.stop and frames.start < each.stop]
+    return range(touched[0].start - DRAWN_AROUND, touched[-1].stop + DRAWN_AROUND)
 
 
 def _first_seconds(info: MediaInfo, timeline: Timeline, first: int) -> range:

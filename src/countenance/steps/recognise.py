@@ -72,14 +72,14 @@ def recognise_performer(
 def _check_same_clip(plate: MediaInfo, file: MediaInfo) -> None:
     if plate.sha256 == file.sha256:
         raise MediaError(f"{file.path} is the plate itself; name the published file first, then its --plate")
-    for what, one, other in (
-        ("frames", plate.num_frames, file.num_frames),
-        ("pixels", plate.resolution_wh, file.resolution_wh),
-    ):
+    # The encoder gives sides an even number of pixels.
+    even = {plate.resolution_wh, tuple(side + side % 2 for side in plate.resolution_wh)}
+    size = plate.resolution_wh if file.resolution_wh not in even else file.resolution_wh
+    for what, one, other in (("frames", plate.num_frames, file.num_frames), ("pixels", size, file.resolution_wh)):
         if one != other:
             raise MediaError(
                 f"expected {file.path} to be made from {plate.path}, frame for frame, but they have {other} and {one} "
-                f"{what}; name the plate that it was generated from"
+                f"{what}; name the plate that all of it was generated from: a part or a preview can't be measured"
             )
 
 

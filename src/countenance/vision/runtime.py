@@ -32,6 +32,7 @@ DEVICE = "CPU"
 STEPS = 255
 """Of 8 bits; weights have one level less, so that they lie evenly on both sides of zero."""
 CONVOLUTION = "Convolution"
+INSTRUCTIONS_8_BIT = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
 @runtime_checkable
@@ -65,9 +66,15 @@ def has_openvino() -> bool:
     return openvino is not None and DEVICE in openvino.Core().available_devices
 
 
+def runs_by() -> str:
+    """What nets run by on this machine: the runtime, its version, and the instructions that choose how."""
+    runtime = f"openvino {version('openvino')}" if has_openvino() else f"torch {torch.__version__}"
+    return " ".join([runtime, *(each for each in ("amx_bf16", *INSTRUCTIONS_8_BIT) if _has(each))])
+
+
 def multiplies_8_bits() -> bool:
     """Whether this processor sums products of 8-bit numbers in one instruction, and OpenVINO is there to use it."""
-    return has_openvino() and any(_has(each) for each in ("avx512_vnni", "avx_vnni", "amx_int8"))
+    return has_openvino() and any(_has(each) for each in INSTRUCTIONS_8_BIT)
 
 
 def in_8_bits(net: nn.Module, examples_bchw: Float[Tensor, "N C H W"]) -> Runner:

@@ -63,7 +63,7 @@ def test_8_bits_draw_the_same_face_and_are_told_apart(sources: Sources, monkeypa
 @needs_openvino
 def test_few_faces_are_no_measure_for_8_bits() -> None:
     few = replace(FACES["kofi"], faces=FACES["kofi"].faces[:1])
-    assert "float32" in runner_of(load_base()[0].eval(), sources_of(FACES["zuri"], few)).ran_by
+    assert "float32" in runner_of(load_base()[0].eval(), sources_of(FACES["zuri"], few), may_round=True).ran_by
 
 
 @needs_openvino

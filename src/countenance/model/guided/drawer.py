@@ -44,7 +44,8 @@ def load_base() -> tuple[Generator, str]:
 class GuidedDrawer:
     """The likeness from given pixels, as the composite takes it.
 
-    `learned`: a generator that has learned from this pair, and its digest; without, the base draws.
+    `learned`: a generator that has learned from this pair, and its digest; without, the base draws. Where it
+    `may_round`, it is run in 8 bits on processors that have the instructions.
 
     Raises:
         ModelError: the package's weights are missing or damaged.
@@ -53,11 +54,16 @@ class GuidedDrawer:
     batch = BATCH
 
     def __init__(
-        self, sources: Sources, *, size: DrawnSize = 256, learned: tuple[Generator, str] | None = None
+        self,
+        sources: Sources,
+        *,
+        size: DrawnSize = 256,
+        learned: tuple[Generator, str] | None = None,
+        may_round: bool = True,
     ) -> None:
         self.size, self._sources = size, sources
         generator, digest = learned or load_base()
-        self._decide = runner_of(generator.eval(), sources)
+        self._decide = runner_of(generator.eval(), sources, may_round=may_round)
         self.ran_by = self._decide.ran_by
         steered = f"{VERSION} {size} {digest} {sources.digest} {self.ran_by} {sources.ran_by}"
         self.digest = hashlib.sha256(steered.encode()).hexdigest()

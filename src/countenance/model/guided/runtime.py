@@ -44,11 +44,11 @@ def control_from(decisions: Float[Tensor, "B 5 S S"]) -> Control:
 
 
 @torch.inference_mode()
-def runner_of(generator: Generator, sources: Sources) -> Runner:
-    """What runs `Decisions` here."""
+def runner_of(generator: Generator, sources: Sources, *, may_round: bool) -> Runner:
+    """What runs `Decisions` here; in float32 unless it `may_round`."""
     maps = _maps_of(sources)
     net = Decisions(generator)
-    if multiplies_8_bits() and len(maps) >= FEWEST_FACES:
+    if may_round and multiplies_8_bits() and len(maps) >= FEWEST_FACES:
         rounded, judged = in_8_bits(net, maps[::2]), maps[1::2]
         off = float((_drawn(rounded, judged) - _drawn(net, judged)).square().mean().sqrt())
         _log.info("in 8 bits faces are %.2f of 255 off, %.2f are allowed", 255 * off, 255 * MOST_OFF)
