@@ -18,7 +18,7 @@ from countenance.pixels import Pixels, white_of
 NUM_BANDS = 3
 """Each twice as coarse as the one before; noise that is coarser is light."""
 BAND_SIGMA_PX = 1.0
-TILE_PX, NUM_TILES = 32, 8
+TILE_PX, NUM_TILES = 32, 6
 """Side of the squares in which noise is measured, and how many of them are spread over a frame each way."""
 SMALL_TILE_PX = 16
 """Side of those in faces that hold none of the others."""

@@ -30,7 +30,7 @@ from countenance.composite.colour import (
     within_light,
 )
 from countenance.composite.front import hidden_fraction, in_front
-from countenance.composite.grain import noise_of
+from countenance.composite.grain import Bands, noise_of
 from countenance.composite.kept import Keep, KeptFace, rounded, rounded_hidden
 from countenance.composite.place import PlacedFace
 from countenance.composite.shot import AS_DRAWN, ShotConfig
@@ -103,6 +103,8 @@ class _Swap:
     look: ShotConfig
     hidden: float
     """Fraction of the face that something in front hides."""
+    noise: Bands | None
+    """The plate's, which the face is to have; None where it stays as it was drawn."""
 
 
 def swap_faces(
@@ -120,12 +122,14 @@ def swap_faces(
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tints`, by track, are added to them, CIELAB. What `segmenter` finds in front of a
-    face stays. `grain`, 0–1, is how much of the grain that they lack they get. Several batches are drawn at once, each
+    face stays. `grain`, 0–1, is how grainy they become beside the plate. Several batches are drawn at once, each
     on a thread of its own. `looks` are the settings of frames, by their index, that differ from the defaults; `keep` is
     asked for faces that were drawn before.
     """
     make = partial(_made, drawer=drawer, segmenter=segmenter)
-    swap_together = partial(_swapped_together, faces_at=faces_at, make=make, looks=looks, keep=keep, size=drawer.size)
+    swap_together = partial(
+        _swapped_together, faces_at=faces_at, make=make, looks=looks, keep=keep, size=drawer.size, grain=grain
+    )
     drawn = _drawn(frames, drawer.batch, swap_together, report_hidden, threads)
     for (frame, swaps), window in centred_windows(drawn, SMOOTHING_RADIUS):
         matches: dict[int, dict[int, ColourMatch]] = defaultdict(dict)
@@ -134,7 +138,6 @@ def swap_faces(
                 if neighbour.match is not None:
                     matches[neighbour.track][near.index] = neighbour.match
         pixels = frame.pixels
-        noise = grain * noise_of(pixels) if grain and swaps else None
         for number, swap in enumerate(swaps):
             shift = unchanged()
             if swap.match is not None:
@@ -145,7 +148,7 @@ def swap_faces(
                     shift = in_light(steady, swap.light)
             tint = np.float32(swap.look.likeness) * tints.get(swap.track, NO_TINT)
             lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
-            pixels = paste(pixels, replace(swap.patch, rgb=lit), noise, (frame.index, number))
+            pixels = paste(pixels, replace(swap.patch, rgb=lit), swap.noise, (frame.index, number))
         yield replace(frame, pixels=pixels)
 
 
@@ -185,6 +188,7 @@ def _swapped_together(
     looks: Mapping[int, ShotConfig],
     keep: Keep | None,
     size: int,
+    grain: float,
 ) -> list[tuple[Frame, list[_Swap]]]:
     """Some frames with their faces, drawn or kept, in the look that was set."""
     placed = [(frame, face) for frame in frames for face in faces_at.get(frame.index, ())]
@@ -192,9 +196,11 @@ def _swapped_together(
         made = make(placed)
     else:
         made = keep([(frame.index, face) for frame, face in placed], partial(make, placed))
+    # A camera's noise doesn't change within some frames.
+    noise = grain * noise_of(frames[0].pixels) if grain and placed else None
     swaps = iter(
         [
-            _swap(frame, face, each, looks.get(frame.index, AS_DRAWN), size)
+            _swap(frame, face, each, looks.get(frame.index, AS_DRAWN), size, noise)
             for (frame, face), each in zip(placed, made, strict=True)
         ]
     )
@@ -265,7 +271,7 @@ def _evened(crop: UInt8[np.ndarray, "D D 3"], light: Light) -> UInt8[np.ndarray,
     return np.asarray(np.round(out_of_light(crop.astype(np.float32) / 255, light) * 255), np.uint8)
 
 
-def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size: int) -> _Swap:
+def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size: int, noise: Bands | None) -> _Swap:
     """A drawn face in the look that was set, as it is put in."""
     pose, drawn, seen = head_pose(face.landmarks_xyz), made.drawn, 1 - made.hidden
     if look.likeness < 1:
@@ -297,6 +303,7 @@ def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size
         match=match,
         finished=drawn.finished,
         look=look,
+        noise=noise,
         hidden=made.hidden_fraction,
     )
 
