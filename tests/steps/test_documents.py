@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from countenance.composite.shot import ShotSettings
+from countenance.composite.shotfile import Shot
 from countenance.config import describe_settings
 from countenance.consent.register import Added, KnownRelease
 from countenance.consent.release import Release, Revocation
@@ -26,6 +28,7 @@ from countenance.steps import documents
 from countenance.steps.collect import Collected
 from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
+from countenance.steps.shots import PlateShots
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
 
@@ -64,6 +67,7 @@ PUBLISHED = Published(
     num_frames=8,
     num_altered_frames=7,
 )
+SHOT = Shot(number=1, frames=range(48), begins_s=0.0, ends_s=2.0, path=Path("shots/0001.toml"), settings=ShotSettings())
 PAIR = GeneratedPair(
     likeness="dana",
     performer="kim",
@@ -169,6 +173,10 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         )["pairs"][1],
         {"likeness", "performer", "altered_frames", "unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
     ),
+    "shots": (
+        lambda: documents.shots_document(PlateShots(plate=INFO, folder=Path("shots"), shots=(SHOT,)))["shots"][0],
+        {"shot", "frames", "begins_s", "ends_s", "file", "settings", "keys"},
+    ),
     "verified": (
         lambda: documents.verified_document(
             Report(
@@ -266,7 +274,18 @@ def test_a_log_is_a_list_of_its_entries() -> None:
 def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
     tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
-    tested |= {"releases", "reviewed", "settings", "sheets", "trained", "verified", "checked_log", "log", "plate"}
+    tested |= {
+        "releases",
+        "reviewed",
+        "settings",
+        "sheets",
+        "shots",
+        "trained",
+        "verified",
+        "checked_log",
+        "log",
+        "plate",
+    }
     # These reports have tests of their own beside their measures.
     assert {f"{name}_document" for name in (*tested, "coverage", "recognition")} == set(documents.__all__)
 

@@ -4,10 +4,13 @@ OpenVINO is asked one picture at a time, on one thread: what it says of one does
 with it, on how many threads, or in which order. `ran_by` says what ran; whatever steers pixels must hold it.
 """
 
+import ctypes
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
@@ -118,7 +121,7 @@ class _OpenVino:
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
         }
-        self._model = openvino.Core().compile_model(model, DEVICE, settings)
+        self._model = _made_ready(model, settings)
         self._own = threading.local()
         self.ran_by = f"openvino {version('openvino')} in {'bfloat16' if hint == 'bf16' else precision}"
 
@@ -161,6 +164,33 @@ def _read(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> tuple[Any, 
     return model, decoder
 
 
+def _made_ready(model: Any, settings: dict[str, Any]) -> Any:
+    with _same_signal_stack():
+        return openvino.Core().compile_model(model, DEVICE, settings)
+
+
+class _SignalStack(ctypes.Structure):
+    """`stack_t` of Linux."""
+
+    _fields_ = (("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def _same_signal_stack() -> Iterator[None]:
+    """Where a processor has AMX, OpenVINO gives the thread that asks a signal stack as small as its registers: the next
+    signal that Python handles, as of Ctrl-C or the end of a child, would end the process.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _SignalStack()
+    libc.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        libc.sigaltstack(ctypes.byref(before), None)
+
+
 def _convolutions(model: Any) -> list[Any]:
     return [each for each in model.get_ordered_ops() if each.get_type_name() == CONVOLUTION]
 
@@ -170,9 +200,7 @@ def _ranges(model: Any, examples_bchw: Float[Tensor, "N C H W"]) -> Sequence[tup
     probe = model.clone()
     outputs = [each.input_value(0) for each in _convolutions(probe)]
     probe.add_outputs(outputs)
-    runner = openvino.Core().compile_model(
-        probe, DEVICE, {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    )
+    runner = _made_ready(probe, {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
     low, high = np.full(len(outputs), np.inf), np.full(len(outputs), -np.inf)
     for one in _each(examples_bchw):
         seen = list(runner([one]).to_tuple())[-len(outputs) :]
