@@ -1,6 +1,4 @@
 import logging
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -105,18 +103,3 @@ def test_bfloat16_only_where_the_processor_multiplies_matrices_of_it(
         assert runner.ran_by.endswith(precision)
         assert (runner(pictures) - answers(net, pictures)).abs().max() < 0.02
     assert compiled(net, pictures[:1]).ran_by.endswith("float32")
-
-
-@needs_openvino
-def test_reading_a_net_leaves_signals_their_stack() -> None:
-    """In a process of its own. Where OpenVINO's stack stays, which it sets on processors with AMX, Ctrl-C may crash."""
-    code = (
-        "import ctypes, torch\n"
-        "from countenance.vision import runtime\n"
-        "runtime.compiled(torch.nn.Conv2d(3, 16, 3), torch.rand(1, 3, 32, 32))\n"
-        "stack = runtime._SignalStack()\n"
-        "ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))\n"
-        "print(stack.pointer, stack.size)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "None 0\n"

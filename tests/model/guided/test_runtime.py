@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -75,3 +77,21 @@ def test_torch_draws_the_same_where_openvino_is_missing(sources: Sources, monkey
     assert torchs.ran_by.startswith("torch ")
     assert torchs.digest != exact.digest
     assert np.abs(drawn_by(torchs) - drawn_by(exact)).max() < 0.1
+
+
+@needs_openvino
+def test_reading_a_net_leaves_signals_their_stack() -> None:
+    """In a process of its own. Where OpenVINO's stack stays, which it sets on processors with AMX, Ctrl-C may crash."""
+    code = (
+        "import ctypes, torch\n"
+        "from countenance.model.guided.drawer import load_base\n"
+        "from countenance.model.guided.network import NUM_CHANNELS\n"
+        "from countenance.model.guided.runtime import Decisions\n"
+        "from countenance.vision import runtime\n"
+        "runner = runtime.compiled(Decisions(load_base()[0].eval()), torch.rand(1, NUM_CHANNELS, 128, 128))\n"
+        "stack = runtime._SignalStack()\n"
+        "ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))\n"
+        "print(stack.pointer, stack.size)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None 0\n"
