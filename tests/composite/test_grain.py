@@ -30,7 +30,11 @@ def test_a_clean_face_gets_noise_as_strong_and_as_fine_as_the_plates(blur_px: fl
     grain = missing_grain(noise_of(plate), face, WHOLE, np.random.default_rng(1))
     assert grain is not None
     assert abs(grain.mean()) < 0.001
-    assert noise_of(face + grain) == pytest.approx(noise_of(plate), rel=0.45, abs=2e-4)
+    # Coarse noise also shows in the finest band once it is made larger: there soft grain comes out half again as strong.
+    made, wanted = noise_of(face + grain), noise_of(plate)
+    assert made == pytest.approx(wanted, rel=0.6, abs=2e-4)
+    assert made[1] == pytest.approx(wanted[1], rel=0.3)
+    assert (made**2).sum() == pytest.approx((wanted**2).sum(), rel=0.4)
 
 
 def test_a_face_that_is_as_noisy_already_gets_none() -> None:
