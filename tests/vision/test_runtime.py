@@ -84,7 +84,7 @@ def test_without_openvino_torch_runs_and_says_so(
     net: nn.Module, pictures: Tensor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(runtime, "openvino", None)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="countenance"):
         runner = compiled(net, pictures[:1])
     assert isinstance(runner, Runner)
     assert runner.ran_by == f"torch {torch.__version__} in float32"
