@@ -30,7 +30,7 @@ def test_a_clean_face_gets_noise_as_strong_and_as_fine_as_the_plates(blur_px: fl
     grain = missing_grain(noise_of(plate), face, WHOLE, np.random.default_rng(1))
     assert grain is not None
     assert abs(grain.mean()) < 0.001
-    # Coarse noise also shows in the finest band once it is made larger: there soft grain comes out half again as strong.
+    # Coarse noise, made larger, shows in the finest band too: there soft grain comes out half again as strong.
     made, wanted = noise_of(face + grain), noise_of(plate)
     assert made == pytest.approx(wanted, rel=0.6, abs=2e-4)
     assert made[1] == pytest.approx(wanted[1], rel=0.3)
