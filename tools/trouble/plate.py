@@ -8,21 +8,18 @@ and back, and a light that comes and goes. It lies in the cache folder; a render
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
-from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.cache import cache_folder
 from countenance.actors.figure import Figure, build_figure, build_truth
 from countenance.actors.filming import filmed_masks, filmed_pictures
-from countenance.actors.footage import claim_folder, render_folder, write_pictures
-from countenance.actors.performance import FRAME_RATE, Performance, draw_performance
+from countenance.actors.footage import claim_folder, render_folder, write_clip, write_pictures
+from countenance.actors.performance import Performance, draw_performance
 from countenance.actors.props import Motion, Prop, draw_prop
 from countenance.actors.render import detail_of, opened_renderer
 from countenance.actors.scene import Scene, Shot
@@ -35,7 +32,6 @@ LIKENESS, PERFORMER, BESIDE = 5, 26, 12
 SIZE, NUM_FRAMES = 256, 48
 VERSION = 1
 """Increment when a shot changes."""
-CRF = 14
 CAMERA = Capture(
     kind="cinema",
     seed=1,
@@ -165,7 +161,7 @@ def render_plate(progress: Progress) -> PlateFiles:
                 )
     write_pictures(files.truth, _side_by_side(files.folder, "truth"))
     write_pictures(files.masks, _masks(files.folder))
-    _write_clip(files.plate, _side_by_side(files.folder, "plate"))
+    write_clip(files.plate, _side_by_side(files.folder, "plate"), (2 * SIZE, SIZE))
     return files
 
 
@@ -179,18 +175,6 @@ def _masks(folder: Path) -> Iterator[UInt8[np.ndarray, "S W"]]:
     for trouble in troubles():
         for mask in filmed_masks(folder / "frames" / trouble.name / "truth", CAMERA):
             yield np.concatenate([mask, np.zeros_like(mask)], axis=1)
-
-
-def _write_clip(path: Path, pictures: Iterator[UInt8[np.ndarray, "S W 3"]]) -> None:
-    part = path.with_name(f".{path.name}")
-    with av.open(str(part), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(FRAME_RATE), options={"crf": str(CRF), "preset": "fast"})
-        stream.width, stream.height, stream.pix_fmt = 2 * SIZE, SIZE, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for picture in pictures:
-            container.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    part.rename(path)
 
 
 def main() -> None:

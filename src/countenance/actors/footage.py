@@ -173,12 +173,12 @@ def write_pictures(folder: Path, pictures: Iterable[np.ndarray]) -> None:
         write_whole(folder / f"{number:04}.png", png(picture))
 
 
-def write_clip(path: Path, pictures: Iterable[Rgb], size: int) -> None:
+def write_clip(path: Path, pictures: Iterable[UInt8[np.ndarray, "H W 3"]], size_wh: tuple[int, int]) -> None:
     """An H.264 clip of rendered pictures."""
     part = path.with_name(f".{path.name}")
     with av.open(str(part), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": str(CRF), "preset": "fast"})
-        stream.width = stream.height = size
+        stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         for picture in pictures:
@@ -212,7 +212,7 @@ def render_screen_test(actor: Actor, portrait: Path, clip: Path, progress: Progr
         )
         what = f"rendering actor {actor.seed}"
         shown = progress.track(frames, what=what, unit="frames", total=SCREEN_TEST_FRAMES)
-        write_clip(clip, (frame.rgb for frame in shown), SCREEN_TEST_SIZE)
+        write_clip(clip, (frame.rgb for frame in shown), (SCREEN_TEST_SIZE, SCREEN_TEST_SIZE))
 
 
 def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
@@ -259,7 +259,7 @@ def render_case(case: CaseSpec, folder: Path, progress: Progress) -> None:
         shutil.copytree(frames / "truth" / "mask", folder / "mask", dirs_exist_ok=True)
     else:
         write_pictures(folder / "mask", filmed_masks(frames / "truth", capture))
-    write_clip(folder / "plate.mp4", pictures_in(folder / "plate"), case.size)
+    write_clip(folder / "plate.mp4", pictures_in(folder / "plate"), (case.size, case.size))
     facts = _facts(frames / "plate" / "facts")
     known = {
         **{name: _landmarks(frames / name, capture, case.size) for name in ("truth", "plate")},
@@ -301,7 +301,8 @@ def _render_training(
         with_motion=case.capture is not None,
     )
     capture = case.training_capture(number)
-    write_clip(clip, pictures_in(work / "rgb") if capture is None else filmed_pictures(work, capture), case.size)
+    pictures = pictures_in(work / "rgb") if capture is None else filmed_pictures(work, capture)
+    write_clip(clip, pictures, (case.size, case.size))
     shutil.rmtree(work)
 
 

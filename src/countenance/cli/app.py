@@ -295,10 +295,11 @@ def generate(
         forget_without_consent(project)
         config = read_config(GenerateConfig, "generate", project.settings, changes)
         read_config(ShotConfig, SECTION, project.settings, shot_changes)
-        # Before an actor is rendered, which takes a minute.
-        probe(plate)
-        for _, body in asked:
-            grant_prepare(project, body)
+        if any(seed is not None for seed in seeds.values()):
+            # Before an actor is rendered, which takes a minute.
+            probe(plate)
+            for _, body in asked:
+                grant_prepare(project, body)
         cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
         pairs = [(cast[face], body) for face, body in asked]
         released = [

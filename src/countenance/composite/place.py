@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from countenance.composite.stabilise import smooth_track
 from countenance.faces.store import StoredFace
+from countenance.media.excerpt import shot_at, shot_ranges
 from countenance.media.timeline import Timeline
 
 TURNED_DEG = 45.0
@@ -49,33 +50,28 @@ def placed_faces(
     tracks = defaultdict(list)
     for face in faces:
         tracks[face.track].append(face)
-    fade_frames = max(1, round(FADE_S * frame_rate))
+    fade_frames, shots = max(1, round(FADE_S * frame_rate)), shot_ranges(timeline)
     placed: dict[int, list[PlacedFace]] = defaultdict(list)
     for number, members in tracks.items():
         frames = [face.frame for face in members]
         smoothed = smooth_track(frames, [face.landmarks_xyz for face in members])
-        presences = _presences(members, _shot_of(members[0], timeline), fade_frames) if fades else [1.0] * len(frames)
+        # A track never crosses a cut.
+        shot = shots[shot_at(timeline, frames[0]) - 1]
+        presences = _presences(members, shot, fade_frames) if fades else [1.0] * len(frames)
         for frame, landmarks_xyz, presence in zip(frames, smoothed, presences, strict=True):
             if presence >= LEAST_PRESENCE:
                 placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks_xyz, presence=presence))
     return dict(placed)
 
 
-def _shot_of(face: StoredFace, timeline: Timeline) -> tuple[int, int]:
-    """First and last frame of the shot in which a face is; a track never crosses a cut."""
-    ends = [*timeline.shots[1:], len(timeline.frame_pts)]
-    at = int(np.searchsorted(timeline.shots, face.frame, side="right")) - 1
-    return timeline.shots[at], ends[at] - 1
-
-
-def _presences(members: Sequence[StoredFace], shot: tuple[int, int], fade_frames: int) -> list[float]:
+def _presences(members: Sequence[StoredFace], shot: range, fade_frames: int) -> list[float]:
     """How much of a face shows in each frame: none where it is lost, and no more than can fade from there."""
     frames = [face.frame for face in members]
     first = frames[0] - fade_frames
     score = np.zeros(frames[-1] + fade_frames + 1 - first)
     # Beyond a cut there is nothing to fade to.
-    score[: max(shot[0] - first, 0)] = 1
-    score[shot[1] + 1 - first :] = 1
+    score[: max(shot.start - first, 0)] = 1
+    score[shot.stop - first :] = 1
     score[np.array(frames) - first] = 1
     for face in members:
         if np.hypot(*face.quality.yaw_pitch_roll_deg[:2]) > TURNED_DEG:

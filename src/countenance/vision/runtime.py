@@ -177,8 +177,8 @@ class _SignalStack(ctypes.Structure):
 
 @contextmanager
 def _same_signal_stack() -> Iterator[None]:
-    """Where a processor has AMX, OpenVINO gives the thread that asks a signal stack as small as its registers: the next
-    signal that Python handles, as of Ctrl-C or the end of a child, would end the process.
+    """OpenVINO may leave the thread that asks with a signal stack of its own, of 12 kB: too small for Python's handlers
+    on processors with large registers. The next signal, as of Ctrl-C or the end of a child, could end the process.
     """
     if sys.platform != "linux":
         yield

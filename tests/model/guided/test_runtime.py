@@ -81,7 +81,7 @@ def test_torch_draws_the_same_where_openvino_is_missing(sources: Sources, monkey
 
 @needs_openvino
 def test_reading_a_net_leaves_signals_their_stack() -> None:
-    """In a process of its own. Where OpenVINO's stack stays, which it sets on processors with AMX, Ctrl-C may crash."""
+    """In a process of its own. Where the small stack that OpenVINO may set stays, Ctrl-C can crash."""
     code = (
         "import ctypes, torch\n"
         "from countenance.model.guided.drawer import load_base\n"
