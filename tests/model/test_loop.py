@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from countenance.errors import ConsentError, ModelError
-from countenance.model.checkpoint import Checkpoint, read_checkpoint, read_weights
+from countenance.model.checkpoint import Checkpoint, kept_images, make_current, read_checkpoint, read_weights
 from countenance.model.config import TrainConfig
 from countenance.model.guided.drawer import load_base
 from countenance.model.guided.drawing import draw
@@ -380,6 +380,25 @@ def test_pictures_are_kept_before_training_each_time_it_has_doubled_and_at_its_e
     first, last = (picture for images, picture in read_previews(tmp_path) if images in (0, 9))
     assert first.shape == last.shape == (6 * CONTROL_SIZE, 3 * CONTROL_SIZE, 3)
     assert (first != last).any()
+
+
+def test_a_training_that_was_gone_back_in_goes_on_as_it_did(
+    tmp_path: Path, material: Material, facts: TrainingFacts, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("countenance.model.record.FIRST_KEPT", 2)
+    config = replace(config, images=9)
+    whole, lines = run(tmp_path, material, facts, config), metrics(tmp_path)
+    assert kept_images(tmp_path) == [2, 4, 8]
+    earlier = read_checkpoint(tmp_path, 4)
+    assert earlier is not None
+    assert len(list(tmp_path.glob("*.safetensors"))) == 4
+    make_current(tmp_path, earlier)
+    part_of_it = run(tmp_path, material, facts, config, stop_after=1)
+    # Gone on from the earlier state, the later ones aren't of this training any more.
+    assert (part_of_it.images_seen, kept_images(tmp_path)) == (5, [2, 4])
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3
+    assert run(tmp_path, material, facts, config) == whole
+    assert (kept_images(tmp_path), metrics(tmp_path)) == ([2, 4, 8], lines)
 
 
 def test_a_larger_budget_goes_on(tmp_path: Path, material: Material, facts: TrainingFacts, config: TrainConfig) -> None:

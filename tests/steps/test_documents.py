@@ -141,8 +141,9 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 weights_name="x.safetensors",
                 weights_sha256=DIGEST,
             ),
+            [4],
         ),
-        {"model", "images_seen", "best_images", "ended_early", "weights"},
+        {"model", "images_seen", "best_images", "ended_early", "kept_images", "weights"},
     ),
     "generated": (
         lambda: documents.generated_document(

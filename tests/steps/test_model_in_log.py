@@ -18,7 +18,7 @@ from countenance.errors import ConsentError, ModelError, UsageError
 from countenance.model.checkpoint import model_folder, read_checkpoint
 from countenance.progress import Silent
 from countenance.steps.guards import Guard
-from countenance.steps.train import train
+from countenance.steps.train import go_back, train
 from tests.support.production import LIKENESS, PERFORMER, STRANGER, TRAINING, Production
 
 UNKNOWN = r"the log knows no training that made the model in .*; restore that folder from a copy, or move it away"
@@ -29,7 +29,10 @@ def folder_of(production: Production, likeness: str = LIKENESS) -> Path:
 
 
 def edit(folder: Path, **changes: Any) -> None:
-    path = folder / "checkpoint.json"
+    edit_facts(folder / "checkpoint.json", **changes)
+
+
+def edit_facts(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -49,6 +52,27 @@ def test_a_trained_model_is_opened_and_trained_on(trained: Production) -> None:
     open_model(trained)
     go_on(trained)
     open_model(trained)
+
+
+def test_an_earlier_state_draws_once_it_was_gone_back_to(trained: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("countenance.model.record.FIRST_KEPT", TRAINING.images + 1)
+    go_on(trained)
+    folder, permit = folder_of(trained), grant(trained.project, "train", likeness=LIKENESS, performer=PERFORMER)
+    present = read_checkpoint(folder)
+    with pytest.raises(ModelError, match=r"expected a state that was kept, got 3 images; there are: 5$"):
+        go_back(trained.project, LIKENESS, PERFORMER, permit, 3)
+    earlier = go_back(trained.project, LIKENESS, PERFORMER, permit, 5)
+    assert read_checkpoint(folder) == earlier
+    assert earlier.images_seen == 5
+    open_model(trained)
+    assert go_back(trained.project, LIKENESS, PERFORMER, permit, 6) == present
+    edit_facts(folder / "checkpoint-000000005.json", weights_sha256="0" * 64)
+    with pytest.raises(ModelError, match=UNKNOWN):
+        go_back(trained.project, LIKENESS, PERFORMER, permit, 5)
+    assert read_checkpoint(folder) == present
+    trained.revoke(trained.release_of(LIKENESS))
+    with pytest.raises(ConsentError):
+        go_back(trained.project, LIKENESS, PERFORMER, permit, 5)
 
 
 def test_a_model_renamed_to_another_person_is_refused(trained: Production) -> None:

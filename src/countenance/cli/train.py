@@ -29,7 +29,22 @@ Onto = Annotated[str, typer.Option("--onto", help="The performer whose face it w
 
 
 @app.command(LEARN)
-def learn(likeness: Likeness, onto: Onto, set_: Set = None, json: Json = False) -> None:
+def learn(
+    likeness: Likeness,
+    onto: Onto,
+    back_to: Annotated[
+        int | None,
+        typer.Option(
+            "--back-to",
+            metavar="IMAGES",
+            min=1,
+            help="Train nothing; draw with the state that was kept after so many images, and go on from there later.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
     """Learn a likeness and a performer from their face sets, so that what is generated comes nearer to the likeness.
 
     Ctrl-C saves; run again to resume. `countenance train report LIKENESS --onto PERFORMER` shows how it went.
@@ -39,11 +54,20 @@ def learn(likeness: Likeness, onto: Onto, set_: Set = None, json: Json = False) 
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
-    from countenance.model.checkpoint import model_folder
+    from countenance.model.checkpoint import kept_images, model_folder
     from countenance.model.config import TrainConfig
     from countenance.steps.documents import trained_document
-    from countenance.steps.train import train
+    from countenance.steps.train import go_back, train
 
+    if back_to is not None:
+        with here(writing=True) as project:
+            permit = grant(project, "train", likeness=likeness, performer=onto)
+            checkpoint = go_back(project, likeness, onto, permit, back_to)
+            folder = model_folder(project, likeness, onto)
+        console.print(f"Back at {checkpoint.images_seen:,} images; {checkpoint.what_draws}.", markup=False)
+        if json:
+            print_json(trained_document(folder, checkpoint, kept_images(folder)))
+        return
     with here(writing=True) as project, stops_on_interrupt() as should_stop, Bars() as progress:
         config = read_config(TrainConfig, "train", project.settings, set_ or [])
         permit = grant(project, "train", likeness=likeness, performer=onto)
@@ -60,7 +84,7 @@ def learn(likeness: Likeness, onto: Onto, set_: Set = None, json: Json = False) 
         markup=False,
     )
     if json:
-        print_json(trained_document(folder, checkpoint))
+        print_json(trained_document(folder, checkpoint, kept_images(folder)))
     if not done:
         raise typer.Exit(STOPPED)
 

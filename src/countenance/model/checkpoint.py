@@ -22,9 +22,11 @@ _log = logging.getLogger(__name__)
 
 FACTS_NAME = "checkpoint.json"
 SCHEMA = 3
+KEPT_NAME = re.compile(r"checkpoint-(\d{9})\.json")
+"""Facts of an earlier state that can be gone back to, by the images seen until then."""
 WEIGHTS_NAME = re.compile(r"[0-9a-f]{16}\.safetensors")
 UNFINISHED_NAME = re.compile(
-    rf"\.({WEIGHTS_NAME.pattern}|checkpoint\.json|metrics\.jsonl|preview(-\d{9})?\.png)\.[a-z0-9_]{{8}}"
+    rf"\.({WEIGHTS_NAME.pattern}|checkpoint(-\d{{9}})?\.json|metrics\.jsonl|preview(-\d{9})?\.png)\.[a-z0-9_]{{8}}"
 )
 """What `write_whole` leaves behind when it is killed."""
 
@@ -74,12 +76,18 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any], record: Callable[[Checkpoint], None]
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    facts: Mapping[str, Any],
+    record: Callable[[Checkpoint], None],
+    *,
+    keep: bool = False,
 ) -> Checkpoint:
-    """Write the weights under a new name, then the facts that point to them, then drop the old weights.
+    """Write the weights under a new name, then the facts that point to them, then drop weights that nothing points to.
 
-    If this is interrupted, the folder still holds one whole checkpoint, the old or the new. `record` is called
-    before the facts are there, so that every checkpoint has a record; if it raises, the folder stays as it was.
+    With `keep` it can be gone back to later on. If this is interrupted, the folder still holds a whole checkpoint, the
+    old or the new. `record` is called before the facts are there, so that every checkpoint has a record; if it raises,
+    the folder stays as it was.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
@@ -93,13 +101,52 @@ def save_checkpoint(
         if is_new:
             (folder / checkpoint.weights_name).unlink()
         raise
-    write_whole(folder / FACTS_NAME, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
+    if keep:
+        keep_checkpoint(folder, checkpoint)
+    make_current(folder, checkpoint)
     clear_unfinished(folder)
-    for stale in folder.iterdir():
-        if WEIGHTS_NAME.fullmatch(stale.name) and stale.name != checkpoint.weights_name:
-            stale.unlink()
+    _drop_weights(folder)
     _log.info("saved %s after %d images", folder / checkpoint.weights_name, checkpoint.images_seen)
     return checkpoint
+
+
+def keep_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """So that it can be gone back to."""
+    _write_facts(folder / _kept_name(checkpoint.images_seen), checkpoint)
+
+
+def make_current(folder: Path, checkpoint: Checkpoint) -> None:
+    """What draws, and what training goes on from; its weights are in the folder."""
+    _write_facts(folder / FACTS_NAME, checkpoint)
+
+
+def kept_images(folder: Path) -> list[int]:
+    """After how many images the states were saved that can be gone back to, ascending."""
+    return sorted(int(match[1]) for path in folder.glob("*") if (match := KEPT_NAME.fullmatch(path.name)))
+
+
+def drop_kept_after(folder: Path, images_seen: int) -> None:
+    """Forget the states beyond one that was gone back to, once training goes on from there."""
+    for images in kept_images(folder):
+        if images > images_seen:
+            (folder / _kept_name(images)).unlink()
+
+
+def _kept_name(images_seen: int) -> str:
+    return f"checkpoint-{images_seen:09}.json"
+
+
+def _write_facts(path: Path, checkpoint: Checkpoint) -> None:
+    write_whole(path, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
+
+
+def _drop_weights(folder: Path) -> None:
+    """Those to which no facts point."""
+    facts = [path for path in folder.iterdir() if path.name == FACTS_NAME or KEPT_NAME.fullmatch(path.name)]
+    used = {json.loads(path.read_text())["weights_name"] for path in facts}
+    for path in folder.iterdir():
+        if WEIGHTS_NAME.fullmatch(path.name) and path.name not in used:
+            path.unlink()
 
 
 def clear_unfinished(folder: Path) -> None:
@@ -114,13 +161,13 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / FACTS_NAME).exists()
 
 
-def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The facts of the checkpoint in a folder; none where nothing was trained yet.
+def read_checkpoint(folder: Path, images: int | None = None) -> Checkpoint | None:
+    """The facts of the checkpoint in a folder, or of one of `kept_images`; none where nothing was trained yet.
 
     Raises:
         ModelError: there is one that can't be read.
     """
-    path = folder / FACTS_NAME
+    path = folder / (FACTS_NAME if images is None else _kept_name(images))
     if not path.exists():
         return None
     try:

@@ -12,7 +12,7 @@ import torch
 import countenance
 from countenance.errors import ModelError
 from countenance.model.attention import Attention
-from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, save_checkpoint
+from countenance.model.checkpoint import Checkpoint, clear_unfinished, drop_kept_after, read_checkpoint, save_checkpoint
 from countenance.model.config import TrainConfig, choose_device, use_threads
 from countenance.model.course import Standing
 from countenance.model.guided.margin import margin_of
@@ -81,9 +81,11 @@ def train(
         _forget_what_changed(state, trained_config(folder, checkpoint), config, checkpoint, facts)
         progress.note(f"continuing from {state.images_seen:,} images")
     check_leave()
-    drop_after(folder, -1 if checkpoint is None else state.images_seen)
     if checkpoint is not None and _is_over(state, config):
         return checkpoint
+    done = -1 if checkpoint is None else state.images_seen
+    drop_after(folder, done)
+    drop_kept_after(folder, done)
     lesson = lesson_of(make_material(), device)
     check_leave()
     _compare_with_base(folder, state, lesson)
@@ -114,8 +116,9 @@ def train(
             last_preview = now
         # A loss that stays above its lowest without diverging is saved at last.
         patience = config.save_every_s * (1 if state.course.is_steady else UNSTEADY_WAIT)
-        if now - last_save > patience:
-            checkpoint, last_save = _save(folder, state, facts, config, record), now
+        is_kept_too = is_milestone and state.course.is_steady
+        if is_kept_too or now - last_save > patience:
+            checkpoint, last_save = _save(folder, state, facts, config, record, keep=is_kept_too), now
         if should_stop():
             break
 
@@ -206,6 +209,8 @@ def _save(
     facts: TrainingFacts,
     config: TrainConfig,
     record: Callable[[Checkpoint], None],
+    *,
+    keep: bool = False,
 ) -> Checkpoint:
     if not all(bool(values.isfinite().all()) for values in state.mean.parameters()):
         raise _diverged("a weight became infinite", state)
@@ -223,6 +228,7 @@ def _save(
             "versions": versions,
         },
         record,
+        keep=keep,
     )
 
 

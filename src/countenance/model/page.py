@@ -61,6 +61,8 @@ class TrainingReport:
     num_faces: int
     num_plate_faces: int
     num_left_out: int
+    kept: Sequence[int]
+    """Images seen by the states that can be gone back to."""
     metrics: Sequence[Mapping[str, float]]
     """In the order of images."""
     previews: Sequence[tuple[int, UInt8[np.ndarray, "H W 3"]]]

@@ -91,14 +91,15 @@ def prepared_document(person: str, result: "Prepared") -> Document:
     )
 
 
-def trained_document(folder: Path, checkpoint: "Checkpoint") -> Document:
-    """Of `train`."""
+def trained_document(folder: Path, checkpoint: "Checkpoint", kept: Sequence[int]) -> Document:
+    """Of `train`; `kept` are the states that can be gone back to, by images seen."""
     return _ready(
         {
             "model": folder,
             "images_seen": checkpoint.images_seen,
             "best_images": checkpoint.best_images,
             "ended_early": checkpoint.ended_early,
+            "kept_images": list(kept),
             "weights": checkpoint.weights_sha256,
         }
     )

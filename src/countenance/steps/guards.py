@@ -83,14 +83,15 @@ class Guard:
         """Whether a model of the two was trained; `checkpoint` says whether it may be used."""
         return has_checkpoint(self.model_folder)
 
-    def checkpoint(self) -> Checkpoint | None:
-        """The model of the two people whom the permit names; None where nothing was trained yet.
+    def checkpoint(self, images: int | None = None) -> Checkpoint | None:
+        """The model of the two people whom the permit names, or an earlier state of it that was kept after so many
+        images; None where nothing was trained yet.
 
         Raises:
             ConsentError: a release that it was trained under was revoked since.
             ModelError: it can't be read, is of other people, or isn't one that the log knows.
         """
-        checkpoint = read_checkpoint(self.model_folder)
+        checkpoint = read_checkpoint(self.model_folder, images)
         if checkpoint is not None:
             _check_logged(self.project, self.model_folder, checkpoint, self.permit.people)
             self._leave = self._leave.covering(

@@ -12,7 +12,7 @@ from countenance.errors import ModelError
 from countenance.faces.store import StoredFace, read_crop, stored_faces
 from countenance.footage import Clip, known_clips
 from countenance.model.attention import Attention
-from countenance.model.checkpoint import Checkpoint
+from countenance.model.checkpoint import Checkpoint, kept_images
 from countenance.model.page import LearnedFace, TrainingReport, training_page
 from countenance.model.record import read_metrics, read_previews
 from countenance.model.references import varied_faces
@@ -63,8 +63,10 @@ def _gathered(guard: Guard, checkpoint: Checkpoint) -> TrainingReport:
         num_faces=len(faces),
         num_plate_faces=len(varied_faces(project, performer, config.faces)),
         num_left_out=int(attention.left_out().sum()),
-        metrics=read_metrics(folder),
-        previews=read_previews(folder),
+        kept=tuple(images for images in kept_images(folder) if images != checkpoint.images_seen),
+        # There may be more, from before it was gone back.
+        metrics=[line for line in read_metrics(folder) if line["images"] <= checkpoint.images_seen],
+        previews=[(images, rgb) for images, rgb in read_previews(folder) if images <= checkpoint.images_seen],
         clips=Counter(names[face.clip_sha256] for face in faces).most_common(),
         worst=_worst(project, faces, attention, clips),
         verdict=coverage.verdict,

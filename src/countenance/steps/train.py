@@ -7,12 +7,13 @@ from countenance import ledger
 from countenance.drawing import ReferenceFace
 from countenance.errors import ModelError
 from countenance.faces.store import StoredFace
-from countenance.model.checkpoint import Checkpoint
+from countenance.model.checkpoint import Checkpoint, keep_checkpoint, kept_images, make_current, read_weights
 from countenance.model.config import TrainConfig
 from countenance.model.guided.pairs import Material, material_of
 from countenance.model.guided.sources import sources_of
 from countenance.model.loop import TrainingFacts
 from countenance.model.loop import train as run_loop
+from countenance.model.record import FIRST_KEPT
 from countenance.model.references import choose_references, read_reference, varied_faces
 from countenance.progress import Progress
 from countenance.project import Project
@@ -89,6 +90,29 @@ def train(
         )
     guard.check()
     return checkpoint
+
+
+def go_back(project: Project, likeness: str, performer: str, permit: Permit, images: int) -> Checkpoint:
+    """Draw with an earlier state from now on; training goes on from there. The present one is kept.
+
+    Raises:
+        ConsentError: the permit doesn't hold, or that state was learned under a release revoked since.
+        ModelError: no state was kept after so many images, or it can't be used.
+    """
+    guard = Guard(project, permit, "train", people=(likeness, performer))
+    present, kept = guard.checkpoint(), kept_images(guard.model_folder)
+    if present is None:
+        raise ModelError(f"nothing was trained for {likeness} onto {performer}; run `countenance train` first")
+    if images not in kept:
+        states = ", ".join(f"{each:,}" for each in kept) or f"none; the first is kept after {FIRST_KEPT}"
+        raise ModelError(f"expected a state that was kept, got {images:,} images; there are: {states}")
+    earlier = guard.checkpoint(images)
+    assert earlier is not None
+    read_weights(guard.model_folder, earlier)
+    guard.check()
+    keep_checkpoint(guard.model_folder, present)
+    make_current(guard.model_folder, earlier)
+    return earlier
 
 
 def _asked(
