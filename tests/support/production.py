@@ -21,7 +21,7 @@ from countenance.media.excerpt import Wanted
 from countenance.model.config import TrainConfig
 from countenance.progress import Silent
 from countenance.project import Project, opened
-from countenance.steps.generate import EVERYTHING, GenerateConfig, Generated, generate
+from countenance.steps.generate import EVERYTHING, GenerateConfig, Generated, Pair, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.review import choose_again
 from tests.support.recorder import Recorder
@@ -117,9 +117,7 @@ class Production:
         return generate(
             self.project,
             plate,
-            LIKENESS,
-            PERFORMER,
-            permit,
+            [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)],
             output,
             config,
             wanted=wanted,

@@ -281,7 +281,7 @@ def generate(
     from countenance.media.probe import probe
     from countenance.steps.documents import generated_document
     from countenance.steps.forget import forget_without_consent
-    from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
+    from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate
 
     asked = _paired(likeness, performer)
     check_pairs(asked)
@@ -310,7 +310,7 @@ def generate(
             )
             for face, body in pairs
         ]
-        result = generate_pairs(
+        result = generate(
             project,
             plate,
             released,
