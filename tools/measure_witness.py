@@ -165,7 +165,7 @@ def disguises(seeds: Sequence[int], plate: Path, work: Path, progress: Progress)
                 likeness = cast_actor(project, seed, progress)
                 permit = grant(project, "generate", likeness=likeness, performer=WITNESS)
                 config = replace(GenerateConfig(), halo=halo)
-                pair = Pair(likeness=likeness, performer=WITNESS, permit=permit)
+                pair = Pair(likeness=likeness, performer=WITNESS, permit=permit, is_disguise=True)
                 generate(project, plate, [pair], output, config, overwrite=False, progress=progress)
             made[output.stem] = output
     return made

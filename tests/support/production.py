@@ -111,13 +111,14 @@ class Production:
         preview: bool = False,
         shot_changes: Sequence[str] = (),
         overwrite: bool = False,
+        is_disguise: bool = False,
         progress: Recorder | Silent | None = None,
     ) -> Generated:
         permit = grant(self.project, "generate", likeness=LIKENESS, performer=PERFORMER)
         return generate(
             self.project,
             plate,
-            [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)],
+            [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=is_disguise)],
             output,
             config,
             wanted=wanted,

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
+from countenance.composite.cover import NO_COVERS, Covers, covered, facts_of
 from countenance.composite.disguise import UNMARKED, Disguise, disguised
 from countenance.composite.kept import FaceStore
 from countenance.composite.place import PlacedFace
@@ -82,11 +83,13 @@ def swap_render(
     preview_wh: tuple[int, int] | None = None,
     looks: Mapping[int, ShotConfig] = NO_LOOKS,
     store: FaceStore | None = None,
+    covers_at: Covers = NO_COVERS,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress; `tints`, `threads`, `grain` and `looks` are as in
-    `swap_faces`; `seed` goes into the credentials; `disguise` is drawn last. Frames of an excerpt are those of the
+    `swap_faces`; `seed` goes into the credentials; `covers_at` come over the faces; `disguise` is
+    drawn last. Frames of an excerpt are those of the
     whole; in a preview they are made smaller. With a `store` drawn faces are kept for the next render.
     """
     shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
@@ -117,17 +120,19 @@ def swap_render(
         wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped)
         if excerpt is not None:
             wanted = takewhile(lambda frame: frame.index in shown, wanted)
-        marked = disguised(wanted, faces_at, disguise, float(timeline.frame_pts[shown.start] * plate.time_base))
+        marked = disguised(
+            covered(wanted, covers_at), faces_at, disguise, float(timeline.frame_pts[shown.start] * plate.time_base)
+        )
         return marked if preview_wh is None else (_resized(frame, preview_wh) for frame in marked)
 
     render = frames_render(
         plate,
         frames_from,
-        tuple(index in faces_at for index in shown),
+        tuple(index in faces_at or index in covers_at for index in shown),
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks) + disguise.facts,
+        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks) + disguise.facts + facts_of(covers_at),
         excerpt=excerpt,
         preview_wh=preview_wh,
     )

@@ -227,6 +227,7 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         num_performers=render.num_performers,
         halo=render.halo,
         sentence=render.sentence,
+        num_covered_frames=render.num_covered_frames,
     )
 
 

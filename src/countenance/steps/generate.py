@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
+from countenance.composite.cover import NO_COVERS, Covers, is_covered
 from countenance.composite.disguise import Disguise, check_sentence
 from countenance.composite.kept import open_store
 from countenance.composite.place import PlacedFace
@@ -84,6 +85,10 @@ class GenerateConfig(PublishConfig):
     label is shown as well."""
     sentence_s: Annotated[Number, Field(gt=0, le=3600)] = 6.0
     """So many seconds of the sentence, from the first frame on."""
+    cover: Literal["disguises", "all"] = "disguises"
+    """Whose heads are covered by a few blurred cells where no face can be drawn onto them, or it would fade: those
+    that a cast actor disguises, or those of all performers, as where a person lends a face to hide another. There the
+    performer would show. A shot's `who` leaves a face as it is, uncovered."""
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
@@ -105,6 +110,8 @@ class Pair:
     likeness: str
     performer: str
     permit: Permit
+    is_disguise: bool = False
+    """Whether the performer must not be seen: where no face can be drawn, their head is covered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +126,8 @@ class GeneratedPair:
     face."""
     faded_spans: tuple[tuple[float, float], ...]
     """Where the face comes or goes, and both people show through each other."""
+    covered_spans: tuple[tuple[float, float], ...]
+    """Where a disguise covers the performer's head, because no face can be drawn."""
     drawn_with: Literal["base", "trained"]
     num_references: int
     """The likeness's faces that were drawn from."""
@@ -130,9 +139,11 @@ class Generated:
 
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
-    """From and to, in seconds of the plate, where no face was replaced."""
+    """From and to, in seconds of the plate, where no face was replaced or covered."""
     faded_spans: tuple[tuple[float, float], ...]
     """Where a face comes or goes."""
+    covered_spans: tuple[tuple[float, float], ...]
+    """Where a disguise covers a head."""
     shown: range | None
     """The plate's frames of the file; None for all of them."""
     drawn_with: DrawnWith
@@ -208,9 +219,12 @@ def generate(
     check_leave = joint_check(guards)
     timeline, segmenter = timeline_of(project, info, progress), Segmenter()
     performers = [pair.performer for pair in pairs]
-    asked = Asked(wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade)
+    disguised = frozenset(pair.performer for pair in pairs if pair.is_disguise or config.cover == "all")
+    asked = Asked(
+        wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade, disguised=disguised
+    )
     places = find_places(guards, info, timeline, asked, segmenter, progress)
-    shown, shots, faces_at = places.shown, places.shots, places.faces_at
+    shown, shots, faces_at, covers_at = places.shown, places.shots, places.faces_at, places.covers_at
     drawings = [
         open_drawing(info, timeline, places.faces_to_draw_from(performer))
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
@@ -237,6 +251,7 @@ def generate(
         preview_wh=preview_size(info) if preview else None,
         looks=places.looks,
         store=store,
+        covers_at=covers_at,
     )
     render = replace(
         swap.render,
@@ -247,6 +262,7 @@ def generate(
         num_performers=len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())}),
         halo=config.halo,
         sentence=config.sentence,
+        num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
     )
     permits = [pair.permit for pair in pairs]
     facts = {
@@ -280,13 +296,24 @@ def generate(
         )
     return Generated(
         published=published,
-        unaltered_spans=spans_s(info, timeline, [at for at in render.frames if not faces_at.get(at)]),
+        unaltered_spans=spans_s(
+            info, timeline, [at for at in render.frames if at not in faces_at and at not in covers_at]
+        ),
         faded_spans=spans_s(info, timeline, [at for at in render.frames if _is_fading(faces_at.get(at, ()))]),
+        covered_spans=spans_s(info, timeline, [at for at in render.frames if is_covered(covers_at, at)]),
         shown=shown,
         drawn_with=render.drawn_with,
         num_references=sum(drawing.num_references for drawing in drawings),
         pairs=tuple(
-            _generated_pair(pair, _faces_of(number, faces_at, pair_at), drawing, info, timeline, render.frames)
+            _generated_pair(
+                pair,
+                _faces_of(number, faces_at, pair_at),
+                places.covers.get(pair.performer, NO_COVERS),
+                drawing,
+                info,
+                timeline,
+                render.frames,
+            )
             for number, (pair, drawing) in enumerate(zip(pairs, drawings, strict=True))
         ),
     )
@@ -336,6 +363,7 @@ def _faces_of(
 def _generated_pair(
     pair: Pair,
     faces_at: Mapping[int, Sequence[PlacedFace]],
+    covers_at: Covers,
     drawing: _Drawing,
     info: MediaInfo,
     timeline: Timeline,
@@ -344,9 +372,10 @@ def _generated_pair(
     return GeneratedPair(
         likeness=pair.likeness,
         performer=pair.performer,
-        num_altered_frames=sum(at in faces_at for at in frames),
-        unaltered_spans=spans_s(info, timeline, [at for at in frames if at not in faces_at]),
+        num_altered_frames=sum(at in faces_at or at in covers_at for at in frames),
+        unaltered_spans=spans_s(info, timeline, [at for at in frames if at not in faces_at and at not in covers_at]),
         faded_spans=spans_s(info, timeline, [at for at in frames if _is_fading(faces_at.get(at, ()))]),
+        covered_spans=spans_s(info, timeline, [at for at in frames if is_covered(covers_at, at)]),
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )

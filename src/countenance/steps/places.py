@@ -1,19 +1,22 @@
 """Which frames of a plate are asked for, what is set for its shots, and which faces in it are to be replaced."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from countenance.composite.check import CheckedFaces, check_faces
 from countenance.composite.contested import Uncontested, uncontested
-from countenance.composite.place import PlacedFace, placed_faces
+from countenance.composite.cover import Cover, Covers, covers_of
+from countenance.composite.heads import Head, Heads, follow_heads, head_of
+from countenance.composite.place import PlacedFace, frames_of_fade, placed_faces
 from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
 from countenance.consent.register import templates
 from countenance.errors import FaceError, UsageError
 from countenance.faces.plate import require_performer, review_command
-from countenance.faces.store import StoredFace
+from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.excerpt import Wanted, shot_ranges, wanted_frames
 from countenance.media.spans import in_words
 from countenance.media.timeline import Timeline
@@ -36,6 +39,8 @@ class Asked:
     preview: bool
     shot_changes: tuple[str, ...]
     fades: bool
+    disguised: frozenset[str] = frozenset()
+    """The performers whose heads are covered wherever no face is drawn onto them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +59,17 @@ class Places:
     """By track."""
     faces_at: Mapping[int, list[PlacedFace]]
     """By frame, those that are replaced."""
+    covers: Mapping[str, Covers]
+    """By performer who is disguised."""
+
+    @property
+    def covers_at(self) -> Covers:
+        """By frame, those of all performers."""
+        joint: dict[int, list[Cover]] = defaultdict(list)
+        for covers in self.covers.values():
+            for index, several in covers.items():
+                joint[index] += several
+        return joint
 
     def faces_to_draw_from(self, performer: str) -> Sequence[StoredFace]:
         """A performer's faces that may serve as references, the same for all parts of a plate."""
@@ -106,10 +122,18 @@ def find_places(
         frame_rate=float(info.frame_rate),
         fades=asked.fades and info.kind == "video",
     )
-    _check_shown(placed, shown, performers, info)
     performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
-    faces_at = _replaced(placed, around, looks, performer_of)
-    _check_replaced(faces_at, shown, shots, performers)
+    replaced = _replaced(placed, looks, performer_of, asked.disguised)
+    faces_at = {at: several for at, several in replaced.items() if around is None or at in around}
+    in_shots = [each for each in shot_ranges(timeline) if within is None or each.start in within]
+    covers = {
+        performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots)
+        for guard, performer in zip(guards, performers, strict=True)
+        if performer in asked.disguised
+    }
+    altered = {index for several in (faces_at, *covers.values()) for index in several}
+    _check_shown(placed, altered, shown, performers, info)
+    _check_replaced(altered, shown, shots, performers)
     return Places(
         shown=shown,
         shots=shots,
@@ -118,7 +142,49 @@ def find_places(
         steady=frozenset(face.id for each in checked.values() for face in each.steady),
         performer_of=performer_of,
         faces_at=faces_at,
+        covers=covers,
     )
+
+
+def _covers(
+    guard: Guard,
+    checked: CheckedFaces,
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    performer_of: Mapping[int, str],
+    looks: Mapping[int, ShotConfig],
+    info: MediaInfo,
+    timeline: Timeline,
+    shots: Sequence[range],
+) -> Covers:
+    """Where a performer's head is, or what may be their head, and no face is drawn onto it."""
+    _, performer = guard.permit.people
+    known, drawn, others = (defaultdict[int, list[Head]](list) for _ in range(3))
+    for face in checked.faces:
+        known[face.frame].append(head_of(face.landmarks_xyz))
+    for index, several in faces_at.items():
+        for placed in several:
+            whose = drawn if performer_of[placed.track] == performer else others
+            whose[index].append(head_of(placed.landmarks_xyz))
+    # A mesh that is about to be lost has shrunk already, so heads are followed from those that a drawn face has.
+    sure = {index: heads for shot in shots for index, heads in (_in_shot(drawn, shot) or _in_shot(known, shot)).items()}
+    followed = follow_heads(info, timeline, sure, shots) if info.kind == "video" else {}
+    heads = {index: [*known.get(index, ()), *followed.get(index, ())] for index in {*known, *followed}}
+    # Nobody but a user can say that an unsure face isn't the witness's.
+    for face in stored_faces(guard.project, performer, purpose="generate", sha256=info.sha256):
+        head = head_of(face.landmarks_xyz)
+        if face.rejections and not any(head.is_same_as(other) for other in others[face.frame]):
+            heads.setdefault(face.frame, []).append(head)
+    wanted = {
+        index: heads[index]
+        for shot in shots
+        for index in shot
+        if index in heads and looks.get(index, AS_DRAWN).replaces(performer)
+    }
+    return covers_of(wanted, drawn, shots, frames_of_fade(float(info.frame_rate)))
+
+
+def _in_shot(heads: Heads, shot: range) -> Heads:
+    return {index: heads[index] for index in shot if index in heads}
 
 
 def _checked(
@@ -171,7 +237,11 @@ def _of_one_performer_each(
 
 
 def _check_shown(
-    placed: Mapping[int, Sequence[PlacedFace]], shown: range | None, performers: Sequence[str], info: MediaInfo
+    placed: Mapping[int, Sequence[PlacedFace]],
+    altered: Container[int],
+    shown: range | None,
+    performers: Sequence[str],
+    info: MediaInfo,
 ) -> None:
     """Check that a face is to be seen in the part of the plate that is asked for."""
     whose = " or ".join(performers)
@@ -183,7 +253,7 @@ def _check_shown(
             person=whose,
             path=info.path,
         )
-    if shown is not None and not any(index in shown for index in placed):
+    if shown is not None and not any(index in placed or index in altered for index in shown):
         raise FaceError(
             f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, or turned away there; the "
             f"first frame with something to replace is {min(placed)}, choose --frames from there",
@@ -195,24 +265,25 @@ def _check_shown(
 
 def _replaced(
     placed: Mapping[int, Sequence[PlacedFace]],
-    around: range | None,
     looks: Mapping[int, ShotConfig],
     performer_of: Mapping[int, str],
+    disguised: Container[str],
 ) -> dict[int, list[PlacedFace]]:
-    """The faces of a part of the plate that the shots' settings ask for, by frame."""
-    replaced = {
-        at: [face for face in several if looks.get(at, AS_DRAWN).replaces(performer_of[face.track])]
-        for at, several in placed.items()
-        if around is None or at in around
-    }
+    """The faces that the shots' settings ask for, by frame; of a disguise, whole ones only."""
+
+    def is_replaced(at: int, face: PlacedFace) -> bool:
+        performer = performer_of[face.track]
+        return looks.get(at, AS_DRAWN).replaces(performer) and not (performer in disguised and face.presence < 1)
+
+    replaced = {at: [face for face in several if is_replaced(at, face)] for at, several in placed.items()}
     return {at: several for at, several in replaced.items() if several}
 
 
 def _check_replaced(
-    faces_at: Mapping[int, Sequence[PlacedFace]], shown: range | None, shots: Sequence[Shot], performers: Sequence[str]
+    altered: Iterable[int], shown: range | None, shots: Sequence[Shot], performers: Sequence[str]
 ) -> None:
     """Check that the shots' settings leave something to replace."""
-    if not any(shown is None or index in shown for index in faces_at):
+    if not any(shown is None or index in shown for index in altered):
         raise UsageError(
             f"the settings of the shots leave {' and '.join(performers)} as in the plate "
             f"{f'in frames {shown.start} to {shown.stop - 1}' if shown else 'throughout'}, so there is nothing to "
