@@ -67,7 +67,13 @@ REASONS = {
 """C2PA's failure codes in words."""
 
 
-UNSTATED: Mapping[str, object] = {"num_performers": 1, "halo": 0.0, "sentence": "", "num_covered_frames": 0}
+UNSTATED: Mapping[str, object] = {
+    "num_performers": 1,
+    "halo": 0.0,
+    "sentence": "",
+    "num_covered_frames": 0,
+    "num_held_frames": 0,
+}
 """Facts of a claim, and the values at which they aren't stated."""
 
 
@@ -101,6 +107,8 @@ class Claim:
     """Words that were put into the picture's beginning."""
     num_covered_frames: int = 0
     """Altered frames in which a head is covered, because no face could be drawn."""
+    num_held_frames: int = 0
+    """The plate's frames whose faces an artist painted or approved, and which those beside follow."""
     first_frame: int = 0
     """Of the plate's frames, counted from 0, the first that the file shows; it shows `num_frames` in a row."""
     num_plate_frames: int = 0

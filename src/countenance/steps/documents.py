@@ -172,6 +172,7 @@ def shots_document(found: "PlateShots") -> Document:
                     "file": shot.path if shot.path.exists() else None,
                     "settings": asdict(shot.settings.base),
                     "keys": shot.settings.keys,
+                    "held_frames": [frame.index for frame in shot.held],
                 }
                 for shot in found.shots
             ],

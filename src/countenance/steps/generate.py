@@ -39,6 +39,7 @@ from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, joint_check
+from countenance.steps.holding import holding
 from countenance.steps.places import Asked, find_places
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
@@ -207,7 +208,7 @@ def generate(
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
-    check_output(output, info, overwrite=overwrite)
+    check_output(output, info, overwrite=overwrite, is_one_frame=wanted.is_one_frame)
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
@@ -252,6 +253,7 @@ def generate(
         looks=places.looks,
         store=store,
         covers_at=covers_at,
+        held=holding(places.held, info, config.sentence),
     )
     render = replace(
         swap.render,
@@ -263,6 +265,7 @@ def generate(
         halo=config.halo,
         sentence=config.sentence,
         num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
+        num_held_frames=len(places.held),
     )
     permits = [pair.permit for pair in pairs]
     facts = {
@@ -270,6 +273,7 @@ def generate(
         "plate": info.sha256,
         "frames": None if shown is None else [shown.start, shown.stop - 1],
         "preview": preview,
+        "held": {frame.index: frame.sha256 for frame in places.held.values()},
         "shots": {shot.number: asdict(shot.settings) for shot in shots if shot.settings != ShotSettings()},
         "model": drawer.digest,
         **_facts(pairs, drawings),

@@ -10,6 +10,7 @@ from countenance.composite.check import CheckedFaces, check_faces
 from countenance.composite.contested import Uncontested, uncontested
 from countenance.composite.cover import Cover, Covers, covers_of
 from countenance.composite.heads import Head, Heads, follow_heads, head_of
+from countenance.composite.held import HeldFrame
 from countenance.composite.place import PlacedFace, frames_of_fade, placed_faces
 from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
@@ -61,6 +62,8 @@ class Places:
     """By frame, those that are replaced."""
     covers: Mapping[str, Covers]
     """By performer who is disguised."""
+    held: Mapping[int, HeldFrame]
+    """By index, the frames that an artist painted or approved, of all shots of which something is asked for."""
 
     @property
     def covers_at(self) -> Covers:
@@ -124,8 +127,13 @@ def find_places(
     )
     performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
     replaced = _replaced(placed, looks, performer_of, asked.disguised)
-    faces_at = {at: several for at, several in replaced.items() if around is None or at in around}
-    in_shots = [each for each in shot_ranges(timeline) if within is None or each.start in within]
+    in_shots = [each for each in shot_ranges(timeline) if shown is None or _touch(each, shown)]
+    held = {frame.index: frame for shot in shots if shot.frames in in_shots for frame in shot.held}
+    faces_at = {
+        at: several
+        for at, several in replaced.items()
+        if around is None or at in around or any(abs(at - index) <= DRAWN_AROUND for index in held)
+    }
     covers = {
         performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots)
         for guard, performer in zip(guards, performers, strict=True)
@@ -143,6 +151,7 @@ def find_places(
         performer_of=performer_of,
         faces_at=faces_at,
         covers=covers,
+        held=held,
     )
 
 
@@ -293,9 +302,13 @@ def _check_replaced(
         )
 
 
+def _touch(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
 def _whole_shots(timeline: Timeline, frames: range) -> range:
     """The frames of the shots that some frames touch, and enough beside them for what is drawn together."""
-    touched = [each for each in shot_ranges(timeline) if each.start < frames.stop and frames.start < each.stop]
+    touched = [each for each in shot_ranges(timeline) if _touch(each, frames)]
     return range(touched[0].start - DRAWN_AROUND, touched[-1].stop + DRAWN_AROUND)
 
 
