@@ -14,6 +14,7 @@ from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, frames_at, read_timeline
 from countenance.progress import Silent
 from countenance.types import Frame, MediaInfo
+from countenance.vision.detect import Detection, FaceDetector
 from countenance.vision.landmarks import FaceFinder
 from tests.support.made_up import mesh_at
 from tests.support.videos import Rgb, frames_of, write_video
@@ -84,6 +85,28 @@ def test_where_nothing_says_where_it_is_it_is_held_for_a_second_and_grows_and_th
     assert sorted(found) == list(range(2, 8))
     sides = [found[index][0].side_px for index in range(2, 8)]
     assert all(later > earlier for earlier, later in pairwise(sides))
+
+
+@pytest.mark.parametrize(("known", "looked"), [([0, 1], 9), ([39], 13), ([0, 39], 22)])
+def test_of_a_long_stretch_only_what_is_followed_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: list[int], looked: int
+) -> None:
+    monkeypatch.setattr(heads_module, "MAX_HELD_S", 0.25)
+    monkeypatch.setattr(heads_module, "MAX_UNSEEN_S", 0.5)
+    frames: list[Rgb] = []
+
+    class Nobody(FaceDetector):
+        """Sees no face, and remembers where it looked."""
+
+        def __call__(self, rgb: Rgb) -> list[Detection]:
+            frames.append(rgb)
+            return []
+
+    monkeypatch.setattr("countenance.composite.heads.FaceDetector", Nobody)
+    clip = write_video(tmp_path / "long.mp4", [np.full((160, 256, 3), 120, np.uint8)] * 40)
+    found = followed(clip, {index: [at(0)] for index in known})
+    assert len(frames) <= looked
+    assert len(found) == 6 * len({index // 20 for index in known})
 
 
 def test_a_detection_brings_a_head_back_that_was_followed_wrongly(tmp_path: Path) -> None:

@@ -219,7 +219,9 @@ def generate(
     output: Annotated[
         Path,
         typer.Option(
-            help="File to publish: .mp4 or .mov; .jpg, .png or .webp for an image.", readable=False, show_default=False
+            help="File to publish: .mp4 or .mov; .png for one frame; .jpg, .png or .webp for an image.",
+            readable=False,
+            show_default=False,
         ),
     ],
     shot: Annotated[

@@ -84,7 +84,7 @@ def _held(values: list[str]) -> list[tuple[int, Path]]:
 def _print_shots(found: "PlateShots") -> None:
     from rich.table import Table
 
-    table = Table("shot", "frames", "from", "to", "length", "settings", "held", box=None)
+    table = Table("shot", "frames", "from", "to", "length", "settings", box=None)
     for shot in found.shots:
         last = shot.frames.stop - 1
         table.add_row(
@@ -93,7 +93,11 @@ def _print_shots(found: "PlateShots") -> None:
             f"{shot.begins_s:.2f} s",
             f"{shot.ends_s:.2f} s",
             f"{shot.ends_s - shot.begins_s:.2f} s",
-            ", ".join(f"{name} {value}" for name, value in shot.changed.items()),
-            ", ".join(str(frame.index) for frame in shot.held),
+            ", ".join(
+                (
+                    *(f"{name} {value}" for name, value in shot.changed.items()),
+                    *(f"held at {frame.index}" for frame in shot.held),
+                )
+            ),
         )
     print_table(table)

@@ -5,7 +5,6 @@ followed by points that move together, forwards from where it was lost and backw
 detection, which sees a profile that no mesh fits, corrects it.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -91,14 +90,18 @@ def follow_heads(plate: MediaInfo, timeline: Timeline, known: Heads, shots: Iter
     Nothing of a shot in which no head is known is read. Memory holds the last few seconds, at a small size.
     """
     detector = FaceDetector()
-    num_unseen = round(MAX_UNSEEN_S * float(plate.frame_rate))
+    num_back = round(MAX_UNSEEN_S * float(plate.frame_rate)) + 1
     found: dict[int, list[Head]] = {}
+
+    def seen(frames: range) -> Iterator[_Seen]:
+        return (_seen(frame, detector) for frame in frames_at(plate, timeline, frames))
+
     for shot in shots:
         for run in _runs(known, shot):
-            last = deque[_Seen](maxlen=num_unseen + 1)
-            seen = _kept((_seen(frame, detector) for frame in frames_at(plate, timeline, run)), last)
-            forwards = list(_follow(seen, known, float(plate.frame_rate)))
-            backwards = _follow(reversed(last), known, float(plate.frame_rate))
+            # Of a long run only the end is remembered, to be gone through backwards.
+            last = list(seen(run[-num_back:])) if known.get(run[-1]) or len(run) <= num_back else []
+            forwards = _follow(last if len(run) <= num_back else seen(run), run, known, float(plate.frame_rate))
+            backwards = _follow(reversed(last), run[::-1], known, float(plate.frame_rate))
             for index, head in chain(forwards, backwards):
                 found.setdefault(index, []).append(head)
     return found
@@ -113,12 +116,6 @@ def _runs(known: Heads, shot: range) -> list[range]:
         begin, end = max(index - 1, shot.start), min(index + 2, shot.stop)
         runs.append(range(runs.pop().start, end) if runs and begin < runs[-1].stop else range(begin, end))
     return runs
-
-
-def _kept(seen: Iterable[_Seen], last: deque[_Seen]) -> Iterator[_Seen]:
-    for each in seen:
-        last.append(each)
-        yield each
 
 
 def _seen(frame: Frame, detector: FaceDetector) -> _Seen:
@@ -139,8 +136,14 @@ def _detected(found: Detection) -> Head:
     return Head(centre_xy=(low + high) / 2, side_px=DETECTED * float((high - low).max()))
 
 
-def _follow(frames: Iterable[_Seen], known: Heads, frame_rate: float) -> Iterator[tuple[int, Head]]:
-    """Heads that go on from a frame to the next one, in this order, without being known there."""
+def _follow(frames: Iterable[_Seen], run: range, known: Heads, frame_rate: float) -> Iterator[tuple[int, Head]]:
+    """Heads that go on from a frame of a run to the next one, in its order, without being known there.
+
+    No more frames are asked for once none is left to be followed.
+    """
+    starts = [index for index in run[:-1] if known.get(index)]
+    if not starts:
+        return
     before: _Seen | None = None
     heads: list[_Followed] = []
     for seen in frames:
@@ -149,6 +152,8 @@ def _follow(frames: Iterable[_Seen], known: Heads, frame_rate: float) -> Iterato
         heads = [each for each in moved if each is not None and not any(each.head.is_same_as(one) for one in here)]
         yield from ((seen.index, each.head) for each in heads)
         heads += [_Followed(head=head) for head in here]
+        if not heads and run.index(seen.index) > run.index(starts[-1]):
+            return
         before = seen
 
 

@@ -100,10 +100,9 @@ def swap_render(
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress; `tints`, `threads`, `grain` and `looks` are as in
-    `swap_faces`; `seed` goes into the credentials; What artists painted in `held` frames is carried
-    to those beside; `covers_at` come over the faces; `disguise` is
-    drawn last. Frames of an excerpt are those of the
-    whole; in a preview they are made smaller. With a `store` drawn faces are kept for the next render.
+    `swap_faces`; `seed` goes into the credentials. What artists painted in `held` frames is carried to those beside;
+    `covers_at` come over the faces, and `disguise` is drawn last. Frames of an excerpt are those of the whole; in a
+    preview they are made smaller. With a `store` drawn faces are kept for the next render.
     """
     shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
     scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch, segmenter.ran_by])
@@ -141,10 +140,9 @@ def swap_render(
         wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped(first, shown.stop, finish))
         if excerpt is not None:
             wanted = takewhile(lambda frame: frame.index in shown, wanted)
-        marked = disguised(
-            covered(wanted, covers_at), faces_at, disguise, float(timeline.frame_pts[shown.start] * plate.time_base)
-        )
-        return marked if preview_wh is None else (_resized(frame, preview_wh) for frame in marked)
+        first_s = float(timeline.frame_pts[shown.start] * plate.time_base)
+        done = disguised(covered(wanted, covers_at), faces_at, disguise, first_s)
+        return done if preview_wh is None else (_resized(frame, preview_wh) for frame in done)
 
     render = frames_render(
         plate,
