@@ -95,6 +95,9 @@ def test_a_part_shows_what_the_whole_shows_and_who_leaves_a_face_as_it_is(
     trained.generate(plate, tmp_path / "whole.mp4", CONFIG, is_disguise=True)
     part = trained.generate(plate, tmp_path / "part.mp4", CONFIG, wanted=Wanted(frames="6"), is_disguise=True)
     assert part.published.num_altered_frames == 1
+    claim = read_credentials(tmp_path / "part.mp4", find_anchor()).claim
+    assert claim is not None
+    assert (claim.num_performers, claim.num_covered_frames) == (1, 1)
     whole, alone = pictures(tmp_path / "whole.mp4")[6], pictures(tmp_path / "part.mp4")[0]
     assert np.abs(whole.astype(int) - alone).mean() < CODEC_NOISE
     folder = trained.project.folder / "shots" / f"plate-{probe(plate).sha256[:8]}"

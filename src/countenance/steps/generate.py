@@ -261,7 +261,8 @@ def generate(
             any(face.track in places.decided_tracks for face in faces_at.get(at, ())) for at in swap.render.frames
         ),
         drawn_with=_drawn_with(drawings),
-        num_performers=len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())}),
+        # A part in which all are covered is still one of a replacement.
+        num_performers=max(1, len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())})),
         halo=config.halo,
         sentence=config.sentence,
         num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
