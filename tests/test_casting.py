@@ -8,7 +8,7 @@ import pytest
 
 from countenance import casting
 from countenance.actors.actor import Actor
-from countenance.casting import cast_actor, seed_of
+from countenance.casting import cast_actor, is_cast, seed_of
 from countenance.consent.permit import grant
 from countenance.consent.register import add_release, known_releases
 from countenance.consent.release import new_release
@@ -60,6 +60,8 @@ def test_the_project_releases_the_actor_says_that_they_are_synthetic_and_does_so
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "actor-7.key").stat().st_mode & 0o777 == 0o600
 
+    assert is_cast(project, "actor-7")
+    assert not is_cast(project, "kofi")
     assert cast_actor(project, 7, Silent()) == "actor-7"
     assert rendered == [7]
     assert len(known_releases(project)) == 2

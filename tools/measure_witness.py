@@ -42,7 +42,7 @@ from countenance.faces.portrait import template_of
 from countenance.progress import Progress
 from countenance.project import create, write_whole
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, generate
+from countenance.steps.generate import GenerateConfig, Pair, generate
 from countenance.steps.prepare import prepare
 from countenance.vision.align import cut, head_pose
 from countenance.vision.identity import Recogniser, cut_chip, embed
@@ -165,7 +165,8 @@ def disguises(seeds: Sequence[int], plate: Path, work: Path, progress: Progress)
                 likeness = cast_actor(project, seed, progress)
                 permit = grant(project, "generate", likeness=likeness, performer=WITNESS)
                 config = replace(GenerateConfig(), halo=halo)
-                generate(project, plate, likeness, WITNESS, permit, output, config, overwrite=False, progress=progress)
+                pair = Pair(likeness=likeness, performer=WITNESS, permit=permit, is_disguise=True)
+                generate(project, plate, [pair], output, config, overwrite=False, progress=progress)
             made[output.stem] = output
     return made
 

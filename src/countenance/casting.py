@@ -78,6 +78,11 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
     return person
 
 
+def is_cast(project: Project, person: str) -> bool:
+    """Whether somebody is an actor who was cast in this project."""
+    return (project.folder / ROOM / person).is_dir()
+
+
 def _folder_of(project: Project, person: str) -> Path:
     folder = project.room(ROOM) / person
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -22,6 +22,7 @@ CODES: Mapping[str, str] = {
     "usage.no_project": "There is no project in the current folder or above it.",
     "usage.project_locked": "Another command is writing to the project.",
     "usage.exists": "The output exists already.",
+    "usage.held": "A held frame brings another face than the one that was drawn.",
     "consent": "A release doesn't allow this, for a reason without a more exact code.",
     "consent.release_missing": "The project has no release of this person.",
     "consent.release_expired": "The release's term has ended.",

@@ -242,6 +242,10 @@ class Render:
     """How strong a ring in the picture marks each replaced face, 0–1."""
     sentence: str = ""
     """Words in the picture at its beginning."""
+    num_covered_frames: int = 0
+    """Altered frames in which a head is covered, because no face could be drawn."""
+    num_held_frames: int = 0
+    """Frames whose faces an artist painted or approved, and which those beside follow."""
     excerpt: Excerpt | None = None
     """What of the plate the file shows; None: all of it."""
     preview_wh: tuple[int, int] | None = None

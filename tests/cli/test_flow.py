@@ -114,6 +114,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
         "plate_frames",
         "unaltered_spans_s",
         "faded_spans_s",
+        "covered_spans_s",
         "drawn_with",
         "references",
         *digests,

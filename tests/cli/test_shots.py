@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from PIL import Image
 
 from tests.cli.test_revocation import revocation_by
 from tests.support.desk import Desk
@@ -30,6 +31,29 @@ def test_shots_are_listed_and_their_files_written(released: Desk) -> None:
     ended = released.run("shots", plate)
     assert ended.code == 2
     assert f"{path}: setting shot.sharpness: expected a number from -1 to 1, got 3" in ended.error
+
+
+def test_painted_frames_are_given_back(released: Desk) -> None:
+    plate = write_video(released.folder / "plate.mp4", frames_of("performance.mp4", 8))
+    painted = released.folder / "painted=1.png"
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(painted)
+    told = released.do("shots", plate, "--hold", f"3={painted}")
+    (kept,) = (released.project / "shots").rglob("*.png")
+    assert kept.name == "000003.png"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert f"Holding to {kept} at frame 3; delete it to let go." in told.err
+    assert "held at 3" in told.out
+    assert json.loads(released.do("shots", plate, "--json").out)["shots"][0]["held_frames"] == [3]
+    for value, message in (
+        ("painted.png", "expected --hold FRAME=PNG, such as 130=painted.png, got 'painted.png'"),
+        (f"8={painted}", "is to be held at frame 8, but plate.mp4 has frames 0 to 7"),
+        ("3=missing.png", "missing.png"),
+    ):
+        ended = released.run("shots", plate, "--hold", value)
+        assert ended.code in (2, 4)
+        assert message in ended.error
+    kept.rename(kept.with_name("three.png"))
+    assert "expected a frame's number as the name, such as 000130.png" in released.run("shots", plate).error
 
 
 def test_a_part_that_is_none_is_told_before_anything_is_done(released: Desk) -> None:

@@ -4,8 +4,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from countenance.composite import render as render_module
+from countenance.composite.cover import Cover, draw_cover
+from countenance.composite.heads import head_of
+from countenance.composite.held import Held, HeldFrame
 from countenance.composite.place import PlacedFace
 from countenance.composite.render import SwapRender, frames_render, preview_size, swap_render
 from countenance.composite.shot import ShotConfig
@@ -21,6 +25,12 @@ from tests.support.made_up import mesh_at
 
 SEGMENTER = Segmenter()
 FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
+
+
+def held_at(index: int, sha256: str, path: Path = Path("painted.png")) -> Held:
+    """A held frame in which all may be painted."""
+    frames = {index: HeldFrame(index=index, path=path, sha256=sha256)}
+    return Held(frames=frames, ignored=np.zeros((256, 256), bool), check=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +82,9 @@ def test_its_name_changes_with_everything_that_changes_the_frames(
         made(plate, faces_at={2: [PlacedFace(track=0, landmarks_xyz=moved)]}),
         made(plate, faces_at={2: [replace(FACES[2][0], presence=0.5)]}),
         made(plate, grain=0.5),
+        made(plate, covers_at={2: [Cover(head=head_of(FACES[2][0].landmarks_xyz))]}),
+        made(plate, held=held_at(2, "ab" * 32)),
+        made(plate, held=held_at(2, "cd" * 32)),
         made((replace(info, sha256="ab" * 32), timeline)),
     ]
     monkeypatch.setattr(render_module, "VERSION", render_module.VERSION + 1)
@@ -91,6 +104,37 @@ def test_frames_from_anywhere_are_those_of_the_whole(plate: tuple[MediaInfo, Tim
     for first in (3, 13):
         for frame, _ in zip(render.frames_from(first), range(4), strict=False):
             assert np.array_equal(frame.rgb, whole[frame.index])
+
+
+def test_covered_frames_are_altered_ones(plate: tuple[MediaInfo, Timeline], tmp_path: Path) -> None:
+    cover = Cover(head=head_of(FACES[2][0].landmarks_xyz))
+    render = made(plate, tmp_path, covers_at={5: [cover]})
+    assert [index for index, altered in enumerate(render.altered) if altered] == [2, 5]
+    before, after = (next(iter(each.frames_from(5))).rgb for each in (made(plate, tmp_path), render))
+    assert np.array_equal(after, draw_cover(before, cover))
+
+
+def test_with_a_held_frame_frames_from_anywhere_are_those_of_the_whole(
+    plate: tuple[MediaInfo, Timeline], tmp_path: Path
+) -> None:
+    """The frame is held exactly, and carried to the frames before and after it, wherever a render starts or ends."""
+    faces = dict.fromkeys(range(40), FACES[2])
+    (drawn,) = (frame.rgb for frame in made(plate, tmp_path, faces_at=faces).frames_from(12) if frame.index == 12)
+    painted = drawn.copy()
+    painted[120:136, 120:136] = (250, 20, 20)
+    Image.fromarray(painted).save(tmp_path / "painted.png")
+    held = held_at(12, probe(tmp_path / "painted.png").sha256, tmp_path / "painted.png")
+    looks = {index: ShotConfig(held_s=0.25) for index in range(40)}
+    values = {"faces_at": faces, "held": held, "looks": looks}
+    plain = [frame.rgb for frame in made(plate, tmp_path, faces_at=faces, looks=looks).frames_from(0)]
+    whole = [frame.rgb for frame in made(plate, tmp_path, **values).frames_from(0)]
+    assert np.array_equal(whole[12][120:136, 120:136], painted[120:136, 120:136])
+    changes = [float(np.abs(one.astype(int) - other).mean()) for one, other in zip(plain, whole, strict=True)]
+    assert [index for index, change in enumerate(changes) if change] == list(range(7, 18))
+    for first in (9, 12, 14):
+        assert np.array_equal(next(iter(made(plate, tmp_path, **values).frames_from(first))).rgb, whole[first])
+    part = made(plate, tmp_path, **values, excerpt=excerpt_of(*plate, range(14, 16)))
+    assert [np.array_equal(frame.rgb, whole[frame.index]) for frame in part.frames_from(14)] == [True, True]
 
 
 def test_frames_of_another_origin_have_a_name_too(plate: tuple[MediaInfo, Timeline]) -> None:

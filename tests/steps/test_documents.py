@@ -74,6 +74,7 @@ PAIR = GeneratedPair(
     num_altered_frames=7,
     unaltered_spans=((0.0, 0.5),),
     faded_spans=(),
+    covered_spans=(),
     drawn_with="base",
     num_references=24,
 )
@@ -151,6 +152,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 published=PUBLISHED,
                 unaltered_spans=((0.0, 0.5),),
                 faded_spans=(),
+                covered_spans=(),
                 shown=range(4, 10),
                 drawn_with="base",
                 num_references=24,
@@ -158,7 +160,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
             )
         ),
         {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"}
-        | {"plate_frames", "unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
+        | {"plate_frames", "unaltered_spans_s", "faded_spans_s", "covered_spans_s", "drawn_with", "references"},
     ),
     "generated for several performers": (
         lambda: documents.generated_document(
@@ -166,13 +168,23 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 published=PUBLISHED,
                 unaltered_spans=(),
                 faded_spans=(),
+                covered_spans=(),
                 shown=None,
                 drawn_with="mixed",
                 num_references=48,
                 pairs=(PAIR, replace(PAIR, performer="bo")),
             )
         )["pairs"][1],
-        {"likeness", "performer", "altered_frames", "unaltered_spans_s", "faded_spans_s", "drawn_with", "references"},
+        {
+            "likeness",
+            "performer",
+            "altered_frames",
+            "unaltered_spans_s",
+            "faded_spans_s",
+            "covered_spans_s",
+            "drawn_with",
+            "references",
+        },
     ),
     "shots": (
         lambda: documents.shots_document(PlateShots(plate=INFO, folder=Path("shots"), shots=(SHOT,)))["shots"][0],

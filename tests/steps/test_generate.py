@@ -38,7 +38,7 @@ from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_anchor, load_or_make_identity
 from countenance.provenance.label import draw_label
-from countenance.steps import generate as generate_module
+from countenance.steps import places as places_module
 from countenance.steps.collect import collect
 from countenance.steps.forget import forget_without_consent
 from countenance.steps.generate import GenerateConfig
@@ -548,7 +548,7 @@ def test_a_shot_and_what_was_not_altered_in_it(trained: Production, tmp_path: Pa
 def test_a_preview_is_small_short_and_says_so(
     trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate_module, "PREVIEW_S", Fraction(1, 4))
+    monkeypatch.setattr(places_module, "PREVIEW_S", Fraction(1, 4))
     monkeypatch.setattr(render_module, "PREVIEW_HEIGHT", 100)
     plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 7, *frames_of("performance.mp4", 9)])
     config = replace(LABELLED, model="base", preset="draft")

@@ -20,8 +20,9 @@ from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_anchor
 from countenance.steps import generate as generate_module
+from countenance.steps import places as places_module
 from countenance.steps.documents import generated_document
-from countenance.steps.generate import Generated, Pair, generate_pairs
+from countenance.steps.generate import Generated, Pair, generate
 from countenance.steps.verify import verify
 from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, Production
 from tests.support.recorder import Recorder
@@ -66,9 +67,7 @@ def generated(
     production: Production, plate: Path, output: Path, *names: tuple[str, str], progress: Recorder | None = None
 ) -> Generated:
     pairs = pairs_of(production, *names)
-    return generate_pairs(
-        production.project, plate, pairs, output, CONFIG, overwrite=False, progress=progress or Silent()
-    )
+    return generate(production.project, plate, pairs, output, CONFIG, overwrite=False, progress=progress or Silent())
 
 
 def parts(path: Path) -> list[list[Rgb]]:
@@ -162,7 +161,7 @@ def test_each_permit_must_be_for_its_own_pair(three: Production, plate: Path, tm
     first, second = pairs_of(three, (ZURI, KOFI), (KOFI, MIRA))
     crossed = [replace(first, permit=second.permit), replace(second, permit=first.permit)]
     with pytest.raises(ConsentError, match="expected a permit for zuri and kofi, got one for kofi and mira"):
-        generate_pairs(three.project, plate, crossed, tmp_path / "x.mp4", CONFIG, overwrite=False, progress=Silent())
+        generate(three.project, plate, crossed, tmp_path / "x.mp4", CONFIG, overwrite=False, progress=Silent())
 
 
 def test_a_face_that_two_performers_claim_stays_as_it_is(
@@ -179,7 +178,7 @@ def test_a_face_that_two_performers_claim_stays_as_it_is(
         mistaken = [replace(face, id=-face.id, track=-face.track) for face in found[KOFI]]
         return sorted([*found[MIRA], *mistaken], key=lambda face: face.frame)
 
-    monkeypatch.setattr(generate_module, "require_performer", mistaken_performer)
+    monkeypatch.setattr(places_module, "require_performer", mistaken_performer)
     progress = Recorder()
     with pytest.raises(FaceError, match=r"every face in plate\.mp4 that may be kofi's may be another performer's"):
         generated(three, plate, tmp_path / "shot.mp4", (ZURI, KOFI), (KOFI, MIRA), progress=progress)

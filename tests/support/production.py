@@ -21,7 +21,7 @@ from countenance.media.excerpt import Wanted
 from countenance.model.config import TrainConfig
 from countenance.progress import Silent
 from countenance.project import Project, opened
-from countenance.steps.generate import EVERYTHING, GenerateConfig, Generated, generate
+from countenance.steps.generate import EVERYTHING, GenerateConfig, Generated, Pair, generate
 from countenance.steps.prepare import prepare
 from countenance.steps.review import choose_again
 from tests.support.recorder import Recorder
@@ -111,15 +111,14 @@ class Production:
         preview: bool = False,
         shot_changes: Sequence[str] = (),
         overwrite: bool = False,
+        is_disguise: bool = False,
         progress: Recorder | Silent | None = None,
     ) -> Generated:
         permit = grant(self.project, "generate", likeness=LIKENESS, performer=PERFORMER)
         return generate(
             self.project,
             plate,
-            LIKENESS,
-            PERFORMER,
-            permit,
+            [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=is_disguise)],
             output,
             config,
             wanted=wanted,

@@ -35,7 +35,7 @@ from countenance.model.state import begin
 from countenance.model.step import REHEARSE_EVERY, Lesson, lesson_of, train_step
 from countenance.progress import Progress, Silent
 from countenance.project import Project
-from countenance.steps.generate import generate
+from countenance.steps.generate import Pair, generate
 from countenance.steps.train import FEWEST_FACES, train
 from countenance.vision.landmarks import FaceFinder
 
@@ -202,9 +202,7 @@ def _generate(job: Job, output: Path) -> None:
     generate(
         job.project,
         job.files.plate,
-        LIKENESS,
-        PERFORMER,
-        permit,
+        [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)],
         output,
         PUBLISHING,
         overwrite=True,

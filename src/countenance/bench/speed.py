@@ -52,7 +52,7 @@ from countenance.model.guided.pairs import material_of
 from countenance.model.guided.sources import CONTROL_SIZE, sources_of
 from countenance.model.step import lesson_of
 from countenance.progress import Progress, Silent
-from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Preset, generate
+from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Pair, Preset, generate
 from countenance.steps.prepare import prepare
 
 FRAME_WH = (1280, 720)
@@ -308,9 +308,10 @@ def _generated(production: Path, plate: Path, config: GenerateConfig, clock: Cal
     """Seconds from one file to the other, nets loaded and all; faces that are known already aren't found again."""
     with opened_production(production) as project:
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
         output = production / "generated.mp4"
         begun = clock()
-        generate(project, plate, LIKENESS, PERFORMER, permit, output, config, overwrite=True, progress=Silent())
+        generate(project, plate, [pair], output, config, overwrite=True, progress=Silent())
         return clock() - begun
 
 

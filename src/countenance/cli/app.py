@@ -219,7 +219,9 @@ def generate(
     output: Annotated[
         Path,
         typer.Option(
-            help="File to publish: .mp4 or .mov; .jpg, .png or .webp for an image.", readable=False, show_default=False
+            help="File to publish: .mp4 or .mov; .png for one frame; .jpg, .png or .webp for an image.",
+            readable=False,
+            show_default=False,
         ),
     ],
     shot: Annotated[
@@ -261,6 +263,7 @@ def generate(
     A witness gets the face of somebody who exists nowhere with --likeness actor:SEED; `countenance actors sheet` shows
     faces by seed. --set generate.halo=0.7 draws a soft ring round the face, by which documentaries say that it is a
     disguise, and --set 'generate.sentence=The face of this witness was replaced.' puts words into the picture.
+    Where no face can be drawn onto the witness, as in profile, their head is covered.
     `countenance recognise` measures whether they could still be recognised.
 
     The visible label can be left off for a reason, given in a sentence; the file's credentials and the log record it:
@@ -272,7 +275,7 @@ def generate(
     Each shot can be set in a small file of its own (`countenance shots`, docs/shots.md); --set shot.sharpness=0.3 tries
     a setting on all of them. Drawn faces are kept, so that rendering again takes seconds.
     """
-    from countenance.casting import cast_actor, seed_of
+    from countenance.casting import cast_actor, is_cast, seed_of
     from countenance.cli.display import Bars
     from countenance.composite.shot import SECTION, ShotConfig
     from countenance.config import read_config
@@ -281,7 +284,7 @@ def generate(
     from countenance.media.probe import probe
     from countenance.steps.documents import generated_document
     from countenance.steps.forget import forget_without_consent
-    from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate_pairs
+    from countenance.steps.generate import GenerateConfig, Pair, check_pairs, generate
 
     asked = _paired(likeness, performer)
     check_pairs(asked)
@@ -307,10 +310,11 @@ def generate(
                 likeness=face,
                 performer=body,
                 permit=grant(project, "generate", likeness=face, performer=body),
+                is_disguise=is_cast(project, face),
             )
             for face, body in pairs
         ]
-        result = generate_pairs(
+        result = generate(
             project,
             plate,
             released,
@@ -323,7 +327,7 @@ def generate(
             progress=progress,
         )
     published = result.published
-    disguises = {cast[face] for face, seed in seeds.items() if seed is not None}
+    disguises = {pair.likeness for pair in released if pair.is_disguise}
     for pair in result.pairs:
         for begin, end in pair.unaltered_spans:
             console.print(
@@ -334,8 +338,16 @@ def generate(
             console.print(
                 f"Fades from {begin:.2f} s to {end:.2f} s of the plate, where {pair.performer}'s face is lost or found."
             )
-        if pair.likeness in disguises and (pair.unaltered_spans or pair.faded_spans):
-            console.print(f"There {pair.performer}'s own face shows: cut these parts, or cover them.")
+        for begin, end in pair.covered_spans:
+            console.print(
+                f"Covered from {begin:.2f} s to {end:.2f} s of the plate, where no face can be drawn onto "
+                f"{pair.performer}'s head."
+            )
+        if pair.likeness in disguises and pair.unaltered_spans:
+            console.print(
+                f"Where nothing is altered, {pair.performer} shows if they are in the picture: look at these parts, "
+                "and cut them where they do."
+            )
     faces = "; ".join(_drawn(pair, alone=len(pairs) == 1) for pair in result.pairs)
     part = f", frames {result.shown.start} to {result.shown.stop - 1} of the plate" if result.shown else ""
     console.print(

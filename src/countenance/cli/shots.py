@@ -1,5 +1,6 @@
 """`countenance shots`: a plate's shots, and the files in which they are set."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from countenance.cli.options import Json
 from countenance.cli.shell import console, here, print_json
 from countenance.cli.tables import print_table
+from countenance.errors import UsageError
 
 if TYPE_CHECKING:
     from countenance.steps.shots import PlateShots
@@ -21,6 +23,15 @@ def shots(
             "--write", metavar="N", help="Write a file with all settings for this shot. Repeatable.", show_default=False
         ),
     ] = None,
+    hold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hold",
+            metavar="FRAME=PNG",
+            help="Hold to this painted or approved picture of a frame. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List a plate's shots: number, frames, times, and what is set for them.
@@ -31,20 +42,43 @@ def shots(
     Example: countenance shots plate.mp4
 
     Example: countenance shots plate.mp4 --write 3
+
+    `countenance generate plate.mp4 --likeness dana --performer kim --frames 130 --output frame.png` publishes one frame
+    as a picture. An artist paints the drawn face in it and gives it back: the render then shows it so at this frame,
+    and carries what was painted to those beside.
+
+    Example: countenance shots plate.mp4 --hold 130=painted.png
     """
     from countenance.cli.display import Bars
     from countenance.steps.documents import shots_document
-    from countenance.steps.shots import list_shots, write_shots
+    from countenance.steps.shots import hold_frames, list_shots, write_shots
 
     with here(writing=True) as project, Bars() as progress:
+        held = hold_frames(project, plate, _held(hold), progress) if hold else []
         written = write_shots(project, plate, write, progress) if write else []
         found = list_shots(project, plate, progress)
+    for frame in held:
+        console.print(
+            f"Holding to {frame.path} at frame {frame.index}; delete it to let go. Run `countenance generate` again.",
+            markup=False,
+        )
     for path in written:
         console.print(f"Wrote {path}. Edit it, then run `countenance generate` again.", markup=False)
     if json:
         print_json(shots_document(found))
     else:
         _print_shots(found)
+
+
+def _held(values: list[str]) -> list[tuple[int, Path]]:
+    """Frames with their pictures."""
+    pairs = []
+    for value in values:
+        index, _, path = value.partition("=")
+        if not re.fullmatch(r"\d{1,9}", index, re.ASCII) or not path:
+            raise UsageError(f"expected --hold FRAME=PNG, such as 130=painted.png, got {value!r}")
+        pairs.append((int(index), Path(path)))
+    return pairs
 
 
 def _print_shots(found: "PlateShots") -> None:
@@ -59,6 +93,11 @@ def _print_shots(found: "PlateShots") -> None:
             f"{shot.begins_s:.2f} s",
             f"{shot.ends_s:.2f} s",
             f"{shot.ends_s - shot.begins_s:.2f} s",
-            ", ".join(f"{name} {value}" for name, value in shot.changed.items()),
+            ", ".join(
+                (
+                    *(f"{name} {value}" for name, value in shot.changed.items()),
+                    *(f"held at {frame.index}" for frame in shot.held),
+                )
+            ),
         )
     print_table(table)

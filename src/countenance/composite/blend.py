@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance.composite.grain import Bands, missing_grain
+from countenance.composite.shot import ShotConfig
 from countenance.geometry import PLAIN_SCALE, invert, resample, transform_points
 from countenance.pixels import Pixels, white_of
 from countenance.vision.align import HeadPose, frame_to_crop
@@ -34,6 +35,42 @@ class Patch:
     """As in `geometry.resample`."""
     sharpness: float = 0.0
     """−1–1: how much fine detail is added again, or taken away."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PastedFace:
+    """A face as it was put into a frame."""
+
+    track: int
+    landmarks_xyz: Float32[np.ndarray, "468 3"]
+    patch: Patch
+    look: ShotConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AlphaInFrame:
+    """The part of a frame in which a patch lies, and how much of it shows in each pixel."""
+
+    rows: slice
+    columns: slice
+    alpha: Float32[np.ndarray, "h w"]
+    """0–1."""
+
+
+def alpha_in_frame(patch: Patch, shape: tuple[int, int]) -> AlphaInFrame | None:
+    """Where a patch lies in a frame of some height and width; None where it is beside it."""
+    height, width = shape
+    alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
+    placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
+    left, top = (int(each) for each in np.clip(np.floor(placed.min(axis=0)).astype(int), 0, [width, height]))
+    right, bottom = (int(each) for each in np.clip(np.ceil(placed.max(axis=0)).astype(int) + 1, 0, [width, height]))
+    if left >= right or top >= bottom:
+        return None
+    to_region = np.array([[0, 0, left], [0, 0, top]], np.float32)
+    alpha = cv2.warpAffine(
+        patch.alpha, alpha_to_frame - to_region, (right - left, bottom - top), flags=cv2.INTER_LINEAR
+    )
+    return AlphaInFrame(rows=slice(top, bottom), columns=slice(left, right), alpha=np.asarray(alpha, np.float32))
 
 
 def feathered(mask: Float32[np.ndarray, "S S"], grow: float = 0.0, feather: float = 0.0) -> Float32[np.ndarray, "S S"]:
@@ -78,22 +115,18 @@ def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[
 
     What the face lacks of the plate's `noise` it is given; `seed` decides which.
     """
-    height, width = pixels.shape[:2]
-    alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
-    placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
-    left, top = np.clip(np.floor(placed.min(axis=0)).astype(int), 0, [width, height])
-    right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 1, 0, [width, height])
-    if left >= right or top >= bottom:
+    place = alpha_in_frame(patch, pixels.shape[:2])
+    if place is None:
         return pixels
-    to_region = np.array([[0, 0, left], [0, 0, top]], np.float32)
-    region_wh = (int(right - left), int(bottom - top))
+    rows, columns, alpha = place.rows, place.columns, place.alpha[..., None]
+    to_region = np.array([[0, 0, columns.start], [0, 0, rows.start]], np.float32)
+    region_wh = (columns.stop - columns.start, rows.stop - rows.start)
     to_frame = invert(frame_to_crop(patch.pose, len(patch.rgb)))
     drawn = resample(patch.rgb, to_frame - to_region, region_wh, plain_scale=patch.plain_scale)
     if patch.sharpness:
         sigma = max(DETAIL * patch.pose.crop_side_px, LEAST_DETAIL_PX)
         drawn = drawn + np.float32(patch.sharpness) * (drawn - cv2.GaussianBlur(drawn, (0, 0), sigma))
-    alpha = cv2.warpAffine(patch.alpha, alpha_to_frame - to_region, region_wh, flags=cv2.INTER_LINEAR)[..., None]
-    region, white = pixels[top:bottom, left:right], np.float32(white_of(pixels))
+    region, white = pixels[rows, columns], np.float32(white_of(pixels))
     if noise is not None:
         missing = missing_grain(noise, drawn, alpha[..., 0], np.random.default_rng(seed))
         drawn = drawn if missing is None else drawn + missing
@@ -104,7 +137,7 @@ def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[
     mixed *= alpha
     mixed += region
     result = pixels.copy()
-    result[top:bottom, left:right] = mixed if pixels.dtype == np.float32 else np.rint(mixed, out=mixed)
+    result[rows, columns] = mixed if pixels.dtype == np.float32 else np.rint(mixed, out=mixed)
     return result
 
 

@@ -50,7 +50,7 @@ def placed_faces(
     tracks = defaultdict(list)
     for face in faces:
         tracks[face.track].append(face)
-    fade_frames, shots = max(1, round(FADE_S * frame_rate)), shot_ranges(timeline)
+    fade_frames, shots = frames_of_fade(frame_rate), shot_ranges(timeline)
     placed: dict[int, list[PlacedFace]] = defaultdict(list)
     for number, members in tracks.items():
         frames = [face.frame for face in members]
@@ -62,6 +62,11 @@ def placed_faces(
             if presence >= LEAST_PRESENCE:
                 placed[frame].append(PlacedFace(track=number, landmarks_xyz=landmarks_xyz, presence=presence))
     return dict(placed)
+
+
+def frames_of_fade(frame_rate: float) -> int:
+    """In so many frames a face comes or goes."""
+    return max(1, round(FADE_S * frame_rate))
 
 
 def _presences(members: Sequence[StoredFace], shot: range, fade_frames: int) -> list[float]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import dropwhile, takewhile
 from pathlib import Path
@@ -14,14 +15,25 @@ import numpy as np
 from jaxtyping import Float32
 
 import countenance
+from countenance.composite.blend import PastedFace
+from countenance.composite.cover import NO_COVERS, Covers, covered, facts_of
 from countenance.composite.disguise import UNMARKED, Disguise, disguised
+from countenance.composite.held import (
+    Held,
+    Painted,
+    PaintedByTrack,
+    carry_painted,
+    painted_faces,
+    show_painted,
+)
 from countenance.composite.kept import FaceStore
 from countenance.composite.place import PlacedFace
 from countenance.composite.shot import ShotConfig
-from countenance.composite.swap import NO_LOOKS, NO_TINT, NO_TINTS, end_needed, first_needed, swap_faces
+from countenance.composite.swap import NO_LOOKS, NO_TINT, NO_TINTS, Finish, end_needed, first_needed, swap_faces
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
+from countenance.pixels import Pixels
 from countenance.project import private_file
 from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
@@ -82,27 +94,30 @@ def swap_render(
     preview_wh: tuple[int, int] | None = None,
     looks: Mapping[int, ShotConfig] = NO_LOOKS,
     store: FaceStore | None = None,
+    covers_at: Covers = NO_COVERS,
+    held: Held | None = None,
 ) -> SwapRender:
     """The plate with drawn faces in place of `faces_at`, by frame index.
 
     `renders` is the project's folder for work in progress; `tints`, `threads`, `grain` and `looks` are as in
-    `swap_faces`; `seed` goes into the credentials; `disguise` is drawn last. Frames of an excerpt are those of the
-    whole; in a preview they are made smaller. With a `store` drawn faces are kept for the next render.
+    `swap_faces`; `seed` goes into the credentials. What artists painted in `held` frames is carried to those beside;
+    `covers_at` come over the faces, and `disguise` is drawn last. Frames of an excerpt are those of the whole; in a
+    preview they are made smaller. With a `store` drawn faces are kept for the next render.
     """
     shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
-    end = end_needed(shown.stop, drawer.batch)
     scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch, segmenter.ran_by])
     keep = None if store is None else partial(store.keep, scope)
 
-    def frames_from(first: int) -> Iterator[Frame]:
+    def swapped(first: int, stop: int, finish: Finish | None) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
         begin = first_needed(first, drawer.batch)
         begin_pts = int(timeline.frame_pts[begin])
         place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
         frames: Iterator[Frame] = read_frames(plate, **place, native_depth=True)
-        if excerpt is not None:
+        if stop < len(timeline.frame_pts):
+            end = end_needed(stop, drawer.batch)
             frames = takewhile(lambda frame: frame.index < end, frames)
-        swapped = swap_faces(
+        return swap_faces(
             frames,
             faces_at,
             drawer,
@@ -113,26 +128,69 @@ def swap_render(
             grain=grain,
             looks=looks,
             keep=keep,
+            finish=finish,
         )
-        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped)
+
+    def marked(frame: Frame) -> Frame:
+        return next(disguised([frame], faces_at, replace(disguise, sentence=""), 0.0))
+
+    finish = None if held is None else _holding(replace(held, marked=marked), swapped)
+
+    def frames_from(first: int) -> Iterator[Frame]:
+        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped(first, shown.stop, finish))
         if excerpt is not None:
             wanted = takewhile(lambda frame: frame.index in shown, wanted)
-        marked = disguised(wanted, faces_at, disguise, float(timeline.frame_pts[shown.start] * plate.time_base))
-        return marked if preview_wh is None else (_resized(frame, preview_wh) for frame in marked)
+        first_s = float(timeline.frame_pts[shown.start] * plate.time_base)
+        done = disguised(covered(wanted, covers_at), faces_at, disguise, first_s)
+        return done if preview_wh is None else (_resized(frame, preview_wh) for frame in done)
 
     render = frames_render(
         plate,
         frames_from,
-        tuple(index in faces_at for index in shown),
+        tuple(index in faces_at or index in covers_at for index in shown),
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks) + disguise.facts,
+        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks)
+        + disguise.facts
+        + facts_of(covers_at)
+        + (held.facts if held else b""),
         excerpt=excerpt,
         preview_wh=preview_wh,
     )
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
+
+
+def _holding(held: Held, swapped: Callable[[int, int, Finish | None], Iterator[Frame]]) -> Finish:
+    """Holds to some frames; what was painted in them is found when the first frame is asked for."""
+
+    def painted_at(index: int) -> dict[int, Painted]:
+        found: dict[int, Painted] = {}
+
+        def look(frame: Frame, faces: Sequence[PastedFace]) -> Pixels:
+            if frame.index == index:
+                found.update(painted_faces(frame, faces, held))
+            return frame.pixels
+
+        for frame in swapped(index, index + 1, look):
+            if frame.index == index:
+                break
+        return found
+
+    @cache
+    def painted() -> PaintedByTrack:
+        by_track: dict[int, list[Painted]] = defaultdict(list)
+        for index in sorted(held.frames):
+            for track, each in painted_at(index).items():
+                by_track[track].append(each)
+        return by_track
+
+    def finish(frame: Frame, faces: Sequence[PastedFace]) -> Pixels:
+        carried = painted()
+        return show_painted(frame, faces, held) if frame.index in held.frames else carry_painted(frame, faces, carried)
+
+    return finish
 
 
 def frames_render(

@@ -33,6 +33,9 @@ class ShotConfig:
     place. 0 leaves them as they were drawn."""
     sharpness: Annotated[Number, Field(ge=-1, le=1)] = 0.0
     """How much of the face's fine detail is added again; below 0 it is taken away, at −1 all of it."""
+    held_s: Annotated[Number, Field(ge=0, le=3600)] = 1.0
+    """Over so many seconds what was painted in a held frame fades, before the first held frame and after the last one;
+    between two it goes evenly from one to the other. 3600 keeps it to the shot's ends."""
 
     def replaces(self, performer: str) -> bool:
         """Whether this performer's face is replaced."""

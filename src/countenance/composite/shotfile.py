@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from countenance.composite.held import HeldFrame, read_held
 from countenance.composite.shot import ALL, AS_DRAWN, KEYED, SECTION, ShotConfig, ShotSettings
 from countenance.config import describe_settings, read_config
 from countenance.errors import UsageError
@@ -23,6 +24,9 @@ from countenance.types import MediaInfo
 ROOM = "shots"
 SHOWN_STEP_S = 0.005
 """Half of the last digit in which `countenance shots` shows when a shot begins and ends."""
+HELD = "held"
+"""Folder beside the shots' files for the frames that an artist painted or approved: `held/000130.png`, by the plate's
+frames, counted from 0."""
 MAX_BYTES = 2**16
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
 
@@ -39,6 +43,8 @@ class Shot:
     path: Path
     """Of its file, whether it exists or not."""
     settings: ShotSettings
+    held: tuple[HeldFrame, ...] = ()
+    """Those frames that an artist painted or approved."""
 
     @property
     def changed(self) -> dict[str, str]:
@@ -55,11 +61,14 @@ def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: 
     """All shots of a plate with their settings: those of the project, then of the shot's file, then `shot.key=value`.
 
     Raises:
-        UsageError: a file can't be read, or a setting isn't allowed; names file and setting.
+        UsageError: a file can't be read, or a setting isn't allowed; names file and setting. Or a held frame isn't of
+            the plate.
+        MediaError: a held frame can't be read.
     """
     folder = shots_folder(project, plate)
     ranges = shot_ranges(timeline)
     paths = _files(folder, len(ranges), plate)
+    held = _held_frames(folder / HELD, plate)
     base = read_config(ShotConfig, SECTION, project.settings, changes)
     shots = []
     for number, frames in enumerate(ranges, 1):
@@ -68,7 +77,17 @@ def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: 
         if number in paths:
             settings = _read(path, plate, timeline, frames, base, changes)
         begin, end = (float(begins_s(plate, timeline, frame)) for frame in (frames.start, frames.stop))
-        shots.append(Shot(number=number, frames=frames, begins_s=begin, ends_s=end, path=path, settings=settings))
+        shots.append(
+            Shot(
+                number=number,
+                frames=frames,
+                begins_s=begin,
+                ends_s=end,
+                path=path,
+                settings=settings,
+                held=tuple(each for each in held if each.index in frames),
+            )
+        )
     return shots
 
 
@@ -80,6 +99,38 @@ def shots_folder(project: Project, plate: MediaInfo) -> Path:
     """
     name = re.sub(r"[^\w.-]+", "_", plate.path.stem) or "plate"
     return refuse_link(project.folder / ROOM) / f"{name}-{plate.sha256[:8]}"
+
+
+def hold_frame(project: Project, plate: MediaInfo, index: int, path: Path) -> HeldFrame:
+    """Copy an artist's frame to where a plate's held frames lie, in place of an earlier one.
+
+    Raises:
+        UsageError: it is no picture of the plate's size, or the plate has no such frame.
+        MediaError: it can't be read.
+    """
+    read_held(path, index, plate)
+    project.room(ROOM)
+    folder = shots_folder(project, plate) / HELD
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, exist_ok=True)
+    kept = folder / f"{index:06}.png"
+    write_whole(kept, path.read_bytes(), mode=PRIVATE)
+    return read_held(kept, index, plate)
+
+
+def _held_frames(folder: Path, plate: MediaInfo) -> list[HeldFrame]:
+    """In the order of frames."""
+    held: dict[int, HeldFrame] = {}
+    for path in sorted(folder.glob("*.png")):
+        if not re.fullmatch(r"\d+", path.stem, re.ASCII):
+            raise UsageError(
+                f"expected a frame's number as the name, such as 000130.png, got {path}; rename or remove it"
+            )
+        index = int(path.stem)
+        if index in held:
+            raise UsageError(f"{held[index].path} and {path.name} are of the same frame; remove one of them")
+        held[index] = read_held(path, index, plate)
+    return [held[index] for index in sorted(held)]
 
 
 def write_template(project: Project, plate: MediaInfo, shot: Shot) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.composite.adjust import part_way
-from countenance.composite.blend import Patch, fading, feathered, framed, grown, paste
+from countenance.composite.blend import PastedFace, Patch, fading, feathered, framed, grown, paste
 from countenance.composite.colour import (
     ColourMatch,
     apply_shift,
@@ -37,7 +37,7 @@ from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.stabilise import centred_windows, unbroken
 from countenance.drawing import Drawer, DrawnFace, FaceInput
 from countenance.geometry import PLAIN_SCALE, resample
-from countenance.pixels import to_8_bit, white_of
+from countenance.pixels import Pixels, to_8_bit, white_of
 from countenance.threads import mapped
 from countenance.types import Frame
 from countenance.vision.align import HeadPose, cut, frame_to_crop, head_pose, mesh_in_crop
@@ -62,6 +62,8 @@ last number of pixels from the crop's edge, which would show as a line where it 
 FINISHED_PLAIN_SCALE = 0.5
 """Such a face is as fine as the plate, whose pixels it is made of: averaging would only blur it."""
 
+Finish = Callable[[Frame, Sequence[PastedFace]], Pixels]
+"""What becomes of a frame with its faces in it."""
 HiddenAt = Callable[[int, float], None]
 """Called with a frame's index and the largest fraction of a replaced face in it that something in front hides."""
 
@@ -93,7 +95,7 @@ class _Shown:
 class _Swap:
     """One face of one frame between drawing and pasting."""
 
-    track: int
+    face: PlacedFace
     patch: Patch
     """In even light; a finished face in the plate's own."""
     light: Light
@@ -118,13 +120,14 @@ def swap_faces(
     grain: float = 0.0,
     looks: Mapping[int, ShotConfig] = NO_LOOKS,
     keep: Keep | None = None,
+    finish: Finish | None = None,
 ) -> Iterator[Frame]:
     """Replace the given faces, by frame index; a frame without one passes unchanged.
 
     Faces take the plate's colours; `tints`, by track, are added to them, CIELAB. What `segmenter` finds in front of a
     face stays. `grain`, 0–1, is how grainy they become beside the plate. Several batches are drawn at once, each
     on a thread of its own. `looks` are the settings of frames, by their index, that differ from the defaults; `keep` is
-    asked for faces that were drawn before.
+    asked for faces that were drawn before; `finish` gets each frame once its faces are in it.
     """
     make = partial(_made, drawer=drawer, segmenter=segmenter)
     swap_together = partial(
@@ -136,20 +139,25 @@ def swap_faces(
         for near, neighbours in window:
             for neighbour in neighbours:
                 if neighbour.match is not None:
-                    matches[neighbour.track][near.index] = neighbour.match
+                    matches[neighbour.face.track][near.index] = neighbour.match
         pixels = frame.pixels
         for number, swap in enumerate(swaps):
             shift = unchanged()
             if swap.match is not None:
-                steady = steady_shift(swap.match, unbroken(matches[swap.track], frame.index))
+                steady = steady_shift(swap.match, unbroken(matches[swap.face.track], frame.index))
                 if swap.finished:
                     shift = faded(within_light(steady, swap.light), swap.look.colour)
                 else:
                     shift = in_light(steady, swap.light)
-            tint = np.float32(swap.look.likeness) * tints.get(swap.track, NO_TINT)
+            tint = np.float32(swap.look.likeness) * tints.get(swap.face.track, NO_TINT)
             lit = apply_shift(swap.patch.rgb, replace(shift, offset=shift.offset + tint))
             pixels = paste(pixels, replace(swap.patch, rgb=lit), swap.noise, (frame.index, number))
-        yield replace(frame, pixels=pixels)
+        done = replace(frame, pixels=pixels)
+        yield done if finish is None else replace(done, pixels=finish(done, [_pasted(swap) for swap in swaps]))
+
+
+def _pasted(swap: _Swap) -> PastedFace:
+    return PastedFace(track=swap.face.track, landmarks_xyz=swap.face.landmarks_xyz, patch=swap.patch, look=swap.look)
 
 
 def first_needed(first: int, batch: int) -> int:
@@ -291,7 +299,7 @@ def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size
         own = out_of_light(own, made.light) if drawn.finished else own
         match = match_colour(own, out_of_light(small, made.light), mask * seen)
     return _Swap(
-        track=face.track,
+        face=face,
         patch=Patch(
             rgb=drawn.rgb,
             alpha=alpha * seen * np.float32(face.presence),

@@ -24,7 +24,7 @@ from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
 from countenance.project import Project, create, opened, write_whole
 from countenance.steps.collect import collect
-from countenance.steps.generate import GenerateConfig, Generated, generate
+from countenance.steps.generate import GenerateConfig, Generated, Pair, generate
 from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
 from countenance.steps.train import train
@@ -84,11 +84,10 @@ def run_demo(
         plate, truth = data / "performance.mp4", data / "truth_zuri"
         published_path, trained_path = output / "published.mp4", output / "trained.mp4"
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
 
         def generated(path: Path, config: GenerateConfig) -> Generated:
-            return generate(
-                project, plate, LIKENESS, PERFORMER, permit, path, config, overwrite=False, progress=progress
-            )
+            return generate(project, plate, [pair], path, config, overwrite=False, progress=progress)
 
         result = generated(published_path, drawing)
         shown, trained_facts = {"plate": plate, "result": published_path}, dict[str, Any]()

@@ -33,6 +33,11 @@ class Wanted:
                 "30:59 are thirty frames"
             )
 
+    @property
+    def is_one_frame(self) -> bool:
+        """Whether a single frame is named."""
+        return self.frames is not None and ":" not in self.frames
+
 
 def shot_ranges(timeline: Timeline) -> list[range]:
     """The frames of each shot."""

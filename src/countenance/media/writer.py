@@ -120,9 +120,9 @@ def write_fragments(
     return fragments
 
 
-def planned_output(plate: MediaInfo, suffix: str) -> PlannedOutput:
-    """What a new file of this kind holds of a plate."""
-    if plate.kind == "video":
+def planned_output(suffix: str) -> PlannedOutput:
+    """What a new file of this kind holds of a plate: of its pictures, or of the one picture that it is."""
+    if suffix not in PICTURE_OPTIONS:
         return PlannedOutput(
             bit_depth=8, chroma_step_wh=(2, 2), has_alpha=False, has_even_sides=True, metadata=frozenset()
         )
@@ -145,7 +145,7 @@ def rehearse(plate: MediaInfo, suffix: str, progress: Progress) -> list[str]:
     Raises:
         MediaError: something can't be put into such a file at all.
     """
-    if plate.kind != "video":
+    if suffix in PICTURE_OPTIONS:
         return []
     with closing(decoded_frames(plate)) as frames:
         first_pts = next(frames).pts or 0
@@ -200,18 +200,14 @@ def join_fragments(
 
 
 def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
-    """Write a frame as JPEG, PNG or WebP, with the plate's colour profile and without its other metadata.
+    """Write a frame as JPEG, PNG or WebP, with a picture's colour profile and without its other metadata.
 
     Raises:
         MediaError: the output can't be written; nothing has its name then.
     """
-    # EXIF is dropped: it may tell where and when the plate was taken, and its orientation is used up.
-    with opened_picture(plate.path) as stored:
-        profile = stored.info.get("icc_profile")
-    is_for_rgb = profile is not None and profile[16:20] == b"RGB "
+    profile = _profile(plate) if plate.kind == "picture" else None
     picture_format, options = PICTURE_OPTIONS[output.suffix.lower()]
     content = io.BytesIO()
-    profile = profile if is_for_rgb else None
     if picture_format == "PNG" and frame.pixels.dtype != np.uint8:
         content.write(_png_of_16_bits(to_16_bit(frame.pixels), profile))
     else:
@@ -220,6 +216,14 @@ def write_picture(frame: Frame, plate: MediaInfo, output: Path) -> None:
         write_whole(output, content.getvalue(), mode=PRIVATE)
     except OSError as error:
         raise _unwritable(output, error) from error
+
+
+def _profile(plate: MediaInfo) -> bytes | None:
+    """A picture's colour profile, if it is one for RGB."""
+    # EXIF is dropped: it may tell where and when the plate was taken, and its orientation is used up.
+    with opened_picture(plate.path) as stored:
+        profile = stored.info.get("icc_profile")
+    return profile if profile is not None and profile[16:20] == b"RGB " else None
 
 
 def _png_of_16_bits(rgb: UInt16[np.ndarray, "H W 3"], profile: bytes | None) -> bytes:

@@ -67,7 +67,13 @@ REASONS = {
 """C2PA's failure codes in words."""
 
 
-UNSTATED: Mapping[str, object] = {"num_performers": 1, "halo": 0.0, "sentence": ""}
+UNSTATED: Mapping[str, object] = {
+    "num_performers": 1,
+    "halo": 0.0,
+    "sentence": "",
+    "num_covered_frames": 0,
+    "num_held_frames": 0,
+}
 """Facts of a claim, and the values at which they aren't stated."""
 
 
@@ -99,6 +105,10 @@ class Claim:
     """How strong a ring in the picture marks each replaced face, 0–1."""
     sentence: str = ""
     """Words that were put into the picture's beginning."""
+    num_covered_frames: int = 0
+    """Altered frames in which a head is covered, because no face could be drawn."""
+    num_held_frames: int = 0
+    """The plate's frames whose faces an artist painted or approved, and which those beside follow."""
     first_frame: int = 0
     """Of the plate's frames, counted from 0, the first that the file shows; it shows `num_frames` in a row."""
     num_plate_frames: int = 0
@@ -354,11 +364,12 @@ def _manifest(claim: Claim) -> dict[str, Any]:
 
 def _description(claim: Claim) -> str:
     where = f"in {claim.num_altered_frames} of {claim.num_frames} frames"
+    covered = f" In {claim.num_covered_frames} of these a head is covered." if claim.num_covered_frames else ""
     if claim.num_performers == 1:
-        return f"A face was replaced by a generated one {where}, under signed releases of both people."
+        return f"A face was replaced by a generated one {where}, under signed releases of both people.{covered}"
     return (
         f"The faces of {claim.num_performers} people were replaced by generated ones {where}, "
-        "under signed releases of everybody."
+        f"under signed releases of everybody.{covered}"
     )
 
 

@@ -34,6 +34,8 @@ SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
     "video": (".mp4", ".mov"),
     "picture": (".jpg", ".jpeg", ".png", ".webp"),
 }
+ONE_FRAME_SUFFIX = ".png"
+"""Of a single frame of a video that becomes a picture: without loss, so that it can be worked on."""
 
 
 MIN_REASON_WORDS, MIN_REASON_CHARACTERS = 3, 15
@@ -91,7 +93,7 @@ def publish(
         MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
     """
-    check_output(output, render.plate, overwrite=overwrite)
+    check_output(output, render.plate, overwrite=overwrite, is_one_frame=len(render.frames) == 1)
     assert len(render.altered) == len(render.frames)
     if not any(render.altered):
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
@@ -154,8 +156,8 @@ def _remove_fragments(render: Render, progress: Progress) -> None:
         progress.note(f"{render.work_folder} can't be removed ({error.strerror}); delete it by hand")
 
 
-def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
-    """Check before any work that the output can be written under its name.
+def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_frame: bool = False) -> None:
+    """Check before any work that the output can be written under its name; one frame of a video may be a picture.
 
     Raises:
         UsageError: another suffix, no such folder, something is there already, or it is the plate.
@@ -169,6 +171,8 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool) -> None:
             f"with: {sdr_command(plate.path)}"
         )
     suffixes = SUFFIXES[plate.kind]
+    if is_one_frame and plate.kind == "video":
+        suffixes += (ONE_FRAME_SUFFIX,)
     if output.suffix.lower() not in suffixes:
         raise UsageError(
             f"from a {plate.kind} comes one of {', '.join(suffixes)}, got {output.name}; choose another name"
@@ -194,7 +198,7 @@ def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> N
     """
     check_plate(plate.path)
     suffix = output.suffix.lower()
-    for note in losses(plate, planned_output(plate, suffix)):
+    for note in losses(plate, planned_output(suffix)):
         progress.note(one_line(note))
     for note in rehearse(plate, suffix, progress):
         progress.note(one_line(note))
@@ -227,6 +231,8 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         num_performers=render.num_performers,
         halo=render.halo,
         sentence=render.sentence,
+        num_covered_frames=render.num_covered_frames,
+        num_held_frames=render.num_held_frames,
     )
 
 
@@ -243,8 +249,8 @@ def _write_frames(
             # An invisible watermark goes into frame.pixels here, before the label.
             yield replace(frame, pixels=draw_label(frame.pixels)) if config.label else frame
 
-    if render.plate.kind == "picture":
-        write_picture(next(frames_from(0)), render.plate, finished)
+    if finished.suffix in SUFFIXES["picture"]:
+        write_picture(next(frames_from(render.frames.start)), render.plate, finished)
         _check_plate_unchanged(render, progress)
     else:
         fragments = write_fragments(

@@ -137,6 +137,7 @@ def generated_document(result: "Generated") -> Document:
             "plate_frames": None if result.shown is None else [result.shown.start, result.shown.stop - 1],
             "unaltered_spans_s": result.unaltered_spans,
             "faded_spans_s": result.faded_spans,
+            "covered_spans_s": result.covered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
             **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
@@ -151,6 +152,7 @@ def _pair(pair: "GeneratedPair") -> Document:
         "altered_frames": pair.num_altered_frames,
         "unaltered_spans_s": pair.unaltered_spans,
         "faded_spans_s": pair.faded_spans,
+        "covered_spans_s": pair.covered_spans,
         "drawn_with": pair.drawn_with,
         "references": pair.num_references,
     }
@@ -171,6 +173,7 @@ def shots_document(found: "PlateShots") -> Document:
                     "file": shot.path if shot.path.exists() else None,
                     "settings": asdict(shot.settings.base),
                     "keys": shot.settings.keys,
+                    "held_frames": [frame.index for frame in shot.held],
                 }
                 for shot in found.shots
             ],

@@ -10,26 +10,23 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
-from countenance.composite.check import CheckedFaces, check_faces
-from countenance.composite.contested import Uncontested, uncontested
+from countenance.composite.cover import NO_COVERS, Covers, is_covered
 from countenance.composite.disguise import Disguise, check_sentence
 from countenance.composite.kept import open_store
-from countenance.composite.place import PlacedFace, placed_faces
+from countenance.composite.place import PlacedFace
 from countenance.composite.render import preview_size, swap_render
-from countenance.composite.shot import AS_DRAWN, ShotConfig, ShotSettings
-from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
+from countenance.composite.shot import ShotSettings
 from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
-from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
 from countenance.drawing import Drawer, DrawerByTrack
-from countenance.errors import FaceError, ModelError, UsageError
-from countenance.faces.plate import require_performer, review_command
+from countenance.errors import ModelError, UsageError
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
-from countenance.media.excerpt import Wanted, begins_s, excerpt_of, shot_ranges, wanted_frames
+from countenance.media.excerpt import Wanted, excerpt_of
 from countenance.media.probe import probe
+from countenance.media.spans import in_words, spans_s
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
 from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
@@ -41,7 +38,9 @@ from countenance.project import Project
 from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
-from countenance.steps.guards import Guard
+from countenance.steps.guards import Guard, joint_check
+from countenance.steps.holding import holding
+from countenance.steps.places import Asked, find_places
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
@@ -53,10 +52,6 @@ DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine"
 """Side in pixels at which faces are put together, by preset."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
-PREVIEW_S = 4
-"""A preview of a plate without a range shows so many seconds, from the first frame that shows the performer on."""
-DRAWN_AROUND = 64
-"""Frames beside an excerpt whose faces decide how it looks, in a batch or in a colour's mean; rather more."""
 EVERYTHING = Wanted()
 MUCH_HIDDEN = 0.2
 """Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
@@ -91,6 +86,10 @@ class GenerateConfig(PublishConfig):
     label is shown as well."""
     sentence_s: Annotated[Number, Field(gt=0, le=3600)] = 6.0
     """So many seconds of the sentence, from the first frame on."""
+    cover: Literal["disguises", "all"] = "disguises"
+    """Whose heads are covered by a few blurred cells where no face can be drawn onto them, or it would fade: those
+    that a cast actor disguises, or those of all performers, as where a person lends a face to hide another. There the
+    performer would show. A shot's `who` leaves a face as it is, uncovered."""
     threads: Threads = 0
     """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
     result is the same."""
@@ -112,6 +111,8 @@ class Pair:
     likeness: str
     performer: str
     permit: Permit
+    is_disguise: bool = False
+    """Whether the performer must not be seen: where no face can be drawn, their head is covered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +127,8 @@ class GeneratedPair:
     face."""
     faded_spans: tuple[tuple[float, float], ...]
     """Where the face comes or goes, and both people show through each other."""
+    covered_spans: tuple[tuple[float, float], ...]
+    """Where a disguise covers the performer's head, because no face can be drawn."""
     drawn_with: Literal["base", "trained"]
     num_references: int
     """The likeness's faces that were drawn from."""
@@ -137,9 +140,11 @@ class Generated:
 
     published: Published
     unaltered_spans: tuple[tuple[float, float], ...]
-    """From and to, in seconds of the plate, where no face was replaced."""
+    """From and to, in seconds of the plate, where no face was replaced or covered."""
     faded_spans: tuple[tuple[float, float], ...]
     """Where a face comes or goes."""
+    covered_spans: tuple[tuple[float, float], ...]
+    """Where a disguise covers a head."""
     shown: range | None
     """The plate's frames of the file; None for all of them."""
     drawn_with: DrawnWith
@@ -163,38 +168,8 @@ _OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace]], _Drawing]
 """From the performer's faces in the plate to what draws there."""
 
 
-def generate(
-    project: Project,
-    plate: Path,
-    likeness: str,
-    performer: str,
-    permit: Permit,
-    output: Path,
-    config: GenerateConfig,
-    *,
-    wanted: Wanted = EVERYTHING,
-    preview: bool = False,
-    shot_changes: Sequence[str] = (),
-    overwrite: bool,
-    progress: Progress,
-) -> Generated:
-    """Replace the performer's face throughout a plate: `generate_pairs` for a single one."""
-    return generate_pairs(
-        project,
-        plate,
-        [Pair(likeness=likeness, performer=performer, permit=permit)],
-        output,
-        config,
-        wanted=wanted,
-        preview=preview,
-        shot_changes=shot_changes,
-        overwrite=overwrite,
-        progress=progress,
-    )
-
-
 @one_thread_per_net()
-def generate_pairs(
+def generate(
     project: Project,
     plate: Path,
     pairs: Sequence[Pair],
@@ -233,7 +208,7 @@ def generate_pairs(
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
-    check_output(output, info, overwrite=overwrite)
+    check_output(output, info, overwrite=overwrite, is_one_frame=wanted.is_one_frame)
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
     rehearse_publishing(info, output, progress)
@@ -242,15 +217,15 @@ def generate_pairs(
     for note in load_or_make_identity().notes:
         progress.note(note)
 
-    def check_leave() -> None:
-        for guard in guards:
-            guard.check()
-
+    check_leave = joint_check(guards)
     timeline, segmenter = timeline_of(project, info, progress), Segmenter()
     performers = [pair.performer for pair in pairs]
-    asked = _Asked(wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade)
-    places = _places(project, performers, info, timeline, asked, segmenter, progress, check_leave)
-    shown, shots, faces_at = places.shown, places.shots, places.faces_at
+    disguised = frozenset(pair.performer for pair in pairs if pair.is_disguise or config.cover == "all")
+    asked = Asked(
+        wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade, disguised=disguised
+    )
+    places = find_places(guards, info, timeline, asked, segmenter, progress)
+    shown, shots, faces_at, covers_at = places.shown, places.shots, places.faces_at, places.covers_at
     drawings = [
         open_drawing(info, timeline, places.faces_to_draw_from(performer))
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
@@ -277,6 +252,8 @@ def generate_pairs(
         preview_wh=preview_size(info) if preview else None,
         looks=places.looks,
         store=store,
+        covers_at=covers_at,
+        held=holding(places.held, info, config.sentence),
     )
     render = replace(
         swap.render,
@@ -284,9 +261,12 @@ def generate_pairs(
             any(face.track in places.decided_tracks for face in faces_at.get(at, ())) for at in swap.render.frames
         ),
         drawn_with=_drawn_with(drawings),
-        num_performers=len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())}),
+        # A part in which all are covered is still one of a replacement.
+        num_performers=max(1, len({pair_at[face.track] for at in swap.render.frames for face in faces_at.get(at, ())})),
         halo=config.halo,
         sentence=config.sentence,
+        num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
+        num_held_frames=len(places.held),
     )
     permits = [pair.permit for pair in pairs]
     facts = {
@@ -294,6 +274,7 @@ def generate_pairs(
         "plate": info.sha256,
         "frames": None if shown is None else [shown.start, shown.stop - 1],
         "preview": preview,
+        "held": {frame.index: frame.sha256 for frame in places.held.values()},
         "shots": {shot.number: asdict(shot.settings) for shot in shots if shot.settings != ShotSettings()},
         "model": drawer.digest,
         **_facts(pairs, drawings),
@@ -316,17 +297,28 @@ def generate_pairs(
         whose = " or ".join(f"{performer}'s" for performer in performers)
         progress.note(
             f"something in front of {whose} face hides more than {MUCH_HIDDEN:.0%} of it in "
-            f"{_frames(covered, info, timeline)}; it stays in front"
+            f"{in_words(info, timeline, covered)}; it stays in front"
         )
     return Generated(
         published=published,
-        unaltered_spans=_spans(info, timeline, [at for at in render.frames if not faces_at.get(at)]),
-        faded_spans=_spans(info, timeline, [at for at in render.frames if _is_fading(faces_at.get(at, ()))]),
+        unaltered_spans=spans_s(
+            info, timeline, [at for at in render.frames if at not in faces_at and at not in covers_at]
+        ),
+        faded_spans=spans_s(info, timeline, [at for at in render.frames if _is_fading(faces_at.get(at, ()))]),
+        covered_spans=spans_s(info, timeline, [at for at in render.frames if is_covered(covers_at, at)]),
         shown=shown,
         drawn_with=render.drawn_with,
         num_references=sum(drawing.num_references for drawing in drawings),
         pairs=tuple(
-            _generated_pair(pair, _faces_of(number, faces_at, pair_at), drawing, info, timeline, render.frames)
+            _generated_pair(
+                pair,
+                _faces_of(number, faces_at, pair_at),
+                places.covers.get(pair.performer, NO_COVERS),
+                drawing,
+                info,
+                timeline,
+                render.frames,
+            )
             for number, (pair, drawing) in enumerate(zip(pairs, drawings, strict=True))
         ),
     )
@@ -352,144 +344,6 @@ def check_pairs(pairs: Sequence[tuple[str, str]]) -> None:
             )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
-    """What of a plate is asked for, and how."""
-
-    wanted: Wanted
-    preview: bool
-    shot_changes: tuple[str, ...]
-    fades: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Places:
-    """Where faces are to be replaced, and what is set for them."""
-
-    shown: range | None
-    """The plate's frames that are asked for; None for all."""
-    shots: Sequence[Shot]
-    looks: Mapping[int, ShotConfig]
-    faces: Mapping[str, tuple[StoredFace, ...]]
-    """By performer, all that are found of them and of nobody else."""
-    steady: frozenset[int]
-    """Their ids, of faces that are the same whatever part of the plate is asked for."""
-    performer_of: Mapping[int, str]
-    """By track."""
-    faces_at: Mapping[int, list[PlacedFace]]
-    """By frame, those that are replaced."""
-
-    def faces_to_draw_from(self, performer: str) -> Sequence[StoredFace]:
-        """A performer's faces that may serve as references, the same for all parts of a plate."""
-        own = self.faces[performer]
-        return [face for face in own if face.id in self.steady] or own
-
-    @property
-    def decided_tracks(self) -> set[int]:
-        """Those that are a performer's by a user's decision."""
-        return {face.track for several in self.faces.values() for face in several if face.is_decided}
-
-
-def _places(
-    project: Project,
-    performers: Sequence[str],
-    info: MediaInfo,
-    timeline: Timeline,
-    asked: _Asked,
-    segmenter: Segmenter,
-    progress: Progress,
-    check_leave: Callable[[], None],
-) -> _Places:
-    """Find the performers in the plate, and what of it is asked for."""
-    people = templates(project)
-    shown = wanted_frames(info, timeline, asked.wanted)
-    shots = read_shots(project, info, timeline, asked.shot_changes)
-    check_names(shots, sorted(people))
-    looks = looks_of(shots, info, timeline)
-    seen = {
-        performer: require_performer(project, performer, people, info, progress, check_leave=check_leave)
-        for performer in performers
-    }
-    if asked.preview and shown is None and info.kind == "video":
-        shown = _first_seconds(info, timeline, min(several[0].frame for several in seen.values()))
-    # Whether a face is lost, and whose it is, is judged over all of its track, which ends with the shot.
-    within = None if shown is None else _whole_shots(timeline, shown)
-    around = None if shown is None else range(shown.start - DRAWN_AROUND, shown.stop + DRAWN_AROUND)
-    checked = {
-        performer: _checked(performer, several, info, timeline, segmenter, within, progress)
-        for performer, several in seen.items()
-    }
-    found = _of_one_performer_each(checked, info, timeline, progress)
-    placed = placed_faces(
-        [face for several in found.faces.values() for face in several],
-        timeline,
-        frame_rate=float(info.frame_rate),
-        fades=asked.fades and info.kind == "video",
-    )
-    _check_shown(placed, shown, performers, info)
-    performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
-    faces_at = _replaced(placed, around, looks, performer_of)
-    _check_replaced(faces_at, shown, shots, performers)
-    return _Places(
-        shown=shown,
-        shots=shots,
-        looks=looks,
-        faces=found.faces,
-        steady=frozenset(face.id for each in checked.values() for face in each.steady),
-        performer_of=performer_of,
-        faces_at=faces_at,
-    )
-
-
-def _checked(
-    performer: str,
-    found: Sequence[StoredFace],
-    info: MediaInfo,
-    timeline: Timeline,
-    segmenter: Segmenter,
-    within: range | None,
-    progress: Progress,
-) -> CheckedFaces:
-    """A performer's faces in the plate, their meshes checked."""
-    checked = check_faces(info, timeline, found, segmenter, within)
-    if checked.frames_beside:
-        progress.note(
-            f"the mesh tracked as {performer}'s face doesn't lie on a face in "
-            f"{_frames(checked.frames_beside, info, timeline)}; nothing is replaced there"
-        )
-    if not checked.faces:
-        raise FaceError(
-            f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
-            "choose another plate, or check --performer",
-            code="face.not_found",
-            person=performer,
-            path=info.path,
-        )
-    return checked
-
-
-def _of_one_performer_each(
-    checked: Mapping[str, CheckedFaces], info: MediaInfo, timeline: Timeline, progress: Progress
-) -> Uncontested:
-    """The faces by performer, without those that may be two performers'."""
-    found = uncontested({performer: each.faces for performer, each in checked.items()})
-    for (one, other), frames in found.frames_left_out.items():
-        progress.note(
-            f"a face in {_frames(frames, info, timeline)} may be {one}'s or {other}'s, and stays as it is; "
-            f"decide with `{review_command(one, info)} --no TRACK`, or with the same for {other}"
-        )
-    for performer, faces in found.faces.items():
-        if not faces:
-            raise FaceError(
-                f"every face in {info.path.name} that may be {performer}'s may be another performer's as well; "
-                f"decide with `{review_command(performer, info)}`",
-                code="face.unsure",
-                person=performer,
-                path=info.path,
-            )
-    return found
-
-
 def _facts(pairs: Sequence[Pair], drawings: Sequence[_Drawing]) -> Mapping[str, object]:
     """What the record of a run holds of what drew."""
     if len(drawings) == 1:
@@ -503,58 +357,6 @@ def _drawn_with(drawings: Sequence[_Drawing]) -> DrawnWith:
     return with_what.pop() if len(with_what) == 1 else "mixed"
 
 
-def _check_shown(
-    placed: Mapping[int, Sequence[PlacedFace]], shown: range | None, performers: Sequence[str], info: MediaInfo
-) -> None:
-    """Check that a face is to be seen in the part of the plate that is asked for."""
-    whose = " or ".join(performers)
-    if not placed:
-        raise FaceError(
-            f"{whose} is turned away wherever they are in {info.path.name}, so there is nothing to replace; "
-            "choose another plate, or add --set generate.fade=false",
-            code="face.not_found",
-            person=whose,
-            path=info.path,
-        )
-    if shown is not None and not any(index in shown for index in placed):
-        raise FaceError(
-            f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, or turned away there; the "
-            f"first frame with something to replace is {min(placed)}, choose --frames from there",
-            code="face.not_found",
-            person=whose,
-            path=info.path,
-        )
-
-
-def _replaced(
-    placed: Mapping[int, Sequence[PlacedFace]],
-    around: range | None,
-    looks: Mapping[int, ShotConfig],
-    performer_of: Mapping[int, str],
-) -> dict[int, list[PlacedFace]]:
-    """The faces of a part of the plate that the shots' settings ask for, by frame."""
-    replaced = {
-        at: [face for face in several if looks.get(at, AS_DRAWN).replaces(performer_of[face.track])]
-        for at, several in placed.items()
-        if around is None or at in around
-    }
-    return {at: several for at, several in replaced.items() if several}
-
-
-def _check_replaced(
-    faces_at: Mapping[int, Sequence[PlacedFace]], shown: range | None, shots: Sequence[Shot], performers: Sequence[str]
-) -> None:
-    """Check that the shots' settings leave something to replace."""
-    if not any(shown is None or index in shown for index in faces_at):
-        raise UsageError(
-            f"the settings of the shots leave {' and '.join(performers)} as in the plate "
-            f"{f'in frames {shown.start} to {shown.stop - 1}' if shown else 'throughout'}, so there is nothing to "
-            f"publish; change who or likeness in {shots[0].path.parent}, or choose other --frames",
-            code="usage.setting",
-            setting="shot.who",
-        )
-
-
 def _faces_of(
     number: int, faces_at: Mapping[int, Sequence[PlacedFace]], pair_at: Mapping[int, int]
 ) -> dict[int, list[PlacedFace]]:
@@ -566,6 +368,7 @@ def _faces_of(
 def _generated_pair(
     pair: Pair,
     faces_at: Mapping[int, Sequence[PlacedFace]],
+    covers_at: Covers,
     drawing: _Drawing,
     info: MediaInfo,
     timeline: Timeline,
@@ -574,9 +377,10 @@ def _generated_pair(
     return GeneratedPair(
         likeness=pair.likeness,
         performer=pair.performer,
-        num_altered_frames=sum(at in faces_at for at in frames),
-        unaltered_spans=_spans(info, timeline, [at for at in frames if at not in faces_at]),
-        faded_spans=_spans(info, timeline, [at for at in frames if _is_fading(faces_at.get(at, ()))]),
+        num_altered_frames=sum(at in faces_at or at in covers_at for at in frames),
+        unaltered_spans=spans_s(info, timeline, [at for at in frames if at not in faces_at and at not in covers_at]),
+        faded_spans=spans_s(info, timeline, [at for at in frames if _is_fading(faces_at.get(at, ()))]),
+        covered_spans=spans_s(info, timeline, [at for at in frames if is_covered(covers_at, at)]),
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
@@ -657,37 +461,5 @@ def own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
     return np.asarray(means[0] - means[1], np.float32)
 
 
-def _frames(indices: Sequence[int], info: MediaInfo, timeline: Timeline) -> str:
-    """The number of frames and their time range, as text."""
-    first_s, last_s = (float(timeline.frame_pts[index] * info.time_base) for index in (indices[0], indices[-1]))
-    if len(indices) == 1:
-        return f"the frame at {first_s:.2f} s"
-    return f"{len(indices)} frames between {first_s:.2f} s and {last_s:.2f} s"
-
-
 def _is_fading(faces: Sequence[PlacedFace]) -> bool:
     return any(face.presence < 1 for face in faces)
-
-
-def _whole_shots(timeline: Timeline, frames: range) -> range:
-    """The frames of the shots that some frames touch, and enough beside them for what is drawn together."""
-    touched = [each for each in shot_ranges(timeline) if each.start < frames.stop and frames.start < each.stop]
-    return range(touched[0].start - DRAWN_AROUND, touched[-1].stop + DRAWN_AROUND)
-
-
-def _first_seconds(info: MediaInfo, timeline: Timeline, first: int) -> range:
-    """The frames of some seconds from one of them on."""
-    pts = timeline.frame_pts
-    end = int(np.searchsorted(pts, int(pts[first]) + int(PREVIEW_S / info.time_base)))
-    return range(first, max(end, first + 1))
-
-
-def _spans(info: MediaInfo, timeline: Timeline, frames: Sequence[int]) -> tuple[tuple[float, float], ...]:
-    """Runs of frames, ascending, in seconds of the plate."""
-    spans: list[tuple[float, float]] = []
-    before = None
-    for index in frames:
-        begin, until = (float(begins_s(info, timeline, each)) for each in (index, index + 1))
-        spans.append((spans.pop()[0] if before == index - 1 else begin, until))
-        before = index
-    return tuple(spans)

@@ -1,6 +1,6 @@
 """The guard that every step passes before it touches a face, a face set or a model, and calls again while it works."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,16 @@ class Guard:
                 again="move that folder away and train a new one",
             )
         return checkpoint
+
+
+def joint_check(guards: Sequence[Guard]) -> Callable[[], None]:
+    """The check for as long as the work owes to all of them."""
+
+    def check() -> None:
+        for guard in guards:
+            guard.check()
+
+    return check
 
 
 def trained_facts(checkpoint: Checkpoint) -> dict[str, Any]:

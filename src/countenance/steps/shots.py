@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from countenance.composite.shotfile import Shot, read_shots, shots_folder, write_template
+from countenance.composite.held import HeldFrame, read_held
+from countenance.composite.shotfile import Shot, hold_frame, read_shots, shots_folder, write_template
 from countenance.errors import UsageError
 from countenance.footage import timeline_of
 from countenance.media.probe import probe
@@ -33,6 +34,21 @@ def list_shots(project: Project, plate: Path, progress: Progress) -> PlateShots:
     info = probe(plate)
     shots = read_shots(project, info, timeline_of(project, info, progress))
     return PlateShots(plate=info, folder=shots_folder(project, info), shots=tuple(shots))
+
+
+def hold_frames(
+    project: Project, plate: Path, frames: Sequence[tuple[int, Path]], progress: Progress
+) -> list[HeldFrame]:
+    """Keep frames that an artist painted or approved, by the plate's frame, in place of earlier ones.
+
+    Raises:
+        UsageError: one isn't a PNG of the plate's size, or the plate has no such frame; then none is kept.
+        MediaError: one can't be read.
+    """
+    info = list_shots(project, plate, progress).plate
+    for index, path in frames:
+        read_held(path, index, info)
+    return [hold_frame(project, info, index, path) for index, path in frames]
 
 
 def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress: Progress) -> list[Path]:

@@ -1,0 +1,319 @@
+"""Which frames of a plate are asked for, what is set for its shots, and which faces in it are to be replaced."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from countenance.composite.check import CheckedFaces, check_faces
+from countenance.composite.contested import Uncontested, uncontested
+from countenance.composite.cover import Cover, Covers, covers_of
+from countenance.composite.heads import Head, Heads, follow_heads, head_of
+from countenance.composite.held import HeldFrame
+from countenance.composite.place import PlacedFace, frames_of_fade, placed_faces
+from countenance.composite.shot import AS_DRAWN, ShotConfig
+from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
+from countenance.consent.register import templates
+from countenance.errors import FaceError, UsageError
+from countenance.faces.plate import require_performer, review_command
+from countenance.faces.store import StoredFace, stored_faces
+from countenance.media.excerpt import Wanted, shot_ranges, wanted_frames
+from countenance.media.spans import in_words
+from countenance.media.timeline import Timeline
+from countenance.progress import Progress
+from countenance.steps.guards import Guard, joint_check
+from countenance.types import MediaInfo
+from countenance.vision.segment import Segmenter
+
+PREVIEW_S = 4
+"""A preview of a plate without a range shows so many seconds, from the first frame that shows the performer on."""
+DRAWN_AROUND = 64
+"""Frames beside an excerpt whose faces decide how it looks, in a batch or in a colour's mean; rather more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What of a plate is asked for, and how."""
+
+    wanted: Wanted
+    preview: bool
+    shot_changes: tuple[str, ...]
+    fades: bool
+    disguised: frozenset[str] = frozenset()
+    """The performers whose heads are covered wherever no face is drawn onto them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where faces are to be replaced, and what is set for them."""
+
+    shown: range | None
+    """The plate's frames that are asked for; None for all."""
+    shots: Sequence[Shot]
+    looks: Mapping[int, ShotConfig]
+    faces: Mapping[str, tuple[StoredFace, ...]]
+    """By performer, all that are found of them and of nobody else."""
+    steady: frozenset[int]
+    """Their ids, of faces that are the same whatever part of the plate is asked for."""
+    performer_of: Mapping[int, str]
+    """By track."""
+    faces_at: Mapping[int, list[PlacedFace]]
+    """By frame, those that are replaced."""
+    covers: Mapping[str, Covers]
+    """By performer who is disguised."""
+    held: Mapping[int, HeldFrame]
+    """By index, the frames that an artist painted or approved, of all shots of which something is asked for."""
+
+    @property
+    def covers_at(self) -> Covers:
+        """By frame, those of all performers."""
+        joint: dict[int, list[Cover]] = defaultdict(list)
+        for covers in self.covers.values():
+            for index, several in covers.items():
+                joint[index] += several
+        return joint
+
+    def faces_to_draw_from(self, performer: str) -> Sequence[StoredFace]:
+        """A performer's faces that may serve as references, the same for all parts of a plate."""
+        own = self.faces[performer]
+        return [face for face in own if face.id in self.steady] or own
+
+    @property
+    def decided_tracks(self) -> set[int]:
+        """Those that are a performer's by a user's decision."""
+        return {face.track for several in self.faces.values() for face in several if face.is_decided}
+
+
+def find_places(
+    guards: Sequence[Guard],
+    info: MediaInfo,
+    timeline: Timeline,
+    asked: Asked,
+    segmenter: Segmenter,
+    progress: Progress,
+) -> Places:
+    """Find the performers whom the guards' permits name in the plate, and what of it is asked for.
+
+    Raises:
+        UsageError: the plate has no such part, or a shot's file holds something that isn't allowed.
+        FaceError: a performer isn't in the plate, or nothing of them can be replaced in what is asked for.
+    """
+    project, performers = guards[0].project, [guard.permit.people[-1] for guard in guards]
+    people, check_leave = templates(project), joint_check(guards)
+    shown = wanted_frames(info, timeline, asked.wanted)
+    shots = read_shots(project, info, timeline, asked.shot_changes)
+    check_names(shots, sorted(people))
+    looks = looks_of(shots, info, timeline)
+    seen = {
+        performer: require_performer(project, performer, people, info, progress, check_leave=check_leave)
+        for performer in performers
+    }
+    if asked.preview and shown is None and info.kind == "video":
+        shown = _first_seconds(info, timeline, min(several[0].frame for several in seen.values()))
+    # Whether a face is lost, and whose it is, is judged over all of its track, which ends with the shot.
+    within = None if shown is None else _whole_shots(timeline, shown)
+    around = None if shown is None else range(shown.start - DRAWN_AROUND, shown.stop + DRAWN_AROUND)
+    checked = {
+        performer: _checked(performer, several, info, timeline, segmenter, within, progress)
+        for performer, several in seen.items()
+    }
+    found = _of_one_performer_each(checked, info, timeline, progress)
+    placed = placed_faces(
+        [face for several in found.faces.values() for face in several],
+        timeline,
+        frame_rate=float(info.frame_rate),
+        fades=asked.fades and info.kind == "video",
+    )
+    performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
+    replaced = _replaced(placed, looks, performer_of, asked.disguised)
+    in_shots = [each for each in shot_ranges(timeline) if shown is None or _touch(each, shown)]
+    held = {frame.index: frame for shot in shots if shot.frames in in_shots for frame in shot.held}
+    faces_at = {
+        at: several
+        for at, several in replaced.items()
+        if around is None or at in around or any(abs(at - index) <= DRAWN_AROUND for index in held)
+    }
+    covers = {
+        performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots)
+        for guard, performer in zip(guards, performers, strict=True)
+        if performer in asked.disguised
+    }
+    altered = {index for several in (faces_at, *covers.values()) for index in several}
+    _check_shown(placed, altered, shown, performers, info)
+    _check_replaced(altered, shown, shots, performers)
+    return Places(
+        shown=shown,
+        shots=shots,
+        looks=looks,
+        faces=found.faces,
+        steady=frozenset(face.id for each in checked.values() for face in each.steady),
+        performer_of=performer_of,
+        faces_at=faces_at,
+        covers=covers,
+        held=held,
+    )
+
+
+def _covers(
+    guard: Guard,
+    checked: CheckedFaces,
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    performer_of: Mapping[int, str],
+    looks: Mapping[int, ShotConfig],
+    info: MediaInfo,
+    timeline: Timeline,
+    shots: Sequence[range],
+) -> Covers:
+    """Where a performer's head is, or what may be their head, and no face is drawn onto it."""
+    _, performer = guard.permit.people
+    known, drawn, others = (defaultdict[int, list[Head]](list) for _ in range(3))
+    for face in checked.faces:
+        known[face.frame].append(head_of(face.landmarks_xyz))
+    for index, several in faces_at.items():
+        for placed in several:
+            whose = drawn if performer_of[placed.track] == performer else others
+            whose[index].append(head_of(placed.landmarks_xyz))
+    # A mesh that is about to be lost has shrunk already, so heads are followed from those that a drawn face has.
+    sure = {index: heads for shot in shots for index, heads in (_in_shot(drawn, shot) or _in_shot(known, shot)).items()}
+    followed = follow_heads(info, timeline, sure, shots) if info.kind == "video" else {}
+    heads = {index: [*known.get(index, ()), *followed.get(index, ())] for index in {*known, *followed}}
+    # Nobody but a user can say that an unsure face isn't the witness's.
+    for face in stored_faces(guard.project, performer, purpose="generate", sha256=info.sha256):
+        head = head_of(face.landmarks_xyz)
+        if face.rejections and not any(head.is_same_as(other) for other in others[face.frame]):
+            heads.setdefault(face.frame, []).append(head)
+    wanted = {
+        index: heads[index]
+        for shot in shots
+        for index in shot
+        if index in heads and looks.get(index, AS_DRAWN).replaces(performer)
+    }
+    return covers_of(wanted, drawn, shots, frames_of_fade(float(info.frame_rate)))
+
+
+def _in_shot(heads: Heads, shot: range) -> Heads:
+    return {index: heads[index] for index in shot if index in heads}
+
+
+def _checked(
+    performer: str,
+    found: Sequence[StoredFace],
+    info: MediaInfo,
+    timeline: Timeline,
+    segmenter: Segmenter,
+    within: range | None,
+    progress: Progress,
+) -> CheckedFaces:
+    """A performer's faces in the plate, their meshes checked."""
+    checked = check_faces(info, timeline, found, segmenter, within)
+    if checked.frames_beside:
+        progress.note(
+            f"the mesh tracked as {performer}'s face doesn't lie on a face in "
+            f"{in_words(info, timeline, checked.frames_beside)}; nothing is replaced there"
+        )
+    if not checked.faces:
+        raise FaceError(
+            f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
+            "choose another plate, or check --performer",
+            code="face.not_found",
+            person=performer,
+            path=info.path,
+        )
+    return checked
+
+
+def _of_one_performer_each(
+    checked: Mapping[str, CheckedFaces], info: MediaInfo, timeline: Timeline, progress: Progress
+) -> Uncontested:
+    """The faces by performer, without those that may be two performers'."""
+    found = uncontested({performer: each.faces for performer, each in checked.items()})
+    for (one, other), frames in found.frames_left_out.items():
+        progress.note(
+            f"a face in {in_words(info, timeline, frames)} may be {one}'s or {other}'s, and stays as it is; "
+            f"decide with `{review_command(one, info)} --no TRACK`, or with the same for {other}"
+        )
+    for performer, faces in found.faces.items():
+        if not faces:
+            raise FaceError(
+                f"every face in {info.path.name} that may be {performer}'s may be another performer's as well; "
+                f"decide with `{review_command(performer, info)}`",
+                code="face.unsure",
+                person=performer,
+                path=info.path,
+            )
+    return found
+
+
+def _check_shown(
+    placed: Mapping[int, Sequence[PlacedFace]],
+    altered: Container[int],
+    shown: range | None,
+    performers: Sequence[str],
+    info: MediaInfo,
+) -> None:
+    """Check that a face is to be seen in the part of the plate that is asked for."""
+    whose = " or ".join(performers)
+    if not placed:
+        raise FaceError(
+            f"{whose} is turned away wherever they are in {info.path.name}, so there is nothing to replace; "
+            "choose another plate, or add --set generate.fade=false",
+            code="face.not_found",
+            person=whose,
+            path=info.path,
+        )
+    if shown is not None and not any(index in placed or index in altered for index in shown):
+        raise FaceError(
+            f"{whose} isn't in frames {shown.start} to {shown.stop - 1} of {info.path.name}, or turned away there; the "
+            f"first frame with something to replace is {min(placed)}, choose --frames from there",
+            code="face.not_found",
+            person=whose,
+            path=info.path,
+        )
+
+
+def _replaced(
+    placed: Mapping[int, Sequence[PlacedFace]],
+    looks: Mapping[int, ShotConfig],
+    performer_of: Mapping[int, str],
+    disguised: Container[str],
+) -> dict[int, list[PlacedFace]]:
+    """The faces that the shots' settings ask for, by frame; of a disguise, whole ones only."""
+
+    def is_replaced(at: int, face: PlacedFace) -> bool:
+        performer = performer_of[face.track]
+        return looks.get(at, AS_DRAWN).replaces(performer) and not (performer in disguised and face.presence < 1)
+
+    replaced = {at: [face for face in several if is_replaced(at, face)] for at, several in placed.items()}
+    return {at: several for at, several in replaced.items() if several}
+
+
+def _check_replaced(
+    altered: Iterable[int], shown: range | None, shots: Sequence[Shot], performers: Sequence[str]
+) -> None:
+    """Check that the shots' settings leave something to replace."""
+    if not any(shown is None or index in shown for index in altered):
+        raise UsageError(
+            f"the settings of the shots leave {' and '.join(performers)} as in the plate "
+            f"{f'in frames {shown.start} to {shown.stop - 1}' if shown else 'throughout'}, so there is nothing to "
+            f"publish; change who or likeness in {shots[0].path.parent}, or choose other --frames",
+            code="usage.setting",
+            setting="shot.who",
+        )
+
+
+def _touch(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+def _whole_shots(timeline: Timeline, frames: range) -> range:
+    """The frames of the shots that some frames touch, and enough beside them for what is drawn together."""
+    touched = [each for each in shot_ranges(timeline) if _touch(each, frames)]
+    return range(touched[0].start - DRAWN_AROUND, touched[-1].stop + DRAWN_AROUND)
+
+
+def _first_seconds(info: MediaInfo, timeline: Timeline, first: int) -> range:
+    """The frames of some seconds from one of them on."""
+    pts = timeline.frame_pts
+    end = int(np.searchsorted(pts, int(pts[first]) + int(PREVIEW_S / info.time_base)))
+    return range(first, max(end, first + 1))
