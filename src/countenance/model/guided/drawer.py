@@ -73,7 +73,7 @@ class GuidedDrawer:
         """One drawn face for each input."""
         if not faces:
             return []
-        rgb = torch.stack([torch.from_numpy(face.lit_rgb) for face in faces]).permute(0, 3, 1, 2).float() / 255
+        rgb = torch.stack([torch.from_numpy(face.lit_rgb).permute(2, 0, 1) for face in faces]).float() / 255
         mask = torch.stack([torch.from_numpy(face.mask) for face in faces])
         found = torch.stack([torch.from_numpy(centred(face.landmarks_xyz, self.size)) for face in faces])
         even = evenness(rgb, mask)
