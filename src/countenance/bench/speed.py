@@ -285,7 +285,7 @@ def _base_from_file_to_file(files: CaseFiles, production: Path) -> Figure:
     """A plate that was never looked at, its faces found, drawn and published, on two threads."""
     plate = files.folder / "another.mp4"
     _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_TOGETHER, zoom=ANOTHER_ZOOM)
-    config = replace(_untrained("standard"), threads=THREADS)
+    config = GenerateConfig(model="base", threads=THREADS)
     spent_s = _generated(production, plate, config, time.monotonic)
     what = f"finding and generating, 720p, {DRAWN_SIZES['standard']} px"
     return _figure(what, f"base, standard, {THREADS} threads", NUM_FRAMES_TOGETHER / spent_s, "frames per s")

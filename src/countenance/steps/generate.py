@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,7 +24,7 @@ from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import Drawer, DrawerByTrack
+from countenance.drawing import Drawer, DrawerByTrack, References
 from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer, review_command
 from countenance.faces.store import StoredFace, stored_faces
@@ -42,7 +43,7 @@ from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
-from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
+from countenance.threads import MOST_THREADS, begun, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
@@ -599,8 +600,7 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
     if face_sets[0].num_faces < FEW_FACES:
         progress.note(_lacks(guard.project, face_sets[0]))
 
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
-        own = references.get(performer) or references_in(plate, timeline, faces)
+    def drawing_from(own: References) -> _Drawing:
         drawer = GuidedDrawer(sources_of(references[likeness], own), size=DRAWN_SIZES[config.preset], learned=learned)
         return _Drawing(
             drawer=drawer,
@@ -613,6 +613,12 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
                 "drawn_by": drawer.ran_by,
             },
         )
+
+    # Nets are made ready while the plate is looked at.
+    ahead = begun(partial(drawing_from, references[performer])) if performer in references else None
+
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
+        return drawing_from(references_in(plate, timeline, faces)) if ahead is None else ahead()
 
     return open_drawing
 
