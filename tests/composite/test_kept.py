@@ -1,5 +1,5 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,13 +83,21 @@ def test_another_plate_frame_track_or_mesh_is_drawn(tmp_path: Path) -> None:
             store.keep(scope, placed, never)
 
 
-@pytest.mark.parametrize("damage", [b"", b"no zlib", None])
-def test_a_damaged_file_is_drawn_anew(tmp_path: Path, damage: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda _: b"",
+        lambda _: b"no zlib",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    ],
+)
+def test_a_damaged_file_is_drawn_anew(tmp_path: Path, damaged: Callable[[bytes], bytes]) -> None:
     store, faces = FaceStore(tmp_path / "kept", PLENTY), drawn()
     store.keep("scope", PLACED, lambda: faces)
     (path,) = (tmp_path / "kept").iterdir()
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    path.write_bytes(damaged(content))
     assert store.keep("scope", PLACED, lambda: faces) is faces
     assert path.read_bytes() == content
 

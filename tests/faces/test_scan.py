@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countenance.faces.scan import STRETCH_FRAMES, plan_stretches
+from countenance.faces.scan import STRETCH_FRAMES, plan_stretches, shared_out
 from countenance.media.timeline import Timeline
 
 NUM_FRAMES = st.integers(0, 6 * STRETCH_FRAMES)
@@ -41,3 +41,14 @@ def test_a_stretch_ends_with_a_shot_or_else_before_a_keyframe(
         choices = range(stretch.first + STRETCH_FRAMES // 2 + 1, stretch.first + STRETCH_FRAMES + 1)
         good = [at for at in choices if at in shots] or [at for at in choices if at in keyframes]
         assert stretch.end == (good[-1] if good else choices[-1])
+
+
+@given(NUM_FRAMES, BEGINS, BEGINS, st.integers(1, 5))
+def test_threads_get_about_as_many_frames_each(
+    num_frames: int, keyframes: list[int], shots: list[int], threads: int
+) -> None:
+    stretches = plan_stretches(timeline_of(num_frames, keyframes, shots))
+    parts = shared_out(stretches, threads)
+    assert [stretch for part in parts for stretch in part] == stretches
+    assert len(parts) <= threads
+    assert all(part[-1].end - part[0].first <= num_frames / threads + STRETCH_FRAMES for part in parts)

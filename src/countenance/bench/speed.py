@@ -56,7 +56,9 @@ from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Pair, Preset
 from countenance.steps.prepare import prepare
 
 FRAME_WH = (1280, 720)
-NUM_FRAMES, NUM_FRAMES_TOGETHER, NUM_FRAMES_TO_PREPARE = 48, 240, 480
+NUM_FRAMES, NUM_FRAMES_TO_PREPARE = 48, 480
+FILE_TO_FILE = {FRAME_WH: 240, (1920, 1080): 96}
+"""Sizes of frames that are drawn from file to file, and how many of them."""
 CLOSE_UP_WH, CLOSE_UP, NUM_FRAMES_CLOSE_UP = (1920, 1080), 1.8, 12
 ANOTHER_ZOOM = 1.1
 FRAME_RATE = 24
@@ -103,7 +105,7 @@ def run_speed(progress: Progress) -> dict[str, Any]:
             partial(_preparing_together, production),
             *(partial(_peer_generating, files, production, name) for name in get_args(PeerName)),
             *(partial(_base_generating, files, production, preset) for preset in get_args(Preset)),
-            partial(_base_from_file_to_file, files, production),
+            *(partial(_base_from_file_to_file, files, production, wh, count) for wh, count in FILE_TO_FILE.items()),
             partial(_base_in_close_up, files, production),
         ]
         figures = list(progress.track(_each_alone(works), what="measuring", unit="figures", total=len(works)))
@@ -281,14 +283,15 @@ def _base_generating(files: CaseFiles, production: Path, preset: Preset) -> Figu
     return _figure(_generating(DRAWN_SIZES[preset]), f"base, {preset}", NUM_FRAMES / spent_s, "frames per CPU-s")
 
 
-def _base_from_file_to_file(files: CaseFiles, production: Path) -> Figure:
-    """A plate that was never looked at, its faces found, drawn and published, on two threads."""
-    plate = files.folder / "another.mp4"
-    _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_TOGETHER, zoom=ANOTHER_ZOOM)
-    config = replace(_untrained("standard"), threads=THREADS)
+def _base_from_file_to_file(files: CaseFiles, production: Path, frame_wh: tuple[int, int], num_frames: int) -> Figure:
+    """A plate that was never looked at, its faces found, drawn and published as a user does it, on two threads."""
+    width, height = frame_wh
+    plate = files.folder / f"another_{height}.mp4"
+    _write_large(data_folder() / "performance.mp4", plate, num_frames, (width, height), zoom=ANOTHER_ZOOM)
+    config = GenerateConfig(model="base", threads=THREADS)
     spent_s = _generated(production, plate, config, time.monotonic)
-    what = f"finding and generating, 720p, {DRAWN_SIZES['standard']} px"
-    return _figure(what, f"base, standard, {THREADS} threads", NUM_FRAMES_TOGETHER / spent_s, "frames per s")
+    what = f"finding and generating, {height}p, {DRAWN_SIZES['standard']} px"
+    return _figure(what, f"base, standard, {THREADS} threads", num_frames / spent_s, "frames per s")
 
 
 def _base_in_close_up(files: CaseFiles, production: Path) -> Figure:

@@ -110,7 +110,9 @@ def faded(shift: ColourShift, amount: float) -> ColourShift:
 
 
 def apply_shift(rgb: Float32[np.ndarray, "S S 3"], shift: ColourShift) -> Float32[np.ndarray, "S S 3"]:
-    """Shift an image's colours, 0–1."""
+    """Shift an image's colours, 0–1; without a shift it comes back as it is."""
+    if shift.gain == 1 and not shift.offset.any():
+        return rgb
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * np.array([shift.gain, 1, 1], np.float32)
     shifted = lab + cv2.resize(shift.offset, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(cv2.cvtColor(shifted, cv2.COLOR_Lab2RGB), 0, 1), np.float32)

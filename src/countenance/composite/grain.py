@@ -93,17 +93,18 @@ def _flattest(tiles: Sequence[Float32[np.ndarray, "P P 3"]]) -> Bands:
     """The noise of those that show hardly anything else; nothing where there are none."""
     if not tiles:
         return np.zeros((NUM_BANDS, 3))
-    return np.asarray(np.quantile([_noise(tile) for tile in tiles], FLAT, axis=0), np.float64)
+    bands = zip(*(_varying(tile) for tile in tiles), strict=True)
+    noises = [np.median(np.stack(band), axis=2) / MEDIAN_OF_NOISE for band in bands]
+    return np.asarray(np.quantile(np.stack(noises, axis=1), FLAT, axis=0), np.float64)
 
 
-def _noise(rgb: Float32[np.ndarray, "P P 3"]) -> Bands:
-    """What varies in a square, in each band."""
-    planes, found = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb), []
+def _varying(rgb: Float32[np.ndarray, "P P 3"]) -> Iterator[Float32[np.ndarray, "3 _"]]:
+    """How much each pixel of a square varies, in each band: by planes, of which medians are faster."""
+    planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
     for _ in range(NUM_BANDS):
         coarse = cv2.GaussianBlur(planes, (0, 0), BAND_SIGMA_PX)
-        found.append(np.median(np.abs(planes - coarse), axis=(0, 1)) / MEDIAN_OF_NOISE)
+        yield np.abs(planes - coarse).reshape(-1, 3).T
         planes = coarse[::2, ::2]
-    return np.stack(found)
 
 
 @cache

@@ -28,7 +28,7 @@ from countenance.project import Project, private_file
 from countenance.vision.light import Light
 
 ROOM = "drawn"
-VERSION = 1
+VERSION = 2
 """Increment when what is kept, or how, changes: what was kept before is drawn again."""
 STEPS = 65535
 LEFT_AFTER_CLEARING = 0.9
@@ -194,21 +194,27 @@ def _packed(faces: Sequence[KeptFace]) -> bytes:
             }
         )
         arrays += own
-    # Noise has no words that repeat: runs and single bytes are all that is worth looking for.
+    high, low = (b"".join(planes) for planes in zip(*(_in_planes(array) for array in arrays), strict=True))
+    header = json.dumps([zlib.crc32(low), facts]).encode() + b"\n"
+    # Noise has no words that repeat: runs and single bytes are all that is worth looking for, and in low bytes nothing.
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
-    header = json.dumps(facts).encode() + b"\n"
-    return packer.compress(header + b"".join(_in_planes(array) for array in arrays)) + packer.flush()
+    return packer.compress(header + high) + packer.flush() + low
 
 
 def _unpacked(content: bytes) -> list[KeptFace]:
-    header, _, rest = zlib.decompress(content).partition(b"\n")
+    unpacker = zlib.decompressobj()
+    header, _, high = unpacker.decompress(content).partition(b"\n")
+    low = unpacker.unused_data
+    checksum, all_facts = json.loads(header)
+    if zlib.crc32(low) != checksum:
+        raise ValueError("expected what was written")
     faces, at = [], 0
-    for facts in json.loads(header):
+    for facts in all_facts:
         arrays = []
         for shape in facts["shapes"]:
-            num_bytes = 2 * int(np.prod(shape))
-            arrays.append(_from_planes(rest[at : at + num_bytes], tuple(shape)))
-            at += num_bytes
+            end = at + int(np.prod(shape))
+            arrays.append(_from_planes(high[at:end], low[at:end], tuple(shape)))
+            at = end
         rgb, mask, hidden, *shift = arrays
         faces.append(
             KeptFace(
@@ -223,7 +229,7 @@ def _unpacked(content: bytes) -> list[KeptFace]:
                 light=Light(mean_lab=np.array(facts["mean_lab"], np.float32), gain=float(facts["gain"])),
             )
         )
-    if at != len(rest):
+    if not at == len(high) == len(low):
         raise ValueError("expected as many values as the shapes say")
     return faces
 
@@ -236,16 +242,16 @@ def _from_steps(steps: UInt16[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
     return steps.astype(np.float32) / np.float32(STEPS)
 
 
-def _in_planes(values: UInt16[np.ndarray, "..."]) -> bytes:
-    """How each differs from its left neighbour, high bytes before low ones: these pack far better."""
+def _in_planes(values: UInt16[np.ndarray, "..."]) -> tuple[bytes, bytes]:
+    """How each differs from its left neighbour, high bytes and low ones."""
     change = values.copy()
     change[:, 1:] -= values[:, :-1]
     folded = (change << 1) ^ (change.view(np.int16) >> 15).view(np.uint16)
-    return (folded >> 8).astype(np.uint8).tobytes() + (folded & 255).astype(np.uint8).tobytes()
+    return (folded >> 8).astype(np.uint8).tobytes(), folded.astype(np.uint8).tobytes()
 
 
-def _from_planes(content: bytes, shape: tuple[int, ...]) -> UInt16[np.ndarray, "..."]:
-    high, low = np.frombuffer(content, np.uint8).reshape(2, *shape).astype(np.uint16)
+def _from_planes(high_bytes: bytes, low_bytes: bytes, shape: tuple[int, ...]) -> UInt16[np.ndarray, "..."]:
+    high, low = (np.frombuffer(each, np.uint8).reshape(shape).astype(np.uint16) for each in (high_bytes, low_bytes))
     folded = (high << 8) | low
     change = (folded >> 1) ^ (np.uint16(0) - (folded & 1))
     return np.cumsum(change, axis=1, dtype=np.uint16)

@@ -38,7 +38,7 @@ from countenance.project import private_file
 from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
-VERSION = 9
+VERSION = 10
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch")
 HIDDEN_NAME = "hidden.jsonl"

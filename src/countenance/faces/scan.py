@@ -10,10 +10,11 @@ import json
 import logging
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 
 import numpy as np
 from jaxtyping import Float32
@@ -165,7 +166,6 @@ def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads
     """Every stretch as soon as it was looked at; each thread reads on through a part of the clip of its own."""
     finished: queue.Queue[_Looked | BaseException | None] = queue.Queue(maxsize=threads)
     stop = threading.Event()
-    parts = [part for part in np.array_split(np.arange(len(stretches)), threads) if len(part)]
 
     def work(part: Sequence[_Stretch]) -> None:
         try:
@@ -178,8 +178,8 @@ def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads
             _put(finished, error, stop)
 
     workers = [
-        threading.Thread(target=work, args=([stretches[i] for i in part],), daemon=True, name="looking for faces")
-        for part in parts
+        threading.Thread(target=work, args=(part,), daemon=True, name="looking for faces")
+        for part in shared_out(stretches, threads)
     ]
     for worker in workers:
         worker.start()
@@ -197,6 +197,16 @@ def _look_at_all(task: _Task, stretches: Sequence[_Stretch], nets: Nets, threads
         stop.set()
         for worker in workers:
             worker.join()
+
+
+def shared_out(stretches: Sequence[_Stretch], threads: int) -> list[list[_Stretch]]:
+    """Successive stretches for each thread, of about as many frames; none where there are fewer stretches."""
+    lengths = [stretch.end - stretch.first for stretch in stretches]
+    parts: dict[int, list[_Stretch]] = defaultdict(list)
+    for stretch, length, until in zip(stretches, lengths, accumulate(lengths), strict=True):
+        # The middle decides.
+        parts[(2 * until - length) * threads // (2 * sum(lengths))].append(stretch)
+    return list(parts.values())
 
 
 def _put(

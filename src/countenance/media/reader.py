@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import chain, dropwhile, islice
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import cv2
@@ -13,7 +14,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt16
+from jaxtyping import UInt8, UInt16
 from PIL import Image, ImageOps
 
 from countenance.errors import MediaError
@@ -172,17 +173,26 @@ def _upright(
         frame,
         # Where pixels aren't square, the width as shown differs from the stored one.
         width=width,
-        format="rgb24" if info.transfer == "sdr" and not deep else "rgb48le",
+        # FFmpeg makes planes in half the time that it takes for the same bytes in one piece.
+        format="gbrp" if info.transfer == "sdr" and not deep else "rgb48le",
         src_colorspace=matrix_in,
         src_color_range=COLOUR_RANGES[info.colour_range],
         dst_color_range=ColorRange.JPEG,
         interpolation=INTERPOLATION,
         threads=1,
     )
-    shown = rgb.to_ndarray()
+    shown = _in_one_piece(rgb) if rgb.format.name == "gbrp" else rgb.to_ndarray()
     if info.transfer != "sdr":
         shown = to_sdr(shown, info.transfer, is_wide=info.colour_space == "bt2020nc")
     return turn(shown, matrix)
+
+
+def _in_one_piece(frame: VideoFrame) -> UInt8[np.ndarray, "H W 3"]:
+    green, blue, red = (
+        np.frombuffer(cast(Any, plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in frame.planes
+    )
+    return np.asarray(cv2.merge([red, green, blue]))
 
 
 def _read_picture(path: Path, size_wh: tuple[int, int], *, native_depth: bool) -> Pixels:

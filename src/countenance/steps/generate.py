@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import Drawer, DrawerByTrack
+from countenance.drawing import Drawer, DrawerByTrack, References
 from countenance.errors import ModelError, UsageError
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
@@ -41,7 +42,7 @@ from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, joint_check
 from countenance.steps.holding import holding
 from countenance.steps.places import Asked, find_places
-from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
+from countenance.threads import MOST_THREADS, begun, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
@@ -403,8 +404,7 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
     if face_sets[0].num_faces < FEW_FACES:
         progress.note(_lacks(guard.project, face_sets[0]))
 
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
-        own = references.get(performer) or references_in(plate, timeline, faces)
+    def drawing_from(own: References) -> _Drawing:
         drawer = GuidedDrawer(sources_of(references[likeness], own), size=DRAWN_SIZES[config.preset], learned=learned)
         return _Drawing(
             drawer=drawer,
@@ -417,6 +417,12 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
                 "drawn_by": drawer.ran_by,
             },
         )
+
+    # Nets are made ready while the plate is looked at.
+    ahead = begun(partial(drawing_from, references[performer])) if performer in references else None
+
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
+        return drawing_from(references_in(plate, timeline, faces)) if ahead is None else ahead()
 
     return open_drawing
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from countenance.model.guided.drawing import control_of, draw, enlarged, larger, mixed, split
+from countenance.model.guided.drawing import control_of, draw, larger, mixed, split
 from countenance.model.guided.inputs import ratio_image
-from countenance.model.guided.network import NUM_CHANNELS, Generator
+from countenance.model.guided.network import NUM_CHANNELS, Control, Generator
 
 SIZE = 128
 
@@ -37,7 +37,11 @@ def test_decisions_made_small_do_the_same_to_larger_plates(factor: int) -> None:
     with torch.inference_mode():
         one = draw(generator, maps, bf16=False)
         plate, moved, inside = (larger(split(maps)[name], factor) for name in ("plate", "moved", "inside"))
-        other = mixed(plate, moved, inside, enlarged(control_of(generator, maps, bf16=False), factor))
+        control = control_of(generator, maps, bf16=False)
+        share, residual, mask_logit = (
+            larger(each, factor) for each in (control.share, control.residual, control.mask_logit)
+        )
+        other = mixed(plate, moved, inside, Control(share=share, residual=residual, mask_logit=mask_logit))
     assert other.result.shape[2:] == (factor * SIZE, factor * SIZE)
     inner = torch.nn.functional.avg_pool2d(other.result, factor)[..., 16:-16, 16:-16]
     assert (inner - one.result[..., 16:-16, 16:-16]).abs().mean() < 0.01

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput
-from countenance.model.guided.drawing import Mixed, enlarged, larger, mixed, stacked
+from countenance.model.guided.drawing import Mixed, larger, mixed, stacked
 from countenance.model.guided.inputs import Given, View, evened, evenness, parts_of, sample, uneven
 from countenance.model.guided.mesh import pixel_grid
-from countenance.model.guided.network import Control, Generator
+from countenance.model.guided.network import Generator
 from countenance.model.guided.runtime import control_from, runner_of
 from countenance.model.guided.sources import CONTROL_SIZE, Sources, centred, nearest
 from countenance.vision.networks import weights_folder
@@ -26,7 +26,7 @@ from countenance.vision.weights import load_weights
 DrawnSize = Literal[128, 256, 512]
 WEIGHTS_NAME = "base.safetensors"
 BATCH = 4
-VERSION = 4
+VERSION = 5
 """Increment when the same weights draw something else: what is kept of earlier work isn't gone on with then."""
 
 
@@ -73,15 +73,15 @@ class GuidedDrawer:
         """One drawn face for each input."""
         if not faces:
             return []
-        rgb = torch.stack([torch.from_numpy(face.lit_rgb) for face in faces]).permute(0, 3, 1, 2).float() / 255
+        rgb = torch.stack([torch.from_numpy(face.lit_rgb).permute(2, 0, 1) for face in faces]).float() / 255
         mask = torch.stack([torch.from_numpy(face.mask) for face in faces])
         found = torch.stack([torch.from_numpy(centred(face.landmarks_xyz, self.size)) for face in faces])
         even = evenness(rgb, mask)
         coarse = evened(F.avg_pool2d(rgb, self.size // CONTROL_SIZE), even)
         mesh = self._sources.mesh_in(coarse, found)
         given, view = self._sources.given(coarse, found, mesh, nearest(self._sources.apart(found)))
-        control = control_from(self._decide(stacked(self._parts(given, view))))
-        drawn = self._drawn(evened(rgb, even), given, view, control)
+        decisions = self._decide(stacked(self._parts(given, view)))
+        drawn = self._drawn(evened(rgb, even), given, view, decisions)
         images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         shifts = (given.shift / CONTROL_SIZE).permute(0, 2, 3, 1).numpy()
         return [
@@ -93,9 +93,11 @@ class GuidedDrawer:
         """All that the generator is given."""
         return parts_of(given, view)
 
-    def _drawn(self, rgb: Float[Tensor, "B 3 S S"], given: Given, view: View, control: Control) -> Mixed:
+    def _drawn(
+        self, rgb: Float[Tensor, "B 3 S S"], given: Given, view: View, decisions: Float[Tensor, "B 5 s s"]
+    ) -> Mixed:
         """What was decided, done at the size of `rgb`: the plate's detail is taken from there, by cubics."""
         factor = self.size // CONTROL_SIZE
         where = pixel_grid(self.size, rgb.device) + factor * larger(given.shift, factor).permute(0, 2, 3, 1)
         moved = sample(rgb, where, "bicubic")
-        return mixed(rgb, moved, larger(view.inside, factor), enlarged(control, factor))
+        return mixed(rgb, moved, larger(view.inside, factor), control_from(larger(decisions, factor)))

@@ -54,16 +54,8 @@ def larger(image: Float[Tensor, "B C s s"], factor: int) -> Float[Tensor, "B C S
     """An image `factor` times as large, bilinear."""
     if factor == 1:
         return image
-    return F.interpolate(image, scale_factor=float(factor), mode="bilinear", align_corners=False)
-
-
-def enlarged(control: Control, factor: int) -> Control:
-    """The same decisions for maps that are `factor` times as large."""
-    return Control(
-        share=larger(control.share, factor),
-        residual=larger(control.residual, factor),
-        mask_logit=larger(control.mask_logit, factor),
-    )
+    # Where channels lie side by side, as after a transposition, PyTorch takes several times as long.
+    return F.interpolate(image.contiguous(), scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
 def mixed(

@@ -51,7 +51,7 @@ class View:
 
     def drawn(self, *values: Float[Tensor, "B E _"]) -> tuple[Float[Tensor, "B _ S S"], ...]:
         """Values of the points at each pixel, 0 beside the mesh."""
-        together = spread(self.raster, torch.cat(values, dim=2)).permute(0, 3, 1, 2)
+        together = spread(self.raster, torch.cat(values, dim=2)).permute(0, 3, 1, 2).contiguous()
         return torch.split_with_sizes(together, [each.shape[2] for each in values], dim=1)
 
 

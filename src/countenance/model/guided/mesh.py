@@ -20,7 +20,7 @@ NUM_EXTENDED = NUM_POINTS + len(OUTLINE)
 ATLAS_SIZE = 160
 BOXES = (6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 4096)
 """Triangles are rasterised together whose boxes have at most so many pixels."""
-FARTHEST = 2**62
+FARTHEST = 2**31 - 1
 DEPTH_RANGE, DEPTH_STEPS = 4096.0, 64.0
 """Depths are compared in steps of 1/64 pixel."""
 EYES_AND_LIPS = (
@@ -115,7 +115,9 @@ def rasterise(points_xyz: Float[Tensor, "B E 3"], size: int) -> Raster:
     low = corners[..., :2].amin(dim=2).floor().clamp(0, size - 1).long()
     high = corners[..., :2].amax(dim=2).ceil().clamp(0, size - 1).long()
     reach = (high - low + 1).amax(dim=(0, 2)) * faces_us.any(dim=0)
-    nearest = torch.full((batch, size * size), FARTHEST, dtype=torch.long, device=device)
+    # Twice as wide and high as the image, so that boxes may reach beyond it.
+    nearest = torch.full((batch, 4 * size * size), FARTHEST, dtype=torch.int32, device=device)
+    numbers = torch.arange(len(triangles()), dtype=torch.int32, device=device)
     least = 0
     for most in BOXES:
         chosen = torch.nonzero((reach > least) & (reach <= most))[:, 0]
@@ -126,15 +128,16 @@ def rasterise(points_xyz: Float[Tensor, "B E 3"], size: int) -> Raster:
         x = low[:, chosen, 0, None, None] + line
         y = low[:, chosen, 1, None, None] + line[:, None]
         u, v, z = _at(planes[:, chosen, :, None, None], x, y)
-        shown = (torch.minimum(torch.minimum(u, v), 1 - u - v) >= -1e-4) & faces_us[:, chosen, None, None]
-        shown &= (x < size) & (y < size)
-        depth = ((z + DEPTH_RANGE).clamp(0, 2 * DEPTH_RANGE) * DEPTH_STEPS).long()
-        key = torch.where(shown, depth * len(triangles()) + chosen[None, :, None, None], FARTHEST)
-        place = (y * size + x).clamp_max(size * size - 1).expand(key.shape)
+        shown = torch.minimum(torch.minimum(u, v), 1 - u - v) >= -1e-4
+        depth = z.add_(DEPTH_RANGE).clamp_(0, 2 * DEPTH_RANGE).mul_(DEPTH_STEPS).int()
+        key = depth.mul_(len(triangles())).add_(numbers[chosen, None, None]).masked_fill_(~shown, FARTHEST)
+        place = 2 * size * y + x
         nearest.scatter_reduce_(1, place.reshape(batch, -1), key.reshape(batch, -1), "amin")
-    number = torch.where(nearest < FARTHEST, nearest % len(triangles()), -1)
+    nearest = nearest.reshape(batch, 2 * size, 2 * size)[:, :size, :size].reshape(batch, -1)
+    number = torch.where(nearest < FARTHEST, nearest % len(triangles()), -1).long()
     x, y = pixel_grid(size, device).reshape(1, -1, 2).unbind(dim=2)
-    u, v, _ = _at(planes.gather(1, number.clamp_min(0)[..., None].expand(-1, -1, 9)), x, y)
+    first = len(triangles()) * torch.arange(batch, device=device)[:, None]
+    u, v, _ = _at(F.embedding(first + number.clamp_min(0), planes.reshape(-1, 9)), x, y)
     # A triangle that is seen edge-on has weights beyond any bound beside it.
     weights = torch.stack([u, v, 1 - u - v], dim=2) * (number >= 0)[..., None]
     return Raster(triangle=number.reshape(batch, size, size), weights=weights.reshape(batch, size, size, 3))
@@ -157,6 +160,8 @@ def _planes(corners: Float[Tensor, "B T 3 3"]) -> tuple[Float[Tensor, "B T 9"], 
     v = torch.stack([-(cy - ay) * cx - (ax - cx) * cy, cy - ay, ax - cx], dim=2) / area[..., None]
     z = u * (az - cz)[..., None] + v * (bz - cz)[..., None]
     z[..., 0] += cz
+    # What looks away has a weight below zero everywhere, so that it shows nowhere.
+    u = torch.where(faces_us[..., None], u, u.new_tensor([-1, 0, 0]))
     return torch.cat([u, v, z], dim=2), faces_us
 
 
