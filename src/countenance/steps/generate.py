@@ -1,6 +1,7 @@
 """Put the likeness onto a plate and publish the result."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from countenance.media.excerpt import Wanted, begins_s, excerpt_of, shot_ranges,
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
-from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
+from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.sources import sources_of
 from countenance.model.references import choose_references, references_in
 from countenance.model.state import load_generator
@@ -44,13 +45,15 @@ from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
+from countenance.vision.align import head_pose
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 Preset = Literal["draft", "standard", "fine"]
-DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
-"""Side in pixels at which faces are put together, by preset."""
+DRAWN_SIZES: Mapping[Preset, int] = {"draft": 128, "standard": 256, "fine": 512}
+"""Side in pixels at which faces are put together, by preset; fine follows faces that are larger in the plate."""
+SIZE_STEP, LARGEST_SIZE = 128, 1536
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 PREVIEW_S = 4
@@ -159,8 +162,8 @@ class _Drawing:
     facts: Mapping[str, object]
 
 
-_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace]], _Drawing]
-"""From the performer's faces in the plate to what draws there."""
+_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace], int], _Drawing]
+"""From the performer's faces in the plate, and the size at which faces are put together, to what draws there."""
 
 
 def generate(
@@ -251,8 +254,9 @@ def generate_pairs(
     asked = _Asked(wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade)
     places = _places(project, performers, info, timeline, asked, segmenter, progress, check_leave)
     shown, shots, faces_at = places.shown, places.shots, places.faces_at
+    size = drawn_size(config.preset, [face for each in performers for face in places.faces_to_draw_from(each)])
     drawings = [
-        open_drawing(info, timeline, places.faces_to_draw_from(performer))
+        open_drawing(info, timeline, places.faces_to_draw_from(performer), size)
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
     ]
     pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
@@ -599,9 +603,9 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
     if face_sets[0].num_faces < FEW_FACES:
         progress.note(_lacks(guard.project, face_sets[0]))
 
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
         own = references.get(performer) or references_in(plate, timeline, faces)
-        drawer = GuidedDrawer(sources_of(references[likeness], own), size=DRAWN_SIZES[config.preset], learned=learned)
+        drawer = GuidedDrawer(sources_of(references[likeness], own), size=size, learned=learned)
         return _Drawing(
             drawer=drawer,
             drawn_with="base" if checkpoint is None else "trained",
@@ -615,6 +619,15 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
         )
 
     return open_drawing
+
+
+def drawn_size(preset: Preset, faces: Iterable[StoredFace]) -> int:
+    """Side in pixels at which faces are put together: one for all of a plate; of `fine` that of its largest crop."""
+    size = DRAWN_SIZES[preset]
+    if preset != "fine":
+        return size
+    largest_px = max(head_pose(face.landmarks_xyz).crop_side_px for face in faces)
+    return min(max(size, SIZE_STEP * math.ceil(largest_px / SIZE_STEP)), LARGEST_SIZE)
 
 
 def _checkpoint(guard: Guard, model: Literal["auto", "base", "trained"], progress: Progress) -> Checkpoint | None:

@@ -5,7 +5,6 @@ The generator decides at `CONTROL_SIZE`; what it decides is applied to a plate o
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from countenance.drawing import DrawnFace, FaceInput
-from countenance.model.guided.drawing import Mixed, enlarged, larger, mixed, stacked
+from countenance.model.guided.drawing import Mixed, enlarged, larger, mixed, row_of, stacked
 from countenance.model.guided.inputs import Given, View, evened, evenness, parts_of, sample, uneven
 from countenance.model.guided.mesh import pixel_grid
 from countenance.model.guided.network import Control, Generator
@@ -23,7 +22,6 @@ from countenance.model.guided.sources import CONTROL_SIZE, Sources, centred, nea
 from countenance.vision.networks import weights_folder
 from countenance.vision.weights import load_weights
 
-DrawnSize = Literal[128, 256, 512]
 WEIGHTS_NAME = "base.safetensors"
 BATCH = 4
 VERSION = 4
@@ -44,8 +42,8 @@ def load_base() -> tuple[Generator, str]:
 class GuidedDrawer:
     """The likeness from given pixels, as the composite takes it.
 
-    `learned`: a generator that has learned from this pair, and its digest; without, the base draws. Where it
-    `may_round`, it is run in 8 bits on processors that have the instructions.
+    `size` is a multiple of `CONTROL_SIZE`. `learned`: a generator that has learned from this pair, and its digest;
+    without, the base draws. Where it `may_round`, it is run in 8 bits on processors that have the instructions.
 
     Raises:
         ModelError: the package's weights are missing or damaged.
@@ -57,10 +55,11 @@ class GuidedDrawer:
         self,
         sources: Sources,
         *,
-        size: DrawnSize = 256,
+        size: int = 256,
         learned: tuple[Generator, str] | None = None,
         may_round: bool = True,
     ) -> None:
+        assert size % CONTROL_SIZE == 0, size
         self.size, self._sources = size, sources
         generator, digest = learned or load_base()
         self._decide = runner_of(generator.eval(), sources, may_round=may_round)
@@ -73,29 +72,43 @@ class GuidedDrawer:
         """One drawn face for each input."""
         if not faces:
             return []
-        rgb = torch.stack([torch.from_numpy(face.lit_rgb) for face in faces]).permute(0, 3, 1, 2).float() / 255
-        mask = torch.stack([torch.from_numpy(face.mask) for face in faces])
+        even = torch.cat([evenness(_lit(face), torch.from_numpy(face.mask)[None]) for face in faces])
+        small = torch.cat([F.avg_pool2d(_lit(face), self.size // CONTROL_SIZE) for face in faces])
+        coarse = evened(small, even)
         found = torch.stack([torch.from_numpy(centred(face.landmarks_xyz, self.size)) for face in faces])
-        even = evenness(rgb, mask)
-        coarse = evened(F.avg_pool2d(rgb, self.size // CONTROL_SIZE), even)
         mesh = self._sources.mesh_in(coarse, found)
         given, view = self._sources.given(coarse, found, mesh, nearest(self._sources.apart(found)))
         control = control_from(self._decide(stacked(self._parts(given, view))))
-        drawn = self._drawn(evened(rgb, even), given, view, control)
-        images = uneven(drawn.face, even).clamp(0, 1).permute(0, 2, 3, 1).numpy()
         shifts = (given.shift / CONTROL_SIZE).permute(0, 2, 3, 1).numpy()
-        return [
-            DrawnFace(rgb=np.ascontiguousarray(image), mask=one[0].numpy(), finished=True, shift=shift)
-            for image, one, shift in zip(images, drawn.mask, shifts, strict=True)
-        ]
+        drawn = []
+        # One after the other: of a face of 1,536 px each map takes 28 MB.
+        for number, (face, shift) in enumerate(zip(faces, shifts, strict=True)):
+            one = slice(number, number + 1)
+            lit = evened(_lit(face), even[one])
+            mixed_one = self._drawn(lit, given.shift[one], view.inside[one], row_of(control, number))
+            image = uneven(mixed_one.face, even[one]).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+            mask = mixed_one.mask[0, 0].numpy()
+            drawn.append(DrawnFace(rgb=np.ascontiguousarray(image), mask=mask, finished=True, shift=shift))
+        return drawn
 
     def _parts(self, given: Given, view: View) -> dict[str, Tensor]:
         """All that the generator is given."""
         return parts_of(given, view)
 
-    def _drawn(self, rgb: Float[Tensor, "B 3 S S"], given: Given, view: View, control: Control) -> Mixed:
+    def _drawn(
+        self,
+        rgb: Float[Tensor, "1 3 S S"],
+        shift: Float[Tensor, "1 2 s s"],
+        inside: Float[Tensor, "1 1 s s"],
+        control: Control,
+    ) -> Mixed:
         """What was decided, done at the size of `rgb`: the plate's detail is taken from there, by cubics."""
         factor = self.size // CONTROL_SIZE
-        where = pixel_grid(self.size, rgb.device) + factor * larger(given.shift, factor).permute(0, 2, 3, 1)
+        where = pixel_grid(self.size, rgb.device) + factor * larger(shift, factor).permute(0, 2, 3, 1)
         moved = sample(rgb, where, "bicubic")
-        return mixed(rgb, moved, larger(view.inside, factor), enlarged(control, factor))
+        return mixed(rgb, moved, larger(inside, factor), enlarged(control, factor))
+
+
+def _lit(face: FaceInput) -> Float[Tensor, "1 3 S S"]:
+    """As the plate shows it, 0–1."""
+    return torch.from_numpy(face.lit_rgb).permute(2, 0, 1)[None].float() / 255

@@ -66,6 +66,12 @@ def enlarged(control: Control, factor: int) -> Control:
     )
 
 
+def row_of(control: Control, number: int) -> Control:
+    """Of one face of a batch."""
+    one = slice(number, number + 1)
+    return Control(share=control.share[one], residual=control.residual[one], mask_logit=control.mask_logit[one])
+
+
 def mixed(
     plate: Float[Tensor, "B 3 S S"], moved: Float[Tensor, "B 3 S S"], inside: Float[Tensor, "B 1 S S"], control: Control
 ) -> Mixed:
