@@ -1,5 +1,6 @@
 """How strong detail of each fineness is, whether it is the truth's, and how near close-ups look to it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ CLOSE_UPS: Mapping[str, tuple[int, ...]] = {
     "right eye": (33, 133),
     "left eye": (362, 263),
     "mouth": (61, 291),
-    "cheek": (50,),
+    "cheek": (280,),
 }
 """Points of the mesh in whose middle they lie."""
 
@@ -51,7 +52,7 @@ def banded(rgb: Rgb) -> list[Grey]:
     """A picture's brightness in `BANDS_PX`."""
     grey = rgb.astype(np.float32).mean(axis=2)
     smooth = [grey, *(cv2.GaussianBlur(grey, (0, 0), SIGMA * high) for _, high in BANDS_PX)]
-    return [one - other for one, other in zip(smooth, smooth[1:], strict=False)]
+    return [one - other for one, other in itertools.pairwise(smooth)]
 
 
 def region_of(labels: UInt8[np.ndarray, "H W"], mask: UInt8[np.ndarray, "H W"], name: str) -> Bool[np.ndarray, "H W"]:

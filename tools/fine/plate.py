@@ -1,4 +1,4 @@
-"""Render a UHD plate with a face 900 px wide, its ground truth, and footage of the likeness that is as fine.
+"""Render a UHD plate with a face 900 px wide, its ground truth, and pictures of the likeness that are as fine.
 
     .venv/bin/python -m tools.fine.plate
 
@@ -33,7 +33,7 @@ LIKENESS, PERFORMER = 5, 26
 PERFORMANCE, SCENE, BEGIN, NUM_FRAMES = 202, 22, 52, 8
 """Those of the benchmark's case near-middle: a third of a second of speech in which the eyes move."""
 FOOTAGE, FOOTAGE_FRAMES, FOOTAGE_STEP, FOOTAGE_SHOTS = 1_000_051, 16, 20, 4
-"""Of the likeness, in other lights, frames far apart."""
+"""Pictures of the likeness in other lights, far apart in time."""
 SIZE, WIDTH, FRAME_M = 2160, 3840, 0.325
 FOOTAGE_SIZE = 1728
 """In a smaller picture with as many pixels a metre."""
@@ -51,11 +51,6 @@ class FineFiles:
     def plate(self) -> Path:
         return self.folder / "plate.mp4"
 
-    @property
-    def footage(self) -> Path:
-        """Of the likeness."""
-        return self.folder / "footage.mp4"
-
     def portrait(self, role: str) -> Path:
         return self.folder / f"{role}.png"
 
@@ -71,7 +66,7 @@ def render_fine(progress: Progress) -> FineFiles:
         files.folder,
         {"version": VERSION, "people": [LIKENESS, PERFORMER], "frames": [BEGIN, NUM_FRAMES, FOOTAGE_FRAMES]},
     )
-    if files.footage.exists():
+    if files.plate.exists():
         return files
     detail = detail_of("caster", SIZE)
     likeness, performer = draw_actor(LIKENESS), draw_actor(PERFORMER)
@@ -107,7 +102,6 @@ def render_fine(progress: Progress) -> FineFiles:
                 progress=progress,
             )
     write_clip(files.plate, _widened(files.frames("plate")), (WIDTH, SIZE))
-    write_clip(files.footage, pictures_in(files.frames("footage") / "rgb"), (FOOTAGE_SIZE, FOOTAGE_SIZE))
     return files
 
 

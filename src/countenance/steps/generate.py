@@ -24,7 +24,7 @@ from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import Drawer, DrawerByTrack
+from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack
 from countenance.errors import FaceError, ModelError, UsageError
 from countenance.faces.plate import require_performer, review_command
 from countenance.faces.store import StoredFace, stored_faces
@@ -53,7 +53,7 @@ Fraction = Annotated[Number, Field(ge=0, le=1)]
 Preset = Literal["draft", "standard", "fine"]
 DRAWN_SIZES: Mapping[Preset, int] = {"draft": 128, "standard": 256, "fine": 512}
 """Side in pixels at which faces are put together, by preset; fine follows faces that are larger in the plate."""
-SIZE_STEP, LARGEST_SIZE = 128, 1536
+SIZE_STEP, LARGEST_SIZE = 128, 1024
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 PREVIEW_S = 4
@@ -605,7 +605,12 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
 
     def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
         own = references.get(performer) or references_in(plate, timeline, faces)
-        drawer = GuidedDrawer(sources_of(references[likeness], own), size=size, learned=learned)
+        drawer = GuidedDrawer(
+            sources_of(references[likeness], own),
+            size=size,
+            learned=learned,
+            detail=references[likeness] if config.preset == "fine" else NO_REFERENCES,
+        )
         return _Drawing(
             drawer=drawer,
             drawn_with="base" if checkpoint is None else "trained",
