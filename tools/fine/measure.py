@@ -22,6 +22,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from countenance.actors.filming import pictures_in
+from countenance.bench.cases import ROLES
 from countenance.bench.judge.measure import ClipMeasures, Judge, References, gains, measure_clip
 from countenance.bench.judge.metrics import Rgb
 from countenance.bench.pictures import BACKGROUND, GAP_PX, INK
@@ -29,7 +30,6 @@ from countenance.bench.production import (
     LIKENESS,
     PERFORMER,
     PUBLISHING,
-    ROLES,
     TITLE,
     USE,
     opened_production,
@@ -138,7 +138,7 @@ def details(files: FineFiles, shown: str, frames: Iterator[Rgb], regions_of: str
     return found
 
 
-def detail_table(files: FineFiles, clips: dict[str, Path]) -> str:
+def detail_table(files: FineFiles, clips: dict[Preset, Path]) -> str:
     """How strong detail is, and how much of it is the truth's, as Markdown."""
     rows = {
         "likeness's pictures": details(files, "footage", pictures_in(files.frames("footage") / "rgb"), "footage"),
@@ -161,7 +161,7 @@ def detail_table(files: FineFiles, clips: dict[str, Path]) -> str:
     return "\n".join(lines)
 
 
-def gains_table(files: FineFiles, folder: Path, clips: dict[str, Path]) -> str:
+def gains_table(files: FineFiles, folder: Path, clips: dict[Preset, Path]) -> str:
     """What each result gained over the plate, in the frame and in close-ups, and what it cost, as Markdown."""
     judge, close = Judge(), CloseJudge()
     likeness = judge.mean_face(pictures_in(files.frames("footage") / "rgb"))
@@ -205,7 +205,7 @@ def gains_table(files: FineFiles, folder: Path, clips: dict[str, Path]) -> str:
     return "\n".join(lines)
 
 
-def write_sheet(path: Path, files: FineFiles, clips: dict[str, Path]) -> None:
+def write_sheet(path: Path, files: FineFiles, clips: dict[Preset, Path]) -> None:
     """Close-ups pixel by pixel: plate, results, truth and the likeness's own pictures."""
     columns: dict[str, tuple[Rgb, str, int]] = {
         "plate": (picture(files, "plate", SHOWN_FRAME), "plate", SHOWN_FRAME),
@@ -244,7 +244,8 @@ def main() -> None:
     # The first also finds the performer, which is kept for the others.
     for preset in PRESETS:
         published_apart(asked.output, preset)
-    clips = {preset: asked.output / f"{preset}.mp4" for preset in ("standard", "fine")}
+    shown: tuple[Preset, ...] = ("standard", "fine")
+    clips = {preset: asked.output / f"{preset}.mp4" for preset in shown}
     write_sheet(DOCS / "fine.jpg", files, clips)
     print(gains_table(files, asked.output, clips), detail_table(files, clips), sep="\n\n")
 

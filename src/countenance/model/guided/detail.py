@@ -93,7 +93,7 @@ class OwnDetail:
         fine *= 1 - _enlarged(taken, size)[..., None]
         fine += own / np.float32(np.sqrt(squares))
         fine += _enlarged(coarse, size)
-        return fine
+        return np.asarray(fine, np.float32)
 
     def _near(self, pose: Float[Tensor, "2"]) -> Sequence[tuple[int, float]]:
         """The two references that look most the same way, and their weights, which sum to one and change steadily."""
@@ -163,7 +163,7 @@ def _closed(view: View) -> Map:
     (opened,) = view.drawn(points)
     side = 2 * AROUND_PX + 1
     wider = cv2.dilate(opened[0, 0].numpy(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    return np.asarray(1 - _blurred(wider, 0.7).clip(0, 1))
+    return np.asarray(1 - _blurred(np.asarray(wider, np.float32), 0.7).clip(0, 1))
 
 
 def _between(small: Float32[np.ndarray, "C C 3"]) -> Map:
