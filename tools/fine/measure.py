@@ -140,7 +140,7 @@ def details(files: FineFiles, shown: str, frames: Iterator[Rgb], regions_of: str
 
 def detail_table(files: FineFiles, clips: dict[Preset, Path]) -> str:
     """How strong detail is, and how much of it is the truth's, as Markdown."""
-    rows = {
+    rows: dict[str, dict[str, list[Detail]]] = {
         "likeness's pictures": details(files, "footage", pictures_in(files.frames("footage") / "rgb"), "footage"),
         "truth": details(files, "truth", pictures_in(files.frames("truth") / "rgb"), "truth"),
         "plate": details(files, "plate", pictures_in(files.frames("plate") / "rgb"), "plate"),

@@ -168,7 +168,7 @@ def _closed(view: View) -> Map:
 
 def _between(small: Float32[np.ndarray, "C C 3"]) -> Map:
     """Brightness, a little coarser than fine detail."""
-    return _grey(_blurred(small, SIGMA_PX)) - _grey(_blurred(small, COARSER * SIGMA_PX))
+    return np.asarray(_grey(_blurred(small, SIGMA_PX)) - _grey(_blurred(small, COARSER * SIGMA_PX)))
 
 
 def _grey(rgb: Float32[np.ndarray, "C C 3"]) -> Map:
