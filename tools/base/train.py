@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from countenance.actors.triples_files import MANIFEST_NAME
+from countenance.model.device import compile_on, on_device, uses_bf16
 from countenance.model.guided.drawer import WEIGHTS_NAME
 from countenance.model.guided.drawing import Mixed, draw, split
 from countenance.model.guided.losses import WEIGHTS, Batch, Judged, judged, laplacian, loss_terms, weighted
@@ -89,7 +90,7 @@ class Run:
 
     @property
     def bf16(self) -> bool:
-        return self.device.type == "cuda"
+        return uses_bf16(self.device)
 
 
 def find_points(device: torch.device) -> FindPoints:
@@ -125,8 +126,8 @@ def begin(run: Run) -> tuple[Learning, float, int]:
     generator = Generator(run.widths)
     if run.start is not None:
         generator.load_state_dict(widened(parsed(run.start.read_bytes()), generator.state_dict()))
-    generator.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    discriminator = Discriminator().to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    on_device(generator, run.device)
+    discriminator = on_device(Discriminator(), run.device)
     mean_of = get_ema_multi_avg_fn(run.mean_share)  # type: ignore[no-untyped-call]
     learning = Learning(
         generator=generator,
@@ -135,6 +136,8 @@ def begin(run: Run) -> tuple[Learning, float, int]:
         generator_optimizer=torch.optim.AdamW(generator.parameters(), run.rate, betas=(0.9, 0.99), weight_decay=1e-3),
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_RATE, betas=(0.5, 0.99)),
     )
+    # After the mean was copied from it, which is asked too seldom for it.
+    compile_on(run.device, generator)
     path = run.output / STATE_NAME
     if not path.exists():
         return learning, 0.0, 0

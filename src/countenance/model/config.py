@@ -7,7 +7,6 @@ import torch
 from pydantic import Field
 
 from countenance.config import Integer, Number, Threads, section
-from countenance.errors import ModelError
 from countenance.threads import MOST_THREADS, num_threads
 
 
@@ -37,7 +36,8 @@ class TrainConfig:
     seed: Annotated[Integer, Field(ge=0, le=2**32 - 1)] = 1
     """Of the order in which faces are learned from, and of their small changes."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes the GPU if there is one."""
+    """Where to train; auto takes the GPU if there is one. There the nets compute in bfloat16, the generator is compiled
+    at the first steps, and all that is learned from lies in the card's memory."""
     threads: Threads = 0
     """CPU threads; 0 for all cores, at most 8. On the CPU the same seed and threads give the same bytes."""
     save_every_s: Annotated[Number, Field(ge=0, le=1_000_000_000)] = 30.0
@@ -50,19 +50,6 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.images < self.batch_size:
             raise ValueError(f"images must be at least one batch of {self.batch_size}, got {self.images}")
-
-
-def choose_device(config: TrainConfig) -> torch.device:
-    """The graphics card where there is one and nothing else is asked for.
-
-    Raises:
-        ModelError: a card is asked for and there is none.
-    """
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("train.device is cuda, but torch finds no CUDA device; use --set train.device=cpu")
-    return torch.device(config.device)
 
 
 def use_threads(config: TrainConfig) -> None:

@@ -13,8 +13,9 @@ import countenance
 from countenance.errors import ModelError
 from countenance.model.attention import Attention
 from countenance.model.checkpoint import Checkpoint, clear_unfinished, drop_kept_after, read_checkpoint, save_checkpoint
-from countenance.model.config import TrainConfig, choose_device, use_threads
+from countenance.model.config import TrainConfig, use_threads
 from countenance.model.course import Standing
+from countenance.model.device import choose_device
 from countenance.model.guided.margin import margin_of
 from countenance.model.guided.pairs import Material
 from countenance.model.record import append_metrics, drop_after, is_kept, write_preview
@@ -64,7 +65,7 @@ def train(
     Raises:
         ModelError: the checkpoint can't be used, training diverges at every rate, or there isn't memory for one face.
     """
-    device = choose_device(config)
+    device = choose_device(config.device)
     use_threads(config)
     # As `use_deterministic_algorithms` does, but without loading torch's compiler for two seconds.
     torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")

@@ -60,9 +60,9 @@ def write_preview(folder: Path, state: TrainingState, material: Material, *, kee
     with torch.no_grad():
         rgb, even = in_even_light(pairs.given[rows], pairs.mask[rows])
         given, view = sources.given(rgb, pairs.found[rows], pairs.mesh[rows], nearest(pairs.apart[rows]))
-        result = draw(state.mean, stacked(parts_of(given, view)).to(state.device), bf16=False).result.cpu()
+        result = draw(state.mean, stacked(parts_of(given, view)), bf16=False).result
     drawn = uneven(result, even).clamp(0, 1).mul(255).round().byte()
-    grid = torch.cat([pairs.given[rows], drawn, pairs.truth[rows]], dim=3).permute(0, 2, 3, 1).flatten(0, 1)
+    grid = torch.cat([pairs.given[rows], drawn, pairs.truth[rows]], dim=3).permute(0, 2, 3, 1).flatten(0, 1).cpu()
     written, png = cv2.imencode(".png", cv2.cvtColor(grid.numpy(), cv2.COLOR_RGB2BGR))
     assert written
     write_whole(folder / PREVIEW_NAME, png.tobytes(), mode=PRIVATE)

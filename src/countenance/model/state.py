@@ -14,6 +14,7 @@ from countenance.model.attention import Attention
 from countenance.model.checkpoint import FACTS_NAME, Checkpoint, read_weights, restore
 from countenance.model.config import TrainConfig
 from countenance.model.course import Course, Standing
+from countenance.model.device import compile_on, on_device, uses_bf16
 from countenance.model.guided.drawer import load_base
 from countenance.model.guided.network import Generator
 
@@ -49,7 +50,7 @@ class TrainingState:
 
     @property
     def bf16(self) -> bool:
-        return self.device.type == "cuda"
+        return uses_bf16(self.device)
 
     def weights(self) -> dict[str, Tensor]:
         """Everything as named tensors."""
@@ -105,8 +106,9 @@ def begin(config: TrainConfig, device: torch.device) -> TrainingState:
     Raises:
         ModelError: the package's weights are missing or damaged.
     """
-    generator = load_base()[0].to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = on_device(load_base()[0], device)
     fixed = deepcopy(generator).requires_grad_(requires_grad=False)
+    compile_on(device, generator)
     return TrainingState(
         generator=generator,
         mean=fixed,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from countenance.errors import ModelError
 from countenance.model.config import TrainConfig
 from countenance.model.course import ran_out_of_memory
+from countenance.model.device import on_device
 from countenance.model.guided.drawer import load_base
 from countenance.model.guided.drawing import draw
 from countenance.model.guided.losses import judged, loss_terms, rehearsed, weighted
@@ -37,17 +38,17 @@ class Lesson:
 
 
 def lesson_of(material: Material, device: torch.device) -> Lesson:
-    """A lesson on a device.
+    """A lesson on a device, what it is learned from included.
 
     Raises:
         ModelError: the package's weights are missing or damaged.
     """
-    recogniser, base = Recogniser().to(device), load_base()[0].eval().requires_grad_(requires_grad=False)
+    recogniser, material = Recogniser().to(device), material.to(device)
     return Lesson(
         material=material,
         probe=probe_of(material, recogniser),
         recogniser=recogniser,
-        base=base.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        base=on_device(load_base()[0].eval().requires_grad_(requires_grad=False), device),
     )
 
 
@@ -114,7 +115,7 @@ def _pair_losses(
 ) -> tuple[dict[str, Tensor], Int[Tensor, " B"], Float[Tensor, " B"]]:
     """Losses of some pairs, which these are, and how badly each was drawn."""
     rows = state.attention.choose(count, len(lesson.material.pairs.given), state.rng)
-    batch = draw_batch(lesson.material.pairs, lesson.material.sources, rows, state.rng).to(state.device)
+    batch = draw_batch(lesson.material.pairs, lesson.material.sources, rows, state.rng)
     drawn = draw(state.generator, batch.maps, bf16=state.bf16)
     errors = judged(lesson.recogniser, drawn.result, batch, bf16=state.bf16)
     return loss_terms(errors, drawn, batch), rows, errors.perceptual.detach()
@@ -122,7 +123,7 @@ def _pair_losses(
 
 def _plate_losses(state: TrainingState, lesson: Lesson, count: int) -> dict[str, Tensor]:
     rows = torch.randint(len(lesson.material.plates.given), (count,), generator=state.rng)
-    maps = draw_maps(lesson.material.plates, lesson.material.sources, rows, state.rng)[0].to(state.device)
+    maps = draw_maps(lesson.material.plates, lesson.material.sources, rows, state.rng)[0]
     with torch.no_grad():
         base = draw(lesson.base, maps, bf16=state.bf16)
     return rehearsed(draw(state.generator, maps, bf16=state.bf16), base)

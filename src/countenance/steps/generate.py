@@ -1,6 +1,7 @@
 """Put the likeness onto a plate and publish the result."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,7 +22,7 @@ from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import Drawer, DrawerByTrack, References
+from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack, References
 from countenance.errors import ModelError, UsageError
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
@@ -30,7 +31,7 @@ from countenance.media.probe import probe
 from countenance.media.spans import in_words, spans_s
 from countenance.media.timeline import Timeline
 from countenance.model.checkpoint import Checkpoint
-from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
+from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.sources import sources_of
 from countenance.model.references import choose_references, references_in
 from countenance.model.state import load_generator
@@ -44,13 +45,15 @@ from countenance.steps.holding import holding
 from countenance.steps.places import Asked, find_places
 from countenance.threads import MOST_THREADS, begun, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
+from countenance.vision.align import head_pose
 from countenance.vision.light import mean_colour
 from countenance.vision.segment import Segmenter
 
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 Preset = Literal["draft", "standard", "fine"]
-DRAWN_SIZES: Mapping[Preset, DrawnSize] = {"draft": 128, "standard": 256, "fine": 512}
-"""Side in pixels at which faces are put together, by preset."""
+DRAWN_SIZES: Mapping[Preset, int] = {"draft": 128, "standard": 256, "fine": 512}
+"""Side in pixels at which faces are put together, by preset; fine follows faces that are larger in the plate."""
+SIZE_STEP, LARGEST_SIZE = 128, 1024
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 EVERYTHING = Wanted()
@@ -67,9 +70,9 @@ class GenerateConfig(PublishConfig):
     """What draws the face, from the likeness's own pictures: the base, without any training; or what `train` made of it
     for this pair (docs/train.md). auto takes what was trained where there is."""
     preset: Preset = "standard"
-    """At which size a face is put together: 128, 256 or 512 px. All is decided at 128 px, and the fine detail
-    taken from the plate: fine takes half again as long as standard, and shows more only in faces that are larger than
-    256 px in the plate."""
+    """At which size a face is put together: 128 px, 256 px, or for close-ups 512 px and as much more, up to 1,024 px,
+    as the largest face of the plate has. All is decided at 128 px. What is finer comes from the plate, with fine from the
+    likeness's own pictures as far as they show it (docs/fine.md)."""
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
     aren't visible, or were made up to match."""
@@ -165,8 +168,8 @@ class _Drawing:
     facts: Mapping[str, object]
 
 
-_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace]], _Drawing]
-"""From the performer's faces in the plate to what draws there."""
+_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace], int], _Drawing]
+"""From the performer's faces in the plate, and the size at which faces are put together, to what draws there."""
 
 
 @one_thread_per_net()
@@ -227,8 +230,9 @@ def generate(
     )
     places = find_places(guards, info, timeline, asked, segmenter, progress)
     shown, shots, faces_at, covers_at = places.shown, places.shots, places.faces_at, places.covers_at
+    size = drawn_size(config.preset, [face for each in performers for face in places.faces_to_draw_from(each)])
     drawings = [
-        open_drawing(info, timeline, places.faces_to_draw_from(performer))
+        open_drawing(info, timeline, places.faces_to_draw_from(performer), size)
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
     ]
     pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
@@ -404,8 +408,13 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
     if face_sets[0].num_faces < FEW_FACES:
         progress.note(_lacks(guard.project, face_sets[0]))
 
-    def drawing_from(own: References) -> _Drawing:
-        drawer = GuidedDrawer(sources_of(references[likeness], own), size=DRAWN_SIZES[config.preset], learned=learned)
+    def drawing_from(own: References, size: int) -> _Drawing:
+        drawer = GuidedDrawer(
+            sources_of(references[likeness], own),
+            size=size,
+            learned=learned,
+            detail=references[likeness] if config.preset == "fine" else NO_REFERENCES,
+        )
         return _Drawing(
             drawer=drawer,
             drawn_with="base" if checkpoint is None else "trained",
@@ -418,13 +427,26 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
             },
         )
 
-    # Nets are made ready while the plate is looked at.
-    ahead = begun(partial(drawing_from, references[performer])) if performer in references else None
+    ahead = None
+    if performer in references and config.preset != "fine":
+        # Nets are made ready while the plate is looked at; fine has to know it first.
+        ahead = begun(partial(drawing_from, references[performer], DRAWN_SIZES[config.preset]))
 
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace]) -> _Drawing:
-        return drawing_from(references_in(plate, timeline, faces)) if ahead is None else ahead()
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
+        if ahead is not None:
+            return ahead()
+        return drawing_from(references.get(performer) or references_in(plate, timeline, faces), size)
 
     return open_drawing
+
+
+def drawn_size(preset: Preset, faces: Iterable[StoredFace]) -> int:
+    """Side in pixels at which faces are put together: one for all of a plate; of `fine` that of its largest crop."""
+    size = DRAWN_SIZES[preset]
+    if preset != "fine":
+        return size
+    largest_px = max(head_pose(face.landmarks_xyz).crop_side_px for face in faces)
+    return min(max(size, SIZE_STEP * math.ceil(largest_px / SIZE_STEP)), LARGEST_SIZE)
 
 
 def _checkpoint(guard: Guard, model: Literal["auto", "base", "trained"], progress: Progress) -> Checkpoint | None:

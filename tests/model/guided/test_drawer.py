@@ -5,7 +5,7 @@ import torch
 
 from countenance.drawing import NO_REFERENCES, FaceInput, ReferenceFace, References
 from countenance.errors import ModelError
-from countenance.model.guided.drawer import DrawnSize, GuidedDrawer
+from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.shape import load_estimator
 from countenance.model.guided.sources import Person, person_of, sources_of
 from countenance.vision.identity import PartsNet, Recogniser
@@ -14,7 +14,7 @@ from countenance.vision.light import even_light
 from tests.support.faces import faces_of, reference_of
 from tests.support.videos import Rgb, clip_of
 
-SIZE: DrawnSize = 256
+SIZE = 256
 
 
 def known_of(faces: list[ReferenceFace]) -> Person:
@@ -37,7 +37,7 @@ def people() -> dict[str, References]:
     return {name: faces_of(name) for name in ("zuri", "kofi")}
 
 
-def drawer_of(likeness: References, performer: References, size: DrawnSize = SIZE) -> GuidedDrawer:
+def drawer_of(likeness: References, performer: References, size: int = SIZE) -> GuidedDrawer:
     return GuidedDrawer(sources_of(likeness, performer), size=size)
 
 
@@ -75,7 +75,7 @@ def test_faces_are_drawn_alike_alone_and_together(people: dict[str, References])
 
 
 @pytest.mark.parametrize("size", [128, 512])
-def test_the_same_face_is_drawn_at_another_size(people: dict[str, References], size: DrawnSize) -> None:
+def test_the_same_face_is_drawn_at_another_size(people: dict[str, References], size: int) -> None:
     rgb = clip_of("kofi", 4)[3]
     face = FaceFinder()(rgb)[0]
     faces = [

@@ -55,6 +55,16 @@ class View:
         return torch.split_with_sizes(together, [each.shape[2] for each in values], dim=1)
 
 
+def row_of_view(view: View, number: int) -> View:
+    """Of one crop of a batch."""
+    one, raster = slice(number, number + 1), view.raster
+    return View(
+        raster=Raster(triangle=raster.triangle[one], weights=raster.weights[one]),
+        inside=view.inside[one],
+        where=view.where[one],
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Given:
     """Sources of pixels, drawn into the target mesh, colours in even light."""

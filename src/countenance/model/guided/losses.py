@@ -1,7 +1,7 @@
 """What the generator's results are judged by while it learns."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -46,10 +46,6 @@ class Batch:
     even: Float[Tensor, "B 4"]
     known: Float[Tensor, "B 468 2"]
     """The ground truth's points in the crop."""
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same on a device."""
-        return Batch(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
 
 
 def ssim_map(one: Float[Tensor, "B 3 S S"], other: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 1 S S"]:

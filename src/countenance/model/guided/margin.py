@@ -51,12 +51,12 @@ def margin_of(generator: Generator, probe: Probe, material: Material, recogniser
 
     The difference of mean cosine distances; it doesn't depend on anything random.
     """
-    device, rng, apart = next(generator.parameters()).device, torch.Generator().manual_seed(SEED), list[Tensor]()
+    rng, apart = torch.Generator().manual_seed(SEED), list[Tensor]()
     for rows in torch.split(probe.rows, AT_ONCE):
         maps, even, _ = draw_maps(material.plates, material.sources, rows, rng)
-        drawn = uneven(draw(generator, maps.to(device), bf16=False).result, even.to(device))
+        drawn = uneven(draw(generator, maps, bf16=False).result, even)
         points = pixels(material.plates.mesh[rows], CONTROL_SIZE)[..., :2]
-        embedding = _embedded(recogniser, drawn.clamp(0, 1), points.to(device))
+        embedding = _embedded(recogniser, drawn.clamp(0, 1), points)
         apart.append(embedding @ (probe.likeness - probe.performer))
     return float(torch.cat(apart).mean())
 
@@ -69,8 +69,7 @@ def _embedded(
     recogniser: Recogniser, rgb: Float[Tensor, "B 3 S S"], points: Float[Tensor, "B 468 2"]
 ) -> Float[Tensor, "B E"]:
     """Of length 1."""
-    device = next(recogniser.buffers()).device
-    chips = sample(rgb.to(device), chip_grid(points.to(device))) * 255
+    chips = sample(rgb, chip_grid(points)) * 255
     return F.normalize(recogniser(chips), dim=1)
 
 

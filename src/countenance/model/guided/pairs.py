@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 
 from countenance.drawing import FaceInput, ReferenceFace
+from countenance.model.device import drawn_on, moved
 from countenance.model.guided.drawer import GuidedDrawer
 from countenance.model.guided.drawing import stacked
 from countenance.model.guided.inputs import EVEN_SPREAD, View, evened, evenness, parts_of
@@ -72,6 +73,12 @@ class Material:
     pairs: Pairs
     plates: Plates
 
+    def to(self, device: torch.device) -> "Material":
+        """The same on a device: batches are then made there."""
+        return Material(
+            sources=self.sources.to(device), pairs=moved(self.pairs, device), plates=moved(self.plates, device)
+        )
+
 
 def in_even_light(rgb: UInt8[Tensor, "N 3 S S"], mask: UInt8[Tensor, "N S S"]) -> tuple[Tensor, Tensor]:
     """Faces in even light, and what takes that back."""
@@ -128,7 +135,7 @@ def plates_of(sources: Sources, faces: Iterator[ReferenceFace]) -> Plates:
 def draw_batch(pairs: Pairs, sources: Sources, rows: Int[Tensor, " B"], rng: torch.Generator) -> Batch:
     """What the generator is given of some pairs, slightly otherwise each time, and what should come of it."""
     maps, even, view = draw_maps(pairs, sources, rows, rng)
-    (important,) = view.drawn(_important().expand(len(rows), -1, -1))
+    (important,) = view.drawn(_important().to(maps.device).expand(len(rows), -1, -1))
     return Batch(
         maps=maps,
         truth=evened(pairs.truth[rows].float() / 255, even),
@@ -146,13 +153,16 @@ def draw_maps(
     """What the generator is given of some faces, slightly otherwise each time; what takes their even light back."""
     lit = plates.given[rows].float() / 255
     even = evenness(lit, plates.mask[rows].float() / 255)
-    tint = LIGHT_SHIFT * (2 * torch.rand((len(rows), 3), generator=rng) - 1)
+    tint = LIGHT_SHIFT * (2 * drawn_on(rng, len(rows), 3, device=lit.device) - 1)
     even = torch.cat([even[:, :3] + tint * even[:, 3:] / EVEN_SPREAD, even[:, 3:]], dim=1)
     rgb = evened(lit, even)
     given, view = sources.given(rgb, plates.found[rows], plates.mesh[rows], _chosen(plates.apart[rows], rng))
-    strength = NOISE * torch.rand((len(rows), 1, 1, 1), generator=rng)
-    plate, moved = (image + strength * torch.randn(image.shape, generator=rng) for image in (given.plate, given.moved))
-    return stacked(parts_of(replace(given, plate=plate, moved=moved), view)), even, view
+    strength = NOISE * drawn_on(rng, len(rows), 1, 1, 1, device=lit.device)
+    plate, drawn_along = (
+        image + strength * drawn_on(rng, *image.shape, device=lit.device, normal=True)
+        for image in (given.plate, given.moved)
+    )
+    return stacked(parts_of(replace(given, plate=plate, moved=drawn_along), view)), even, view
 
 
 def _shown(
@@ -184,10 +194,10 @@ def _without_the_answer(apart: Float[Tensor, "B M"], alike: Float[Tensor, "B M"]
 
 def _chosen(apart: Float[Tensor, "B M"], rng: torch.Generator) -> Int[Tensor, "B R"]:
     """References: in half of a batch the nearest ones, else any of those that are near."""
-    near = nearest(apart, NUM_NEAR)
-    first = torch.arange(NUM_REFERENCES).expand(len(apart), -1)
-    some = torch.rand(near.shape, generator=rng).argsort(dim=1)[:, :NUM_REFERENCES].sort(dim=1).values
-    return near.gather(1, torch.where(torch.rand((len(apart), 1), generator=rng) < 0.5, first, some))
+    near, device = nearest(apart, NUM_NEAR), apart.device
+    first = torch.arange(NUM_REFERENCES, device=device).expand(len(apart), -1)
+    some = drawn_on(rng, *near.shape, device=device).argsort(dim=1)[:, :NUM_REFERENCES].sort(dim=1).values
+    return near.gather(1, torch.where(drawn_on(rng, len(apart), 1, device=device) < 0.5, first, some))
 
 
 def _important() -> Float[Tensor, "1 E 1"]:

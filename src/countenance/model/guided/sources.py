@@ -5,6 +5,7 @@ Everything is done at `CONTROL_SIZE`; meshes are in fractions of the crop's side
 
 import hashlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from countenance.drawing import ReferenceFace, References
 from countenance.errors import ModelError
+from countenance.model.device import moved
 from countenance.model.guided.inputs import (
     ATLAS_FACES,
     Given,
@@ -74,6 +76,10 @@ class Person:
     """Of the meshes found and corrected."""
     atlas: Float[Tensor, "4 A A"]
 
+    def to(self, device: torch.device) -> "Person":
+        """The same on a device."""
+        return replace(moved(self, device), shape=moved(self.shape, device))
+
 
 def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, parts: FaceParts) -> Person:
     """A person's shape, atlas and references.
@@ -123,6 +129,15 @@ class Sources:
     def ran_by(self) -> str:
         """What runs the recogniser."""
         return self.parts.ran_by
+
+    def to(self, device: torch.device) -> "Sources":
+        """The same on a device, but for what runs the recogniser, by which no batch is made."""
+        return replace(
+            self,
+            likeness=self.likeness.to(device),
+            performer=self.performer.to(device),
+            estimator=deepcopy(self.estimator).to(device),
+        )
 
     def swapped(self) -> "Sources":
         """The performer's face onto the likeness."""
@@ -204,7 +219,7 @@ def centred(landmarks_xyz: Float[np.ndarray, "468 3"], size: int) -> Float[np.nd
 
 def pixels(found: Float[Tensor, "B 468 3"], size: int) -> Float[Tensor, "B 468 3"]:
     """Fractions of a crop's side as its pixels."""
-    return found * size - torch.tensor([0.5, 0.5, 0.0])
+    return found * size - torch.tensor([0.5, 0.5, 0.0], device=found.device)
 
 
 def _images(faces: Sequence[ReferenceFace]) -> tuple[Float[Tensor, "N 3 S S"], Float[Tensor, "N S S"]]:

@@ -1,0 +1,1 @@
+"""A face 900 px wide in a UHD plate, with its ground truth, and what became of its detail."""
