@@ -70,8 +70,8 @@ class GenerateConfig(PublishConfig):
     """What draws the face, from the likeness's own pictures: the base, without any training; or what `train` made of it
     for this pair (docs/train.md). auto takes what was trained where there is."""
     preset: Preset = "standard"
-    """At which size a face is put together: 128 px, 256 px, or for close-ups 512 px and as much more, up to 1,024 px,
-    as the largest face of the plate has. All is decided at 128 px. What is finer comes from the plate, with fine from the
+    """At which size a face is put together: 128 px, 256 px, or for close-ups 512 px and, where the plate's largest face
+    is larger, up to 1,024 px. All is decided at 128 px. What is finer comes from the plate, with fine from the
     likeness's own pictures as far as they show it (docs/fine.md)."""
     skin: Literal["performer", "likeness"] = "performer"
     """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
