@@ -188,7 +188,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     ),
     "shots": (
         lambda: documents.shots_document(PlateShots(plate=INFO, folder=Path("shots"), shots=(SHOT,)))["shots"][0],
-        {"shot", "frames", "begins_s", "ends_s", "file", "settings", "keys"},
+        {"shot", "frames", "begins_s", "ends_s", "file", "settings", "keys", "held_frames"},
     ),
     "verified": (
         lambda: documents.verified_document(
