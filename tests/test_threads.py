@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from countenance.threads import begun, mapped, num_threads, one_thread_per_net
+from countenance.threads import mapped, num_threads, one_thread_per_net
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -62,12 +62,3 @@ def test_nets_get_their_threads_back() -> None:
 def test_none_asked_for_is_one_on_each_core() -> None:
     assert num_threads(3) == 3
     assert num_threads(0) >= 1
-
-
-def test_what_was_begun_goes_on_meanwhile_and_gives_its_result_or_error() -> None:
-    together = threading.Barrier(2, timeout=20)
-    result = begun(together.wait)
-    assert {together.wait(), result()} == {0, 1}
-    failed = begun(lambda: 1 // 0)
-    with pytest.raises(ZeroDivisionError):
-        failed()

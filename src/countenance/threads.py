@@ -38,15 +38,6 @@ def one_thread_per_net() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def begun(function: Callable[[], Result]) -> Callable[[], Result]:
-    """Start on a thread of its own what takes long; what comes back waits for its result, or raises its error."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        return pool.submit(function).result
-    finally:
-        pool.shutdown(wait=False)
-
-
 def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None, None]:
     """The results in the order of the items; up to `threads + 1` items are taken ahead, by the caller's thread.
 

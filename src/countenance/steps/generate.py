@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +21,7 @@ from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
-from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack, References
+from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack
 from countenance.errors import ModelError, UsageError
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
@@ -43,7 +42,7 @@ from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, joint_check
 from countenance.steps.holding import holding
 from countenance.steps.places import Asked, find_places
-from countenance.threads import MOST_THREADS, begun, num_threads, one_thread_per_net
+from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
 from countenance.vision.align import head_pose
 from countenance.vision.light import mean_colour
@@ -408,7 +407,8 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
     if face_sets[0].num_faces < FEW_FACES:
         progress.note(_lacks(guard.project, face_sets[0]))
 
-    def drawing_from(own: References, size: int) -> _Drawing:
+    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
+        own = references.get(performer) or references_in(plate, timeline, faces)
         drawer = GuidedDrawer(
             sources_of(references[likeness], own),
             size=size,
@@ -426,16 +426,6 @@ def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDr
                 "drawn_by": drawer.ran_by,
             },
         )
-
-    ahead = None
-    if performer in references and config.preset != "fine":
-        # Nets are made ready while the plate is looked at; fine has to know it first.
-        ahead = begun(partial(drawing_from, references[performer], DRAWN_SIZES[config.preset]))
-
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
-        if ahead is not None:
-            return ahead()
-        return drawing_from(references.get(performer) or references_in(plate, timeline, faces), size)
 
     return open_drawing
 

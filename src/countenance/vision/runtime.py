@@ -145,7 +145,7 @@ def _read(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> tuple[Any, 
 
     Not by `openvino.convert_model`, which tells its maker over the network that it was called.
     """
-    with _ONE_AT_A_TIME, warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad():
         # What PyTorch recommends instead takes ten times as long, and OpenVINO can't read all of it.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         # Sizes are those of the example, as they always are.
@@ -162,10 +162,6 @@ def _read(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"]) -> tuple[Any, 
     model = frontend.convert(read)
     model.reshape(list(example_bchw.shape))
     return model, decoder
-
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Which warnings are shown is one thing for the whole process."""
 
 
 def _made_ready(model: Any, settings: dict[str, Any]) -> Any:
