@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from countenance.errors import ModelError
-from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, read_weights, save_checkpoint
+from countenance.model.checkpoint import (
+    Checkpoint,
+    clear_unfinished,
+    kept_images,
+    read_checkpoint,
+    read_weights,
+    save_checkpoint,
+)
 from countenance.model.config import TrainConfig
 from countenance.model.guided.drawer import load_base
 from countenance.model.state import load_generator, trained_config
@@ -43,9 +50,21 @@ def test_what_was_saved_is_read(tmp_path: Path, saved: Checkpoint) -> None:
 
 @pytest.mark.usefixtures("saved")
 def test_old_weights_and_what_a_killed_save_left_behind_are_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".0123456789abcdef.safetensors.x_0y1z2w").write_bytes(b"half")
+    for name in (".0123456789abcdef.safetensors.x_0y1z2w", ".preview-000000250.png.abcdef12"):
+        (tmp_path / name).write_bytes(b"half")
     again = save_checkpoint(tmp_path, {"x": torch.ones(6)}, FACTS, unrecorded)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["checkpoint.json", again.weights_name])
+
+
+def test_a_state_that_was_kept_stays_and_one_that_cant_be_read_is_told(tmp_path: Path) -> None:
+    kept = save_checkpoint(tmp_path, {"x": torch.ones(6)}, {**FACTS, "images_seen": 20}, unrecorded, keep=True)
+    now = save_checkpoint(tmp_path, {"x": torch.zeros(6)}, {**FACTS, "images_seen": 30}, unrecorded)
+    assert (kept_images(tmp_path), read_checkpoint(tmp_path, 20)) == ([20], kept)
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {kept.weights_name, now.weights_name}
+    (tmp_path / "checkpoint-000000020.json").write_text("{")
+    with pytest.raises(ModelError, match=r"checkpoint-000000020\.json is corrupt"):
+        save_checkpoint(tmp_path, {"x": torch.full((6,), 2.0)}, {**FACTS, "images_seen": 40}, unrecorded)
+    assert (tmp_path / kept.weights_name).exists()
 
 
 @pytest.mark.usefixtures("saved")

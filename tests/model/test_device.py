@@ -63,11 +63,16 @@ def test_weights_lie_as_convolutions_read_them() -> None:
     assert net.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_net_is_compiled_on_a_card_only_and_answers_as_before() -> None:
+def test_a_net_is_compiled_on_a_card_only_where_that_can_be_done_and_answers_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     net, given = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU()), torch.randn(2, 3, 8, 8)
     names, before = list(net.state_dict()), net(given)
     compile_on(CPU, net)
+    monkeypatch.setattr("countenance.model.device.has_compiler", lambda: False)
+    compile_on(CARD, net)
     assert net._compiled_call_impl is None
+    monkeypatch.setattr("countenance.model.device.has_compiler", lambda: True)
     compile_on(CARD, net, backend="eager")
     assert net._compiled_call_impl is not None
     assert list(net.state_dict()) == names

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def run(
     *,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    record: Callable[[Checkpoint], None] = unrecorded,
 ) -> Checkpoint:
     steps = 0
 
@@ -49,8 +51,12 @@ def run(
         progress=progress or Silent(),
         should_stop=should_stop,
         check_leave=never_ends,
-        record=unrecorded,
+        record=record,
     )
+
+
+def refused(_: Checkpoint) -> None:
+    raise ConsentError("revoked")
 
 
 def begin_from(folder: Path, checkpoint: Checkpoint, config: TrainConfig) -> TrainingState:
@@ -393,6 +399,10 @@ def test_a_training_that_was_gone_back_in_goes_on_as_it_did(
     assert earlier is not None
     assert len(list(tmp_path.glob("*.safetensors"))) == 4
     make_current(tmp_path, earlier)
+    # What was gone back from stays until something else was learned and saved.
+    with pytest.raises(ConsentError, match="revoked"):
+        run(tmp_path, material, facts, config, record=refused)
+    assert kept_images(tmp_path) == [2, 4, 8]
     part_of_it = run(tmp_path, material, facts, config, stop_after=1)
     # Gone on from the earlier state, the later ones aren't of this training any more.
     assert (part_of_it.images_seen, kept_images(tmp_path)) == (5, [2, 4])

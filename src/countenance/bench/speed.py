@@ -299,7 +299,7 @@ def _base_in_close_up(files: CaseFiles, production: Path) -> Figure:
     plate = files.folder / "close_up.mp4"
     _write_large(data_folder() / "performance.mp4", plate, NUM_FRAMES_CLOSE_UP, CLOSE_UP_WH, zoom=CLOSE_UP)
     spent_s = _generated(production, plate, _untrained("fine"), time.process_time)
-    what = f"finding and generating, close-up, 1080p, {DRAWN_SIZES['fine']} px"
+    what = "finding and generating, close-up, 1080p"
     return _figure(what, "base, fine", NUM_FRAMES_CLOSE_UP / spent_s, "frames per CPU-s")
 
 

@@ -54,12 +54,15 @@ def learn(
     from countenance.cli.display import Bars
     from countenance.config import read_config
     from countenance.consent.permit import grant
+    from countenance.errors import UsageError
     from countenance.model.checkpoint import kept_images, model_folder
     from countenance.model.config import TrainConfig
     from countenance.steps.documents import trained_document
     from countenance.steps.train import go_back, train
 
     if back_to is not None:
+        if set_:
+            raise UsageError("--back-to trains nothing, so there is nothing to --set; leave one of them out")
         with here(writing=True) as project:
             permit = grant(project, "train", likeness=likeness, performer=onto)
             checkpoint = go_back(project, likeness, onto, permit, back_to)

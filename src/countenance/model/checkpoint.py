@@ -26,7 +26,7 @@ KEPT_NAME = re.compile(r"checkpoint-(\d{9})\.json")
 """Facts of an earlier state that can be gone back to, by the images seen until then."""
 WEIGHTS_NAME = re.compile(r"[0-9a-f]{16}\.safetensors")
 UNFINISHED_NAME = re.compile(
-    rf"\.({WEIGHTS_NAME.pattern}|checkpoint(-\d{{9}})?\.json|metrics\.jsonl|preview(-\d{9})?\.png)\.[a-z0-9_]{{8}}"
+    rf"\.({WEIGHTS_NAME.pattern}|checkpoint(-\d{{9}})?\.json|metrics\.jsonl|preview(-\d{{9}})?\.png)\.[a-z0-9_]{{8}}"
 )
 """What `write_whole` leaves behind when it is killed."""
 
@@ -105,6 +105,7 @@ def save_checkpoint(
         keep_checkpoint(folder, checkpoint)
     make_current(folder, checkpoint)
     clear_unfinished(folder)
+    _drop_later(folder, checkpoint.images_seen)
     _drop_weights(folder)
     _log.info("saved %s after %d images", folder / checkpoint.weights_name, checkpoint.images_seen)
     return checkpoint
@@ -125,13 +126,6 @@ def kept_images(folder: Path) -> list[int]:
     return sorted(int(match[1]) for path in folder.glob("*") if (match := KEPT_NAME.fullmatch(path.name)))
 
 
-def drop_kept_after(folder: Path, images_seen: int) -> None:
-    """Forget the states beyond one that was gone back to, once training goes on from there."""
-    for images in kept_images(folder):
-        if images > images_seen:
-            (folder / _kept_name(images)).unlink()
-
-
 def _kept_name(images_seen: int) -> str:
     return f"checkpoint-{images_seen:09}.json"
 
@@ -140,10 +134,21 @@ def _write_facts(path: Path, checkpoint: Checkpoint) -> None:
     write_whole(path, json.dumps(asdict(checkpoint), indent=1).encode(), mode=0o600)
 
 
+def _drop_later(folder: Path, images_seen: int) -> None:
+    """States beyond one that was gone back to and on from: what is learned now isn't what led to them."""
+    for images in kept_images(folder):
+        if images > images_seen:
+            (folder / _kept_name(images)).unlink()
+
+
 def _drop_weights(folder: Path) -> None:
-    """Those to which no facts point."""
-    facts = [path for path in folder.iterdir() if path.name == FACTS_NAME or KEPT_NAME.fullmatch(path.name)]
-    used = {json.loads(path.read_text())["weights_name"] for path in facts}
+    """Those to which no facts point.
+
+    Raises:
+        ModelError: there are facts that can't be read, so that nobody knows to what they point.
+    """
+    pointing = [read_checkpoint(folder, images) for images in (None, *kept_images(folder))]
+    used = {checkpoint.weights_name for checkpoint in pointing if checkpoint}
     for path in folder.iterdir():
         if WEIGHTS_NAME.fullmatch(path.name) and path.name not in used:
             path.unlink()

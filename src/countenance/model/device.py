@@ -1,12 +1,17 @@
 """On what nets learn, and how they are run there: decided here, once, for `train` and for the base's training."""
 
+import logging
+import shutil
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from countenance.errors import ModelError
+
+_log = logging.getLogger(__name__)
 
 Net = TypeVar("Net", bound=nn.Module)
 Tensors = TypeVar("Tensors", bound=Any)
@@ -38,9 +43,20 @@ def on_device(net: Net, device: torch.device) -> Net:
 
 
 def compile_on(device: torch.device, net: nn.Module, backend: str = "inductor") -> None:
-    """Let the net be compiled when it is first asked, where that pays: on a card. Its weights keep their names."""
-    if device.type == "cuda":
+    """Let the net be compiled when it is first asked, where that pays and can be done: on a card, with Triton and a C
+    compiler at hand. Its weights keep their names.
+    """
+    if device.type != "cuda":
+        return
+    if has_compiler():
         net.compile(backend=backend)
+    else:
+        _log.warning("the generator isn't compiled, so training is slower: Triton or a C compiler (gcc) is missing")
+
+
+def has_compiler() -> bool:
+    """Whether what `torch.compile` needs on a card is installed."""
+    return find_spec("triton") is not None and any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 
 
 def moved(tensors: Tensors, device: torch.device) -> Tensors:

@@ -12,7 +12,7 @@ import torch
 import countenance
 from countenance.errors import ModelError
 from countenance.model.attention import Attention
-from countenance.model.checkpoint import Checkpoint, clear_unfinished, drop_kept_after, read_checkpoint, save_checkpoint
+from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, save_checkpoint
 from countenance.model.config import TrainConfig, use_threads
 from countenance.model.course import Standing
 from countenance.model.device import choose_device
@@ -84,11 +84,9 @@ def train(
     check_leave()
     if checkpoint is not None and _is_over(state, config):
         return checkpoint
-    done = -1 if checkpoint is None else state.images_seen
-    drop_after(folder, done)
-    drop_kept_after(folder, done)
     lesson = lesson_of(make_material(), device)
     check_leave()
+    drop_after(folder, -1 if checkpoint is None else state.images_seen)
     _compare_with_base(folder, state, lesson)
 
     last_save = last_preview = time.monotonic()

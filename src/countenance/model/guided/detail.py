@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
-from countenance.drawing import ReferenceFace, References
-from countenance.model.guided.inputs import EVEN_MEAN, EVEN_SPREAD, View, evenness, features
+from countenance.drawing import References
+from countenance.model.guided.inputs import EVEN_MEAN, EVEN_SPREAD, View, features
 from countenance.model.guided.mesh import NUM_EXTENDED
 from countenance.model.guided.sources import CONTROL_SIZE, Person
 from countenance.vision.crops import resized_crop, resized_mask
@@ -104,11 +104,8 @@ class OwnDetail:
         # That of the third is zero: when it comes nearer than the second, nothing jumps.
         end = float(nearest.values[2]) if len(apart) > 2 else 2 * float(nearest.values[1])
         weights = [(end - float(each)) ** SHARPNESS + 1e-9 for each in nearest.values[:2]]
-        return [
-            (int(number), weight / sum(weights))
-            for number, weight in zip(nearest.indices[:2], weights, strict=True)
-            if weight > 0
-        ]
+        numbers = [int(number) for number in nearest.indices[:2]]
+        return [(number, weight / sum(weights)) for number, weight in zip(numbers, weights, strict=True)]
 
     def _drawn(self, view: View, number: int, size: int) -> tuple[Picture, Map]:
         """A reference drawn into the target mesh, in even light, and how well its face is seen there."""
@@ -143,17 +140,11 @@ def own_detail(references: References, likeness: Person, size: int) -> OwnDetail
     return OwnDetail(
         rgb=tuple(resized_crop(face.rgb, min(size, len(face.rgb))) for face in faces),
         visible=np.stack([resized_mask(face.visible, CONTROL_SIZE) for face in faces]),
-        even=np.concatenate([_evenness(face) for face in faces]),
+        even=likeness.even[numbers].numpy(),
         pose=feature[:, :2],
         expression=feature[:, 2:].square().sum(dim=1),
         surface=likeness.surface[numbers],
     )
-
-
-def _evenness(face: ReferenceFace) -> Float32[np.ndarray, "1 4"]:
-    rgb = torch.from_numpy(resized_crop(face.rgb, CONTROL_SIZE)).permute(2, 0, 1)[None].float() / 255
-    seen = torch.from_numpy(resized_mask(face.mask * face.visible, CONTROL_SIZE))[None]
-    return np.asarray(evenness(rgb, seen).numpy())
 
 
 def _closed(view: View) -> Map:

@@ -80,8 +80,8 @@ class GuidedDrawer:
         """One drawn face for each input."""
         if not faces:
             return []
-        even = torch.cat([evenness(_lit(face), torch.from_numpy(face.mask)[None]) for face in faces])
-        small = torch.cat([F.avg_pool2d(_lit(face), self.size // CONTROL_SIZE) for face in faces])
+        looks = [self._look(face) for face in faces]
+        small, even = (torch.cat(each) for each in zip(*looks, strict=True))
         coarse = evened(small, even)
         found = torch.stack([torch.from_numpy(centred(face.landmarks_xyz, self.size)) for face in faces])
         mesh = self._sources.mesh_in(coarse, found)
@@ -99,6 +99,11 @@ class GuidedDrawer:
             mask = mixed_one.mask[0, 0].numpy()
             drawn.append(DrawnFace(rgb=np.ascontiguousarray(image), mask=mask, finished=True, shift=shift))
         return drawn
+
+    def _look(self, face: FaceInput) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 4"]]:
+        """A face at `CONTROL_SIZE`, and by what its light becomes even."""
+        lit = _lit(face)
+        return F.avg_pool2d(lit, self.size // CONTROL_SIZE), evenness(lit, torch.from_numpy(face.mask)[None])
 
     def _detailed(
         self, face: Float[Tensor, "1 3 S S"], view: View, found: Float[Tensor, "1 468 3"]

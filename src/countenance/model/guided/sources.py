@@ -70,6 +70,8 @@ class Person:
     feature: Float[Tensor, "N F"]
     pixels: Float[Tensor, "N 4 S S"]
     """References in even light, and where the face is seen, at `CONTROL_SIZE`."""
+    even: Float[Tensor, "N 4"]
+    """By which that light was made even."""
     mesh: Float[Tensor, "N 468 3"]
     """Found and corrected."""
     surface: Float[Tensor, "N E 3"]
@@ -107,6 +109,7 @@ def person_of(faces: Sequence[ReferenceFace], estimator: ShapeEstimator, parts: 
         neutral=neutral,
         feature=feature,
         pixels=torch.cat([evened(rgb, even), visible[:, None]], dim=1),
+        even=even,
         mesh=mesh,
         surface=surface_of(shown),
         atlas=fused(rgb[chosen], visible[chosen], shown[chosen], even[chosen]),
