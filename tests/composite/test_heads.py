@@ -1,6 +1,6 @@
 """Heads are followed where no mesh is found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from countenance.composite import heads as heads_module
 from countenance.composite.heads import Head, follow_heads, head_of
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, frames_at, read_timeline
-from countenance.progress import Silent
+from countenance.progress import Progress, Silent
 from countenance.types import Frame, MediaInfo
 from countenance.vision.detect import Detection, FaceDetector
 from countenance.vision.landmarks import FaceFinder
@@ -40,10 +40,18 @@ def at(index: int) -> Head:
     return Head(centre_xy=centre, side_px=float(SIDE))
 
 
-def followed(path: Path, known: dict[int, list[Head]], shots: list[range] | None = None) -> dict[int, list[Head]]:
+def followed(
+    path: Path,
+    known: dict[int, list[Head]],
+    shots: list[range] | None = None,
+    *,
+    check_leave: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+) -> dict[int, list[Head]]:
     info = probe(path)
     timeline = read_timeline(info, Silent())
-    return follow_heads(info, timeline, known, shots or [range(info.num_frames)])
+    shots = shots or [range(info.num_frames)]
+    return follow_heads(info, timeline, known, shots, check_leave=check_leave, progress=progress or Silent())
 
 
 @pytest.fixture
