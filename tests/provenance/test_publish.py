@@ -524,6 +524,7 @@ def test_stored_facts_can_be_read_back(do_publish: Callable[..., Published], pro
     do_publish()
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
     assert facts["num_altered_frames"] == 1
+    assert not facts.keys() & {"num_covered_frames", "num_held_frames"}
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0, 0o644), (0o027, 0o640), (0o077, 0o600)])

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from countenance.composite.heads import follow_heads
 from countenance.composite.place import PlacedFace, placed_faces
 from countenance.consent.permit import grant_prepare
-from countenance.errors import FaceError, UsageError
+from countenance.errors import ConsentError, FaceError, UsageError
 from countenance.faces.plate import require_performer
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.excerpt import Wanted
@@ -134,6 +135,20 @@ def test_what_would_fade_is_covered_even_where_fades_are_set_off(
     assert span[0] <= LOST.start / 24 < LOST.stop / 24 <= span[1]
     before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
     assert all(fine(after[index]) < 0.35 * fine(before[index]) for index in LOST)
+
+
+@pytest.mark.usefixtures("losing")
+def test_heads_are_followed_only_while_consent_lasts(
+    trained: Production, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revoked(*args: Any, **kwargs: Any) -> None:
+        trained.revoke(trained.release_of(PERFORMER))
+        follow_heads(*args, **kwargs)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(places_module, "follow_heads", revoked)
+    with pytest.raises(ConsentError, match="revoked"):
+        trained.generate(plate, tmp_path / "shot.mp4", CONFIG, is_disguise=True)
 
 
 @pytest.mark.usefixtures("in_profile")
