@@ -61,11 +61,16 @@ def test_the_project_releases_the_actor_says_that_they_are_synthetic_and_does_so
     assert (folder / "actor-7.key").stat().st_mode & 0o777 == 0o600
 
     assert is_cast(project, "actor-7")
-    assert not is_cast(project, "kofi")
+    assert not is_cast(project, "actor-8")
+    assert not is_cast(project, "kofi")  # Synthetic, but not cast.
     assert cast_actor(project, 7, Silent()) == "actor-7"
     assert rendered == [7]
     assert len(known_releases(project)) == 2
     assert project.database.execute("SELECT count(*) FROM runs WHERE verb = 'prepare'").fetchone() == (1,)
+
+    # What decides whether a witness is covered doesn't go with files that were cleaned up.
+    shutil.rmtree(project.folder / "actors")
+    assert is_cast(project, "actor-7")
 
 
 def test_casting_that_was_cut_short_is_gone_on_with(
@@ -111,6 +116,8 @@ def test_a_person_with_an_actor_s_name_is_no_actor(project: Project, rendered: l
     with pytest.raises(ConsentError, match="actor-7 is a person of this project who isn't synthetic"):
         cast_actor(project, 7, Silent())
     assert rendered == []
+    (project.folder / "actors" / "actor-7").mkdir(parents=True)
+    assert not is_cast(project, "actor-7")
 
 
 def test_only_what_begins_with_actor_is_a_seed() -> None:

@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
 def _draw(project: Project, work: Path) -> None:
     plate = data_folder() / "performance.mp4"
     permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-    pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
+    pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
 
     def published(name: str, frames: str) -> list[np.ndarray]:
         wanted, output = Wanted(frames=frames), work / name

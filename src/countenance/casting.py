@@ -79,8 +79,13 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
 
 
 def is_cast(project: Project, person: str) -> bool:
-    """Whether somebody is an actor who was cast in this project."""
-    return (project.folder / ROOM / person).is_dir()
+    """Whether somebody is an actor who was cast in this project: by their name, and by releases that say so.
+
+    Raises:
+        ConsentError: a release in the database is not what its owner signed.
+    """
+    own = [each.release.subject for each in known_releases(project) if each.release.subject.person == person]
+    return bool(re.fullmatch("actor-[0-9]+", person, re.ASCII) and own) and all(each.synthetic for each in own)
 
 
 def _folder_of(project: Project, person: str) -> Path:

@@ -54,7 +54,7 @@ def test_a_head_at_the_edge_gets_what_fits_and_one_beyond_it_nothing() -> None:
 def test_only_heads_without_a_drawn_face_are_covered() -> None:
     covers = covers_of({3: [HEAD], 4: [HEAD, FAR], 5: [HEAD]}, {4: [NEAR], 5: [NEAR]}, [range(3, 6)], FADE)
     assert [cover.head for cover in covers[3]] == [HEAD]
-    assert [cover.head for cover in covers[4]] == [FAR]
+    assert [cover.head for cover in covers[4] if cover.strength == 1] == [FAR]
     assert is_covered(covers, 3)
     assert is_covered(covers, 4)
     assert not is_covered(covers, 5)
@@ -71,6 +71,24 @@ def test_a_cover_comes_before_the_face_is_lost_and_never_across_a_cut() -> None:
     assert strengths[-1] == 1
     assert all(0 < strength < 1 for strength in strengths[:-1])
     assert all(cover.head is NEAR for index in range(10 - FADE, 10) for cover in covers[index])
+
+
+def test_another_head_that_is_bare_changes_nothing_over_a_drawn_face() -> None:
+    """Kofi's is drawn; beside it, a face that may be the witness's comes and goes."""
+    heads = {index: [HEAD, FAR] if index in (5, 9) else [HEAD] for index in range(20)}
+    covers = covers_of(heads, {index: [NEAR] for index in range(20)}, SHOTS, FADE)
+    assert sorted(covers) == [5, 9]
+    assert all([cover.head for cover in covers[index]] == [FAR] for index in (5, 9))
+
+
+def test_a_cover_comes_in_a_frame_in_which_another_head_is_bare_as_well() -> None:
+    heads = {index: [HEAD, FAR] for index in range(20)}
+    covers = covers_of(heads, {index: [NEAR] for index in range(20) if index != 10}, SHOTS, FADE)
+    strengths = [next((each.strength for each in covers[index] if each.head is not FAR), 0.0) for index in range(5, 16)]
+    assert strengths[5] == 1
+    assert strengths == strengths[::-1]
+    assert strengths[0] == 0 < strengths[1] < strengths[2] < strengths[3] < strengths[4] < 1
+    assert all(sum(each.head is FAR and each.strength == 1 for each in covers[index]) == 1 for index in range(20))
 
 
 @pytest.mark.parametrize(

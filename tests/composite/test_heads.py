@@ -1,6 +1,6 @@
 """Heads are followed where no mesh is found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,13 +10,15 @@ import pytest
 
 from countenance.composite import heads as heads_module
 from countenance.composite.heads import Head, follow_heads, head_of
+from countenance.errors import ConsentError
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline, frames_at, read_timeline
-from countenance.progress import Silent
+from countenance.progress import Progress, Silent
 from countenance.types import Frame, MediaInfo
 from countenance.vision.detect import Detection, FaceDetector
 from countenance.vision.landmarks import FaceFinder
 from tests.support.made_up import mesh_at
+from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, frames_of, write_video
 
 NUM_FRAMES, STEP_PX, SIDE = 24, 4, 72
@@ -40,10 +42,36 @@ def at(index: int) -> Head:
     return Head(centre_xy=centre, side_px=float(SIDE))
 
 
-def followed(path: Path, known: dict[int, list[Head]], shots: list[range] | None = None) -> dict[int, list[Head]]:
+def followed(
+    path: Path,
+    known: dict[int, list[Head]],
+    shots: list[range] | None = None,
+    *,
+    check_leave: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+) -> dict[int, list[Head]]:
     info = probe(path)
     timeline = read_timeline(info, Silent())
-    return follow_heads(info, timeline, known, shots or [range(info.num_frames)])
+    shots = shots or [range(info.num_frames)]
+    return follow_heads(info, timeline, known, shots, check_leave=check_leave, progress=progress or Silent())
+
+
+def still(path: Path, num_frames: int = 40) -> Path:
+    """Nothing in it can be followed."""
+    return write_video(path, [np.full((160, 256, 3), 120, np.uint8)] * num_frames)
+
+
+def looks_for_nobody(monkeypatch: pytest.MonkeyPatch) -> list[Rgb]:
+    """The frames at which a detector looked that sees no face."""
+    frames: list[Rgb] = []
+
+    class Nobody(FaceDetector):
+        def __call__(self, rgb: Rgb) -> list[Detection]:
+            frames.append(rgb)
+            return []
+
+    monkeypatch.setattr("countenance.composite.heads.FaceDetector", Nobody)
+    return frames
 
 
 @pytest.fixture
@@ -93,20 +121,38 @@ def test_of_a_long_stretch_only_what_is_followed_is_looked_at(
 ) -> None:
     monkeypatch.setattr(heads_module, "MAX_HELD_S", 0.25)
     monkeypatch.setattr(heads_module, "MAX_UNSEEN_S", 0.5)
-    frames: list[Rgb] = []
-
-    class Nobody(FaceDetector):
-        """Sees no face, and remembers where it looked."""
-
-        def __call__(self, rgb: Rgb) -> list[Detection]:
-            frames.append(rgb)
-            return []
-
-    monkeypatch.setattr("countenance.composite.heads.FaceDetector", Nobody)
-    clip = write_video(tmp_path / "long.mp4", [np.full((160, 256, 3), 120, np.uint8)] * 40)
-    found = followed(clip, {index: [at(0)] for index in known})
-    assert len(frames) <= looked
+    looks = looks_for_nobody(monkeypatch)
+    found = followed(still(tmp_path / "still.mp4"), {index: [at(0)] for index in known})
+    assert len(looks) <= looked
     assert len(found) == 6 * len({index // 20 for index in known})
+
+
+def test_a_frame_that_shows_two_heads_makes_no_difference_far_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One head is known all the time but for a stretch in the middle; another one, for the first frame only."""
+    monkeypatch.setattr(heads_module, "MAX_HELD_S", 0.25)
+    monkeypatch.setattr(heads_module, "MAX_UNSEEN_S", 0.5)
+    looks = looks_for_nobody(monkeypatch)
+    known = {index: [at(0)] for index in range(40) if not 14 <= index < 32}
+    known[0].append(at(30))
+    found = followed(still(tmp_path / "still.mp4"), known)
+    assert sorted(found) == [*range(1, 7), *range(14, 20), *range(26, 32)]
+    assert len(looks) <= 8 + 8 + 13
+
+
+def test_consent_is_asked_for_again_and_progress_is_shown(clip: Path) -> None:
+    recorder, asked = Recorder(), list[None]()
+
+    def ended() -> None:
+        if asked:
+            raise ConsentError("it was revoked")
+        asked.append(None)
+
+    followed(clip, {0: [at(0)]}, progress=recorder)
+    assert recorder.done_now == {"following heads in clip.mp4": NUM_FRAMES}
+    with pytest.raises(ConsentError, match="it was revoked"):
+        followed(clip, {0: [at(0)]}, check_leave=ended)
 
 
 def test_a_detection_brings_a_head_back_that_was_followed_wrongly(tmp_path: Path) -> None:

@@ -497,13 +497,14 @@ def test_a_plate_exchanged_between_two_fragments_is_not_published(
     assert events(project) == []
 
 
-def test_frames_that_rest_on_a_decision_are_counted_in_file_and_log(
+def test_frames_that_were_decided_on_covered_or_held_are_counted_in_file_and_log(
     project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
 ) -> None:
+    counts = {"num_decided_frames": 3, "num_covered_frames": 2, "num_held_frames": 1}
     published = publish(
         project,
         (permit,),
-        replace(render_of(make_plate("plate.mp4"), project.folder / "render"), num_decided_frames=3),
+        replace(render_of(make_plate("plate.mp4"), project.folder / "render"), **counts),  # type: ignore[arg-type]
         tmp_path / "x.mp4",
         config=PublishConfig(),
         overwrite=False,
@@ -512,17 +513,18 @@ def test_frames_that_rest_on_a_decision_are_counted_in_file_and_log(
     )
     claim = read_credentials(published.path, find_anchor()).claim
     assert claim is not None
-    assert claim.num_decided_frames == 3
+    assert (claim.num_decided_frames, claim.num_covered_frames, claim.num_held_frames) == (3, 2, 1)
     (entry,) = ledger.entries(project)
-    assert entry.facts["num_decided_frames"] == 3
+    assert entry.facts.items() >= counts.items()
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
-    assert facts["num_decided_frames"] == 3
+    assert facts.items() >= counts.items()
 
 
 def test_stored_facts_can_be_read_back(do_publish: Callable[..., Published], project: Project) -> None:
     do_publish()
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
     assert facts["num_altered_frames"] == 1
+    assert not facts.keys() & {"num_covered_frames", "num_held_frames"}
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0, 0o644), (0o027, 0o640), (0o077, 0o600)])

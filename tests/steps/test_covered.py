@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from countenance.composite.heads import follow_heads
 from countenance.composite.place import PlacedFace, placed_faces
 from countenance.consent.permit import grant_prepare
+from countenance.errors import ConsentError, FaceError, UsageError
+from countenance.faces.plate import require_performer
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
@@ -44,6 +48,19 @@ def losing(monkeypatch: pytest.MonkeyPatch) -> None:
         return {index: several for index, several in found.items() if index not in LOST}
 
     monkeypatch.setattr(places_module, "placed_faces", placed)
+
+
+@pytest.fixture
+def in_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle kofi's face is turned away so far that his mesh is poor."""
+
+    def found(*args: Any, **kwargs: Any) -> list[StoredFace]:
+        return [in_profile(face) if face.frame in LOST else face for face in require_performer(*args, **kwargs)]
+
+    def in_profile(face: StoredFace) -> StoredFace:
+        return replace(face, score=0.3, quality=replace(face.quality, yaw_pitch_roll_deg=(80.0, 0.0, 0.0)))
+
+    monkeypatch.setattr(places_module, "require_performer", found)
 
 
 def pictures(path: Path) -> list[Rgb]:
@@ -102,9 +119,59 @@ def test_a_part_shows_what_the_whole_shows_and_who_leaves_a_face_as_it_is(
     assert np.abs(whole.astype(int) - alone).mean() < CODEC_NOISE
     folder = trained.project.folder / "shots" / f"plate-{probe(plate).sha256[:8]}"
     folder.mkdir(parents=True)
-    (folder / "0001.toml").write_text("likeness = { 5 = 0.0, 6 = 0.0, 7 = 0.5 }\n")
+    (folder / "0001.toml").write_text("likeness = { 5 = 0.0, 6 = 0.0, 7 = 1.0 }\n")
     keyed = trained.generate(plate, tmp_path / "keyed.mp4", CONFIG, is_disguise=True)
     assert np.allclose(keyed.covered_spans, [(7 / 24, 8 / 24)])
+
+
+@pytest.mark.usefixtures("in_profile")
+def test_what_would_fade_is_covered_even_where_fades_are_set_off(
+    trained: Production, plate: Path, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, fade=False)
+    assert trained.generate(plate, tmp_path / "swap.mp4", config).unaltered_spans == ()
+    result = trained.generate(plate, tmp_path / "shot.mp4", config, is_disguise=True)
+    (span,) = result.covered_spans
+    assert span[0] <= LOST.start / 24 < LOST.stop / 24 <= span[1]
+    before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
+    assert all(fine(after[index]) < 0.35 * fine(before[index]) for index in LOST)
+
+
+@pytest.mark.usefixtures("losing")
+def test_heads_are_followed_only_while_consent_lasts(
+    trained: Production, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revoked(*args: Any, **kwargs: Any) -> None:
+        trained.revoke(trained.release_of(PERFORMER))
+        follow_heads(*args, **kwargs)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(places_module, "follow_heads", revoked)
+    with pytest.raises(ConsentError, match="revoked"):
+        trained.generate(plate, tmp_path / "shot.mp4", CONFIG, is_disguise=True)
+
+
+@pytest.mark.usefixtures("in_profile")
+def test_a_disguise_that_can_be_drawn_nowhere_is_not_advised_to_go_without_fades(
+    trained: Production, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "LOST", range(NUM_FRAMES))
+    for is_disguise in (False, True):
+        with pytest.raises(FaceError, match="is turned away wherever they are") as raised:
+            trained.generate(plate, tmp_path / "shot.mp4", CONFIG, is_disguise=is_disguise)
+        assert ("generate.fade=false" in str(raised.value)) is not is_disguise
+
+
+def test_a_disguise_is_not_mixed_with_who_is_below(trained: Production, plate: Path, tmp_path: Path) -> None:
+    folder = trained.project.folder / "shots" / f"plate-{probe(plate).sha256[:8]}"
+    folder.mkdir(parents=True)
+    (folder / "0001.toml").write_text("likeness = { 6 = 1.0, 7 = 0.4 }\n")
+    output = tmp_path / "shot.mp4"
+    with pytest.raises(UsageError, match=r"kofi would show through at 0\.4 in frame 7.*expected 1, or 0.*0001\.toml"):
+        trained.generate(plate, output, CONFIG, is_disguise=True)
+    assert not output.exists()
+    trained.generate(plate, output, CONFIG, is_disguise=True, wanted=Wanted(frames="0:6"))
+    trained.generate(plate, output, CONFIG, overwrite=True)
 
 
 def test_a_face_that_may_be_the_witness_is_covered(

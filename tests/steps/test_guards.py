@@ -45,7 +45,7 @@ def go_through(
     else:
         plate, output = folder / "plate.png", folder / "shot.png"
         Image.fromarray(frames_of("performance.mp4", 1)[0]).save(plate)
-        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
         generate(project, plate, [pair], output, config, overwrite=False, progress=Silent())
 
 

@@ -58,6 +58,7 @@ def pairs_of(production: Production, *names: tuple[str, str]) -> list[Pair]:
             likeness=likeness,
             performer=performer,
             permit=grant(production.project, "generate", likeness=likeness, performer=performer),
+            is_disguise=False,
         )
         for likeness, performer in names
     ]

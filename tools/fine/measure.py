@@ -81,7 +81,7 @@ def published(files: FineFiles, folder: Path, preset: Preset) -> Path:
     with opened_production(folder) as project, Bars() as progress:
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
         begun, begun_cpu = time.monotonic(), time.process_time()
-        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
         generate(project, files.plate, [pair], output, config, overwrite=True, progress=progress)
     spent = {"s": time.monotonic() - begun, "cpu_s": time.process_time() - begun_cpu}
     (folder / f"{preset}.json").write_text(json.dumps(spent))

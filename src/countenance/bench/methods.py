@@ -202,7 +202,7 @@ def _generate(job: Job, output: Path) -> None:
     generate(
         job.project,
         job.files.plate,
-        [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)],
+        [Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)],
         output,
         PUBLISHING,
         overwrite=True,

@@ -311,7 +311,7 @@ def _generated(production: Path, plate: Path, config: GenerateConfig, clock: Cal
     """Seconds from one file to the other, nets loaded and all; faces that are known already aren't found again."""
     with opened_production(production) as project:
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
         output = production / "generated.mp4"
         begun = clock()
         generate(project, plate, [pair], output, config, overwrite=True, progress=Silent())

@@ -49,13 +49,13 @@ def covers_of(heads: Heads, drawn: Heads, shots: Iterable[range], fade_frames: i
     covers = {index: [Cover(head=head) for head in several] for index, several in bare.items() if several}
     for shot in shots:
         for index in shot:
-            near = [abs(index - other) for other in _around(index, fade_frames, shot) if bare.get(other)]
-            if near and not bare.get(index):
-                part = 1 - min(near) / (fade_frames + 1)
-                strength = part * part * (3 - 2 * part)
-                several = [Cover(head=head, strength=strength) for head in drawn.get(index, ())]
-                if several:
-                    covers[index] = several
+            around = [other for other in _around(index, fade_frames, shot) if bare.get(other)]
+            for head in drawn.get(index, ()):
+                near = [abs(index - other) for other in around if any(head.is_same_as(one) for one in bare[other])]
+                if near:
+                    part = 1 - min(near) / (fade_frames + 1)
+                    fading = Cover(head=head, strength=part * part * (3 - 2 * part))
+                    covers.setdefault(index, []).append(fading)
     return covers
 
 

@@ -5,9 +5,11 @@ followed by points that move together, forwards from where it was lost and backw
 detection, which sees a profile that no mesh fits, corrects it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import cv2
@@ -15,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from countenance.media.timeline import Timeline, frames_at
+from countenance.progress import Progress, if_many
 from countenance.types import Frame, MediaInfo
 from countenance.vision.align import head_pose
 from countenance.vision.detect import Detection, FaceDetector
@@ -78,44 +81,130 @@ class _Followed:
     num_held: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ends:
+    """Where a shot's known heads come and go."""
+
+    shot: range
+    lost: Mapping[int, Sequence[Head]]
+    """By index, those that aren't known in the next frame."""
+    regained: Mapping[int, Sequence[Head]]
+    """The same for the frame before."""
+
+
 def head_of(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> Head:
     """The head to which a mesh belongs."""
     pose = head_pose(landmarks_xyz)
     return Head(centre_xy=pose.centre_xy, side_px=HEAD * pose.unit_px)
 
 
-def follow_heads(plate: MediaInfo, timeline: Timeline, known: Heads, shots: Iterable[range]) -> dict[int, list[Head]]:
+def follow_heads(
+    plate: MediaInfo,
+    timeline: Timeline,
+    known: Heads,
+    shots: Iterable[range],
+    *,
+    check_leave: Callable[[], None],
+    progress: Progress,
+) -> dict[int, list[Head]]:
     """One person's heads in those frames of some shots where they aren't known, as far as they can be followed.
 
-    Nothing of a shot in which no head is known is read. Memory holds the last few seconds, at a small size.
+    Only frames around those in which a head is lost or found are read, once each. Memory holds the last few seconds, at
+    a small size. `check_leave` is called for each frame that is read.
+
+    Raises:
+        ConsentError: the consent ended meanwhile.
     """
-    detector = FaceDetector()
-    num_back = round(MAX_UNSEEN_S * float(plate.frame_rate)) + 1
-    found: dict[int, list[Head]] = {}
-
-    def seen(frames: range) -> Iterator[_Seen]:
-        return (_seen(frame, detector) for frame in frames_at(plate, timeline, frames))
-
-    for shot in shots:
-        for run in _runs(known, shot):
-            # Of a long run only the end is remembered, to be gone through backwards.
-            last = list(seen(run[-num_back:])) if known.get(run[-1]) or len(run) <= num_back else []
-            forwards = _follow(last if len(run) <= num_back else seen(run), run, known, float(plate.frame_rate))
-            backwards = _follow(reversed(last), run[::-1], known, float(plate.frame_rate))
-            for index, head in chain(forwards, backwards):
+    ends = [_ends_in(shot, known) for shot in shots]
+    followed_in = [each for each in ends if each.lost or each.regained]
+    total, found = sum(len(each.shot) for each in followed_in), dict[int, list[Head]]()
+    if total:
+        detector = FaceDetector()
+        frames = chain.from_iterable(
+            _followed(each, plate, timeline, known, detector, check_leave) for each in followed_in
+        )
+        what = f"following heads in {plate.path.name}"
+        for heads in if_many(progress, total).track(frames, what=what, unit="frames", total=total):
+            for index, head in heads:
                 found.setdefault(index, []).append(head)
     return found
 
 
-def _runs(known: Heads, shot: range) -> list[range]:
-    """The frames of a shot in a row that show fewer heads than others of it, each with one known frame beside."""
-    most = max((len(known.get(index, ())) for index in shot), default=0)
-    fewer = [index for index in shot if len(known.get(index, ())) < most]
-    runs: list[range] = []
-    for index in fewer:
-        begin, end = max(index - 1, shot.start), min(index + 2, shot.stop)
-        runs.append(range(runs.pop().start, end) if runs and begin < runs[-1].stop else range(begin, end))
-    return runs
+def _ends_in(shot: range, known: Heads) -> _Ends:
+    return _Ends(shot=shot, lost=_leaving(shot, known), regained=_leaving(shot[::-1], known))
+
+
+def _leaving(frames: range, known: Heads) -> dict[int, list[Head]]:
+    """The known heads that aren't known any longer in the next one of some frames."""
+    leaving = {}
+    for index, after in pairwise(frames):
+        heads = [head for head in known.get(index, ()) if not _is_among(head, known.get(after, ()))]
+        if heads:
+            leaving[index] = heads
+    return leaving
+
+
+def _is_among(head: Head, others: Sequence[Head]) -> bool:
+    return any(head.is_same_as(other) for other in others)
+
+
+def _followed(
+    ends: _Ends,
+    plate: MediaInfo,
+    timeline: Timeline,
+    known: Heads,
+    detector: FaceDetector,
+    check_leave: Callable[[], None],
+) -> Iterator[list[tuple[int, Head]]]:
+    """The heads of a shot that are found by following, with their frames, in one item for each of its frames."""
+    frame_rate = float(plate.frame_rate)
+    num_back = round(MAX_UNSEEN_S * frame_rate) + 1
+    regained = sorted(ends.regained)
+
+    def is_needed(index: int) -> bool:
+        """Whether a head is lost here, or will be gone back from to here."""
+        following = bisect_left(regained, index)
+        return index in ends.lost or (following < len(regained) and regained[following] - index < num_back)
+
+    index = ends.shot.start
+    while index < ends.shot.stop:
+        if is_needed(index):
+            heads: list[_Followed] = []
+            last: deque[_Seen] = deque(maxlen=num_back)
+            for frame in frames_at(plate, timeline, range(index, ends.shot.stop)):
+                check_leave()
+                index, before = frame.index, last[-1] if last else None
+                last.append(_seen(frame, detector))
+                heads = [] if before is None else _one_on(heads, before, last[-1], known, frame_rate)
+                backwards = _backwards(last, ends.regained.get(index, ()), known, frame_rate)
+                yield [*((index, each.head) for each in heads), *backwards]
+                heads += [_Followed(head=head) for head in ends.lost.get(index, ())]
+                if not heads and not is_needed(index + 1):
+                    break
+        else:
+            yield []
+        index += 1
+
+
+def _backwards(
+    last: Sequence[_Seen], regained: Sequence[Head], known: Heads, frame_rate: float
+) -> Iterator[tuple[int, Head]]:
+    """Heads of the last frame, in the frames before it in which they aren't known."""
+    heads = [_Followed(head=head) for head in regained]
+    if heads:
+        for after, seen in pairwise(reversed(last)):
+            heads = _one_on(heads, after, seen, known, frame_rate)
+            if not heads:
+                return
+            yield from ((seen.index, each.head) for each in heads)
+
+
+def _one_on(
+    heads: Sequence[_Followed], before: _Seen, after: _Seen, known: Heads, frame_rate: float
+) -> list[_Followed]:
+    """Heads in the next frame, without those that are lost or known there."""
+    moved = [_moved(each, before, after, frame_rate) for each in heads]
+    return [each for each in moved if each is not None and not _is_among(each.head, known.get(after.index, ()))]
 
 
 def _seen(frame: Frame, detector: FaceDetector) -> _Seen:
@@ -134,27 +223,6 @@ def _seen(frame: Frame, detector: FaceDetector) -> _Seen:
 def _detected(found: Detection) -> Head:
     low, high = found.points_xy[:2]
     return Head(centre_xy=(low + high) / 2, side_px=DETECTED * float((high - low).max()))
-
-
-def _follow(frames: Iterable[_Seen], run: range, known: Heads, frame_rate: float) -> Iterator[tuple[int, Head]]:
-    """Heads that go on from a frame of a run to the next one, in its order, without being known there.
-
-    No more frames are asked for once none is left to be followed.
-    """
-    starts = [index for index in run[:-1] if known.get(index)]
-    if not starts:
-        return
-    before: _Seen | None = None
-    heads: list[_Followed] = []
-    for seen in frames:
-        here = known.get(seen.index, ())
-        moved = [] if before is None else [_moved(each, before, seen, frame_rate) for each in heads]
-        heads = [each for each in moved if each is not None and not any(each.head.is_same_as(one) for one in here)]
-        yield from ((seen.index, each.head) for each in heads)
-        heads += [_Followed(head=head) for head in here]
-        if not heads and run.index(seen.index) > run.index(starts[-1]):
-            return
-        before = seen
 
 
 def _moved(followed: _Followed, before: _Seen, after: _Seen, frame_rate: float) -> _Followed | None:

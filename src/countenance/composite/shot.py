@@ -22,7 +22,7 @@ class ShotConfig:
     """Whose face is replaced: all, nobody, or performers' names with commas between them."""
     likeness: Annotated[Number, Field(ge=0, le=1)] = 1.0
     """How far the face goes from the performer's to the likeness's, in shape and in look together; 0 leaves the plate
-    as it is."""
+    as it is. Between them the performer shows through, which is refused for a disguise."""
     grow: Annotated[Number, Field(ge=-0.1, le=0.1)] = 0.0
     """By how much the face's mask reaches further out, as a fraction of the crop's side, which is about twice a face's
     width; below 0 further in."""

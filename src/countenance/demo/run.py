@@ -84,7 +84,7 @@ def run_demo(
         plate, truth = data / "performance.mp4", data / "truth_zuri"
         published_path, trained_path = output / "published.mp4", output / "trained.mp4"
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit)
+        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
 
         def generated(path: Path, config: GenerateConfig) -> Generated:
             return generate(project, plate, [pair], path, config, overwrite=False, progress=progress)

@@ -299,6 +299,8 @@ def _facts(
         "num_frames": claim.num_frames,
         "num_altered_frames": claim.num_altered_frames,
         "num_decided_frames": claim.num_decided_frames,
+        **({"num_covered_frames": claim.num_covered_frames} if claim.num_covered_frames else {}),
+        **({"num_held_frames": claim.num_held_frames} if claim.num_held_frames else {}),
         "drawn_with": claim.drawn_with,
         "first_frame": claim.first_frame,
         "num_plate_frames": claim.num_plate_frames,

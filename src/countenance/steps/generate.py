@@ -77,7 +77,8 @@ class GenerateConfig(PublishConfig):
     aren't visible, or were made up to match."""
     fade: Boolean = True
     """Whether a drawn face fades out over a fifth of a second where the mesh loses it, as when it turns to profile, and
-    back in. Without, it is drawn as long as there is a mesh: what a disguise needs, and worse to look at."""
+    back in. Without, it is drawn as long as there is a mesh, which is worse to look at. Of performers whose heads are
+    covered, faces count as lost there in any case."""
     grain: Fraction = 1.0
     """How grainy a face is beside its plate: 1 as grainy, 0 as it was drawn, which is cleaner than what surrounds it. A
     plate without grain stays without."""
@@ -114,7 +115,7 @@ class Pair:
     likeness: str
     performer: str
     permit: Permit
-    is_disguise: bool = False
+    is_disguise: bool
     """Whether the performer must not be seen: where no face can be drawn, their head is covered."""
 
 

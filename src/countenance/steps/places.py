@@ -105,6 +105,7 @@ def find_places(
     shots = read_shots(project, info, timeline, asked.shot_changes)
     check_names(shots, sorted(people))
     looks = looks_of(shots, info, timeline)
+    _check_wholly_replaced(shots, looks, shown, asked.disguised)
     seen = {
         performer: require_performer(project, performer, people, info, progress, check_leave=check_leave)
         for performer in performers
@@ -119,12 +120,7 @@ def find_places(
         for performer, several in seen.items()
     }
     found = _of_one_performer_each(checked, info, timeline, progress)
-    placed = placed_faces(
-        [face for several in found.faces.values() for face in several],
-        timeline,
-        frame_rate=float(info.frame_rate),
-        fades=asked.fades and info.kind == "video",
-    )
+    placed = _placed(found.faces, asked, info, timeline)
     performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
     replaced = _replaced(placed, looks, performer_of, asked.disguised)
     in_shots = [each for each in shot_ranges(timeline) if shown is None or _touch(each, shown)]
@@ -135,12 +131,12 @@ def find_places(
         if around is None or at in around or any(abs(at - index) <= DRAWN_AROUND for index in held)
     }
     covers = {
-        performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots)
+        performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots, progress)
         for guard, performer in zip(guards, performers, strict=True)
         if performer in asked.disguised
     }
     altered = {index for several in (faces_at, *covers.values()) for index in several}
-    _check_shown(placed, altered, shown, performers, info)
+    _check_shown(placed, altered, shown, performers, asked.disguised, info)
     _check_replaced(altered, shown, shots, performers)
     return Places(
         shown=shown,
@@ -164,6 +160,7 @@ def _covers(
     info: MediaInfo,
     timeline: Timeline,
     shots: Sequence[range],
+    progress: Progress,
 ) -> Covers:
     """Where a performer's head is, or what may be their head, and no face is drawn onto it."""
     _, performer = guard.permit.people
@@ -176,7 +173,9 @@ def _covers(
             whose[index].append(head_of(placed.landmarks_xyz))
     # A mesh that is about to be lost has shrunk already, so heads are followed from those that a drawn face has.
     sure = {index: heads for shot in shots for index, heads in (_in_shot(drawn, shot) or _in_shot(known, shot)).items()}
-    followed = follow_heads(info, timeline, sure, shots) if info.kind == "video" else {}
+    followed = {}
+    if info.kind == "video":
+        followed = follow_heads(info, timeline, sure, shots, check_leave=guard.check, progress=progress)
     heads = {index: [*known.get(index, ()), *followed.get(index, ())] for index in {*known, *followed}}
     # Nobody but a user can say that an unsure face isn't the witness's.
     for face in stored_faces(guard.project, performer, purpose="generate", sha256=info.sha256):
@@ -250,14 +249,16 @@ def _check_shown(
     altered: Container[int],
     shown: range | None,
     performers: Sequence[str],
+    disguised: Container[str],
     info: MediaInfo,
 ) -> None:
     """Check that a face is to be seen in the part of the plate that is asked for."""
     whose = " or ".join(performers)
     if not placed:
+        or_without = "" if all(each in disguised for each in performers) else ", or add --set generate.fade=false"
         raise FaceError(
             f"{whose} is turned away wherever they are in {info.path.name}, so there is nothing to replace; "
-            "choose another plate, or add --set generate.fade=false",
+            f"choose another plate{or_without}",
             code="face.not_found",
             person=whose,
             path=info.path,
@@ -270,6 +271,37 @@ def _check_shown(
             person=whose,
             path=info.path,
         )
+
+
+def _placed(
+    faces: Mapping[str, Sequence[StoredFace]], asked: Asked, info: MediaInfo, timeline: Timeline
+) -> dict[int, list[PlacedFace]]:
+    """All performers' faces by frame; of a disguise what is about to be lost always fades, so that it is covered."""
+    placed: dict[int, list[PlacedFace]] = defaultdict(list)
+    for performer, several in faces.items():
+        fades = performer in asked.disguised or (asked.fades and info.kind == "video")
+        for index, own in placed_faces(several, timeline, frame_rate=float(info.frame_rate), fades=fades).items():
+            placed[index] += own
+    return dict(placed)
+
+
+def _check_wholly_replaced(
+    shots: Sequence[Shot], looks: Mapping[int, ShotConfig], shown: range | None, disguised: Iterable[str]
+) -> None:
+    """Check that no disguise is to show a part of who is below."""
+    for shot in shots:
+        for index in shot.frames:
+            look = looks.get(index, AS_DRAWN)
+            seen = [each for each in sorted(disguised) if look.replaces(each)]
+            if look.likeness < 1 and seen and (shown is None or index in shown):
+                where = shot.path if shot.path.exists() else "countenance.toml or --set"
+                raise UsageError(
+                    f"setting shot.likeness of shot {shot.number}: {seen[0]} would show through at {look.likeness:g} "
+                    f"in frame {index}, and is not to be seen; expected 1, or 0 where {seen[0]} may be seen as they "
+                    f"are; correct it in {where}",
+                    code="usage.setting",
+                    setting="shot.likeness",
+                )
 
 
 def _replaced(
