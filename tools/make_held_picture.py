@@ -55,7 +55,7 @@ def _draw(project: Project, work: Path) -> None:
 
     (drawn,) = published("frame.png", str(HELD))
     Image.fromarray(scarred(drawn)).save(work / "painted.png")
-    (held,) = hold_frames(project, plate, [(HELD, work / "painted.png")], Silent())
+    (held,) = hold_frames(project, plate, permit, [(HELD, work / "painted.png")])
     first = min(SHOWN)
     frames = published("shot.mp4", f"{first}:{max(SHOWN)}")
     held.path.unlink()

@@ -245,7 +245,7 @@ class Render:
     num_covered_frames: int = 0
     """Altered frames in which a head is covered, because no face could be drawn."""
     num_held_frames: int = 0
-    """Frames whose faces an artist painted or approved, and which those beside follow."""
+    """Frames in which a face is as an artist painted or approved it, or follows one beside that is."""
     excerpt: Excerpt | None = None
     """What of the plate the file shows; None: all of it."""
     preview_wh: tuple[int, int] | None = None

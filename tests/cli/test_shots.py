@@ -37,21 +37,28 @@ def test_painted_frames_are_given_back(released: Desk) -> None:
     plate = write_video(released.folder / "plate.mp4", frames_of("performance.mp4", 8))
     painted = released.folder / "painted=1.png"
     Image.fromarray(frames_of("performance.mp4", 1)[0]).save(painted)
-    told = released.do("shots", plate, "--hold", f"3={painted}")
+    pair = ("--likeness", "dana", "--performer", "kim")
+    told = released.do("shots", plate, "--hold", f"3={painted}", *pair)
     (kept,) = (released.project / "shots").rglob("*.png")
     assert kept.name == "000003.png"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert f"Holding to {kept} at frame 3; delete it to let go." in told.err
-    assert "held at 3" in told.out
-    assert json.loads(released.do("shots", plate, "--json").out)["shots"][0]["held_frames"] == [3]
+    assert "dana onto kim held at 3" in told.out
+    assert json.loads(released.do("shots", plate, "--json").out)["shots"][0]["held_frames"] == [
+        {"frame": 3, "likeness": "dana", "performer": "kim"}
+    ]
     for value, message in (
         ("painted.png", "expected --hold FRAME=PNG, such as 130=painted.png, got 'painted.png'"),
         (f"8={painted}", "is to be held at frame 8, but plate.mp4 has frames 0 to 7"),
         ("3=missing.png", "missing.png"),
     ):
-        ended = released.run("shots", plate, "--hold", value)
+        ended = released.run("shots", plate, "--hold", value, *pair)
         assert ended.code in (2, 4)
         assert message in ended.error
+    for words in (("--hold", f"3={painted}", *pair[:2]), pair):
+        ended = released.run("shots", plate, *words)
+        assert (ended.code, "expected --hold with both --likeness and --performer" in ended.error) == (2, True)
+    assert kept.parent.parts[-3:] == ("held", "dana", "kim")
     kept.rename(kept.with_name("three.png"))
     assert "expected a frame's number as the name, such as 000130.png" in released.run("shots", plate).error
 
@@ -66,12 +73,19 @@ def test_a_part_that_is_none_is_told_before_anything_is_done(released: Desk) -> 
         assert (ended.code, message in ended.error) == (2, True), ended.err
 
 
-def test_a_revocation_takes_the_drawn_faces_with_it(released: Desk) -> None:
+def test_a_revocation_takes_drawn_faces_and_held_frames_with_it(released: Desk) -> None:
     kept = released.project / "drawn" / "dana" / "kim" / "face"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"a face")
+    plate = write_video(released.folder / "plate.mp4", frames_of("performance.mp4", 8))
+    painted = released.folder / "painted.png"
+    Image.fromarray(frames_of("performance.mp4", 1)[0]).save(painted)
+    released.do("shots", plate, "--hold", f"3={painted}", "--likeness", "dana", "--performer", "kim")
+    (held,) = (released.project / "shots").rglob("*.png")
     revocation = revocation_by(released, "dana", "likeness")
     released.do("release", "list")
     assert kept.exists()
+    assert held.exists()
     released.do("release", "add", revocation)
     assert not kept.exists()
+    assert not held.exists()

@@ -21,7 +21,7 @@ from countenance.composite.held import (
     show_painted,
 )
 from countenance.composite.shot import ShotConfig
-from countenance.errors import MediaError, UsageError
+from countenance.errors import ConsentError, MediaError, UsageError
 from countenance.media.probe import probe
 from countenance.pixels import to_16_bit
 from countenance.types import Frame, MediaInfo
@@ -32,6 +32,7 @@ from tests.support.videos import write_video
 HEIGHT, WIDTH, SIZE = 240, 320, 128
 CHEEK = 50
 """A point of the mesh."""
+PAIR = ("dana", "kim")
 FIRST, LAST = 10, 20
 """Held frames; there are ten a second."""
 
@@ -47,7 +48,8 @@ def face(landmarks: np.ndarray | None = None, track: int = 1, held_s: float = 1.
     pose = head_pose(landmarks)
     mask = hull_in_crop(landmarks, frame_to_crop(pose, SIZE), SIZE)
     patch = Patch(rgb=np.zeros((SIZE, SIZE, 3), np.float32), alpha=feathered(mask), pose=pose)
-    return PastedFace(track=track, landmarks_xyz=landmarks, patch=patch, look=ShotConfig(held_s=held_s))
+    seen = np.ones((SIZE, SIZE), np.float32)
+    return PastedFace(track=track, landmarks_xyz=landmarks, patch=patch, seen=seen, look=ShotConfig(held_s=held_s))
 
 
 def frame(index: int, pixels: np.ndarray | None = None) -> Frame:
@@ -78,14 +80,14 @@ class Hold:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, pictures: dict[int, np.ndarray], ignored: np.ndarray | None = None) -> Held:
-        frames = {}
+    def __call__(self, pictures: dict[int, np.ndarray], ignored: np.ndarray | None = None, track: int = 1) -> Held:
+        faces = {}
         for index, rgb in pictures.items():
-            path = self.folder / f"{index:06}.png"
+            path = self.folder / f"{index:06}-{track}.png"
             Image.fromarray(rgb).save(path)
-            frames[index] = HeldFrame(index=index, path=path, sha256=probe(path).sha256)
+            faces[index] = {track: HeldFrame(index=index, pair=PAIR, path=path, sha256=probe(path).sha256)}
         nothing = np.zeros((HEIGHT, WIDTH), bool)
-        return Held(frames=frames, ignored=nothing if ignored is None else ignored, check=lambda *_: None)
+        return Held(faces=faces, ignored=nothing if ignored is None else ignored, check=lambda *_: None)
 
     def painted(self, pictures: dict[int, np.ndarray], one: PastedFace) -> list[Painted]:
         """Over one face, on grey."""
@@ -133,7 +135,8 @@ def test_what_lies_under_the_label_does_not_count(held: Hold) -> None:
 
 def test_a_halo_that_the_artist_saw_is_no_difference(held: Hold) -> None:
     lighter = np.asarray(noisy(0) // 2 + 100, np.uint8)
-    seen = replace(held({FIRST: lighter}), marked=lambda each: replace(each, pixels=lighter))
+    nowhere = np.zeros((HEIGHT, WIDTH), bool)
+    seen = replace(held({FIRST: lighter}), marked=lambda each: (replace(each, pixels=lighter), nowhere))
     assert np.array_equal(show_painted(frame(FIRST, noisy(0)), [face()], seen), noisy(0))
 
 
@@ -184,9 +187,75 @@ def test_how_long_it_lasts_is_a_setting(held: Hold, held_s: float, expected: flo
     assert shown / whole == pytest.approx(expected, abs=0.03)
 
 
-def test_a_frame_without_a_drawn_face_cannot_be_held(held: Hold) -> None:
-    with pytest.raises(UsageError, match=r"000010\.png is to be held at frame 10, but no face is replaced there"):
-        painted_faces(frame(FIRST), [], held({FIRST: noisy()}))
+def test_another_pair_s_face_is_not_held(held: Hold) -> None:
+    other = replace(face(mesh(90)), track=2)
+    shown = show_painted(frame(FIRST, noisy(0)), [face(mesh(220)), other], held({FIRST: noisy(1)}))
+    beside = (alpha_of(other) > 0) & (alpha_of(face(mesh(220))) == 0)
+    assert beside.any()
+    assert np.array_equal(shown[beside], noisy(0)[beside])
+
+
+def test_what_is_compared_is_what_would_be_shown(held: Hold) -> None:
+    """Neither what is painted around the face, nor what lies under the label or a halo."""
+    compared = []
+    ignored = np.zeros((HEIGHT, WIDTH), bool)
+    ignored[:, :150] = True
+    holding = replace(
+        held({FIRST: noisy(1)}, ignored), check=lambda one, drawn, shown, _: compared.append((one, drawn, shown))
+    )
+    painted_faces(frame(FIRST, noisy(0)), [face()], holding)
+    ((one, drawn, shown),) = compared
+    assert (one.index, one.pair) == (FIRST, PAIR)
+    assert np.array_equal(drawn.pixels, noisy(0))
+    assert np.array_equal(shown, show_painted(frame(FIRST, noisy(0)), [face()], holding))
+    outside = (alpha_of(face()) == 0) | ignored
+    assert np.array_equal(shown[outside], noisy(0)[outside])
+
+
+def test_where_two_faces_overlap_what_was_painted_is_added_once(held: Hold) -> None:
+    one, other = face(mesh(140)), face(mesh(175), track=2)
+    inside = np.minimum(alpha_of(one), alpha_of(other)) >= WHOLE_FROM
+    shown = show_painted(frame(FIRST, noisy(0)), [one, other], held_twice(held, noisy(1)))
+    assert inside.sum() > 1000
+    assert np.array_equal(shown[inside], noisy(1)[inside])
+    carried = painted_faces(frame(FIRST), [one, other], held_twice(held, np.full((HEIGHT, WIDTH, 3), 140, np.uint8)))
+    beside = change(carry_painted(frame(FIRST), [one, other], {track: [each] for track, each in carried.items()}))
+    assert 30 < beside.max() < 50
+
+
+def held_twice(held: Hold, picture: np.ndarray) -> Held:
+    """One picture for both faces."""
+    both = held({FIRST: picture})
+    return replace(both, faces={FIRST: {1: both.faces[FIRST][1], 2: both.faces[FIRST][1]}})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_beside_the_held_frame_paint_is_hidden_and_fades_with_the_face(held: Hold, share: float) -> None:
+    painted = held.painted({FIRST: dotted(face())}, face())
+    whole = change(carry_painted(frame(FIRST), [face()], {1: painted})).max()
+    seen = np.full((SIZE, SIZE), share, np.float32)
+    hidden = replace(face(), patch=replace(face().patch, alpha=face().patch.alpha * seen), seen=seen)
+    shown = change(carry_painted(frame(FIRST), [hidden], {1: painted})).max()
+    assert shown / whole == pytest.approx(share, abs=0.02)
+
+
+def test_what_a_cover_hid_from_the_artist_does_not_count(held: Hold) -> None:
+    covered = np.zeros((HEIGHT, WIDTH), bool)
+    covered[:120] = True
+    seen = replace(held({FIRST: noisy(1)}), marked=lambda each: (each, covered))
+    shown = show_painted(frame(FIRST, noisy(0)), [face()], seen)
+    assert np.array_equal(shown[:120], noisy(0)[:120])
+    assert not np.array_equal(shown[120:], noisy(0)[120:])
+
+
+def test_where_consent_took_the_picture_that_is_said(held: Hold) -> None:
+    def ended() -> None:
+        raise ConsentError("ended")
+
+    holding = replace(held({FIRST: noisy(0)}), check_leave=ended)
+    holding.faces[FIRST][1].path.unlink()
+    with pytest.raises(ConsentError):
+        show_painted(frame(FIRST), [face()], holding)
 
 
 def test_the_facts_change_with_frame_and_picture(held: Hold) -> None:
@@ -197,7 +266,7 @@ def test_the_facts_change_with_frame_and_picture(held: Hold) -> None:
 
 def test_a_file_that_changes_meanwhile_is_noticed(held: Hold) -> None:
     holding = held({FIRST: noisy(0)})
-    Image.fromarray(noisy(1)).save(holding.frames[FIRST].path)
+    Image.fromarray(noisy(1)).save(holding.faces[FIRST][1].path)
     with pytest.raises(MediaError, match="changed while it was rendered"):
         show_painted(frame(FIRST), [face()], holding)
 
@@ -220,14 +289,14 @@ def test_what_is_no_frame_of_the_plate_is_refused(
 ) -> None:
     Image.fromarray(noisy()).resize(size_wh).save(tmp_path / name)
     with pytest.raises(UsageError, match=message):
-        read_held(tmp_path / name, index, plate)
+        read_held(tmp_path / name, index, plate, PAIR)
 
 
 def test_deep_pictures_are_held_at_their_depth(tmp_path: Path, plate: MediaInfo) -> None:
     deep = to_16_bit(noisy()) + 31
     cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
-    read = read_held(tmp_path / "deep.png", 0, plate)
-    holding = Held(frames={0: read}, ignored=np.zeros((HEIGHT, WIDTH), bool), check=lambda *_: None)
+    read = read_held(tmp_path / "deep.png", 0, plate, PAIR)
+    holding = Held(faces={0: {1: read}}, ignored=np.zeros((HEIGHT, WIDTH), bool), check=lambda *_: None)
     shown = show_painted(frame(0, to_16_bit(noisy(1))), [face()], holding)
     inside = alpha_of(face()) >= WHOLE_FROM
     assert np.abs(shown[inside].astype(int) - deep[inside]).max() <= 1

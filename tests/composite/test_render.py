@@ -8,6 +8,7 @@ from PIL import Image
 
 from countenance.composite import render as render_module
 from countenance.composite.cover import Cover, draw_cover
+from countenance.composite.disguise import Disguise
 from countenance.composite.heads import head_of
 from countenance.composite.held import Held, HeldFrame
 from countenance.composite.place import PlacedFace
@@ -29,8 +30,8 @@ FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
 
 def held_at(index: int, sha256: str, path: Path = Path("painted.png")) -> Held:
     """A held frame in which all may be painted."""
-    frames = {index: HeldFrame(index=index, path=path, sha256=sha256)}
-    return Held(frames=frames, ignored=np.zeros((256, 256), bool), check=lambda *_: None)
+    frame = HeldFrame(index=index, pair=("dana", "kim"), path=path, sha256=sha256)
+    return Held(faces={index: {0: frame}}, ignored=np.zeros((256, 256), bool), check=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,19 @@ def test_with_a_held_frame_frames_from_anywhere_are_those_of_the_whole(
         assert np.array_equal(next(iter(made(plate, tmp_path, **values).frames_from(first))).rgb, whole[first])
     part = made(plate, tmp_path, **values, excerpt=excerpt_of(*plate, range(14, 16)))
     assert [np.array_equal(frame.rgb, whole[frame.index]) for frame in part.frames_from(14)] == [True, True]
+
+
+def test_a_frame_that_is_held_as_it_was_published_stays_so_under_a_cover_and_with_a_halo(
+    plate: tuple[MediaInfo, Timeline], tmp_path: Path
+) -> None:
+    marks = {
+        "covers_at": {2: [Cover(head=head_of(FACES[2][0].landmarks_xyz), strength=0.5)]},
+        "disguise": Disguise(halo=0.8),
+    }
+    (published,) = (frame.rgb for frame in made(plate, tmp_path, **marks).frames_from(2) if frame.index == 2)
+    Image.fromarray(published).save(tmp_path / "approved.png")
+    held = held_at(2, probe(tmp_path / "approved.png").sha256, tmp_path / "approved.png")
+    assert np.array_equal(next(iter(made(plate, tmp_path, **marks, held=held).frames_from(2))).rgb, published)
 
 
 def test_frames_of_another_origin_have_a_name_too(plate: tuple[MediaInfo, Timeline]) -> None:

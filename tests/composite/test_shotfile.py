@@ -2,10 +2,22 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from countenance.composite.shot import AS_DRAWN, ShotConfig, ShotSettings
-from countenance.composite.shotfile import check_names, looks_of, read_shots, shots_folder, template, write_template
+from countenance.composite.shotfile import (
+    check_names,
+    forget_held,
+    held_pairs,
+    hold_frame,
+    looks_of,
+    read_shots,
+    shots_folder,
+    template,
+    write_template,
+)
 from countenance.errors import UsageError
 from countenance.project import Project
 from tests.media.test_excerpt import PLATE, TIMELINE
@@ -97,6 +109,57 @@ def test_two_plates_of_one_name_have_files_of_their_own(project: Project) -> Non
     write(project, "likeness = 0.5")
     other = replace(PLATE, sha256="cd" * 32)
     assert looks_of(read_shots(project, other, TIMELINE), other, TIMELINE) == {}
+
+
+PAIR = ("dana", "kim")
+
+
+@pytest.fixture
+def painted(tmp_path: Path) -> Path:
+    Image.fromarray(np.zeros((*PLATE.resolution_wh[::-1], 3), np.uint8)).save(tmp_path / "painted.png")
+    return tmp_path / "painted.png"
+
+
+def test_held_frames_are_a_pair_s(project: Project, painted: Path) -> None:
+    hold_frame(project, PLATE, 3, painted, PAIR)
+    hold_frame(project, PLATE, 2, painted, ("lee", "bo"))
+    kept = shots_folder(project, PLATE) / "held" / "dana" / "kim" / "000003.png"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    every, own = (read_shots(project, PLATE, TIMELINE, pairs=pairs)[1].held for pairs in (None, [PAIR]))
+    assert [(frame.index, frame.pair) for frame in every] == [(2, ("lee", "bo")), (3, PAIR)]
+    assert [(frame.index, frame.path) for frame in own] == [(3, kept)]
+    assert held_pairs(project) == [PAIR, ("lee", "bo")]
+    forget_held(project, *PAIR)
+    assert held_pairs(project) == [("lee", "bo")]
+    assert not kept.parent.exists()
+
+
+def test_a_frame_that_is_given_again_takes_the_place_of_the_earlier_one(project: Project, painted: Path) -> None:
+    folder = hold_frame(project, PLATE, 3, painted, PAIR).path.parent
+    (folder / "000003.png").rename(folder / "3.png")
+    (folder / ".000004.png.0a1b2c3d").write_bytes(b"what a killed command left")
+    hold_frame(project, PLATE, 3, painted, PAIR)
+    assert [path.name for path in folder.iterdir()] == ["000003.png"]
+
+
+@pytest.mark.parametrize("linked", ["held", "held/dana", "held/dana/kim"])
+def test_a_link_in_place_of_a_folder_of_held_frames_is_refused(
+    project: Project, painted: Path, tmp_path: Path, linked: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "dana" / "kim").mkdir(parents=True)
+    (elsewhere / "kim").mkdir()
+    path = shots_folder(project, PLATE) / linked
+    path.parent.mkdir(parents=True)
+    path.symlink_to(elsewhere)
+    for act in (
+        lambda: hold_frame(project, PLATE, 3, painted, PAIR),
+        lambda: read_shots(project, PLATE, TIMELINE),
+        lambda: forget_held(project, *PAIR),
+    ):
+        with pytest.raises(UsageError, match="is a link"):
+            act()
+    assert not list(elsewhere.rglob("*.png"))
 
 
 def test_names_that_nobody_has_are_told(project: Project) -> None:

@@ -32,6 +32,14 @@ def shots(
             show_default=False,
         ),
     ] = None,
+    likeness: Annotated[
+        str | None,
+        typer.Option("--likeness", help="With --hold: whose face is drawn in the picture.", show_default=False),
+    ] = None,
+    performer: Annotated[
+        str | None,
+        typer.Option("--performer", help="With --hold: onto whom it is drawn.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List a plate's shots: number, frames, times, and what is set for them.
@@ -47,14 +55,21 @@ def shots(
     as a picture. An artist paints the drawn face in it and gives it back: the render then shows it so at this frame,
     and carries what was painted to those beside.
 
-    Example: countenance shots plate.mp4 --hold 130=painted.png
+    Example: countenance shots plate.mp4 --hold 130=painted.png --likeness dana --performer kim
     """
     from countenance.cli.display import Bars
+    from countenance.consent.permit import grant
     from countenance.steps.documents import shots_document
     from countenance.steps.shots import hold_frames, list_shots, write_shots
 
+    frames = _held(hold or [])
+    if (likeness is None or performer is None) if frames else (likeness is not None or performer is not None):
+        raise UsageError("expected --hold with both --likeness and --performer, whose face was drawn onto whom")
     with here(writing=True) as project, Bars() as progress:
-        held = hold_frames(project, plate, _held(hold), progress) if hold else []
+        held = []
+        if likeness is not None and performer is not None:
+            permit = grant(project, "generate", likeness=_person(likeness), performer=performer)
+            held = hold_frames(project, plate, permit, frames)
         written = write_shots(project, plate, write, progress) if write else []
         found = list_shots(project, plate, progress)
     for frame in held:
@@ -68,6 +83,14 @@ def shots(
         print_json(shots_document(found))
     else:
         _print_shots(found)
+
+
+def _person(likeness: str) -> str:
+    """The name in the project, also of a cast actor."""
+    from countenance.casting import seed_of
+
+    seed = seed_of(likeness)
+    return likeness if seed is None else f"actor-{seed}"
 
 
 def _held(values: list[str]) -> list[tuple[int, Path]]:
@@ -96,7 +119,7 @@ def _print_shots(found: "PlateShots") -> None:
             ", ".join(
                 (
                     *(f"{name} {value}" for name, value in shot.changed.items()),
-                    *(f"held at {frame.index}" for frame in shot.held),
+                    *(f"{' onto '.join(frame.pair)} held at {frame.index}" for frame in shot.held),
                 )
             ),
         )

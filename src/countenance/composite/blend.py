@@ -44,6 +44,8 @@ class PastedFace:
     track: int
     landmarks_xyz: Float32[np.ndarray, "468 3"]
     patch: Patch
+    seen: Float32[np.ndarray, "M M"]
+    """0–1: less where something is in front of the face, and all over while it comes or goes."""
     look: ShotConfig
 
 
@@ -58,7 +60,9 @@ class AlphaInFrame:
 
 
 def alpha_in_frame(patch: Patch, shape: tuple[int, int]) -> AlphaInFrame | None:
-    """Where a patch lies in a frame of some height and width; None where it is beside it."""
+    """Where a patch lies in a frame of some height and width; None where it is beside it, or all of it is hidden."""
+    if not patch.alpha.any():
+        return None
     height, width = shape
     alpha_to_frame = invert(frame_to_crop(patch.pose, len(patch.alpha)))
     placed = transform_points(alpha_to_frame, _corners_of_content(patch.alpha))
@@ -142,9 +146,7 @@ def paste(pixels: Pixels, patch: Patch, noise: Bands | None = None, seed: tuple[
 
 
 def _corners_of_content(alpha: Float32[np.ndarray, "M M"]) -> Float32[np.ndarray, "4 2"]:
-    """Bounds of the non-zero pixels, one pixel wider; empty, in one corner, where all are zero."""
+    """Bounds of the non-zero pixels, one pixel wider; there are some."""
     left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
-    if not width:
-        return np.full((4, 2), -np.inf, np.float32)
     low, high = np.array([left, top]) - 1, np.array([left + width, top + height])
     return np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)

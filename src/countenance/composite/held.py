@@ -9,14 +9,14 @@ of the same track; outside of the first and the last one it fades.
 import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float16, Float32
 
-from countenance.composite.blend import PastedFace, alpha_in_frame
+from countenance.composite.blend import AlphaInFrame, PastedFace, alpha_in_frame
 from countenance.errors import MediaError, UsageError
 from countenance.geometry import resample, transform_points
 from countenance.media.probe import probe
@@ -45,8 +45,14 @@ class HeldFrame:
 
     index: int
     """Of the plate's frames, counted from 0."""
+    pair: tuple[str, str]
+    """The likeness, and the performer: only faces that are drawn for them are held."""
     path: Path
     sha256: str
+
+
+HeldFaces = Mapping[int, Mapping[int, HeldFrame]]
+"""By frame and track, what an artist gave of a face that is drawn there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,35 +71,45 @@ PaintedByTrack = Mapping[int, Sequence[Painted]]
 """By track, in the order of frames."""
 
 
-def _as_it_is(frame: Frame) -> Frame:
-    return frame
+def _as_it_is(frame: Frame) -> tuple[Frame, Bool[np.ndarray, "H W"]]:
+    return frame, np.zeros(frame.pixels.shape[:2], bool)
+
+
+def _nothing() -> None:
+    pass
 
 
 CheckPainted = Callable[[HeldFrame, Frame, Pixels, PastedFace], None]
-"""Called with a held frame, the frame as it was drawn, the painted pixels, and each face in it; raises where that isn't
-allowed."""
+"""Called with a held frame, the frame as it was drawn, the pixels as they would be shown, and each held face in it;
+raises where that isn't allowed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Held:
     """The frames to which a render holds."""
 
-    frames: Mapping[int, HeldFrame]
-    """By index."""
+    faces: HeldFaces
     ignored: Bool[np.ndarray, "H W"]
     """Pixels in which a difference doesn't count, because a label or words lie there."""
     check: CheckPainted
-    marked: Callable[[Frame], Frame] = _as_it_is
-    """From a frame as it was drawn to what the artist was given: with a halo, as far as there is one."""
+    check_leave: Callable[[], None] = _nothing
+    """Raises where consent has ended: then the pictures are gone, too."""
+    marked: Callable[[Frame], tuple[Frame, Bool[np.ndarray, "H W"]]] = _as_it_is
+    """From a frame as it was drawn to what the artist was given, with covers and a halo as far as there are any; and
+    the pixels that a cover hid from them."""
 
     @property
     def facts(self) -> bytes:
         """All that steers pixels."""
-        facts = [f"{frame.index} {frame.sha256}" for _, frame in sorted(self.frames.items())]
+        facts = [
+            f"{index} {track} {frame.sha256}"
+            for index, by_track in sorted(self.faces.items())
+            for track, frame in sorted(by_track.items())
+        ]
         return hashlib.sha256(" ".join(facts).encode()).digest()
 
 
-def read_held(path: Path, index: int, plate: MediaInfo) -> HeldFrame:
+def read_held(path: Path, index: int, plate: MediaInfo, pair: tuple[str, str]) -> HeldFrame:
     """A held frame's file, checked.
 
     Raises:
@@ -113,7 +129,7 @@ def read_held(path: Path, index: int, plate: MediaInfo) -> HeldFrame:
             f"expected {wide}×{high} pixels, the size of {plate.path.name}, but {path} has {width}×{height}; paint on "
             f"what `countenance generate --frames {index} --output frame.png` published, and keep its size"
         )
-    return HeldFrame(index=index, path=path, sha256=info.sha256)
+    return HeldFrame(index=index, pair=pair, path=path, sha256=info.sha256)
 
 
 def pixels_of(held: HeldFrame) -> Pixels:
@@ -129,52 +145,110 @@ def pixels_of(held: HeldFrame) -> Pixels:
 
 
 def painted_faces(drawn: Frame, faces: Sequence[PastedFace], held: Held) -> dict[int, Painted]:
-    """By track, what was painted over the drawn faces of a held frame.
+    """By track, what was painted over the held ones of a frame's drawn faces.
 
     Raises:
-        UsageError: no face is drawn there, or what was painted isn't allowed.
+        UsageError: what was painted isn't allowed.
+        MediaError: an artist's picture can't be read, or changed meanwhile.
+        ConsentError: it is gone because consent has ended.
     """
-    frame = held.frames[drawn.index]
-    if not faces:
-        raise UsageError(
-            f"{frame.path} is to be held at frame {frame.index}, but no face is replaced there; delete it, or choose a "
-            "frame in which one is"
-        )
-    pixels = pixels_of(frame)
-    for face in faces:
-        held.check(frame, drawn, pixels, face)
-    difference = _difference(pixels, held.marked(drawn).pixels, held.ignored)
-    return {face.track: _painted(difference, face, drawn) for face in faces}
+    differences, places = _differences(drawn, faces, held), _places(faces, drawn.pixels.shape[:2])
+    shown = _shown(drawn, faces, places, differences)
+    painted = {}
+    for face, place in zip(faces, places, strict=True):
+        if face.track in differences:
+            held.check(held.faces[drawn.index][face.track], drawn, shown, face)
+            painted[face.track] = _painted(differences[face.track], face, place, drawn)
+    return painted
 
 
 def show_painted(drawn: Frame, faces: Sequence[PastedFace], held: Held) -> Pixels:
-    """A held frame itself: what the artist gave, inside the drawn faces."""
-    painted = pixels_of(held.frames[drawn.index])
-    difference = _difference(painted, held.marked(drawn).pixels, held.ignored)
-    pixels = drawn.pixels
-    for face in faces:
-        place = alpha_in_frame(face.patch, pixels.shape[:2])
-        if place is not None:
-            added = _whole(place.alpha) * difference[place.rows, place.columns]
-            pixels = _added(pixels, place.rows, place.columns, added)
-    return pixels
+    """A held frame itself: what the artist gave, inside the held ones of the drawn faces."""
+    return _shown(drawn, faces, _places(faces, drawn.pixels.shape[:2]), _differences(drawn, faces, held))
 
 
 def carry_painted(frame: Frame, faces: Sequence[PastedFace], painted: PaintedByTrack) -> Pixels:
     """A frame beside held ones, with what was painted there on the way between them."""
     pixels = frame.pixels
-    for face in faces:
-        several = painted.get(face.track, ())
-        shares = [
-            (share, each)
-            for share, each in zip(_shares(several, frame, face.look.held_s), several, strict=True)
-            if share > 0
+    several_shares = [
+        _shares(_times_s(painted.get(face.track, ())), float(frame.time), face.look.held_s) for face in faces
+    ]
+    if not any(map(any, several_shares)):
+        return pixels
+    for face, shares, place in zip(faces, several_shares, _places(faces, pixels.shape[:2]), strict=True):
+        # What is in front of the face is in front of the paint, and it fades with the face.
+        patch = replace(face.patch, alpha=np.minimum(face.patch.alpha / np.float32(WHOLE_FROM), face.seen))
+        whole = alpha_in_frame(patch, pixels.shape[:2])
+        if not any(shares) or place is None or whole is None:
+            continue
+        moved = [
+            np.float32(share) * _moved(each, face, place.rows, place.columns)
+            for share, each in zip(shares, painted[face.track], strict=True)
+            if share
         ]
-        place = alpha_in_frame(face.patch, pixels.shape[:2]) if shares else None
-        if place is not None:
-            total = sum(share * _moved(each, face, place.rows, place.columns) for share, each in shares)
-            pixels = _added(pixels, place.rows, place.columns, _whole(place.alpha) * total)
+        weight = (whole.alpha * (place.alpha > 0))[..., None]
+        pixels = _added(pixels, place.rows, place.columns, weight * np.sum(moved, axis=0))
     return pixels
+
+
+def is_reached(times_s: Sequence[float], time_s: float, held_s: float) -> bool:
+    """Whether what was painted at some moments of a track, in order, shows at another one."""
+    return any(_shares(times_s, time_s, held_s))
+
+
+def _times_s(painted: Sequence[Painted]) -> list[float]:
+    return [each.time_s for each in painted]
+
+
+def _places(faces: Sequence[PastedFace], shape: tuple[int, int]) -> list[AlphaInFrame | None]:
+    """Where each face lies; a pixel of several belongs to the one of which most shows, and counts for no other."""
+    places = [alpha_in_frame(face.patch, shape) for face in faces]
+    if len(faces) < 2:
+        return places
+    most, owner = np.zeros(shape, np.float32), np.full(shape, -1)
+    for number, place in enumerate(places):
+        if place is not None:
+            region = place.rows, place.columns
+            owner[region][place.alpha > most[region]] = number
+            np.maximum(most[region], place.alpha, out=most[region])
+    return [
+        place and replace(place, alpha=place.alpha * (owner[place.rows, place.columns] == number))
+        for number, place in enumerate(places)
+    ]
+
+
+def _shown(
+    drawn: Frame,
+    faces: Sequence[PastedFace],
+    places: Sequence[AlphaInFrame | None],
+    differences: Mapping[int, Float32[np.ndarray, "H W 3"]],
+) -> Pixels:
+    pixels = drawn.pixels
+    for face, place in zip(faces, places, strict=True):
+        if face.track in differences and place is not None:
+            added = _whole(place.alpha) * differences[face.track][place.rows, place.columns]
+            pixels = _added(pixels, place.rows, place.columns, added)
+    return pixels
+
+
+def _differences(drawn: Frame, faces: Sequence[PastedFace], held: Held) -> dict[int, Float32[np.ndarray, "H W 3"]]:
+    """By track, of the held ones of some faces."""
+    by_track = held.faces[drawn.index]
+    given, covered = held.marked(drawn)
+    ignored = held.ignored | covered
+    return {
+        face.track: _difference(_read(by_track[face.track], held), given.pixels, ignored)
+        for face in faces
+        if face.track in by_track
+    }
+
+
+def _read(frame: HeldFrame, held: Held) -> Pixels:
+    try:
+        return pixels_of(frame)
+    except MediaError:
+        held.check_leave()
+        raise
 
 
 def _difference(painted: Pixels, drawn: Pixels, ignored: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W 3"]:
@@ -185,11 +259,12 @@ def _difference(painted: Pixels, drawn: Pixels, ignored: Bool[np.ndarray, "H W"]
     return np.asarray(difference, np.float32)
 
 
-def _painted(difference: Float32[np.ndarray, "H W 3"], face: PastedFace, frame: Frame) -> Painted:
+def _painted(
+    difference: Float32[np.ndarray, "H W 3"], face: PastedFace, place: AlphaInFrame | None, frame: Frame
+) -> Painted:
     pose = head_pose(face.landmarks_xyz)
     size = max(1, min(MAX_SIZE, round(pose.crop_side_px)))
     masked = np.zeros_like(difference)
-    place = alpha_in_frame(face.patch, difference.shape[:2])
     if place is not None:
         masked[place.rows, place.columns] = _whole(place.alpha) * difference[place.rows, place.columns]
     return Painted(
@@ -210,17 +285,16 @@ def _added(pixels: Pixels, rows: slice, columns: slice, difference: Float32[np.n
     return result
 
 
-def _shares(painted: Sequence[Painted], frame: Frame, held_s: float) -> list[float]:
+def _shares(times_s: Sequence[float], time_s: float, held_s: float) -> list[float]:
     """How much of each is seen in a frame: evenly from one to the next, fading outside of them."""
-    shares, time_s = [0.0] * len(painted), float(frame.time)
-    after = bisect_right([each.time_s for each in painted], time_s)
-    if 0 < after < len(painted):
-        begin, end = painted[after - 1].time_s, painted[after].time_s
+    shares, after = [0.0] * len(times_s), bisect_right(times_s, time_s)
+    if 0 < after < len(times_s):
+        begin, end = times_s[after - 1], times_s[after]
         shares[after] = (time_s - begin) / (end - begin)
         shares[after - 1] = 1 - shares[after]
-    elif painted:
-        nearest = min(after, len(painted) - 1)
-        away_s = abs(time_s - painted[nearest].time_s)
+    elif times_s:
+        nearest = min(after, len(times_s) - 1)
+        away_s = abs(time_s - times_s[nearest])
         shares[nearest] = max(0.0, 1 - away_s / held_s) if held_s > 0 else 0.0
     return shares
 

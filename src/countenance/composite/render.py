@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 import countenance
 from countenance.composite.blend import PastedFace
@@ -131,8 +131,10 @@ def swap_render(
             finish=finish,
         )
 
-    def marked(frame: Frame) -> Frame:
-        return next(disguised([frame], faces_at, replace(disguise, sentence=""), 0.0))
+    def marked(frame: Frame) -> tuple[Frame, Bool[np.ndarray, "H W"]]:
+        under_covers = next(covered([frame], covers_at))
+        is_covered = (under_covers.pixels != frame.pixels).any(axis=2)
+        return next(disguised([under_covers], faces_at, replace(disguise, sentence=""), 0.0)), is_covered
 
     finish = None if held is None else _holding(replace(held, marked=marked), swapped)
 
@@ -181,14 +183,17 @@ def _holding(held: Held, swapped: Callable[[int, int, Finish | None], Iterator[F
     @cache
     def painted() -> PaintedByTrack:
         by_track: dict[int, list[Painted]] = defaultdict(list)
-        for index in sorted(held.frames):
+        for index in sorted(held.faces):
             for track, each in painted_at(index).items():
                 by_track[track].append(each)
         return by_track
 
     def finish(frame: Frame, faces: Sequence[PastedFace]) -> Pixels:
         carried = painted()
-        return show_painted(frame, faces, held) if frame.index in held.frames else carry_painted(frame, faces, carried)
+        here = held.faces.get(frame.index, {})
+        beside = {track: each for track, each in carried.items() if track not in here}
+        shown = show_painted(frame, faces, held) if here else frame.pixels
+        return carry_painted(replace(frame, pixels=shown), faces, beside)
 
     return finish
 

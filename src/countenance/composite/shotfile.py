@@ -6,8 +6,9 @@ value, or values at moments, by frames of the plate, counted from 0, or by secon
 """
 
 import re
+import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ ROOM = "shots"
 SHOWN_STEP_S = 0.005
 """Half of the last digit in which `countenance shots` shows when a shot begins and ends."""
 HELD = "held"
-"""Folder beside the shots' files for the frames that an artist painted or approved: `held/000130.png`, by the plate's
-frames, counted from 0."""
+"""Folder beside the shots' files for the frames that an artist painted or approved, by likeness, performer and the
+plate's frames, counted from 0: `held/dana/kim/000130.png`."""
 MAX_BYTES = 2**16
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
 
@@ -57,8 +58,16 @@ class Shot:
         return {name: word for name, word in words.items() if name in keys or values[name] != getattr(AS_DRAWN, name)}
 
 
-def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: Sequence[str] = ()) -> list[Shot]:
+def read_shots(
+    project: Project,
+    plate: MediaInfo,
+    timeline: Timeline,
+    changes: Sequence[str] = (),
+    pairs: Collection[tuple[str, str]] | None = None,
+) -> list[Shot]:
     """All shots of a plate with their settings: those of the project, then of the shot's file, then `shot.key=value`.
+
+    Held frames are those of some likenesses and performers, or of all.
 
     Raises:
         UsageError: a file can't be read, or a setting isn't allowed; names file and setting. Or a held frame isn't of
@@ -68,7 +77,12 @@ def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: 
     folder = shots_folder(project, plate)
     ranges = shot_ranges(timeline)
     paths = _files(folder, len(ranges), plate)
-    held = _held_frames(folder / HELD, plate)
+    held = [
+        frame
+        for pair, pictures in _held_folders(folder)
+        if pairs is None or pair in pairs
+        for frame in _held_frames(pictures, plate, pair)
+    ]
     base = read_config(ShotConfig, SECTION, project.settings, changes)
     shots = []
     for number, frames in enumerate(ranges, 1):
@@ -85,7 +99,7 @@ def read_shots(project: Project, plate: MediaInfo, timeline: Timeline, changes: 
                 ends_s=end,
                 path=path,
                 settings=settings,
-                held=tuple(each for each in held if each.index in frames),
+                held=tuple(sorted((each for each in held if each.index in frames), key=lambda each: each.index)),
             )
         )
     return shots
@@ -101,25 +115,64 @@ def shots_folder(project: Project, plate: MediaInfo) -> Path:
     return refuse_link(project.folder / ROOM) / f"{name}-{plate.sha256[:8]}"
 
 
-def hold_frame(project: Project, plate: MediaInfo, index: int, path: Path) -> HeldFrame:
-    """Copy an artist's frame to where a plate's held frames lie, in place of an earlier one.
+def hold_frame(project: Project, plate: MediaInfo, index: int, path: Path, pair: tuple[str, str]) -> HeldFrame:
+    """Copy an artist's frame to where those of a plate and a pair lie, in place of an earlier one.
 
     Raises:
-        UsageError: it is no picture of the plate's size, or the plate has no such frame.
+        UsageError: it is no picture of the plate's size, the plate has no such frame, or a folder is a link.
         MediaError: it can't be read.
     """
-    read_held(path, index, plate)
+    read_held(path, index, plate, pair)
     project.room(ROOM)
-    folder = shots_folder(project, plate) / HELD
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, exist_ok=True)
+    folder = shots_folder(project, plate)
+    for each in (folder, folder / HELD, folder / HELD / pair[0], folder.joinpath(HELD, *pair)):
+        refuse_link(each).mkdir(mode=0o700, exist_ok=True)
+    folder = folder.joinpath(HELD, *pair)
+    # What a killed command left.
+    for part in folder.glob(".*.png.*"):
+        part.unlink()
     kept = folder / f"{index:06}.png"
     write_whole(kept, path.read_bytes(), mode=PRIVATE)
-    return read_held(kept, index, plate)
+    for other in folder.glob("*.png"):
+        if other != kept and re.fullmatch(r"\d+", other.stem, re.ASCII) and int(other.stem) == index:
+            other.unlink()
+    return read_held(kept, index, plate, pair)
 
 
-def _held_frames(folder: Path, plate: MediaInfo) -> list[HeldFrame]:
-    """In the order of frames."""
+def held_pairs(project: Project) -> list[tuple[str, str]]:
+    """The likenesses and performers of whom an artist's frames are kept, of any plate.
+
+    Raises:
+        UsageError: a folder is a link.
+    """
+    folders = refuse_link(project.folder / ROOM).glob("*/")
+    return sorted({pair for folder in folders for pair, _ in _held_folders(folder)})
+
+
+def forget_held(project: Project, likeness: str, performer: str) -> None:
+    """Remove the frames that an artist gave of two people, of all plates.
+
+    Raises:
+        UsageError: a folder is a link.
+    """
+    for folder in refuse_link(project.folder / ROOM).glob("*/"):
+        for pair, pictures in _held_folders(folder):
+            if pair == (likeness, performer):
+                shutil.rmtree(pictures, ignore_errors=True)
+
+
+def _held_folders(folder: Path) -> list[tuple[tuple[str, str], Path]]:
+    """Where the held frames of a plate lie, by likeness and performer."""
+    found = sorted(path for path in refuse_link(folder / HELD).glob("*/*") if path.is_dir())
+    return [((path.parent.name, path.name), _not_linked(path)) for path in found]
+
+
+def _not_linked(pictures: Path) -> Path:
+    refuse_link(pictures.parent)
+    return refuse_link(pictures)
+
+
+def _held_frames(folder: Path, plate: MediaInfo, pair: tuple[str, str]) -> list[HeldFrame]:
     held: dict[int, HeldFrame] = {}
     for path in sorted(folder.glob("*.png")):
         if not re.fullmatch(r"\d+", path.stem, re.ASCII):
@@ -129,8 +182,8 @@ def _held_frames(folder: Path, plate: MediaInfo) -> list[HeldFrame]:
         index = int(path.stem)
         if index in held:
             raise UsageError(f"{held[index].path} and {path.name} are of the same frame; remove one of them")
-        held[index] = read_held(path, index, plate)
-    return [held[index] for index in sorted(held)]
+        held[index] = read_held(path, index, plate, pair)
+    return list(held.values())
 
 
 def write_template(project: Project, plate: MediaInfo, shot: Shot) -> None:

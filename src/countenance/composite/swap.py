@@ -98,6 +98,8 @@ class _Swap:
     face: PlacedFace
     patch: Patch
     """In even light; a finished face in the plate's own."""
+    seen: Float32[np.ndarray, "L L"]
+    """0–1, what isn't hidden, times the face's presence."""
     light: Light
     match: ColourMatch | None
     """None where the drawn colours stay."""
@@ -157,7 +159,13 @@ def swap_faces(
 
 
 def _pasted(swap: _Swap) -> PastedFace:
-    return PastedFace(track=swap.face.track, landmarks_xyz=swap.face.landmarks_xyz, patch=swap.patch, look=swap.look)
+    return PastedFace(
+        track=swap.face.track,
+        landmarks_xyz=swap.face.landmarks_xyz,
+        patch=swap.patch,
+        seen=swap.seen,
+        look=swap.look,
+    )
 
 
 def first_needed(first: int, batch: int) -> int:
@@ -300,6 +308,7 @@ def _swap(frame: Frame, face: PlacedFace, made: KeptFace, look: ShotConfig, size
         match = match_colour(own, out_of_light(small, made.light), mask * seen)
     return _Swap(
         face=face,
+        seen=seen * np.float32(face.presence),
         patch=Patch(
             rgb=drawn.rgb,
             alpha=alpha * seen * np.float32(face.presence),

@@ -108,7 +108,7 @@ class Claim:
     num_covered_frames: int = 0
     """Altered frames in which a head is covered, because no face could be drawn."""
     num_held_frames: int = 0
-    """The plate's frames whose faces an artist painted or approved, and which those beside follow."""
+    """The file's frames in which a face is as an artist painted or approved it, or follows one beside that is."""
     first_frame: int = 0
     """Of the plate's frames, counted from 0, the first that the file shows; it shows `num_frames` in a row."""
     num_plate_frames: int = 0

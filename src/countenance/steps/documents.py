@@ -173,7 +173,10 @@ def shots_document(found: "PlateShots") -> Document:
                     "file": shot.path if shot.path.exists() else None,
                     "settings": asdict(shot.settings.base),
                     "keys": shot.settings.keys,
-                    "held_frames": [frame.index for frame in shot.held],
+                    "held_frames": [
+                        {"frame": frame.index, "likeness": frame.pair[0], "performer": frame.pair[1]}
+                        for frame in shot.held
+                    ],
                 }
                 for shot in found.shots
             ],

@@ -258,7 +258,7 @@ def generate(
         looks=places.looks,
         store=store,
         covers_at=covers_at,
-        held=holding(places.held, info, config.sentence),
+        held=holding(project, places.held, info, config.sentence, check_leave),
     )
     render = replace(
         swap.render,
@@ -271,7 +271,7 @@ def generate(
         halo=config.halo,
         sentence=config.sentence,
         num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
-        num_held_frames=len(places.held),
+        num_held_frames=sum(at in places.reached for at in swap.render.frames),
     )
     permits = [pair.permit for pair in pairs]
     facts = {
@@ -279,7 +279,11 @@ def generate(
         "plate": info.sha256,
         "frames": None if shown is None else [shown.start, shown.stop - 1],
         "preview": preview,
-        "held": {frame.index: frame.sha256 for frame in places.held.values()},
+        "held": [
+            {"frame": index, "track": track, "pair": frame.pair, "sha256": frame.sha256}
+            for index, by_track in sorted(places.held.items())
+            for track, frame in by_track.items()
+        ],
         "shots": {shot.number: asdict(shot.settings) for shot in shots if shot.settings != ShotSettings()},
         "model": drawer.digest,
         **_facts(pairs, drawings),

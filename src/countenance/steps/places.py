@@ -10,7 +10,7 @@ from countenance.composite.check import CheckedFaces, check_faces
 from countenance.composite.contested import Uncontested, uncontested
 from countenance.composite.cover import Cover, Covers, covers_of
 from countenance.composite.heads import Head, Heads, follow_heads, head_of
-from countenance.composite.held import HeldFrame
+from countenance.composite.held import HeldFaces, HeldFrame, is_reached
 from countenance.composite.place import PlacedFace, frames_of_fade, placed_faces
 from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.shotfile import Shot, check_names, looks_of, read_shots
@@ -62,8 +62,10 @@ class Places:
     """By frame, those that are replaced."""
     covers: Mapping[str, Covers]
     """By performer who is disguised."""
-    held: Mapping[int, HeldFrame]
-    """By index, the frames that an artist painted or approved, of all shots of which something is asked for."""
+    held: HeldFaces
+    """What an artist painted or approved, in all shots of which something is asked for."""
+    reached: frozenset[int]
+    """The frames in which a face is held, or follows a held one."""
 
     @property
     def covers_at(self) -> Covers:
@@ -102,7 +104,8 @@ def find_places(
     project, performers = guards[0].project, [guard.permit.people[-1] for guard in guards]
     people, check_leave = templates(project), joint_check(guards)
     shown = wanted_frames(info, timeline, asked.wanted)
-    shots = read_shots(project, info, timeline, asked.shot_changes)
+    pairs = [_pair_of(guard) for guard in guards]
+    shots = read_shots(project, info, timeline, asked.shot_changes, pairs)
     check_names(shots, sorted(people))
     looks = looks_of(shots, info, timeline)
     _check_wholly_replaced(shots, looks, shown, asked.disguised)
@@ -124,7 +127,8 @@ def find_places(
     performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
     replaced = _replaced(placed, looks, performer_of, asked.disguised)
     in_shots = [each for each in shot_ranges(timeline) if shown is None or _touch(each, shown)]
-    held = {frame.index: frame for shot in shots if shot.frames in in_shots for frame in shot.held}
+    frames = [frame for shot in shots if shot.frames in in_shots for frame in shot.held]
+    held = _held(frames, replaced, performer_of, progress)
     faces_at = {
         at: several
         for at, several in replaced.items()
@@ -148,7 +152,54 @@ def find_places(
         faces_at=faces_at,
         covers=covers,
         held=held,
+        reached=_reached(held, replaced, looks, info, timeline),
     )
+
+
+def _pair_of(guard: Guard) -> tuple[str, str]:
+    likeness, performer = guard.permit.people
+    return likeness, performer
+
+
+def _held(
+    frames: Iterable[HeldFrame],
+    replaced: Mapping[int, Sequence[PlacedFace]],
+    performer_of: Mapping[int, str],
+    progress: Progress,
+) -> dict[int, dict[int, HeldFrame]]:
+    """What artists gave of the faces that are replaced; what else they gave is left out, with a note."""
+    held: dict[int, dict[int, HeldFrame]] = defaultdict(dict)
+    for frame in frames:
+        _, performer = frame.pair
+        tracks = [face.track for face in replaced.get(frame.index, ()) if performer_of[face.track] == performer]
+        for track in tracks:
+            held[frame.index][track] = frame
+        if not tracks:
+            progress.note(f"{frame.path} isn't used: {performer}'s face isn't replaced in frame {frame.index}")
+    return dict(held)
+
+
+def _reached(
+    held: HeldFaces,
+    replaced: Mapping[int, Sequence[PlacedFace]],
+    looks: Mapping[int, ShotConfig],
+    info: MediaInfo,
+    timeline: Timeline,
+) -> frozenset[int]:
+    def time_s(index: int) -> float:
+        return float(int(timeline.frame_pts[index]) * info.time_base)
+
+    times_s: dict[int, list[float]] = defaultdict(list)
+    for index in sorted(held):
+        for track in held[index]:
+            times_s[track].append(time_s(index))
+    followed = {
+        index
+        for index, faces in replaced.items()
+        for face in faces
+        if face.track in times_s and is_reached(times_s[face.track], time_s(index), looks.get(index, AS_DRAWN).held_s)
+    }
+    return frozenset(followed | held.keys())
 
 
 def _covers(

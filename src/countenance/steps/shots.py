@@ -11,7 +11,8 @@ from countenance.footage import timeline_of
 from countenance.media.probe import probe
 from countenance.progress import Progress
 from countenance.project import Project
-from countenance.types import MediaInfo
+from countenance.steps.guards import Guard
+from countenance.types import MediaInfo, Permit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,19 +37,25 @@ def list_shots(project: Project, plate: Path, progress: Progress) -> PlateShots:
     return PlateShots(plate=info, folder=shots_folder(project, info), shots=tuple(shots))
 
 
-def hold_frames(
-    project: Project, plate: Path, frames: Sequence[tuple[int, Path]], progress: Progress
-) -> list[HeldFrame]:
-    """Keep frames that an artist painted or approved, by the plate's frame, in place of earlier ones.
+def hold_frames(project: Project, plate: Path, permit: Permit, frames: Sequence[tuple[int, Path]]) -> list[HeldFrame]:
+    """Keep frames that an artist painted or approved for the pair of a permit, by the plate's frame, in place of
+    earlier ones.
 
     Raises:
-        UsageError: one isn't a PNG of the plate's size, or the plate has no such frame; then none is kept.
+        ConsentError: the permit doesn't hold.
+        UsageError: one isn't a PNG of the plate's size, the plate has no such frame, or one is given twice; then none
+            is kept.
         MediaError: one can't be read.
     """
-    info = list_shots(project, plate, progress).plate
-    for index, path in frames:
-        read_held(path, index, info)
-    return [hold_frame(project, info, index, path) for index, path in frames]
+    likeness, performer = pair = permit.people
+    guard = Guard(project, permit, "generate", people=pair)
+    info = probe(plate)
+    for number, (index, path) in enumerate(frames):
+        read_held(path, index, info, (likeness, performer))
+        if index in {other for other, _ in frames[:number]}:
+            raise UsageError(f"expected one picture of frame {index}, got several; leave out all but one")
+    guard.check()
+    return [hold_frame(project, info, index, path, (likeness, performer)) for index, path in frames]
 
 
 def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress: Progress) -> list[Path]:

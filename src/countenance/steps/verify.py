@@ -200,12 +200,15 @@ def _drawn(claim: Claim) -> tuple[str, ...]:
 def _signs(claim: Claim) -> tuple[str, ...]:
     """What in the picture, beside the label, tells that a face was replaced, and what else was done to it."""
     covered = f"in {claim.num_covered_frames:,} of these frames a head is covered, because no face could be drawn"
-    held = "one frame" if claim.num_held_frames == 1 else f"{claim.num_held_frames:,} frames"
+    held = (
+        f"in {claim.num_held_frames:,} of these frames a face is as an artist painted or approved it, or follows one "
+        "beside that is"
+    )
     signs = {
         "a soft ring in the picture marks each replaced face": claim.halo,
         f"the picture begins with the words: {claim.sentence}": claim.sentence,
         covered: claim.num_covered_frames,
-        f"an artist painted or approved the faces of {held}, and those beside follow": claim.num_held_frames,
+        held: claim.num_held_frames,
     }
     return tuple(words for words, applies in signs.items() if applies)
 
