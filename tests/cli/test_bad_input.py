@@ -138,10 +138,9 @@ def test_a_release_that_was_revoked_closes_every_door(trained: Desk) -> None:
 
 
 def test_going_back_in_a_training(trained: Desk) -> None:
-    refused(trained, 5, "there are: none; the first is kept after 250", *TRAIN, "--back-to", "9")
-    refused(
-        trained, 2, "--back-to trains nothing, so there is nothing to --set", *TRAIN, "--back-to", "9", "--set", "a=1"
-    )
+    back = ("train", "dana", "--onto", "kim", "--back-to", "9")
+    refused(trained, 5, "there are: none; the first is kept after 250", *back)
+    refused(trained, 2, "--back-to trains nothing", *back, "--set", "train.images=9")
 
 
 def test_a_release_for_something_else(trained: Desk) -> None:

@@ -87,7 +87,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     told, value = asked(*TRAIN)
     assert "training dana onto kim: 4 images in " in told
-    assert set(value) == {"model", "images_seen", "best_images", "ended_early", "weights"}
+    assert set(value) == {"model", "images_seen", "best_images", "ended_early", "kept_images", "weights"}
     assert Path(value["model"], "preview.png").exists()
     told, value = asked("train", "report", "dana", "--onto", "kim")
     assert told == "See training-dana-onto-kim.html. It shows faces: keep it private.\n"

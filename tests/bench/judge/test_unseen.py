@@ -94,5 +94,5 @@ def test_only_the_judge_knows_them() -> None:
     assert using == {"bench/judge/measure.py"}
     tools = {path.name for path in (package.parents[1] / "tools").rglob("*.py") if "judge.unseen" in path.read_text()}
     # The second measures, too: whether a witness could be recognised.
-    assert tools == {"make_judges.py", "measure_witness.py"}
+    assert tools == {"detail.py", "make_judges.py", "measure_witness.py"}
     assert sum(path.stat().st_size for path in weights_folder().glob("*.safetensors")) < 10_000_000
