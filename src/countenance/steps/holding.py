@@ -26,7 +26,7 @@ MAX_PAINTED_DISTANCE = 0.35
 frames lie at least 0.36 apart; single frames may lie nearer."""
 MAX_NEARER = 0.03
 """By so much at most a painting may lie nearer than the drawn face to the performer, or to anybody else of the project
-but the likeness. On two synthetic actors a scar, a line, brows, other light and sharpness bring it nearer by 0.007 at
+but the likeness. On two synthetic actors a scar, a line, brows, other light and sharpness bring it nearer by 0.004 at
 most, a quarter of the performer's own face by 0.037."""
 
 
