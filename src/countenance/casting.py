@@ -44,6 +44,11 @@ def seed_of(likeness: str) -> int | None:
     return int(seed)
 
 
+def name_of(seed: int) -> str:
+    """An actor's name in every project."""
+    return f"actor-{seed}"
+
+
 def cast_actor(project: Project, seed: int, progress: Progress) -> str:
     """Bring the actor of a seed into the project, as far as they aren't there yet, and return their name.
 
@@ -52,7 +57,7 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
         ConsentError: there is no release yet that names the production, or somebody else has the actor's name.
         FaceError: the actor's faces can't be told from those of somebody in the project.
     """
-    person = f"actor-{seed}"
+    person = name_of(seed)
     known = known_releases(project)
     own = [each for each in known if each.release.subject.person == person]
     if any(not each.release.subject.synthetic for each in own):

@@ -14,7 +14,7 @@ from countenance.types import MediaInfo
 from countenance.vision.align import head_pose
 from countenance.vision.landmarks import FaceFinder
 from countenance.vision.segment import Segmenter
-from tests.support.made_up import QUALITY, mesh_at
+from tests.support.made_up import mesh_at, stored_face
 from tests.support.videos import frames_of, write_video
 
 PLACES = [20] * 6 + [20 + 60 * step for step in range(1, 11)] + [620] * 4
@@ -24,21 +24,7 @@ BEHIND = [0] * 6 + [40, 0] * 5 + [-40, 0, 0, 0]
 
 
 def stored(frame: int, track: int, landmarks_xyz: np.ndarray) -> StoredFace:
-    return StoredFace(
-        id=1000 * track + frame,
-        clip_sha256="ab" * 32,
-        frame=frame,
-        track=track,
-        shot=0,
-        landmarks_xyz=landmarks_xyz,
-        score=1.0,
-        quality=QUALITY,
-        distance=0.2,
-        margin=0.3,
-        mask_origin=None,
-        has_crop=False,
-        rejections=(),
-    )
+    return stored_face(landmarks_xyz, id=1000 * track + frame, frame=frame, track=track)
 
 
 @pytest.fixture(scope="module")

@@ -4,29 +4,12 @@ from collections.abc import Sequence
 
 from countenance.composite.contested import uncontested
 from countenance.faces.store import StoredFace
-from tests.support.made_up import QUALITY, mesh_at
+from tests.support.made_up import mesh_at, stored_face
 
 
 def faces_at(x: float, track: int, frames: Sequence[int], *, first_id: int) -> list[StoredFace]:
     """A track of a head that stands still; its box is about 85 px wide."""
-    return [
-        StoredFace(
-            id=first_id + frame,
-            clip_sha256="ab" * 32,
-            frame=frame,
-            track=track,
-            shot=0,
-            landmarks_xyz=mesh_at(x, 128),
-            score=1.0,
-            quality=QUALITY,
-            distance=0.2,
-            margin=0.3,
-            mask_origin=None,
-            has_crop=False,
-            rejections=(),
-        )
-        for frame in frames
-    ]
+    return [stored_face(mesh_at(x, 128), id=first_id + frame, frame=frame, track=track) for frame in frames]
 
 
 def test_people_beside_each_other_keep_all_their_faces() -> None:

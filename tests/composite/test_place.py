@@ -7,7 +7,7 @@ import pytest
 from countenance.composite.place import FADE_S, placed_faces
 from countenance.faces.store import StoredFace
 from countenance.media.timeline import Timeline
-from tests.support.made_up import QUALITY, mesh_at
+from tests.support.made_up import QUALITY, mesh_at, stored_face
 
 RATE = 25.0
 FADE = round(FADE_S * RATE)
@@ -17,20 +17,13 @@ LEAVING = replace(QUALITY, visible_fraction=0.7)
 
 
 def stored(frame: int, score: float = 1.0, track: int = 0) -> StoredFace:
-    return StoredFace(
+    return stored_face(
+        mesh_at(100 + 2 * frame, 128),
         id=frame,
-        clip_sha256="ab" * 32,
         frame=frame,
         track=track,
-        shot=0,
-        landmarks_xyz=mesh_at(100 + 2 * frame, 128),
         score=score,
         quality=QUALITY if score == 1 else SIDEWAYS,
-        distance=0.2,
-        margin=0.3,
-        mask_origin=None,
-        has_crop=False,
-        rejections=(),
     )
 
 

@@ -3,25 +3,11 @@ import pytest
 from countenance.faces.store import StoredFace
 from countenance.steps.generate import drawn_size
 from countenance.vision.align import CROP_SIDE
-from tests.support.made_up import QUALITY, mesh_at
+from tests.support.made_up import mesh_at, stored_face
 
 
 def face_of(crop_side_px: float) -> StoredFace:
-    return StoredFace(
-        id=1,
-        clip_sha256="ab" * 32,
-        frame=0,
-        track=1,
-        shot=0,
-        landmarks_xyz=mesh_at(900, 900, crop_side_px / CROP_SIDE),
-        score=1.0,
-        quality=QUALITY,
-        distance=0.2,
-        margin=0.3,
-        mask_origin=None,
-        has_crop=False,
-        rejections=(),
-    )
+    return stored_face(mesh_at(900, 900, crop_side_px / CROP_SIDE))
 
 
 @pytest.mark.parametrize(

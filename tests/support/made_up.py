@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,6 +57,26 @@ GOOD = FaceQuality(
 def mesh_at(x: float, y: float, unit_px: float = 40.0) -> Float32[np.ndarray, "468 3"]:
     """A head that looks ahead."""
     return np.asarray(canonical_mesh() * unit_px + np.array([x, y, 0]), np.float32)
+
+
+def stored_face(landmarks_xyz: Float32[np.ndarray, "468 3"], **changes: Any) -> StoredFace:
+    """A sure face in the first frame of a plate, looked at by nobody."""
+    face = StoredFace(
+        id=1,
+        clip_sha256=CLIP,
+        frame=0,
+        track=1,
+        shot=0,
+        landmarks_xyz=landmarks_xyz,
+        score=1.0,
+        quality=QUALITY,
+        distance=0.2,
+        margin=0.3,
+        mask_origin=None,
+        has_crop=False,
+        rejections=(),
+    )
+    return replace(face, **changes)
 
 
 def add_track(

@@ -87,10 +87,10 @@ def shots(
 
 def _person(likeness: str) -> str:
     """The name in the project, also of a cast actor."""
-    from countenance.casting import seed_of
+    from countenance.casting import name_of, seed_of
 
     seed = seed_of(likeness)
-    return likeness if seed is None else f"actor-{seed}"
+    return likeness if seed is None else name_of(seed)
 
 
 def _held(values: list[str]) -> list[tuple[int, Path]]:

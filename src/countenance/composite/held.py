@@ -59,7 +59,6 @@ HeldFaces = Mapping[int, Mapping[int, HeldFrame]]
 class Painted:
     """What was painted over one face of a held frame."""
 
-    index: int
     time_s: float
     mesh_in_crop: Float32[np.ndarray, "468 2"]
     """In pixels of the crop."""
@@ -268,7 +267,6 @@ def _painted(
     if place is not None:
         masked[place.rows, place.columns] = _whole(place.alpha) * difference[place.rows, place.columns]
     return Painted(
-        index=frame.index,
         time_s=float(frame.time),
         mesh_in_crop=mesh_in_crop(face.landmarks_xyz, pose, size)[:, :2],
         rgb=resample(masked, frame_to_crop(pose, size), (size, size)).astype(np.float16),

@@ -301,12 +301,12 @@ def generate(
             progress=progress,
         )
     fractions = swap.hidden.fraction_at.items()
-    covered = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
-    if covered:
+    much_hidden = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
+    if much_hidden:
         whose = " or ".join(f"{performer}'s" for performer in performers)
         progress.note(
             f"something in front of {whose} face hides more than {MUCH_HIDDEN:.0%} of it in "
-            f"{in_words(info, timeline, covered)}; it stays in front"
+            f"{in_words(info, timeline, much_hidden)}; it stays in front"
         )
     return Generated(
         published=published,

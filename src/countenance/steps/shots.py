@@ -47,15 +47,16 @@ def hold_frames(project: Project, plate: Path, permit: Permit, frames: Sequence[
             is kept.
         MediaError: one can't be read.
     """
-    likeness, performer = pair = permit.people
+    likeness, performer = permit.people
+    pair = likeness, performer
     guard = Guard(project, permit, "generate", people=pair)
     info = probe(plate)
     for number, (index, path) in enumerate(frames):
-        read_held(path, index, info, (likeness, performer))
+        read_held(path, index, info, pair)
         if index in {other for other, _ in frames[:number]}:
             raise UsageError(f"expected one picture of frame {index}, got several; leave out all but one")
     guard.check()
-    return [hold_frame(project, info, index, path, (likeness, performer)) for index, path in frames]
+    return [hold_frame(project, info, index, path, pair) for index, path in frames]
 
 
 def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress: Progress) -> list[Path]:

@@ -112,9 +112,9 @@ class OwnDetail:
         (surface,) = view.drawn(self.surface[number : number + 1])
         inside = view.inside[0, 0].numpy()
         # Beside the mesh as at its border, so that enlarging doesn't draw its edge inwards.
-        around = surface[0].permute(1, 2, 0).numpy() * inside[..., None]
-        around = _blurred(around, SIGMA_PX) / (_blurred(inside, SIGMA_PX)[..., None] + 1e-6)
-        where = np.where(inside[..., None] > 0, surface[0].permute(1, 2, 0).numpy(), around).astype(np.float32)
+        within = surface[0].permute(1, 2, 0).numpy()
+        around = _blurred(within * inside[..., None], SIGMA_PX) / (_blurred(inside, SIGMA_PX)[..., None] + 1e-6)
+        where = np.where(inside[..., None] > 0, within, around).astype(np.float32)
         visible = cv2.remap(self.visible[number], where[..., 0], where[..., 1], cv2.INTER_LINEAR)
         seen = visible * ((where[..., 2] - FACING[0]) / (FACING[1] - FACING[0])).clip(0, 1)
         seen *= cv2.erode(inside, np.ones((3, 3), np.uint8))
