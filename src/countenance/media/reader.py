@@ -3,6 +3,7 @@
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from fractions import Fraction
 from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any, cast
@@ -162,6 +163,70 @@ def sought(container: InputContainer, stream: VideoStream, pts: int) -> Iterator
         if first is not None and first.key_frame and first.pts is not None and first.pts <= pts:
             return chain([first], decoded)
     return None
+
+
+def spread_frames(info: MediaInfo, *, num_places: int, run: int) -> Iterator[Iterator[Frame]]:
+    """Short runs of frames at places spread over a video, each from a keyframe on: for looking into a file.
+
+    The first places are far apart and later ones lie between them, so that one can stop at any time. What can't be
+    read is left out. Of a picture, and of a short video, there is one run, of all its frames.
+
+    `index` of a frame is its place in its run.
+    """
+    if info.kind != "video" or info.num_frames <= num_places * run:
+        yield read_frames(info)
+        return
+    with opened_video(info.path) as (container, stream):
+        begin = stream.start_time or 0
+        length = info.duration / info.time_base
+        for place in _far_apart(num_places):
+            yield _run_at(info, container, stream, begin + round(place * length), run)
+
+
+def key_frames(info: MediaInfo) -> Iterator[Frame]:
+    """The frames of a video that are stored whole, in order, without decoding the others; of a picture the one.
+
+    `index` counts them.
+
+    Raises:
+        MediaError: damaged.
+    """
+    if info.kind != "video":
+        yield from read_frames(info)
+        return
+    reformatter, matrix = VideoReformatter(), None
+    with opened_video(info.path) as (container, stream):
+        stream.codec_context.skip_frame = "NONKEY"
+        for index, frame in enumerate(decoded_in_time(info.path, container.demux(stream))):
+            matrix = matrix or display_matrix(frame)
+            yield _shown(info, frame, index, matrix, reformatter)
+
+
+def _shown(info: MediaInfo, frame: VideoFrame, index: int, matrix: Matrix, reformatter: VideoReformatter) -> Frame:
+    return Frame(
+        pixels=_upright(info, frame, matrix, reformatter, deep=False),
+        index=index,
+        pts=frame.pts or 0,
+        time_base=info.time_base,
+    )
+
+
+def _far_apart(count: int) -> Iterator[Fraction]:
+    """Fractions of a whole, each far from those before (van der Corput's sequence)."""
+    for number in range(count):
+        bits = f"{number:b}"[::-1]
+        yield Fraction(int(bits, 2), 2 ** len(bits))
+
+
+def _run_at(info: MediaInfo, container: InputContainer, stream: VideoStream, pts: int, run: int) -> Iterator[Frame]:
+    reformatter, matrix = VideoReformatter(), None
+    try:
+        container.seek(pts, stream=stream)
+        for index, frame in enumerate(islice(container.decode(stream), run)):
+            matrix = matrix or display_matrix(frame)
+            yield _shown(info, frame, index, matrix, reformatter)
+    except av.FFmpegError:
+        return
 
 
 def _upright(

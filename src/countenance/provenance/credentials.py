@@ -5,6 +5,7 @@ themselves and, in videos, boxes without content; a byte changed there goes unno
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,13 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import c2pa  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
@@ -52,6 +53,10 @@ OUT_OF_TERM = (
     "the signer's certificate isn't valid by this computer's clock: it has ended, or the clock of this computer, "
     "or of the one that signed, is wrong"
 )
+SIDECAR_TYPE = "application/c2pa"
+UNTRUSTED = "signingCredential.untrusted"
+CONTENT_MISMATCHES = frozenset({"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"})
+"""C2PA's codes for a file that isn't the one that was signed."""
 REASONS = {
     "assertion.dataHash.mismatch": ALTERED,
     "assertion.bmffHash.mismatch": ALTERED,
@@ -73,8 +78,19 @@ UNSTATED: Mapping[str, object] = {
     "sentence": "",
     "num_covered_frames": 0,
     "num_held_frames": 0,
+    "watermark": None,
 }
 """Facts of a claim, and the values at which they aren't stated."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watermark:
+    """An invisible watermark in the pixels, which binds them to their credentials (C2PA: a soft binding)."""
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    """What it carries: 12 hexadecimal digits."""
+    algorithm: Annotated[str, Field(pattern=r"^[a-z0-9]+(\.[a-zA-Z0-9]+){2,}$")]
+    """Whose, and which version, dotted; C2PA's list of algorithms doesn't have ours, so no other tool looks it up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +131,8 @@ class Claim:
     """Frames of the whole plate; older files, which show all of it, don't say."""
     is_preview: bool = False
     """Whether the frames are a preview's: smaller, and drawn in haste."""
+    watermark: Watermark | None = None
+    """The invisible watermark in the pixels; None states none."""
 
     @property
     def what_of_the_plate(self) -> str:
@@ -180,8 +198,8 @@ def check_plate(plate: Path) -> None:
         ) from error
 
 
-def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: SigningIdentity) -> str:
-    """Write `media` to `output` with signed credentials in it, and return the digest of these.
+def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: SigningIdentity) -> bytes:
+    """Write `media` to `output` with signed credentials in it, and return these (C2PA's manifest store).
 
     The plate becomes the parent ingredient and keeps its own credentials. Files are streamed.
 
@@ -203,7 +221,7 @@ def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: Signing
                 manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
     except (c2pa.C2paError, OSError) as error:
         raise ProvenanceError(f"{media.name} can't be signed: {_why_unsigned(error, media, output)}") from error
-    return hashlib.sha256(manifest).hexdigest()
+    return manifest
 
 
 def _shared(path: str, flags: int) -> int:
@@ -248,6 +266,24 @@ def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
             if not _holds_credentials(file):
                 return Credentials(state="missing", reasons=(f"the file's structure is unusual ({_plain(error)})",))
         return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
+    return _judge(store)
+
+
+def read_manifest(manifest: bytes, anchor_pem: str | None) -> Credentials:
+    """Read and check credentials that lie apart from their file: everything but whether the file is unaltered."""
+    try:
+        with (
+            c2pa.Context(_settings(anchor_pem)) as context,
+            c2pa.Reader(SIDECAR_TYPE, io.BytesIO(manifest), context=context) as reader,
+        ):
+            store: dict[str, Any] = json.loads(reader.json())
+    except c2pa.C2paError as error:
+        return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
+    own = store.get("validation_results", {}).get("activeManifest", {})
+    own["failure"] = [failure for failure in own.get("failure", []) if failure["code"] not in CONTENT_MISMATCHES]
+    failed = {failure["code"] for failure in own["failure"]}
+    if failed <= {UNTRUSTED}:
+        store["validation_state"] = "Valid" if failed else "Trusted"
     return _judge(store)
 
 

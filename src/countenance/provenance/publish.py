@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,15 +19,28 @@ from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
 from countenance.media.losses import losses
-from countenance.media.probe import take_fingerprint
+from countenance.media.probe import probe, take_fingerprint
+from countenance.media.reader import key_frames, read_frames
 from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign, statement
+from countenance.provenance import store
+from countenance.provenance.credentials import (
+    Claim,
+    Watermark,
+    check_plate,
+    read_credentials,
+    salted,
+    sign,
+    statement,
+)
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
+from countenance.provenance.marks import ALGORITHM, fingerprint_of, in_hex, mark_id_of
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.watermark.embed import MIN_WIDTH_HEIGHT, can_carry, mark
+from countenance.watermark.read import read
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +114,10 @@ def publish(
     check_plate(render.plate.path)
     identity = load_or_make_identity()
     salt = secrets.token_bytes(16)
-    claim = _claim(permits, render, config, salt)
+    mark_id = mark_id_of(
+        {"project": project.id, "render": render.work_folder.name, "label": config.label, "quality": config.quality}
+    )
+    claim = _claim(permits, render, config, salt, mark_id)
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
     # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
     # from a file that anybody can write.
@@ -113,11 +130,15 @@ def publish(
         # One by one, because a parent that is made on the way gets the user's usual mode.
         for each in (render.work_folder, folder):
             each.mkdir(mode=0o700, exist_ok=True)
-        _write_frames(render, folder, finished, config, check_leave, progress)
+        _write_frames(render, folder, finished, config, mark_id, check_leave, progress)
+        fingerprint = _read_back(finished, mark_id, render.altered)
         _log.info("signing %s", output)
-        manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
+        manifest = sign(finished, render.plate.path, signed, claim, identity)
+        manifest_digest = hashlib.sha256(manifest).hexdigest()
         _sync(signed)
         _check_signed(signed, claim, identity)
+        # Before the name: a file whose mark leads nowhere is never handed out.
+        store.remember(store.Entry(mark_id=in_hex(mark_id), manifest=manifest, fingerprint=fingerprint))
         facts = _facts(signed, render, permits, claim, manifest_digest)
         entry = _log_and_place(
             project,
@@ -173,6 +194,12 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_fram
     suffixes = SUFFIXES[plate.kind]
     if is_one_frame and plate.kind == "video":
         suffixes += (ONE_FRAME_SUFFIX,)
+    if not can_carry(*plate.resolution_wh):
+        width, height = plate.resolution_wh
+        raise MediaError(
+            f"{plate.path} has {width}×{height} pixels, and the watermark needs {MIN_WIDTH_HEIGHT} in each direction; "
+            "give a larger plate"
+        )
     if output.suffix.lower() not in suffixes:
         raise UsageError(
             f"from a {plate.kind} comes one of {', '.join(suffixes)}, got {output.name}; choose another name"
@@ -210,7 +237,7 @@ def joint_digest(permits: Sequence[Permit]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
 
 
-def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, salt: bytes) -> Claim:
+def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, salt: bytes, mark_id: int) -> Claim:
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
@@ -233,6 +260,7 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         sentence=render.sentence,
         num_covered_frames=render.num_covered_frames,
         num_held_frames=render.num_held_frames,
+        watermark=Watermark(id=in_hex(mark_id), algorithm=ALGORITHM),
     )
 
 
@@ -241,13 +269,15 @@ def _write_frames(
     folder: Path,
     finished: Path,
     config: PublishConfig,
+    mark_id: int,
     check_leave: Callable[[], None],
     progress: Progress,
 ) -> None:
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in render.frames_from(index):
-            # An invisible watermark goes into frame.pixels here, before the label.
-            yield replace(frame, pixels=draw_label(frame.pixels)) if config.label else frame
+            is_altered = render.altered[frame.index - render.frames.start]
+            marked = mark(frame.pixels, mark_id) if is_altered else frame.pixels
+            yield replace(frame, pixels=draw_label(marked) if config.label else marked)
 
     if finished.suffix in SUFFIXES["picture"]:
         write_picture(next(frames_from(render.frames.start)), render.plate, finished)
@@ -265,6 +295,19 @@ def _write_frames(
         )
         _check_plate_unchanged(render, progress)
         join_fragments(fragments, render.plate, finished, excerpt=render.excerpt)
+
+
+def _read_back(finished: Path, mark_id: int, altered: Sequence[bool]) -> bytes:
+    """Check that the altered frames' watermark can be read, and take the file's fingerprint."""
+    info = probe(finished)
+    with closing(read_frames(info)) as frames:
+        found = read(frame.rgb for frame in frames if altered[frame.index])
+    if found is None or found.mark_id != mark_id:
+        raise ProvenanceError(
+            "the watermark can't be read in what was rendered: it is too dark, too flat or too short for one, or too "
+            "little of it is altered; nothing was published. Render more of the plate, or a larger one"
+        )
+    return fingerprint_of(key_frames(info))
 
 
 def _check_plate_unchanged(render: Render, progress: Progress) -> None:

@@ -1,0 +1,227 @@
+"""The manifest store: where a watermark's number leads to the credentials of the file that carries it.
+
+It belongs to the user, not to a project, and lies beside their keys. Files that were published here are in it from the
+start; what others published comes in by `add_entries`. Credentials hold no name and no template, and neither does
+anything here.
+
+Its shared form is JSON lines. The first is `{"format": "countenance.manifests", "version": 1}`; each further one is an
+`Entry` with `mark_id` (12 hexadecimal digits), `manifest` and `fingerprint` (base64).
+"""
+
+import base64
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+
+from countenance.errors import ProvenanceError, UsageError
+from countenance.media.files import open_regular
+from countenance.project import config_folder, make_config_folder, now, write_whole
+from countenance.provenance.credentials import Claim, read_manifest
+from countenance.provenance.fingerprint import MAX_BYTES, unpacked
+
+STORE_NAME = "manifests.db"
+FORMAT = {"format": "countenance.manifests", "version": 1}
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+MAX_MANIFEST_BYTES = 4 * 2**20
+MAX_LINE_BYTES = 2 * (MAX_MANIFEST_BYTES + 2 * MAX_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """The credentials of one published file, and what the file looks like."""
+
+    mark_id: str
+    """12 hexadecimal digits."""
+    manifest: bytes
+    """C2PA's manifest store, as it stands in the file."""
+    fingerprint: bytes
+    """See `provenance/fingerprint.py`."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the credentials: by it each is kept once."""
+        return hashlib.sha256(self.manifest).hexdigest()
+
+
+class _Line(BaseModel):
+    """An entry as it is shared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mark_id: str = Field(pattern="^[0-9a-f]{12}$")
+    manifest: Base64Bytes = Field(max_length=MAX_MANIFEST_BYTES)
+    fingerprint: Base64Bytes = Field(max_length=2 * MAX_BYTES)
+
+
+def remember(entry: Entry) -> None:
+    """Keep an entry; one that is there stays as it is.
+
+    Raises:
+        ProvenanceError: the store can't be written.
+    """
+    add([entry])
+
+
+def add(entries: Iterable[Entry]) -> int:
+    """Keep several, all or none, and give how many are new.
+
+    Raises:
+        ProvenanceError: the store can't be written.
+    """
+    make_config_folder()
+    path = config_folder() / STORE_NAME
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as database:
+            path.chmod(0o600)
+            database.execute("BEGIN IMMEDIATE")
+            _make_schema(database, path)
+            before = database.total_changes
+            for entry in entries:
+                database.execute(
+                    "INSERT OR IGNORE INTO manifests VALUES (?, ?, ?, ?, ?)",
+                    (entry.digest, entry.mark_id, entry.manifest, entry.fingerprint, now()),
+                )
+            count = database.total_changes - before
+            database.execute("COMMIT")
+            return count
+    except (sqlite3.Error, OSError) as error:
+        raise ProvenanceError(
+            f"the manifest store {path} can't be written ({error}); check free disk space and permissions, then run "
+            "this again"
+        ) from error
+
+
+def find(mark_id: str) -> list[Entry]:
+    """The entries of a number, newest first; several where one render was published more than once.
+
+    Raises:
+        ProvenanceError: the store can't be read.
+    """
+    with _opened_to_read() as database:
+        if database is None:
+            return []
+        rows = database.execute(
+            "SELECT manifest, fingerprint FROM manifests WHERE mark_id = ? ORDER BY rowid DESC", (mark_id,)
+        ).fetchall()
+    return [Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen) for manifest, seen in rows]
+
+
+def export_entries(path: Path, *, overwrite: bool) -> int:
+    """Write all entries into a file that others can add, and give how many they are.
+
+    Raises:
+        UsageError: something is there already.
+        ProvenanceError: the store can't be read.
+    """
+    if (path.exists() or path.is_symlink()) and not overwrite:
+        raise UsageError(f"{path} is there already; choose another name or add --overwrite", code="usage.exists")
+    with _opened_to_read() as database:
+        rows = (
+            []
+            if database is None
+            else database.execute("SELECT mark_id, manifest, fingerprint FROM manifests ORDER BY rowid").fetchall()
+        )
+    lines = [json.dumps(FORMAT)]
+    for mark_id, manifest, seen in rows:
+        encoded = {"manifest": base64.b64encode(manifest).decode(), "fingerprint": base64.b64encode(seen).decode()}
+        lines.append(json.dumps({"mark_id": mark_id, **encoded}))
+    write_whole(path, ("\n".join(lines) + "\n").encode())
+    return len(rows)
+
+
+def add_entries(path: Path, anchor_pem: str | None) -> tuple[int, int]:
+    """Add the entries of a file that somebody shared, all or none: how many it has, and how many are new.
+
+    Each is checked: its signature must hold, and what it signs must name the number under which it is to be found.
+
+    Raises:
+        ProvenanceError: it is no such file, or an entry doesn't hold.
+    """
+    entries = []
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            entry = _parsed(line) if number > 1 else _check_header(line)
+        except (ValueError, ValidationError, RecursionError) as error:
+            raise ProvenanceError(
+                f"{path}, line {number}, is not what `countenance marks export` writes "
+                f"({str(error).splitlines()[0]:.200}); nothing was added"
+            ) from None
+        if entry is None:
+            continue
+        if why := why_not(entry, anchor_pem):
+            raise ProvenanceError(f"{path}, line {number}: {why}; nothing was added")
+        entries.append(entry)
+    return len(entries), add(entries)
+
+
+def _check_header(line: bytes) -> None:
+    if json.loads(line) != FORMAT:
+        raise ValueError(f"expected {json.dumps(FORMAT)} first")
+
+
+def _parsed(line: bytes) -> Entry:
+    entry = Entry(**_Line.model_validate_json(line).model_dump())
+    unpacked(entry.fingerprint)
+    return entry
+
+
+def why_not(entry: Entry, anchor_pem: str | None) -> str | None:
+    """What is wrong with an entry; None where its credentials hold and name its number."""
+    credentials = read_manifest(entry.manifest, anchor_pem)
+    if credentials.state not in {"trusted", "valid"}:
+        return f"its credentials don't hold ({'; '.join(credentials.reasons) or credentials.state})"
+    if mark_in(credentials.claim) != entry.mark_id:
+        return f"its credentials don't name the watermark {entry.mark_id}"
+    return None
+
+
+def mark_in(claim: Claim | None) -> str | None:
+    """The number that credentials name."""
+    return None if claim is None or claim.watermark is None else claim.watermark.id
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with open_regular(path) as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                yield line
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+
+
+@contextmanager
+def _opened_to_read() -> Iterator[sqlite3.Connection | None]:
+    path = config_folder() / STORE_NAME
+    if not path.exists():
+        yield None
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as database:
+            _check_schema(database, path)
+            yield database
+    except sqlite3.Error as error:
+        raise ProvenanceError(f"the manifest store {path} can't be read ({error}); restore it from a copy") from error
+
+
+def _make_schema(database: sqlite3.Connection, path: Path) -> None:
+    if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+        database.execute(
+            "CREATE TABLE manifests (digest TEXT PRIMARY KEY, mark_id TEXT NOT NULL, manifest BLOB NOT NULL, "
+            "fingerprint BLOB NOT NULL, added_at TEXT NOT NULL) STRICT"
+        )
+        database.execute("CREATE INDEX manifests_by_mark ON manifests (mark_id)")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    _check_schema(database, path)
+
+
+def _check_schema(database: sqlite3.Connection, path: Path) -> None:
+    found = database.execute("PRAGMA user_version").fetchone()[0]
+    if found > SCHEMA_VERSION:
+        raise ProvenanceError(f"{path} was written by a newer version of Countenance; use that one")
