@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -23,7 +24,15 @@ from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
-from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign, statement
+from countenance.provenance.credentials import (
+    Claim,
+    check_plate,
+    read_credentials,
+    rehearse_signing,
+    salted,
+    sign,
+    statement,
+)
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.types import Frame, MediaInfo, Permit, Published, Render
@@ -48,7 +57,7 @@ class PublishConfig:
     """How a file is published.
 
     Raises:
-        ValueError: the label is off without a reason that says why.
+        ValueError: the label is off without a reason that says why, or the time-stamp authority has no web address.
     """
 
     quality: Annotated[Integer, Field(ge=0, le=51)] = 16
@@ -57,10 +66,20 @@ class PublishConfig:
     """Whether the image itself says that it was altered."""
     unlabelled_reason: Annotated[Text, Field(max_length=200)] = ""
     """Why the label is off, in a sentence; it is recorded in the file's credentials and in the log."""
+    timestamp_authority: Annotated[Text, Field(max_length=500)] = ""
+    """The web address of a time-stamp authority (RFC 3161), which then vouches for the time of each signature. It gets
+    a digest of the signature, nothing of the file. Empty: no network is used, and credentials and `verify` say that
+    nobody else vouches for the time. docs/credentials.md says more."""
 
     def __post_init__(self) -> None:
         if not self.unlabelled_reason.isprintable():
             raise ValueError("unlabelled_reason must be one line without control characters")
+        address = urlsplit(self.timestamp_authority)
+        if self.timestamp_authority and not (address.scheme in {"http", "https"} and address.hostname):
+            raise ValueError(
+                "timestamp_authority must be a web address such as https://time.example/stamp, "
+                f"got {self.timestamp_authority!r}"
+            )
         reason = self.unlabelled_reason.strip()
         if not self.label and (len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS):
             raise ValueError(
@@ -115,7 +134,9 @@ def publish(
             each.mkdir(mode=0o700, exist_ok=True)
         _write_frames(render, folder, finished, config, check_leave, progress)
         _log.info("signing %s", output)
-        manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
+        manifest_digest = sign(
+            finished, render.plate.path, signed, claim, identity, timestamp_authority=config.timestamp_authority
+        )
         _sync(signed)
         _check_signed(signed, claim, identity)
         facts = _facts(signed, render, permits, claim, manifest_digest)
@@ -189,14 +210,18 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_fram
         )
 
 
-def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> None:
+def rehearse_publishing(plate: MediaInfo, output: Path, config: PublishConfig, progress: Progress) -> None:
     """Test everything except the frames before the first one is rendered, and report what the output can't keep.
 
     Raises:
         MediaError: the plate's sound can't be put into such a file.
-        ProvenanceError: the plate's own credentials can't be carried along.
+        ProvenanceError: the plate's own credentials can't be carried along, or nothing can be signed or stamped.
     """
     check_plate(plate.path)
+    identity = load_or_make_identity()
+    for note in identity.notes:
+        progress.note(note)
+    rehearse_signing(identity, config.timestamp_authority)
     suffix = output.suffix.lower()
     for note in losses(plate, planned_output(suffix)):
         progress.note(one_line(note))
@@ -226,6 +251,7 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         ),
         salted_permit_digest=salted(joint_digest(permits), salt),
         signed_at=now(),
+        trusted_timestamp=bool(config.timestamp_authority),
         num_decided_frames=render.num_decided_frames,
         drawn_with=render.drawn_with,
         num_performers=render.num_performers,
@@ -276,12 +302,16 @@ def _check_plate_unchanged(render: Render, progress: Progress) -> None:
 
 def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None:
     """Read back what was written, as a verifier would."""
-    credentials = read_credentials(signed, identity.anchor_pem)
+    credentials = read_credentials(signed, identity.trust)
     if credentials.state != "trusted" or credentials.claim != claim:
         raise ProvenanceError(
             f"the signed file doesn't verify ({'; '.join(credentials.reasons) or credentials.state}); "
             "nothing was published, please report this"
         )
+    stamp = credentials.timestamp
+    if claim.trusted_timestamp and (stamp is None or stamp.state == "invalid"):
+        why = "; ".join(stamp.problems) if stamp else "there is none"
+        raise ProvenanceError(f"the time stamp doesn't hold ({why}); nothing was published, try another authority")
 
 
 def _facts(
