@@ -241,7 +241,7 @@ def sign(
             is_converted = _media_type(file) != media_type
         with (
             c2pa.Context(_settings(identity.trust)) as context,
-            _builder(_manifest(claim, is_converted=is_converted), claim.watermark, context) as builder,
+            c2pa.Builder(_manifest(claim, is_converted=is_converted), context=context) as builder,
             _signer(identity, timestamp_authority) as signer,
         ):
             builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
@@ -278,36 +278,6 @@ def rehearse_signing(identity: SigningIdentity, timestamp_authority: str) -> Non
     if store.get("validation_state") != "Trusted":
         reasons = _reasons(store.get("validation_results", {})) or (f"state {store.get('validation_state')}",)
         raise ProvenanceError(f"nothing can be signed: the signature wouldn't hold ({'; '.join(reasons)})")
-
-
-@contextmanager
-def _builder(manifest: Mapping[str, Any], watermark: Watermark | None, context: c2pa.Context) -> Iterator[c2pa.Builder]:
-    with c2pa.Builder(manifest, context=context) as builder:
-        if watermark is None:
-            yield builder
-            return
-        # C2PA asks for bytes, but a builder takes JSON, which has none: so its archive (CBOR) gets them, in the place
-        # of texts of the same length.
-        archive = io.BytesIO()
-        builder.to_archive(archive)
-        content = archive.getvalue()
-        for text, value in ((MARK_TEXT, bytes.fromhex(watermark.id)), (PAD_TEXT, bytes(len(PAD_TEXT)))):
-            assert content.count(_cbor_text(text)) == 1
-            content = content.replace(_cbor_text(text), _cbor_bytes(value))
-        with c2pa.Builder({}, context=context).with_archive(io.BytesIO(content)) as again:
-            yield again
-
-
-MARK_TEXT, PAD_TEXT = "\u0001mark\u0001", "\u0001pad\u0001"
-"""Stand in a soft binding for the bytes of the watermark's id and of its padding; no other text holds such letters."""
-
-
-def _cbor_text(text: str) -> bytes:
-    return bytes([0x60 | len(text)]) + text.encode()
-
-
-def _cbor_bytes(content: bytes) -> bytes:
-    return bytes([0x40 | len(content)]) + content
 
 
 @contextmanager
@@ -648,15 +618,19 @@ def _actions(claim: Claim, *, is_converted: bool) -> list[dict[str, Any]]:
 
 
 def _soft_binding(watermark: Watermark) -> dict[str, Any]:
-    """For the whole file; texts stand for bytes (`_builder`)."""
+    """For the whole file.
+
+    C2PA asks for bytes; a builder takes JSON, which has none, so they are written as a list of numbers. The library
+    reads that as the same bytes.
+    """
     return {
         "label": "c2pa.soft-binding",
         "created": True,
         "data": {
             "alg": watermark.algorithm,
             "name": "invisible watermark",
-            "blocks": [{"scope": {}, "value": MARK_TEXT}],
-            "pad": PAD_TEXT,
+            "blocks": [{"scope": {}, "value": list(bytes.fromhex(watermark.id))}],
+            "pad": [],
         },
     }
 
