@@ -14,7 +14,7 @@ import pytest
 from countenance.errors import MediaError, ProvenanceError
 from countenance.provenance import credentials, keys
 from countenance.provenance.credentials import COMPOSITE, Claim, check_plate, read_credentials, salted, sign
-from countenance.provenance.keys import find_anchor, load_or_make_identity
+from countenance.provenance.keys import find_trust, load_or_make_identity
 from tests.support.videos import grey
 
 KINDS = ["mp4", "mov", "jpg", "png", "webp"]
@@ -44,10 +44,10 @@ def flip_one_bit_of_the_picture(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_signed_file_is_trusted_and_says_what_was_claimed(make_plate: MakePlate, claim: Claim, kind: str) -> None:
-    read = read_credentials(signed_file(make_plate, claim, kind), load_or_make_identity().anchor_pem)
+    read = read_credentials(signed_file(make_plate, claim, kind), load_or_make_identity().trust)
     assert read.state == "trusted"
     assert read.claim == claim
-    assert read.actions == ("c2pa.opened", "c2pa.edited")
+    assert read.actions == ("c2pa.opened", "c2pa.edited", "c2pa.addedText", "c2pa.transcoded")
     assert read.generator == "Countenance/0.1.0"
     assert [(i.relationship, i.has_credentials) for i in read.ingredients] == [("parentOf", False)]
 
@@ -59,7 +59,7 @@ def test_a_claim_from_before_decisions_were_counted_is_read(
         return {name: value for name, value in asdict(each).items() if name != "num_decided_frames"}
 
     monkeypatch.setattr(credentials, "asdict", as_then)
-    read = read_credentials(signed_file(make_plate, claim), load_or_make_identity().anchor_pem)
+    read = read_credentials(signed_file(make_plate, claim), load_or_make_identity().trust)
     assert read.state == "trusted"
     assert read.claim == claim
     assert claim.num_decided_frames == 0
@@ -80,7 +80,7 @@ def test_manifest_states_what_the_safeguards_ask_for(make_plate: MakePlate, clai
 def test_one_flipped_byte_is_told(make_plate: MakePlate, claim: Claim, kind: str) -> None:
     path = signed_file(make_plate, claim, kind)
     flip_one_bit_of_the_picture(path)
-    read = read_credentials(path, load_or_make_identity().anchor_pem)
+    read = read_credentials(path, load_or_make_identity().trust)
     assert read.state == "invalid"
     assert credentials.ALTERED in read.reasons
 
@@ -96,7 +96,7 @@ def test_another_machine_s_anchor_does_not_trust_ours(
 ) -> None:
     path = signed_file(make_plate, claim)
     monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
-    assert read_credentials(path, load_or_make_identity().anchor_pem).state == "valid"
+    assert read_credentials(path, load_or_make_identity().trust).state == "valid"
 
 
 def test_file_without_credentials_is_missing_them(make_plate: MakePlate) -> None:
@@ -126,7 +126,7 @@ def test_credentials_of_the_plate_survive(make_plate: MakePlate, claim: Claim, k
     parent = manifest["ingredients"][0]
     assert parent["relationship"] == "parentOf"
     assert parent["active_manifest"] == manifest_of(plate)["label"]
-    read = read_credentials(output, load_or_make_identity().anchor_pem)
+    read = read_credentials(output, load_or_make_identity().trust)
     assert read.state == "trusted"
     assert read.ingredients[0].has_credentials
     assert read.ingredients[0].problems == ()
@@ -136,7 +136,7 @@ def test_plate_that_was_altered_since_it_was_signed_is_told(make_plate: MakePlat
     plate = signed_file(make_plate, claim)
     plate = plate.rename(plate.with_name("camera.jpg"))
     flip_one_bit_of_the_picture(plate)
-    read = read_credentials(signed_file(make_plate, claim, plate=plate), load_or_make_identity().anchor_pem)
+    read = read_credentials(signed_file(make_plate, claim, plate=plate), load_or_make_identity().trust)
     assert read.state == "trusted"
     assert read.ingredients[0].problems == (credentials.ALTERED,)
 
@@ -170,7 +170,7 @@ def test_damage_is_told_where_a_file_with_bytes_after_its_end_holds_credentials(
 
 def test_plate_of_a_kind_without_credentials_is_named_as_parent(make_plate: MakePlate, claim: Claim) -> None:
     path = signed_file(make_plate, claim, "mp4", plate=make_plate("camera.mkv"))
-    read = read_credentials(path, load_or_make_identity().anchor_pem)
+    read = read_credentials(path, load_or_make_identity().trust)
     assert read.state == "trusted"
     assert not read.ingredients[0].has_credentials
 
@@ -182,13 +182,13 @@ def test_a_signer_that_fails_leaves_an_error(
     with monkeypatch.context() as patch:
         patch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
         other = load_or_make_identity()
-    mixed = replace(ours, key=other.key)
+    mixed = replace(ours, sign_bytes=other.sign_bytes)
     media, plate = make_plate("result.jpg", shade=60), make_plate("plate.jpg")
     try:
         sign(media, plate, tmp_path / "signed.jpg", claim, mixed)
     except ProvenanceError:
         return
-    assert read_credentials(tmp_path / "signed.jpg", ours.anchor_pem).state == "invalid"
+    assert read_credentials(tmp_path / "signed.jpg", ours.trust).state == "invalid"
 
 
 def test_a_certificate_that_the_clock_has_left_behind_does_not_sign(
@@ -200,7 +200,7 @@ def test_a_certificate_that_the_clock_has_left_behind_does_not_sign(
         sign(media, plate, tmp_path / "signed.jpg", claim, ahead)
     renewed = load_or_make_identity()
     sign(media, plate, tmp_path / "signed.jpg", claim, renewed)
-    assert read_credentials(tmp_path / "signed.jpg", renewed.anchor_pem).state == "trusted"
+    assert read_credentials(tmp_path / "signed.jpg", renewed.trust).state == "trusted"
 
 
 def test_what_was_signed_before_a_renewal_of_the_authority_is_still_trusted(
@@ -211,8 +211,8 @@ def test_what_was_signed_before_a_renewal_of_the_authority_is_still_trusted(
     sign(make_plate("result.jpg", shade=60), make_plate("plate.jpg"), path, claim, first)
     load_or_make_identity(at=now + 2 * keys.AUTHORITY_TERM)
     renewed = load_or_make_identity(at=now)
-    assert renewed.anchor_pem != first.anchor_pem
-    assert read_credentials(path, renewed.anchor_pem).state == "trusted"
+    assert renewed.trust != first.trust
+    assert read_credentials(path, renewed.trust).state == "trusted"
 
 
 def test_a_certificate_out_of_term_names_the_clock(
@@ -221,9 +221,9 @@ def test_a_certificate_out_of_term_names_the_clock(
     monkeypatch.setattr(keys, "SIGNING_TERM", timedelta(seconds=2))
     monkeypatch.setattr(keys, "RENEWAL", timedelta(0))
     path = signed_file(make_plate, replace(claim, signed_at="2199-05-01T10:00:00+00:00"))
-    anchor_pem = find_anchor()
+    trust = find_trust()
     deadline = time.monotonic() + 10
-    while (read := read_credentials(path, anchor_pem)).state == "trusted" and time.monotonic() < deadline:
+    while (read := read_credentials(path, trust)).state == "trusted" and time.monotonic() < deadline:
         time.sleep(0.2)
     assert read.state == "invalid"
     told = "; ".join(read.reasons)
@@ -262,9 +262,7 @@ def test_nothing_is_fetched_from_the_network(make_plate: MakePlate, tmp_path: Pa
         Thread(target=server.serve_forever, daemon=True).start()
         with (
             c2pa.Builder({"claim_generator_info": [{"name": "camera", "version": "1"}]}) as builder,
-            c2pa.Signer.from_callback(
-                credentials._signature_by(identity.key), c2pa.C2paSigningAlg.ES256, identity.chain_pem
-            ) as signer,
+            c2pa.Signer.from_callback(identity.sign_bytes, c2pa.C2paSigningAlg.ES256, identity.chain_pem) as signer,
             make_plate("plate.jpg").open("rb") as plate,
             path.open("w+b") as file,
         ):

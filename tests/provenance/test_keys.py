@@ -5,21 +5,22 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from countenance.errors import ProvenanceError
 from countenance.provenance import keys
-from countenance.provenance.keys import find_anchor, load_or_make_identity
+from countenance.provenance.keys import SigningIdentity, Trust, find_trust, load_or_make_identity
 
 
 def test_identity_is_made_once_and_found_again() -> None:
     first, second = load_or_make_identity(), load_or_make_identity()
     assert first.chain_pem == second.chain_pem
-    assert find_anchor() == first.anchor_pem
+    assert find_trust() == first.trust
 
 
 def test_looking_for_the_anchor_makes_nothing(config_folder: Path) -> None:
-    assert find_anchor() is None
+    assert find_trust() == Trust()
     assert not config_folder.exists()
 
 
@@ -42,13 +43,13 @@ def test_anchor_of_an_open_key_is_refused(config_folder: Path) -> None:
     load_or_make_identity()
     (config_folder / "authority.pem").chmod(0o604)
     with pytest.raises(ProvenanceError, match="chmod 600"):
-        find_anchor()
+        find_trust()
 
 
 def test_certificate_has_the_shape_that_c2pa_asks_for() -> None:
     identity = load_or_make_identity()
-    leaf = x509.load_pem_x509_certificate(identity.certificate_pem.encode())
-    authority = x509.load_pem_x509_certificate(identity.anchor_pem.encode())
+    leaf = x509.load_pem_x509_certificate(identity.chain_pem.encode())
+    authority = x509.load_pem_x509_certificate(identity.trust.anchor_pem.encode())
     leaf.verify_directly_issued_by(authority)
     extensions = leaf.extensions
     assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -66,6 +67,10 @@ TODAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
 YEAR = timedelta(days=365)
 
 
+def key_of(identity: SigningIdentity) -> PublicKeyTypes:
+    return x509.load_pem_x509_certificate(identity.chain_pem.encode()).public_key()
+
+
 def term_of(pem: str) -> tuple[datetime, datetime]:
     certificate = x509.load_pem_x509_certificate(pem.encode())
     return certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -75,10 +80,10 @@ def test_a_certificate_near_its_end_is_renewed_for_the_same_key_without_a_note()
     old = load_or_make_identity(at=TODAY)
     later = TODAY + keys.SIGNING_TERM - timedelta(days=20)
     new = load_or_make_identity(at=later)
-    assert new.anchor_pem == old.anchor_pem
-    assert new.certificate_pem != old.certificate_pem
-    assert new.key.private_numbers() == old.key.private_numbers()
-    assert term_of(new.certificate_pem)[1] - later > 9 * YEAR
+    assert new.trust.anchor_pem == old.trust.anchor_pem
+    assert new.chain_pem != old.chain_pem
+    assert key_of(new) == key_of(old)
+    assert term_of(new.chain_pem)[1] - later > 9 * YEAR
     assert new.notes == ()
 
 
@@ -87,9 +92,9 @@ def test_an_identity_made_while_the_clock_was_ahead_is_renewed_once() -> None:
     renewed, again = load_or_make_identity(at=TODAY), load_or_make_identity(at=TODAY)
     (note,) = renewed.notes
     assert "begins on 26 November 2027, but by this computer's clock it is 26 November 2026" in note
-    for old, new in ((ahead.certificate_pem, renewed.certificate_pem), (ahead.anchor_pem, renewed.anchor_pem)):
+    for old, new in ((ahead.chain_pem, renewed.chain_pem), (ahead.trust.anchor_pem, renewed.trust.anchor_pem)):
         assert term_of(old)[0] > TODAY >= term_of(new)[0]
-    assert renewed.key.private_numbers() == ahead.key.private_numbers()
+    assert key_of(renewed) == key_of(ahead)
     assert (again.chain_pem, again.notes) == (renewed.chain_pem, ())
 
 
@@ -98,8 +103,8 @@ def test_only_the_certificate_that_does_not_fit_the_clock_is_renewed(config_fold
     (config_folder / "signing.pem").unlink()
     ahead = load_or_make_identity(at=TODAY + YEAR)
     renewed = load_or_make_identity(at=TODAY)
-    assert ahead.anchor_pem == renewed.anchor_pem == first.anchor_pem
-    assert renewed.certificate_pem != ahead.certificate_pem
+    assert ahead.trust.anchor_pem == renewed.trust.anchor_pem == first.trust.anchor_pem
+    assert renewed.chain_pem != ahead.chain_pem
     assert len(renewed.notes) == 1
 
 
@@ -107,8 +112,8 @@ def test_an_authority_that_ended_is_renewed_with_its_signer() -> None:
     old = load_or_make_identity(at=TODAY)
     later = TODAY + keys.AUTHORITY_TERM + YEAR
     new = load_or_make_identity(at=later)
-    assert all(begin <= later <= end for begin, end in map(term_of, (new.certificate_pem, new.anchor_pem)))
-    assert new.key.private_numbers() == old.key.private_numbers()
+    assert all(begin <= later <= end for begin, end in map(term_of, (new.chain_pem, new.trust.anchor_pem)))
+    assert key_of(new) == key_of(old)
     assert "check the clock" in new.notes[0]
 
 

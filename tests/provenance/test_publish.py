@@ -20,7 +20,7 @@ from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.provenance import publish as door
 from countenance.provenance.credentials import read_credentials, salted, sign
-from countenance.provenance.keys import find_anchor, load_or_make_identity
+from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, joint_digest, publish
 from countenance.types import Frame, Permit, Published, Render
 from tests.support.leave import never_ends
@@ -124,7 +124,7 @@ def test_published_file_is_labelled_signed_logged_and_alone(
     assert corner > 100
     assert elsewhere == 0
 
-    credentials = read_credentials(published.path, find_anchor())
+    credentials = read_credentials(published.path, find_trust())
     assert credentials.state == "trusted"
     assert credentials.claim is not None
     assert credentials.claim.num_frames == published.num_frames == (6 if kind in ("mp4", "mov") else 1)
@@ -168,7 +168,7 @@ def test_salt_is_new_each_time(do_publish: Callable[..., Published], project: Pr
 def test_signed_plate_becomes_the_parent(do_publish: Callable[..., Published], tmp_path: Path) -> None:
     first = do_publish(name="first")
     second = do_publish(plate=first.path, name="second")
-    parent = read_credentials(second.path, find_anchor()).ingredients[0]
+    parent = read_credentials(second.path, find_trust()).ingredients[0]
     assert parent.relationship == "parentOf"
     assert parent.has_credentials
     assert parent.problems == ()
@@ -178,7 +178,7 @@ def test_signed_plate_becomes_the_parent(do_publish: Callable[..., Published], t
 def test_label_off_is_recorded_with_its_reason(do_publish: Callable[..., Published], project: Project) -> None:
     published = do_publish(config=PublishConfig(label=False, unlabelled_reason="credits name the process"))
     assert num_label_pixels(published.path) == (0, 0)
-    claim = read_credentials(published.path, find_anchor()).claim
+    claim = read_credentials(published.path, find_trust()).claim
     assert claim is not None
     assert (claim.label, claim.label_reason) == ("left out", "credits name the process")
     assert next(iter(ledger.entries(project))).facts["label_reason"] == "credits name the process"
@@ -234,8 +234,8 @@ def test_a_signed_file_that_does_not_verify_is_not_published(
 ) -> None:
     real = sign
 
-    def sign_and_flip(media: Path, plate: Path, output: Path, *rest: Any) -> str:
-        digest = real(media, plate, output, *rest)
+    def sign_and_flip(media: Path, plate: Path, output: Path, *rest: Any, **options: Any) -> str:
+        digest = real(media, plate, output, *rest, **options)
         content = bytearray(output.read_bytes())
         content[-40] ^= 1
         output.write_bytes(content)
@@ -277,7 +277,7 @@ def test_a_key_that_does_not_fit_its_certificate_leaves_no_file(
     with monkeypatch.context() as patch:
         patch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
         other = load_or_make_identity()
-    monkeypatch.setattr(door, "load_or_make_identity", lambda: replace(ours, key=other.key))
+    monkeypatch.setattr(door, "load_or_make_identity", lambda: replace(ours, sign_bytes=other.sign_bytes))
     with pytest.raises(ProvenanceError):
         do_publish()
     assert list((tmp_path / "out").iterdir()) == []
@@ -511,7 +511,7 @@ def test_frames_that_were_decided_on_covered_or_held_are_counted_in_file_and_log
         check_leave=never_ends,
         progress=Silent(),
     )
-    claim = read_credentials(published.path, find_anchor()).claim
+    claim = read_credentials(published.path, find_trust()).claim
     assert claim is not None
     assert (claim.num_decided_frames, claim.num_covered_frames, claim.num_held_frames) == (3, 2, 1)
     (entry,) = ledger.entries(project)
@@ -539,10 +539,10 @@ def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
 ) -> None:
     seen: dict[str, int] = {}
 
-    def note_modes(media: Path, *args: Any) -> str:
+    def note_modes(media: Path, *args: Any, **options: Any) -> str:
         for path in (project.folder / "render", *(project.folder / "render").rglob("*")):
             seen[path.name] = path.stat().st_mode & 0o777
-        return sign(media, *args)
+        return sign(media, *args, **options)
 
     monkeypatch.setattr(door, "sign", note_modes)
     before = os.umask(umask)
@@ -570,7 +570,7 @@ def test_of_several_permits_all_stand_in_file_and_log(
         check_leave=never_ends,
         progress=Silent(),
     )
-    claim = read_credentials(published.path, find_anchor()).claim
+    claim = read_credentials(published.path, find_trust()).claim
     assert claim is not None
     salt = bytes.fromhex(project.database.execute("SELECT salt FROM published").fetchone()[0])
     digests = [*permit.release_digests, *other.release_digests]

@@ -18,7 +18,7 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
-from countenance.provenance.keys import find_anchor
+from countenance.provenance.keys import find_trust
 from countenance.steps import places as places_module
 from countenance.steps.documents import generated_document
 from countenance.steps.recognise import recognise_performer
@@ -86,7 +86,7 @@ def test_a_disguise_covers_what_it_cannot_draw_and_says_so(trained: Production, 
     assert generated_document(result)["covered_spans_s"] == [list(result.covered_spans[0])]
     assert result.pairs[0].covered_spans == result.covered_spans
     assert result.published.num_altered_frames == result.pairs[0].num_altered_frames == NUM_FRAMES
-    claim = read_credentials(tmp_path / "shot.mp4", find_anchor()).claim
+    claim = read_credentials(tmp_path / "shot.mp4", find_trust()).claim
     assert claim is not None
     assert claim.num_covered_frames == len(covered)
     (edits,) = [each for each in verify(tmp_path / "shot.mp4", trained.project).findings if each.about == "edits"]
@@ -112,7 +112,7 @@ def test_a_part_shows_what_the_whole_shows_and_who_leaves_a_face_as_it_is(
     trained.generate(plate, tmp_path / "whole.mp4", CONFIG, is_disguise=True)
     part = trained.generate(plate, tmp_path / "part.mp4", CONFIG, wanted=Wanted(frames="6"), is_disguise=True)
     assert part.published.num_altered_frames == 1
-    claim = read_credentials(tmp_path / "part.mp4", find_anchor()).claim
+    claim = read_credentials(tmp_path / "part.mp4", find_trust()).claim
     assert claim is not None
     assert (claim.num_performers, claim.num_covered_frames) == (1, 1)
     whole, alone = pictures(tmp_path / "whole.mp4")[6], pictures(tmp_path / "part.mp4")[0]

@@ -36,7 +36,7 @@ from countenance.model.guided.drawer import BATCH, GuidedDrawer
 from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
-from countenance.provenance.keys import find_anchor, load_or_make_identity
+from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.steps import places as places_module
 from countenance.steps.collect import collect
@@ -385,8 +385,8 @@ def test_an_identity_made_while_the_clock_was_ahead_is_renewed_before_rendering(
     recorder = Recorder()
     published = trained.generate(plate, tmp_path / "shot.mp4", progress=recorder).published
     assert [note for note in recorder.notes if "the clock was wrong then, or is wrong now" in note]
-    assert find_anchor() != ahead.anchor_pem
-    assert read_credentials(published.path, find_anchor()).state == "trusted"
+    assert find_trust() != ahead.trust
+    assert read_credentials(published.path, find_trust()).state == "trusted"
 
 
 def test_what_hides_much_of_the_face_stays_in_front_and_is_noted(trained: Production, tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ def test_the_base_draws_where_it_is_asked_for_and_else_what_was_trained(trained:
     assert_swapped(trained, plate, tmp_path / "shot.mp4", range(3))
     assert (result.drawn_with, result.num_references) == ("base", 24)
 
-    claim = read_credentials(tmp_path / "shot.mp4", find_anchor()).claim
+    claim = read_credentials(tmp_path / "shot.mp4", find_trust()).claim
     logged, run = list(ledger.entries(trained.project))[-1].facts, last_run(trained)
     assert claim is not None
     assert claim.drawn_with == logged["drawn_with"] == "base"
@@ -524,7 +524,7 @@ def test_a_part_is_a_file_of_its_own_that_says_what_it_shows(trained: Production
     before, after = pictures(tmp_path / "whole.mp4")[6:56], pictures(tmp_path / "part.mp4")
     assert max(difference(one, other).mean() for one, other in zip(before, after, strict=True)) < CODEC_NOISE
 
-    claim, logged = read_credentials(tmp_path / "part.mp4", find_anchor()).claim, list(ledger.entries(trained.project))
+    claim, logged = read_credentials(tmp_path / "part.mp4", find_trust()).claim, list(ledger.entries(trained.project))
     assert claim is not None
     assert (claim.first_frame, claim.num_frames, claim.num_plate_frames, claim.is_preview) == (6, 50, 60, False)
     assert [logged[-1].facts[name] for name in ("first_frame", "num_frames", "num_plate_frames")] == [6, 50, 60]
@@ -555,7 +555,7 @@ def test_a_preview_is_small_short_and_says_so(
     result = trained.generate(plate, tmp_path / "preview.mp4", config, preview=True)
     assert result.shown == range(7, 13)
     assert probe(tmp_path / "preview.mp4").resolution_wh == (100, 100)
-    claim = read_credentials(tmp_path / "preview.mp4", find_anchor()).claim
+    claim = read_credentials(tmp_path / "preview.mp4", find_trust()).claim
     assert claim is not None
     assert (claim.label, claim.is_preview) == ("shown", True)
     assert claim.what_of_the_plate == "frames 7 to 12 of 16, counted from 0; a preview"

@@ -15,7 +15,7 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
-from countenance.provenance.keys import find_anchor
+from countenance.provenance.keys import find_trust
 from countenance.steps.documents import shots_document
 from countenance.steps.forget import forget_without_consent
 from countenance.steps.shots import hold_frames, list_shots
@@ -66,7 +66,7 @@ def test_one_frame_is_published_as_a_picture_like_any_other_file(trained: Produc
     picture = exported(trained, plate, "frame.png")
     (rgb,) = pictures(picture)
     assert rgb.shape == pictures(plate)[KEY].shape
-    claim = read_credentials(picture, find_anchor()).claim
+    claim = read_credentials(picture, find_trust()).claim
     assert claim is not None
     assert (claim.num_frames, claim.first_frame, claim.num_plate_frames) == (1, KEY, NUM_FRAMES)
     assert claim.label == "shown"
@@ -99,7 +99,7 @@ def test_the_render_holds_to_what_was_painted_and_carries_it_along(trained: Prod
     beside = np.ones(before.shape[:2], bool)
     beside[30:230, 60:250] = False
     assert np.array_equal(after[beside], before[beside])
-    claim = read_credentials(again, find_anchor()).claim
+    claim = read_credentials(again, find_trust()).claim
     assert claim is not None
     assert claim.num_held_frames == 1
     (edits,) = [each for each in verify(again, trained.project).findings if each.about == "edits"]
@@ -115,7 +115,7 @@ def test_the_render_holds_to_what_was_painted_and_carries_it_along(trained: Prod
     assert changes[KEY + 1] > changes[KEY + 4] > changes[KEY + 7] > 1
     # A part that doesn't hold the frame itself is that of the whole.
     trained.generate(plate, plate.parent / "part.mp4", CONFIG, wanted=Wanted(frames="6:7"))
-    part = read_credentials(plate.parent / "part.mp4", find_anchor()).claim
+    part = read_credentials(plate.parent / "part.mp4", find_trust()).claim
     assert part is not None
     assert part.num_held_frames == 2
     for one, other in zip(pictures(plate.parent / "part.mp4"), pictures(plate.parent / "after.mp4")[6:8], strict=True):
@@ -163,7 +163,7 @@ def test_a_held_frame_in_which_nobody_is_replaced_is_left_out_with_a_note(traine
     progress, output = Recorder(), plate.parent / "shot.png"
     trained.generate(plate, output, CONFIG, wanted=Wanted(frames=str(KEY)), progress=progress)
     assert f"{frame.path} isn't used: {PERFORMER}'s face isn't replaced in frame 10" in progress.notes
-    claim = read_credentials(output, find_anchor()).claim
+    claim = read_credentials(output, find_trust()).claim
     assert claim is not None
     assert claim.num_held_frames == 0
 

@@ -18,7 +18,7 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
-from countenance.provenance.keys import find_anchor
+from countenance.provenance.keys import find_trust
 from countenance.steps import generate as generate_module
 from countenance.steps import places as places_module
 from countenance.steps.documents import generated_document
@@ -109,7 +109,7 @@ def test_records_and_results_hold_every_pair(three: Production, plate: Path, tmp
     assert entry.facts["permits"] == digests
     assert entry.facts["permit_digest"] == result.published.permit_digest
     assert entry.facts["permit_digest"] == hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
-    claim = read_credentials(tmp_path / "shot.mp4", find_anchor()).claim
+    claim = read_credentials(tmp_path / "shot.mp4", find_trust()).claim
     assert claim is not None
     assert claim.num_performers == 2
     # Of four releases: zuri's, kofi's two, and mira's.

@@ -21,6 +21,7 @@ from countenance.media.probe import probe
 from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.provenance.credentials import Credentials, read_credentials
+from countenance.provenance.keys import Trust
 from countenance.provenance.publish import PublishConfig, publish
 from countenance.steps import verify as step
 from countenance.steps.verify import verify
@@ -248,8 +249,8 @@ def test_the_command_s_module_imports_nothing_heavy() -> None:
 def test_report_says_so_for_a_video(published: Published, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     real, num_decided = read_credentials, 0
 
-    def as_video(path: Path, anchor_pem: str | None) -> Credentials:
-        credentials = real(path, anchor_pem)
+    def as_video(path: Path, trust: Trust | None) -> Credentials:
+        credentials = real(path, trust)
         assert credentials.claim is not None
         return replace(
             credentials,

@@ -27,6 +27,9 @@ MARKS = {
 def verify(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A video or image.", readable=False, show_default=False)],
     *,
+    crjson: Annotated[
+        bool, typer.Option("--crjson", help="Print the credentials and their check as C2PA's crJSON, nothing else.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check a file's credentials, its entry in the project's log, and what was altered.
@@ -37,7 +40,17 @@ def verify(
     Example: countenance verify shot.mp4
     """
     from countenance.project import find, opened_to_read
+    from countenance.steps.verify import crjson as crjson_of
     from countenance.steps.verify import verify as check_file
+
+    if crjson and json:
+        raise UsageError("expected --crjson or --json, got both; choose one")
+    if crjson:
+        document, holds = crjson_of(path)
+        print_json(document)
+        if not holds:
+            raise typer.Exit(6)
+        return
 
     try:
         if find(Path.cwd()) is None:

@@ -10,22 +10,21 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import c2pa  # type: ignore[import-untyped]
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from PIL import Image
 from pydantic import Field, TypeAdapter, ValidationError
 
 from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
 from countenance.project import SHARED
-from countenance.provenance.keys import SigningIdentity
+from countenance.provenance.keys import SigningIdentity, Trust
 from countenance.types import DrawnWith
 
 MEDIA_TYPES = {
@@ -44,8 +43,13 @@ UNKNOWN_TYPE = "application/octet-stream"
 JUMBF, JUMBF_BYTES = re.compile(rb"jumb.{4}jumd", re.DOTALL), 12
 CHUNK_BYTES = 2**20
 
+SPEC_VERSION = "2.4.0"
+"""Of the C2PA specification that the credentials follow."""
 REPLACEMENT = "org.countenance.replacement"
-COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+COMPOSITE = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+MAX_GENERATIONS = 16
+"""Of plates that were themselves published; beyond, they aren't told any more."""
 MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
 
 ALTERED = "the picture or the sound was altered after it was signed"
@@ -57,6 +61,7 @@ SIDECAR_TYPE = "application/c2pa"
 UNTRUSTED = "signingCredential.untrusted"
 CONTENT_MISMATCHES = frozenset({"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"})
 """C2PA's codes for a file that isn't the one that was signed."""
+UNKNOWN_SIGNER = "the signer is unknown here"
 REASONS = {
     "assertion.dataHash.mismatch": ALTERED,
     "assertion.bmffHash.mismatch": ALTERED,
@@ -67,7 +72,10 @@ REASONS = {
     "claim.malformed": "the credentials are damaged",
     "signingCredential.expired": OUT_OF_TERM,
     "signingCredential.invalid": "the signer's certificate is not fit for signing media",
-    "signingCredential.untrusted": "the signer is unknown here",
+    "signingCredential.untrusted": UNKNOWN_SIGNER,
+    "timeStamp.mismatch": "the time stamp belongs to something else",
+    "timeStamp.malformed": "the time stamp is damaged",
+    "timeStamp.outsideValidity": "the time-stamp authority's certificate wasn't valid at the time that it states",
 }
 """C2PA's failure codes in words."""
 
@@ -109,7 +117,7 @@ class Claim:
     signed_at: str
     """By the clock of the machine that signed."""
     trusted_timestamp: bool = False
-    """Nobody else vouches for `signed_at`."""
+    """Whether a time-stamp authority vouches for the time of signing; without one nobody else vouches for it."""
     product: str = f"Countenance {__version__}"
     num_decided_frames: int = 0
     """Altered frames in which a user confirmed whose face it is; older files don't say."""
@@ -154,6 +162,24 @@ class Ingredient:
     relationship: str
     has_credentials: bool
     problems: tuple[str, ...]
+    generator: str = ""
+    claim: Claim | None = None
+    """What Countenance states of it, where it comes from it."""
+    ingredients: tuple["Ingredient", ...] = ()
+    """What it was made from itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timestamp:
+    """When a file was signed, as a time-stamp authority (RFC 3161) says."""
+
+    state: Literal["trusted", "unknown", "invalid"]
+    """Trusted: by an authority that the user trusts. Unknown: by one that is unknown here. Invalid: it doesn't hold."""
+    time: str = ""
+    """ISO 8601; empty where it can't be read."""
+    authority: str = ""
+    """The name in its certificate."""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +187,8 @@ class Credentials:
     """The credentials that were read, and how far they can be trusted."""
 
     state: Literal["trusted", "valid", "invalid", "missing"]
-    """Trusted: signed by our authority. Valid: unaltered, but the signer is unknown here."""
+    """Trusted: signed by our authority, or with a certificate of the user's own. Valid: unaltered, but the signer is
+    unknown here."""
     reasons: tuple[str, ...] = ()
     signer: str = ""
     generator: str = ""
@@ -170,6 +197,8 @@ class Credentials:
     ingredients: tuple[Ingredient, ...] = ()
     claim: Claim | None = None
     """What Countenance states, where the file comes from it."""
+    timestamp: Timestamp | None = None
+    """None where nobody but the signer vouches for the time of signing."""
 
 
 def salted(digest: str, salt: bytes) -> str:
@@ -198,65 +227,125 @@ def check_plate(plate: Path) -> None:
         ) from error
 
 
-def sign(media: Path, plate: Path, output: Path, claim: Claim, identity: SigningIdentity) -> bytes:
+def sign(
+    media: Path, plate: Path, output: Path, claim: Claim, identity: SigningIdentity, *, timestamp_authority: str = ""
+) -> bytes:
     """Write `media` to `output` with signed credentials in it, and return these (C2PA's manifest store).
 
-    The plate becomes the parent ingredient and keeps its own credentials. Files are streamed.
+    The plate becomes the parent ingredient and keeps its own credentials. Files are streamed. Only where there is an
+    address of a time-stamp authority (RFC 3161), it is asked for a stamp: it gets a digest of the signature.
 
     Raises:
-        ProvenanceError: it can't be signed.
+        ProvenanceError: it can't be signed, or not stamped.
     """
+    assert claim.trusted_timestamp == bool(timestamp_authority)
     media_type = MEDIA_TYPES[media.suffix.lower()]
     try:
+        with plate.open("rb") as file:
+            is_converted = _media_type(file) != media_type
         with (
-            c2pa.Context(_settings(identity.anchor_pem)) as context,
-            c2pa.Builder(_manifest(claim), context=context) as builder,
-            c2pa.Signer.from_callback(
-                _signature_by(identity.key), c2pa.C2paSigningAlg.ES256, identity.chain_pem
-            ) as signer,
+            c2pa.Context(_settings(identity.trust)) as context,
+            c2pa.Builder(_manifest(claim, is_converted=is_converted), context=context) as builder,
+            _signer(identity, timestamp_authority) as signer,
         ):
             builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
             _add_plate(builder, plate)
             with media.open("rb") as unsigned, open(output, "w+b", opener=_shared) as signed:
                 manifest: bytes = builder.sign(signer, media_type, unsigned, signed)
-    except (c2pa.C2paError, OSError) as error:
-        raise ProvenanceError(f"{media.name} can't be signed: {_why_unsigned(error, media, output)}") from error
+    except (c2pa.C2paError, OSError, ProvenanceError) as error:
+        why = _why_unsigned(error, media, output, timestamp_authority)
+        raise ProvenanceError(f"{media.name} can't be signed: {why}") from error
     return manifest
+
+
+def rehearse_signing(identity: SigningIdentity, timestamp_authority: str) -> None:
+    """Sign and stamp a small picture in memory, so that what can't be signed is told before anything is rendered.
+
+    Raises:
+        ProvenanceError: it can't be signed, or not stamped, or the signature wouldn't be known here.
+    """
+    picture, signed = io.BytesIO(), io.BytesIO()
+    Image.new("L", (8, 8)).save(picture, "png")
+    try:
+        with (
+            c2pa.Context(_settings(identity.trust)) as context,
+            c2pa.Builder({"claim_generator_info": [_generator_info()]}, context=context) as builder,
+            _signer(identity, timestamp_authority) as signer,
+        ):
+            builder.set_intent(c2pa.C2paBuilderIntent.CREATE, c2pa.C2paDigitalSourceType.ALGORITHMIC_MEDIA)
+            builder.sign(signer, "image/png", picture, signed)
+            signed.seek(0)
+            with c2pa.Reader("image/png", signed, context=context) as reader:
+                store: dict[str, Any] = json.loads(reader.json())
+    except (c2pa.C2paError, ProvenanceError) as error:
+        raise ProvenanceError(f"nothing can be signed: {_plain_why(error, timestamp_authority)}") from error
+    if store.get("validation_state") != "Trusted":
+        reasons = _reasons(store.get("validation_results", {})) or (f"state {store.get('validation_state')}",)
+        raise ProvenanceError(f"nothing can be signed: the signature wouldn't hold ({'; '.join(reasons)})")
+
+
+@contextmanager
+def _signer(identity: SigningIdentity, timestamp_authority: str) -> Iterator[c2pa.Signer]:
+    failures: list[ProvenanceError] = []
+
+    def sign_bytes(data: bytes) -> bytes:
+        try:
+            return identity.sign_bytes(data)
+        except ProvenanceError as error:
+            # The library passes no exception on; it takes an empty signature for a failure.
+            failures.append(error)
+            return b""
+
+    try:
+        with c2pa.Signer.from_callback(
+            sign_bytes,
+            c2pa.C2paSigningAlg[identity.algorithm.upper()],
+            identity.chain_pem,
+            timestamp_authority or None,
+        ) as signer:
+            yield signer
+    except c2pa.C2paError:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def _shared(path: str, flags: int) -> int:
     return os.open(path, flags, SHARED)
 
 
-def _why_unsigned(error: Exception, media: Path, output: Path) -> str:
+def _why_unsigned(error: Exception, media: Path, output: Path, timestamp_authority: str) -> str:
     """The cause and the remedy; c2pa reports a full disk only in its own terms."""
-    if shutil.disk_usage(output.parent).free < 2 * media.stat().st_size:
+    if not isinstance(error, ProvenanceError) and shutil.disk_usage(output.parent).free < 2 * media.stat().st_size:
         return f"the disk that holds {output.parent} is full; free some space, then run this again"
+    return _plain_why(error, timestamp_authority)
+
+
+def _plain_why(error: Exception, timestamp_authority: str) -> str:
+    if isinstance(error, ProvenanceError):
+        return str(error)
     if "not valid at time of signing" in str(error):
         return "its certificate isn't valid by this computer's clock; check the clock, then run this again"
+    if timestamp_authority:
+        return (
+            f"the time-stamp authority {timestamp_authority} gave no stamp that holds ({_plain(error)}); check the "
+            "network and the address, then run this again, or empty the setting timestamp_authority and do without"
+        )
     return f"{error}; run this again, and report it if it happens twice"
 
 
-def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
-    """Read and check a file's credentials; needs no network.
+def read_credentials(path: Path, trust: Trust | None) -> Credentials:
+    """Read and check a file's credentials; needs no network. Without `trust` no signer is known.
 
     Raises:
         MediaError: the file can't be read, or is no kind of file that can carry credentials.
     """
     try:
-        with path.open("rb") as file, c2pa.Context(_settings(anchor_pem)) as context:
-            reader = c2pa.Reader.try_create(file, context=context)
+        with _opened(path, trust) as reader:
             if reader is None:
                 return Credentials(state="missing")
-            with reader:
-                store: dict[str, Any] = json.loads(reader.json())
-    except OSError as error:
-        raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
-    except (c2pa.C2paError.NotSupported, c2pa.C2paError.Io) as error:
-        raise MediaError(
-            f"expected a whole video or picture (MP4, MOV, JPEG, PNG, WebP), but {path} can't be read as one "
-            f"({_plain(error)})"
-        ) from error
+            store: dict[str, Any] = json.loads(reader.json())
+            active: dict[str, Any] = json.loads(reader.crjson())["manifests"][0]
     except c2pa.C2paError as error:
         if str(error).startswith("Remote"):  # the library has no class of its own for this one
             return Credentials(
@@ -266,14 +355,99 @@ def read_credentials(path: Path, anchor_pem: str | None) -> Credentials:
             if not _holds_credentials(file):
                 return Credentials(state="missing", reasons=(f"the file's structure is unusual ({_plain(error)})",))
         return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
-    return _judge(store)
+    return replace(_judge(store), timestamp=_timestamp(active))
 
 
-def read_manifest(manifest: bytes, anchor_pem: str | None) -> Credentials:
-    """Read and check credentials that lie apart from their file: everything but whether the file is unaltered."""
+def read_crjson(path: Path, trust: Trust | None) -> dict[str, Any]:
+    """All that a file's credentials hold and how they were checked, in C2PA's own form for programs (crJSON).
+
+    A file without credentials has no manifests in it.
+
+    Raises:
+        MediaError: as for `read_credentials`.
+        ProvenanceError: the credentials are damaged beyond reading, or kept elsewhere.
+    """
+    try:
+        with _opened(path, trust) as reader:
+            if reader is not None:
+                document: dict[str, Any] = json.loads(reader.crjson())
+                return document
+    except c2pa.C2paError as error:
+        read = read_credentials(path, trust)
+        if read.state == "invalid" or str(error).startswith("Remote"):
+            raise ProvenanceError(f"the credentials of {path} can't be shown: {'; '.join(read.reasons)}") from error
+    return {
+        "@context": {"@vocab": "https://c2pa.org/crjson", "extras": "https://c2pa.org/crjson/extras"},
+        "manifests": [],
+        "jsonGenerator": {"name": "Countenance", "version": __version__},
+    }
+
+
+@contextmanager
+def _opened(path: Path, trust: Trust | None) -> Iterator[c2pa.Reader | None]:
+    """A reader that has checked the file, or None where it holds no credentials."""
+    try:
+        with path.open("rb") as file, c2pa.Context(_settings(_usable(file, trust or Trust()))) as context:
+            reader = c2pa.Reader.try_create(file, context=context)
+            if reader is None:
+                yield None
+                return
+            with reader:
+                yield reader
+    except OSError as error:
+        raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
+    except (c2pa.C2paError.NotSupported, c2pa.C2paError.Io) as error:
+        raise MediaError(
+            f"expected a whole video or picture (MP4, MOV, JPEG, PNG, WebP), but {path} can't be read as one "
+            f"({_plain(error)})"
+        ) from error
+
+
+def _usable(file: BinaryIO, trust: Trust) -> Trust:
+    """The trust to check a file with: time-stamp authorities count only where the signer is known without them.
+
+    The library takes every certificate below any root that it is given for a known signer.
+    """
+    if not trust.timestamp_anchors_pem:
+        return trust
+    signers = replace(trust, timestamp_anchors_pem="")
+    try:
+        # With any stamp accepted, as the certificate's term may have ended since.
+        with c2pa.Context(_settings(signers, checks_timestamps=False)) as context:
+            reader = c2pa.Reader.try_create(file, context=context)
+            if reader is None:
+                return signers
+            with reader:
+                is_known = reader.get_validation_state() == "Trusted"
+    finally:
+        file.seek(0)
+    return trust if is_known else signers
+
+
+def _timestamp(active: Mapping[str, Any]) -> Timestamp | None:
+    """What a time-stamp authority says of the active manifest (crJSON)."""
+    results = active.get("validationResults", {})
+    codes = [each["code"] for kind in ("success", "informational", "failure") for each in results.get(kind, [])]
+    info = active.get("signature", {}).get("timeStampInfo") or {}
+    if not info and not any(code.startswith("timeStamp.") for code in codes):
+        return None
+    problems = tuple(
+        REASONS[code] for code in dict.fromkeys(codes) if code.startswith("timeStamp.") and code in REASONS
+    )
+    if problems or "timeStamp.validated" not in codes:
+        return Timestamp(state="invalid", problems=problems or ("it doesn't pass the check",))
+    return Timestamp(
+        state="trusted" if "timeStamp.trusted" in codes else "unknown",
+        time=_plain(info.get("timestamp", "")),
+        authority=_plain(info.get("certificateInfo", {}).get("subject", {}).get("CN", "")),
+    )
+
+
+def read_manifest(manifest: bytes, trust: Trust | None) -> Credentials:
+    """Read and check credentials that lie apart from their file: everything but time and whether that is unaltered."""
     try:
         with (
-            c2pa.Context(_settings(anchor_pem)) as context,
+            c2pa.Context(_settings(replace(trust or Trust(), timestamp_anchors_pem=""))) as context,
             c2pa.Reader(SIDECAR_TYPE, io.BytesIO(manifest), context=context) as reader,
         ):
             store: dict[str, Any] = json.loads(reader.json())
@@ -290,7 +464,8 @@ def read_manifest(manifest: bytes, anchor_pem: str | None) -> Credentials:
 def _judge(store: Mapping[str, Any]) -> Credentials:
     states: dict[str, Literal["trusted", "valid", "invalid"]] = {"Trusted": "trusted", "Valid": "valid"}
     state = states.get(store.get("validation_state", ""), "invalid")
-    manifest = store.get("manifests", {}).get(store.get("active_manifest"), {})
+    manifests = store.get("manifests", {})
+    manifest = manifests.get(store.get("active_manifest"), {})
     assertions = manifest.get("assertions", [])
     claim, broken = _claim(assertions)
     reasons = _reasons(store.get("validation_results", {})) + broken
@@ -309,16 +484,33 @@ def _judge(store: Mapping[str, Any]) -> Credentials:
             if assertion["label"].startswith("c2pa.actions")
             for action in assertion["data"].get("actions", [])
         ),
-        ingredients=tuple(
+        ingredients=_ingredients(manifest, manifests),
+        claim=claim,
+    )
+
+
+def _ingredients(
+    manifest: Mapping[str, Any], manifests: Mapping[str, Any], *, generation: int = 1
+) -> tuple[Ingredient, ...]:
+    """What a manifest's file was made from, and what that was made from."""
+    found = []
+    for ingredient in manifest.get("ingredients", []):
+        below = manifests.get(ingredient.get("active_manifest"), {})
+        claim, broken = _claim(below.get("assertions", []))
+        found.append(
             Ingredient(
                 relationship=_plain(ingredient.get("relationship", "")),
                 has_credentials="active_manifest" in ingredient,
-                problems=_reasons(ingredient.get("validation_results", {})),
+                problems=_reasons(ingredient.get("validation_results", {})) + broken,
+                generator=_generator(below),
+                claim=claim,
+                # Anybody can write credentials that go round in a circle.
+                ingredients=_ingredients(below, manifests, generation=generation + 1)
+                if generation < MAX_GENERATIONS
+                else (),
             )
-            for ingredient in manifest.get("ingredients", [])
-        ),
-        claim=claim,
-    )
+        )
+    return tuple(found)
 
 
 def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, ...]]:
@@ -363,31 +555,45 @@ def _plain(text: object) -> str:
     return "".join(letter for letter in str(text) if letter.isprintable())[:200]
 
 
-def _settings(anchor_pem: str | None) -> c2pa.Settings:
+def _settings(trust: Trust | None, *, checks_timestamps: bool = True) -> c2pa.Settings:
+    trust = trust or Trust()
     settings: dict[str, Any] = {
         # By default files of up to 512 MB are held in memory, twice.
         "core": {"backing_store_memory_threshold_in_mb": 32},
         "builder": {"thumbnail": {"enabled": False}},
-        # Signing and checking a file here use no network.
-        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+        # Signing and checking a file here use no network, but to ask a time-stamp authority that the user names.
+        "verify": {
+            "verify_trust": True,
+            "verify_timestamp_trust": checks_timestamps,
+            "remote_manifest_fetch": False,
+            "ocsp_fetch": False,
+        },
+        "trust": {
+            "anchors": [
+                {"trust_kind": "manifest", "trust_anchors": trust.anchor_pem, "allowed_list": trust.signers_pem},
+                {"trust_kind": "tsa", "trust_anchors": trust.timestamp_anchors_pem},
+            ]
+        },
     }
-    if anchor_pem is not None:
-        settings["trust"] = {"trust_anchors": anchor_pem}
     return c2pa.Settings.from_dict(settings)
 
 
-def _manifest(claim: Claim) -> dict[str, Any]:
+def _generator_info() -> dict[str, str]:
+    return {"name": "Countenance", "version": __version__, "specVersion": SPEC_VERSION}
+
+
+def _manifest(claim: Claim, *, is_converted: bool = False) -> dict[str, Any]:
     """The statements to be signed; opening the plate is added by the intent."""
-    edited = {
-        "action": "c2pa.edited",
-        "digitalSourceType": COMPOSITE,
-        "softwareAgent": {"name": "Countenance", "version": __version__},
-        "description": _description(claim),
-    }
+    watermark = claim.watermark
     return {
-        "claim_generator_info": [{"name": "Countenance", "version": __version__}],
+        "claim_generator_info": [_generator_info()],
         "assertions": [
-            {"label": "c2pa.actions.v2", "created": True, "data": {"actions": [edited]}},
+            {
+                "label": "c2pa.actions.v2",
+                "created": True,
+                "data": {"actions": _actions(claim, is_converted=is_converted), "allActionsIncluded": True},
+            },
+            *([] if watermark is None else [_soft_binding(watermark)]),
             {
                 "label": "cawg.training-mining",
                 "created": True,
@@ -395,6 +601,59 @@ def _manifest(claim: Claim) -> dict[str, Any]:
             },
             {"label": REPLACEMENT, "created": True, "data": statement(claim)},
         ],
+    }
+
+
+def _actions(claim: Claim, *, is_converted: bool) -> list[dict[str, Any]]:
+    """All that was done to the plate after it was opened."""
+    actions: list[dict[str, Any]] = [
+        {
+            "action": "c2pa.edited",
+            "digitalSourceType": COMPOSITE,
+            "softwareAgent": {"name": "Countenance", "version": __version__},
+            "description": _description(claim),
+        }
+    ]
+    if claim.num_frames < claim.num_plate_frames:
+        actions.append(
+            {
+                "action": "c2pa.trimmed",
+                "digitalSourceType": f"{SOURCE_TYPES}humanEdits",
+                "description": f"Of the plate: {claim.what_of_the_plate}.",
+            }
+        )
+    if claim.is_preview:
+        actions.append({"action": "c2pa.resized.proportional"})
+    if claim.label == "shown" or claim.sentence:
+        actions.append(
+            {
+                "action": "c2pa.addedText",
+                "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia",
+                "description": "Words in the picture say that it was altered.",
+            }
+        )
+    if claim.watermark is not None:
+        actions.append({"action": "c2pa.watermarked.bound"})
+    if is_converted:
+        actions.append({"action": "c2pa.converted"})
+    return [*actions, {"action": "c2pa.transcoded", "description": "Encoded anew."}]
+
+
+def _soft_binding(watermark: Watermark) -> dict[str, Any]:
+    """For the whole file.
+
+    C2PA asks for bytes; a builder takes JSON, which has none, so they are written as a list of numbers. The library
+    reads that as the same bytes.
+    """
+    return {
+        "label": "c2pa.soft-binding",
+        "created": True,
+        "data": {
+            "alg": watermark.algorithm,
+            "name": "invisible watermark",
+            "blocks": [{"scope": {}, "value": list(bytes.fromhex(watermark.id))}],
+            "pad": [],
+        },
     }
 
 
@@ -447,11 +706,3 @@ def _media_type(file: BinaryIO) -> str:
     if start[4:8] == b"ftyp":
         return "video/quicktime" if start[8:] == b"qt  " else "video/mp4"
     return UNKNOWN_TYPE
-
-
-def _signature_by(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
-    def sign_bytes(data: bytes) -> bytes:
-        # COSE wants r and s side by side, not DER.
-        return b"".join(part.to_bytes(32) for part in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256()))))
-
-    return sign_bytes

@@ -1,11 +1,17 @@
-"""The signing identity: an authority of this machine and the certificate it issued, both made on first use.
+"""The signing identity: an authority of this machine and the certificate it issued, or the user's own certificate.
 
-`authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate. A
-self-made certificate proves that a file is unaltered and comes from here, never who signed it. Certificates carry
-dates from this computer's clock: one that doesn't fit the clock any more is renewed for the same key.
+`authority.pem` and `signing.pem` in the user's config folder each hold a private key and its certificate, both made on
+first use. A self-made certificate proves that a file is unaltered and comes from here, never who signed it.
+Certificates carry dates from this computer's clock: one that doesn't fit the clock any more is renewed for the same
+key.
+
+Where `signer.toml` names the user's own certificate (`signer.py`), that signs instead. Each that ever signed here is
+kept in `signers.pem`, so that its files are known again; other certificates of the same authority aren't.
+`timestamp-authorities.pem` may hold the roots of time-stamp authorities that the user trusts.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +24,12 @@ from filelock import FileLock
 
 from countenance.errors import ProvenanceError
 from countenance.project import config_folder, make_config_folder, write_whole
+from countenance.provenance.signer import Algorithm, Signer, find_signer, signing_with
 
 AUTHORITY_NAME = "authority.pem"
 SIGNING_NAME = "signing.pem"
+SIGNERS_NAME = "signers.pem"
+TIMESTAMP_NAME = "timestamp-authorities.pem"
 AUTHORITY_TERM = timedelta(days=30 * 365)
 SIGNING_TERM = timedelta(days=10 * 365)
 """Long, because without a trusted timestamp a file stays verifiable only as long as its certificate is in term."""
@@ -28,19 +37,29 @@ RENEWAL = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SigningIdentity:
-    """A private key, its certificate and the authority's."""
+class Trust:
+    """Whom this computer knows: certificates (PEM), empty where there are none."""
 
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
-    certificate_pem: str
-    anchor_pem: str
+    anchor_pem: str = ""
+    """This machine's authority."""
+    signers_pem: str = ""
+    """The user's own certificates that signed here, each for itself."""
+    timestamp_anchors_pem: str = ""
+    """Roots of time-stamp authorities."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SigningIdentity:
+    """What signs, its certificates, and what a verifier here has to know."""
+
+    sign_bytes: Callable[[bytes], bytes] = field(repr=False)
+    """Gives a signature as COSE wants it; raises ProvenanceError."""
+    algorithm: Algorithm
+    chain_pem: str
+    """From the signing certificate up."""
+    trust: Trust
     notes: tuple[str, ...] = ()
     """Notes for the user on certificates that were renewed just now, a line each."""
-
-    @property
-    def chain_pem(self) -> str:
-        """From the signing certificate up."""
-        return self.certificate_pem + self.anchor_pem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +73,20 @@ class _Credential:
 
 
 def load_or_make_identity(*, at: datetime | None = None) -> SigningIdentity:
-    """The identity that signs here; made on first use, its certificates renewed where they don't fit the clock.
+    """The identity that signs here: the user's own, or one made on first use and renewed where the clock asks for it.
 
     `at` is the time by this computer's clock; None reads the clock.
 
     Raises:
-        ProvenanceError: a key that others can read, or files that don't belong together.
+        ProvenanceError: a key that others can read, files that don't belong together, or a signer of the user's own
+            that C2PA wouldn't accept.
     """
     at = at or datetime.now(UTC)
     folder = make_config_folder()
     with FileLock(folder / ".signing.lock", mode=0o600):
+        own = find_signer(folder, at=at)
+        if own is not None:
+            return _own_identity(folder, own)
         authority_path, signing_path = folder / AUTHORITY_NAME, folder / SIGNING_NAME
         if not authority_path.exists():
             if signing_path.exists():
@@ -85,21 +108,52 @@ def load_or_make_identity(*, at: datetime | None = None) -> SigningIdentity:
             signing = _issue(authority, signing.key, at)
             _write(signing_path, signing)
     return SigningIdentity(
-        key=signing.key,
-        certificate_pem=signing.certificate_pem,
-        anchor_pem=authority.certificate_pem,
+        sign_bytes=signing_with(signing.key),
+        algorithm="es256",
+        chain_pem=signing.certificate_pem + authority.certificate_pem,
+        trust=find_trust(),
         notes=notes,
     )
 
 
-def find_anchor() -> str | None:
-    """The certificate (PEM) of this machine's authority, or None where nothing was ever signed; makes nothing.
+def find_trust() -> Trust:
+    """Whom this computer knows; makes nothing.
 
     Raises:
-        ProvenanceError: its key can be read by others, so its signatures prove nothing.
+        ProvenanceError: the authority's key can be read by others, so its signatures prove nothing; or certificates
+            can't be read.
     """
-    path = config_folder() / AUTHORITY_NAME
-    return _read(path).certificate_pem if path.exists() else None
+    folder = config_folder()
+    path = folder / AUTHORITY_NAME
+    return Trust(
+        anchor_pem=_read(path).certificate_pem if path.exists() else "",
+        signers_pem=_certificates(folder / SIGNERS_NAME),
+        timestamp_anchors_pem=_certificates(folder / TIMESTAMP_NAME),
+    )
+
+
+def _certificates(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        x509.load_pem_x509_certificates(content)
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ProvenanceError(
+            f"no certificates (PEM) can be read from {path} ({error}); restore or remove it"
+        ) from error
+    return content.decode()
+
+
+def _own_identity(folder: Path, signer: Signer) -> SigningIdentity:
+    """The user's own signer, whose certificate is remembered."""
+    chain = [certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in signer.chain]
+    known = _certificates(folder / SIGNERS_NAME)
+    if chain[0] not in known:
+        write_whole(folder / SIGNERS_NAME, (known + chain[0]).encode(), mode=0o600)
+    return SigningIdentity(
+        sign_bytes=signer.sign_bytes, algorithm=signer.algorithm, chain_pem="".join(chain), trust=find_trust()
+    )
 
 
 def _is_in_term(credential: _Credential, at: datetime) -> bool:

@@ -8,10 +8,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ from countenance.provenance.credentials import (
     Watermark,
     check_plate,
     read_credentials,
+    rehearse_signing,
     salted,
     sign,
     statement,
@@ -62,7 +63,7 @@ class PublishConfig:
     """How a file is published.
 
     Raises:
-        ValueError: the label is off without a reason that says why.
+        ValueError: the label is off without a reason that says why, or the time-stamp authority has no web address.
     """
 
     quality: Annotated[Integer, Field(ge=0, le=51)] = 16
@@ -71,10 +72,20 @@ class PublishConfig:
     """Whether the image itself says that it was altered."""
     unlabelled_reason: Annotated[Text, Field(max_length=200)] = ""
     """Why the label is off, in a sentence; it is recorded in the file's credentials and in the log."""
+    timestamp_authority: Annotated[Text, Field(max_length=500)] = ""
+    """The web address of a time-stamp authority (RFC 3161), which then vouches for the time of each signature. It gets
+    a digest of the signature, nothing of the file. Empty: no network is used, and credentials and `verify` say that
+    nobody else vouches for the time. docs/credentials.md says more."""
 
     def __post_init__(self) -> None:
         if not self.unlabelled_reason.isprintable():
             raise ValueError("unlabelled_reason must be one line without control characters")
+        address = urlsplit(self.timestamp_authority)
+        if self.timestamp_authority and not (address.scheme in {"http", "https"} and address.hostname):
+            raise ValueError(
+                "timestamp_authority must be a web address such as https://time.example/stamp, "
+                f"got {self.timestamp_authority!r}"
+            )
         reason = self.unlabelled_reason.strip()
         if not self.label and (len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS):
             raise ValueError(
@@ -133,7 +144,9 @@ def publish(
         _write_frames(render, folder, finished, config, mark_id, check_leave, progress)
         fingerprint = _read_back(finished, mark_id, render.altered)
         _log.info("signing %s", output)
-        manifest = sign(finished, render.plate.path, signed, claim, identity)
+        manifest = sign(
+            finished, render.plate.path, signed, claim, identity, timestamp_authority=config.timestamp_authority
+        )
         manifest_digest = hashlib.sha256(manifest).hexdigest()
         _sync(signed)
         _check_signed(signed, claim, identity)
@@ -216,14 +229,18 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_fram
         )
 
 
-def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> None:
+def rehearse_publishing(plate: MediaInfo, output: Path, config: PublishConfig, progress: Progress) -> None:
     """Test everything except the frames before the first one is rendered, and report what the output can't keep.
 
     Raises:
         MediaError: the plate's sound can't be put into such a file.
-        ProvenanceError: the plate's own credentials can't be carried along.
+        ProvenanceError: the plate's own credentials can't be carried along, or nothing can be signed or stamped.
     """
     check_plate(plate.path)
+    identity = load_or_make_identity()
+    for note in identity.notes:
+        progress.note(note)
+    rehearse_signing(identity, config.timestamp_authority)
     suffix = output.suffix.lower()
     for note in losses(plate, planned_output(suffix)):
         progress.note(one_line(note))
@@ -253,6 +270,7 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         ),
         salted_permit_digest=salted(joint_digest(permits), salt),
         signed_at=now(),
+        trusted_timestamp=bool(config.timestamp_authority),
         num_decided_frames=render.num_decided_frames,
         drawn_with=render.drawn_with,
         num_performers=render.num_performers,
@@ -300,8 +318,7 @@ def _write_frames(
 def _read_back(finished: Path, mark_id: int, altered: Sequence[bool]) -> bytes:
     """Check that the altered frames' watermark can be read, and take the file's fingerprint."""
     info = probe(finished)
-    with closing(read_frames(info)) as frames:
-        found = read(frame.rgb for frame in frames if altered[frame.index])
+    found = read(frame.rgb for frame in read_frames(info) if altered[frame.index])
     if found is None or found.mark_id != mark_id:
         raise ProvenanceError(
             "the watermark can't be read in what was rendered: it is too dark, too flat or too short for one, or too "
@@ -319,12 +336,16 @@ def _check_plate_unchanged(render: Render, progress: Progress) -> None:
 
 def _check_signed(signed: Path, claim: Claim, identity: SigningIdentity) -> None:
     """Read back what was written, as a verifier would."""
-    credentials = read_credentials(signed, identity.anchor_pem)
+    credentials = read_credentials(signed, identity.trust)
     if credentials.state != "trusted" or credentials.claim != claim:
         raise ProvenanceError(
             f"the signed file doesn't verify ({'; '.join(credentials.reasons) or credentials.state}); "
             "nothing was published, please report this"
         )
+    stamp = credentials.timestamp
+    if claim.trusted_timestamp and (stamp is None or stamp.state == "invalid"):
+        why = "; ".join(stamp.problems) if stamp else "there is none"
+        raise ProvenanceError(f"the time stamp doesn't hold ({why}); nothing was published, try another authority")
 
 
 def _facts(

@@ -24,6 +24,7 @@ from countenance.media.files import open_regular
 from countenance.project import config_folder, make_config_folder, now, write_whole
 from countenance.provenance.credentials import Claim, read_manifest
 from countenance.provenance.fingerprint import MAX_BYTES, unpacked
+from countenance.provenance.keys import Trust
 
 STORE_NAME = "manifests.db"
 FORMAT = {"format": "countenance.manifests", "version": 1}
@@ -136,7 +137,7 @@ def export_entries(path: Path, *, overwrite: bool) -> int:
     return len(rows)
 
 
-def add_entries(path: Path, anchor_pem: str | None) -> tuple[int, int]:
+def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
     """Add the entries of a file that somebody shared, all or none: how many it has, and how many are new.
 
     Each is checked: its signature must hold, and what it signs must name the number under which it is to be found.
@@ -147,7 +148,7 @@ def add_entries(path: Path, anchor_pem: str | None) -> tuple[int, int]:
     entries = []
     for number, line in enumerate(_lines(path), 1):
         try:
-            entry = _parsed(line) if number > 1 else _check_header(line)
+            entry = _parsed(line, number)
         except (ValueError, ValidationError, RecursionError) as error:
             raise ProvenanceError(
                 f"{path}, line {number}, is not what `countenance marks export` writes "
@@ -155,26 +156,26 @@ def add_entries(path: Path, anchor_pem: str | None) -> tuple[int, int]:
             ) from None
         if entry is None:
             continue
-        if why := why_not(entry, anchor_pem):
+        if why := why_not(entry, trust):
             raise ProvenanceError(f"{path}, line {number}: {why}; nothing was added")
         entries.append(entry)
     return len(entries), add(entries)
 
 
-def _check_header(line: bytes) -> None:
-    if json.loads(line) != FORMAT:
-        raise ValueError(f"expected {json.dumps(FORMAT)} first")
-
-
-def _parsed(line: bytes) -> Entry:
+def _parsed(line: bytes, number: int) -> Entry | None:
+    """An entry; None for the first line, which names the format."""
+    if number == 1:
+        if json.loads(line) != FORMAT:
+            raise ValueError(f"expected {json.dumps(FORMAT)} first")
+        return None
     entry = Entry(**_Line.model_validate_json(line).model_dump())
     unpacked(entry.fingerprint)
     return entry
 
 
-def why_not(entry: Entry, anchor_pem: str | None) -> str | None:
+def why_not(entry: Entry, trust: Trust | None) -> str | None:
     """What is wrong with an entry; None where its credentials hold and name its number."""
-    credentials = read_manifest(entry.manifest, anchor_pem)
+    credentials = read_manifest(entry.manifest, trust)
     if credentials.state not in {"trusted", "valid"}:
         return f"its credentials don't hold ({'; '.join(credentials.reasons) or credentials.state})"
     if mark_in(credentials.claim) != entry.mark_id:

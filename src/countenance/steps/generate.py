@@ -36,7 +36,6 @@ from countenance.model.references import choose_references, references_in
 from countenance.model.state import load_generator
 from countenance.progress import Progress
 from countenance.project import Project
-from countenance.provenance.keys import load_or_make_identity
 from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, joint_check
@@ -215,11 +214,9 @@ def generate(
     check_output(output, info, overwrite=overwrite, is_one_frame=wanted.is_one_frame)
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
-    rehearse_publishing(info, output, progress)
+    # Before any work: publishing signs after all frames are rendered.
+    rehearse_publishing(info, output, config, progress)
     tints = [own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
-    # Before any work: publishing signs with the same identity, after all frames are rendered.
-    for note in load_or_make_identity().notes:
-        progress.note(note)
 
     check_leave = joint_check(guards)
     timeline, segmenter = timeline_of(project, info, progress), Segmenter()

@@ -1,15 +1,25 @@
 """Findings about a file: its credentials, this project's log, what was altered, the watermark."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from countenance import ledger
 from countenance.errors import MediaError, ProvenanceError
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
 from countenance.project import Project
-from countenance.provenance.credentials import Claim, Credentials, Ingredient, read_credentials
-from countenance.provenance.keys import find_anchor
+from countenance.provenance.credentials import (
+    UNKNOWN_SIGNER,
+    Claim,
+    Credentials,
+    Ingredient,
+    Timestamp,
+    read_credentials,
+    read_crjson,
+)
+from countenance.provenance.keys import find_trust
 from countenance.types import Finding, Report
 
 
@@ -23,7 +33,7 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
         ProvenanceError: this machine's own key is open to others.
     """
     sha256 = _sha256(path)
-    credentials = read_credentials(path, find_anchor())
+    credentials = read_credentials(path, find_trust())
     # A signature holds only what it covers; the file may be damaged elsewhere.
     is_signed = credentials.state in {"trusted", "valid"}
     why_unopened = _why_unopened(path) if is_signed else None
@@ -37,6 +47,22 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
             _watermark(),
         ),
     )
+
+
+def crjson(path: Path) -> tuple[dict[str, Any], bool]:
+    """A file's credentials and their check as C2PA's crJSON, and whether nothing in it is invalid.
+
+    A file without credentials has no manifest in it.
+
+    Raises:
+        MediaError: the file can't be read.
+        ProvenanceError: the credentials are damaged beyond reading, or this machine's own key is open to others.
+    """
+    _sha256(path)  # refuses what is no regular file
+    document = read_crjson(path, find_trust())
+    active = document["manifests"][:1]
+    failures = {failure["code"] for manifest in active for failure in manifest["validationResults"]["failure"]}
+    return document, failures <= {"signingCredential.untrusted"}
 
 
 def _sha256(path: Path) -> str:
@@ -61,10 +87,10 @@ def _why_unopened(path: Path) -> str | None:
 def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
     made_with = f" It was made with {credentials.generator}." if credentials.generator else ""
     summaries = {
-        "trusted": f"Signed on this computer and unaltered since.{made_with} "
-        "The time of signing is this computer's own; nobody else vouches for it.",
+        "trusted": f"Signed on this computer and unaltered since.{made_with} {_time(credentials)}",
         "valid": "The file is unaltered since it was signed, but the signer is unknown here: "
-        "anybody can make such a certificate, so this says nothing about who it was.",
+        "anybody can make such a certificate, so this says nothing about who it was. "
+        f"{_time(credentials)}",
         "invalid": "The file carries credentials that don't hold: don't rely on what they say.",
         "missing": "The file carries no credentials; that proves nothing either way.",
     }
@@ -74,9 +100,45 @@ def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
         summary=summaries[credentials.state],
         reasons=(
             *(() if credentials.state == "valid" else credentials.reasons),
+            *_lost_stamp(credentials),
             *(() if why_unopened is None else (f"the signature holds, but the file can't be opened: {why_unopened}",)),
         ),
     )
+
+
+def _time(credentials: Credentials) -> str:
+    """Who vouches for the time of signing."""
+    stamp = credentials.timestamp
+    if stamp is None:
+        if credentials.state == "trusted":
+            return "The time of signing is this computer's own; nobody else vouches for it."
+        return "The time of signing is the signer's own; nobody else vouches for it."
+    if stamp.state == "invalid":
+        return (
+            f"Its time stamp doesn't hold ({'; '.join(stamp.problems)}), so nobody but the signer vouches for its time."
+        )
+    signed = f"it was signed by {_moment(stamp)}"
+    if stamp.state == "trusted":
+        return f"A time-stamp authority that you trust, {stamp.authority}, vouches that {signed}."
+    return (
+        f"A time-stamp authority that is unknown here, {stamp.authority}, states that {signed}; "
+        "anybody can make such an authority."
+    )
+
+
+def _moment(stamp: Timestamp) -> str:
+    try:
+        return f"{datetime.fromisoformat(stamp.time):%d %B %Y, %H:%M:%S %Z}"
+    except ValueError:
+        return "a time that can't be read"
+
+
+def _lost_stamp(credentials: Credentials) -> tuple[str, ...]:
+    """A stamp stands outside of what is signed, so it can be taken away; the claim still says that there was one."""
+    claim = credentials.claim
+    if claim is None or not claim.trusted_timestamp or credentials.timestamp is not None:
+        return ()
+    return ("it states that a time-stamp authority vouched for its time, but the stamp isn't in the file any more",)
 
 
 def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Finding:
@@ -145,15 +207,7 @@ def _edits(credentials: Credentials) -> Finding:
             summary="The credentials don't say that Countenance replaced a face.",
             reasons=tuple(f"they name the step {action}" for action in credentials.actions),
         )
-    where = (
-        "in this picture"
-        if claim.num_frames == 1
-        else f"in {claim.num_altered_frames:,} of {claim.num_frames:,} frames"
-    )
-    who = "a face was replaced by a generated one"
-    if claim.num_performers > 1:
-        who = f"the faces of {claim.num_performers} people were replaced by generated ones"
-    replaced = f"{who} {where}{_decided(claim)}"
+    replaced = f"{_replaced(claim)}{_decided(claim)}"
     label = (
         "the label in the picture says so"
         if claim.label == "shown"
@@ -164,7 +218,12 @@ def _edits(credentials: Credentials) -> Finding:
         *_drawn(claim),
         *_signs(claim),
         *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
-        *(_parent(parent) for parent in credentials.ingredients if parent.relationship == "parentOf"),
+        *(
+            words
+            for parent in credentials.ingredients
+            if parent.relationship == "parentOf"
+            for words in _parent(parent)
+        ),
     )
     if credentials.state == "trusted":
         return Finding(about="edits", state="trusted", summary=f"{replaced[0].upper()}{replaced[1:]}.", reasons=details)
@@ -178,6 +237,17 @@ def _edits(credentials: Credentials) -> Finding:
         summary=f"The credentials say that {replaced}, but they don't hold: "
         "more, or something else, may have been altered.",
     )
+
+
+def _replaced(claim: Claim) -> str:
+    where = (
+        "in this picture"
+        if claim.num_frames == 1
+        else f"in {claim.num_altered_frames:,} of {claim.num_frames:,} frames"
+    )
+    if claim.num_performers > 1:
+        return f"the faces of {claim.num_performers} people were replaced by generated ones {where}"
+    return f"a face was replaced by a generated one {where}"
 
 
 def _decided(claim: Claim) -> str:
@@ -213,12 +283,28 @@ def _signs(claim: Claim) -> tuple[str, ...]:
     return tuple(words for words, applies in signs.items() if applies)
 
 
-def _parent(parent: Ingredient) -> str:
+def _parent(parent: Ingredient, whose: str = "it was made") -> tuple[str, ...]:
+    """What a file was made from, and what the credentials of that say, back to the first."""
     if not parent.has_credentials:
-        return "it was made from a plate without credentials"
+        return (f"{whose} from a plate without credentials",)
+    broken = tuple(problem for problem in parent.problems if problem != UNKNOWN_SIGNER)
+    if broken:
+        return (f"{whose} from a plate whose own credentials did not hold: {'; '.join(broken)}",)
+    made = f"{whose} from a plate whose own credentials are kept inside"
     if parent.problems:
-        return f"it was made from a plate whose own credentials did not hold: {'; '.join(parent.problems)}"
-    return "it was made from a plate whose own credentials are kept inside"
+        made += f" ({UNKNOWN_SIGNER})"
+    if parent.claim is None:
+        by = f" (made with {parent.generator})" if parent.generator else ""
+        return (f"{made}{by}",)
+    return (
+        f"{made}: of that plate they state that {_replaced(parent.claim).replace('this picture', 'it')}",
+        *(
+            words
+            for each in parent.ingredients
+            if each.relationship == "parentOf"
+            for words in _parent(each, "that plate was made itself")
+        ),
+    )
 
 
 def _watermark() -> Finding:
