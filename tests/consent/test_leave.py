@@ -184,16 +184,16 @@ def test_a_revocation_that_arrives_while_releases_are_read_is_no_disagreement(
 def test_a_revocation_that_arrives_while_the_log_is_checked_is_no_cut(
     production: Production, releases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revoke, real = elsewhere(production, releases["dana"]), ledger._rows
+    revoke, real = elsewhere(production, releases["dana"]), ledger.stored_rows
     with monkeypatch.context() as patch:
 
-        def rows(project: Project) -> list[tuple[int, bytes, str]]:
+        def rows(project: Project) -> list[tuple[int, bytes, str, str]]:
             patch.undo()
             found = list(real(project))
             revoke()
             return found
 
-        patch.setattr(ledger, "_rows", rows)
+        patch.setattr(ledger, "stored_rows", rows)
         assert all(known.revocation is None for known in known_releases(production.project))
 
 
