@@ -1,7 +1,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -30,9 +30,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def elsewhere(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The project, once it is written, comes to another computer."""
-    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
+def move_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Brings the project to another computer."""
+    return lambda: monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
 
 
 def add(project: Project, event: str, **facts: object) -> ledger.LogEntry:
@@ -168,8 +168,8 @@ def test_exchanged_lines_are_found(project: Project) -> None:
         ledger.check(project)
 
 
-def rewrite(project: Project, number: int, *, signed: bool = False, **changes: object) -> None:
-    """Change an entry and all after it, so that the chain holds; `signed` again, as with a stolen key."""
+def rewrite(project: Project, number: int, **changes: object) -> None:
+    """Change an entry and all after it, so that the chain holds."""
     entries = list(ledger.entries(project))
     previous = entries[number - 2].digest if number > 1 else ledger.START
     for entry in entries[number - 1 :]:
@@ -180,12 +180,16 @@ def rewrite(project: Project, number: int, *, signed: bool = False, **changes: o
         project.database.execute(
             "UPDATE log SET entry = ?, digest = ? WHERE number = ?", (content.decode(), previous, entry.number)
         )
-        if signed:
-            key = load_log_key(project)
-            assert key is not None
-            head = ledger.Head(number=entry.number, digest=previous)
-            signature = key.sign(ledger.signed_bytes(project.id, head)).hex()
-            project.database.execute("UPDATE log SET signature = ? WHERE number = ?", (signature, entry.number))
+
+
+def sign_again(project: Project) -> None:
+    """As somebody does who has this computer's key."""
+    key = load_log_key(project)
+    assert key is not None
+    for entry in list(ledger.entries(project)):
+        head = ledger.Head(number=entry.number, digest=entry.digest)
+        signature = key.sign(ledger.signed_bytes(project.id, head)).hex()
+        project.database.execute("UPDATE log SET signature = ? WHERE number = ?", (signature, entry.number))
 
 
 @pytest.mark.parametrize("changes", [{"time": 7}, {"facts": [1]}, {"event": None}])
@@ -212,7 +216,10 @@ def test_a_fact_that_is_missing_or_of_another_type_is_refused(project: Project, 
     assert add(project, "release.added", release="r").fact("release", str) == "r"
 
 
-def test_chain_that_was_rewritten_is_found_by_its_signature_on_any_computer(project: Project, elsewhere: None) -> None:
+def test_chain_that_was_rewritten_is_found_by_its_signature_on_any_computer(
+    project: Project, move_away: Callable[[], None]
+) -> None:
+    move_away()
     assert ledger.check(project) == 5
     rewrite(project, 2, event="something else")
     with pytest.raises(ProvenanceError, match="log entry 5 isn't signed by the key that it names"):
@@ -220,7 +227,8 @@ def test_chain_that_was_rewritten_is_found_by_its_signature_on_any_computer(proj
 
 
 def test_chain_that_was_rewritten_with_the_key_is_found_by_the_remembered_head(project: Project) -> None:
-    rewrite(project, 2, event="something else", signed=True)
+    rewrite(project, 2, event="something else")
+    sign_again(project)
     with pytest.raises(ProvenanceError, match="log entry 5, which this computer wrote, is another one"):
         ledger.check(project)
 
@@ -252,8 +260,9 @@ def test_older_copy_of_the_project_is_told(project: Project, tmp_path: Path) -> 
         ledger.check(copy)
 
 
-def test_on_another_computer_a_cut_end_is_not_found(project: Project, elsewhere: None) -> None:
+def test_on_another_computer_a_cut_end_is_not_found(project: Project, move_away: Callable[[], None]) -> None:
     """What it can be found by is an anchor: tests/provenance/test_anchor.py."""
+    move_away()
     project.database.execute("DELETE FROM log WHERE number = 5")
     assert ledger.check(project) == 4
     assert ledger.remembered_head(project) is None
@@ -300,8 +309,9 @@ def test_a_log_under_another_project_s_id_is_found(project: Project) -> None:
 
 
 def test_an_unsigned_entry_after_signed_ones_is_found(
-    project: Project, monkeypatch: pytest.MonkeyPatch, elsewhere: None
+    project: Project, monkeypatch: pytest.MonkeyPatch, move_away: Callable[[], None]
 ) -> None:
+    move_away()
     write_as_before(monkeypatch)
     add(project, "prepared")
     with pytest.raises(ProvenanceError, match="log entry 6 isn't signed, but earlier ones are"):
@@ -321,7 +331,8 @@ def test_the_key_is_private_and_outside_of_the_project(project: Project, config_
         add(project, "prepared")
 
 
-def test_another_computer_says_so_and_signs_with_its_own_key(project: Project, elsewhere: None) -> None:
+def test_another_computer_says_so_and_signs_with_its_own_key(project: Project, move_away: Callable[[], None]) -> None:
+    move_away()
     assert ledger.vouched_until(project) == 0
     assert [signer.is_known for signer in ledger.signers(project)] == [False]
     assert add(project, "prepared").number == 7

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from countenance import ledger
-from countenance.project import Project
+from countenance.project import Project, now
 
 
 def write_as_before(patch: pytest.MonkeyPatch) -> None:
@@ -20,10 +20,10 @@ def _write(
     project: Project, event: str, facts: dict[str, Any], _key: Ed25519PrivateKey, last: ledger.Head | None
 ) -> ledger.LogEntry:
     number, previous = (last.number + 1, last.digest) if last else (1, ledger.START)
-    fields = {"number": number, "time": ledger.now(), "event": event, "facts": facts, "previous": previous}
+    fields = {"number": number, "time": now(), "event": event, "facts": facts, "previous": previous}
     content = ledger.canonical_json(fields)
     digest = hashlib.sha256(content).hexdigest()
     project.database.execute(
         "INSERT INTO log (number, entry, digest) VALUES (?, ?, ?)", (number, content.decode(), digest)
     )
-    return ledger.LogEntry(number=number, time=ledger.now(), event=event, facts=facts, previous=previous, digest=digest)
+    return ledger.LogEntry(number=number, time=now(), event=event, facts=facts, previous=previous, digest=digest)
