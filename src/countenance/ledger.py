@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -209,17 +209,16 @@ def vouched_until(project: Project) -> int:
     return max([0 if head is None else head.number, *own])
 
 
-def latest_time(project: Project) -> datetime | None:
-    """The latest time that any entry names, whatever the order; None for an empty log.
+def latest_time(project: Project) -> datetime:
+    """The latest time that any entry names, whatever the order; that of an empty log is long past.
 
     Raises:
         ProvenanceError: one names none.
     """
-    latest: datetime | None = None
+    latest = datetime.min.replace(tzinfo=UTC)
     for entry in entries(project):
         try:
-            time = datetime.fromisoformat(entry.time)
-            latest = time if latest is None or time > latest else latest
+            latest = max(latest, datetime.fromisoformat(entry.time))
         except (ValueError, TypeError):
             raise ProvenanceError(
                 f"log entry {entry.number} should name a time, got {entry.time!r:.80}; "
@@ -234,8 +233,7 @@ def time_now(project: Project) -> datetime:
     Raises:
         ProvenanceError: the log can't be read.
     """
-    clock, latest = datetime.fromisoformat(now()), latest_time(project)
-    return clock if latest is None else max(clock, latest)
+    return max(datetime.fromisoformat(now()), latest_time(project))
 
 
 def backward_steps(project: Project) -> tuple[int, ...]:
