@@ -1,7 +1,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from countenance import ledger
 from countenance.errors import ProvenanceError, UsageError
+from countenance.logkey import load_log_key
 from countenance.project import SETTINGS_NAME, Project, create, opened
+from tests.support.unsigned import write_as_before
 
 
 @pytest.fixture
@@ -25,6 +27,12 @@ def project(tmp_path: Path) -> Iterator[Project]:
         for number in range(1, 6):
             add(project, f"event {number}", shot=number)
         yield project
+
+
+@pytest.fixture
+def move_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Brings the project to another computer."""
+    return lambda: monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
 
 
 def add(project: Project, event: str, **facts: object) -> ledger.LogEntry:
@@ -166,12 +174,22 @@ def rewrite(project: Project, number: int, **changes: object) -> None:
     previous = entries[number - 2].digest if number > 1 else ledger.START
     for entry in entries[number - 1 :]:
         fields = {"number": entry.number, "time": entry.time, "event": entry.event, "facts": entry.facts}
-        fields |= {"previous": previous} | (changes if entry.number == number else {})
+        fields |= {"previous": previous, "key": entry.key} | (changes if entry.number == number else {})
         content = ledger.canonical_json(fields)
         previous = hashlib.sha256(content).hexdigest()
         project.database.execute(
             "UPDATE log SET entry = ?, digest = ? WHERE number = ?", (content.decode(), previous, entry.number)
         )
+
+
+def sign_again(project: Project) -> None:
+    """As somebody does who has this computer's key."""
+    key = load_log_key(project)
+    assert key is not None
+    for entry in list(ledger.entries(project)):
+        head = ledger.Head(number=entry.number, digest=entry.digest)
+        signature = key.sign(ledger.signed_bytes(project.id, head)).hex()
+        project.database.execute("UPDATE log SET signature = ? WHERE number = ?", (signature, entry.number))
 
 
 @pytest.mark.parametrize("changes", [{"time": 7}, {"facts": [1]}, {"event": None}])
@@ -198,8 +216,19 @@ def test_a_fact_that_is_missing_or_of_another_type_is_refused(project: Project, 
     assert add(project, "release.added", release="r").fact("release", str) == "r"
 
 
-def test_chain_that_was_rewritten_is_found_by_the_remembered_head(project: Project) -> None:
+def test_chain_that_was_rewritten_is_found_by_its_signature_on_any_computer(
+    project: Project, move_away: Callable[[], None]
+) -> None:
+    move_away()
+    assert ledger.check(project) == 5
     rewrite(project, 2, event="something else")
+    with pytest.raises(ProvenanceError, match="log entry 5 isn't signed by the key that it names"):
+        ledger.check(project)
+
+
+def test_chain_that_was_rewritten_with_the_key_is_found_by_the_remembered_head(project: Project) -> None:
+    rewrite(project, 2, event="something else")
+    sign_again(project)
     with pytest.raises(ProvenanceError, match="log entry 5, which this computer wrote, is another one"):
         ledger.check(project)
 
@@ -231,10 +260,9 @@ def test_older_copy_of_the_project_is_told(project: Project, tmp_path: Path) -> 
         ledger.check(copy)
 
 
-def test_on_another_computer_the_chain_is_all_there_is(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "other"))
+def test_on_another_computer_a_cut_end_is_not_found(project: Project, move_away: Callable[[], None]) -> None:
+    """What it can be found by is an anchor: tests/provenance/test_anchor.py."""
+    move_away()
     project.database.execute("DELETE FROM log WHERE number = 5")
     assert ledger.check(project) == 4
     assert ledger.remembered_head(project) is None
@@ -254,6 +282,125 @@ def test_head_is_private(project: Project, config_folder: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert json.loads(path.read_bytes())["number"] == 5
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_flipped_signature_is_found(project: Project, number: int) -> None:
+    (signature,) = project.database.execute("SELECT signature FROM log WHERE number = ?", (number,)).fetchone()
+    flipped = ("e" if signature[0] == "f" else "f") + signature[1:]
+    project.database.execute("UPDATE log SET signature = ? WHERE number = ?", (flipped, number))
+    with pytest.raises(ProvenanceError, match=f"log entry {number} isn't signed by the key"):
+        ledger.check(project, every_signature=True)
+
+
+@pytest.mark.parametrize("signature", [None, "", "no hex", "ab"])
+def test_the_last_signature_is_always_looked_at(project: Project, signature: str | None) -> None:
+    project.database.execute("UPDATE log SET signature = ? WHERE number = 5", (signature,))
+    with pytest.raises(ProvenanceError, match="log entry 5 isn't signed by the key"):
+        ledger.check(project)
+
+
+def test_a_log_under_another_project_s_id_is_found(project: Project) -> None:
+    """A new id would otherwise leave behind what this computer remembers."""
+    path = project.folder / SETTINGS_NAME
+    path.write_text(path.read_text().replace(project.id, "0b8e5f4c-0000-4000-8000-000000000000"))
+    with opened(project.folder) as renamed, pytest.raises(ProvenanceError, match="for a project with another id"):
+        ledger.check(renamed)
+
+
+def test_an_unsigned_entry_after_signed_ones_is_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch, move_away: Callable[[], None]
+) -> None:
+    move_away()
+    write_as_before(monkeypatch)
+    add(project, "prepared")
+    with pytest.raises(ProvenanceError, match="log entry 6 isn't signed, but earlier ones are"):
+        ledger.check(project)
+
+
+def test_the_key_is_private_and_outside_of_the_project(project: Project, config_folder: Path) -> None:
+    path = config_folder / "log-keys" / f"{project.id}.pem"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    path.chmod(0o640)
+    with pytest.raises(ProvenanceError, match="can be read by others; run `chmod 600"):
+        add(project, "prepared")
+    path.chmod(0o600)
+    path.write_bytes(b"none")
+    with pytest.raises(ProvenanceError, match="no key can be read from"):
+        add(project, "prepared")
+
+
+def test_another_computer_says_so_and_signs_with_its_own_key(project: Project, move_away: Callable[[], None]) -> None:
+    move_away()
+    assert ledger.vouched_until(project) == 0
+    assert [signer.is_known for signer in ledger.signers(project)] == [False]
+    assert add(project, "prepared").number == 7
+    last = list(ledger.entries(project))[5]
+    first, second = ledger.signers(project)
+    assert (last.event, last.key, last.facts) == ("key.added", second.key, {"fingerprint": second.name})
+    assert (first.first, first.last, first.is_known) == (1, 5, False)
+    assert (second.first, second.last, second.num_entries, second.is_known) == (6, 7, 2, True)
+    assert add(project, "prepared").number == 8
+    assert ledger.check(project, every_signature=True) == ledger.vouched_until(project) == 8
+
+
+def test_the_first_computer_finds_what_another_one_added_and_no_change_of_its_own_part(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
+        add(project, "prepared")
+    assert ledger.check(project) == 7
+    assert ledger.vouched_until(project) == 5
+    assert [signer.is_known for signer in ledger.signers(project)] == [True, False]
+    # It signs with its own key again, without another word on it.
+    assert add(project, "prepared").number == 8
+    assert ledger.vouched_until(project) == 8
+    # The other's last signature covers this, but not the first computer's.
+    rewrite(project, 3, event="something else")
+    with pytest.raises(ProvenanceError, match="log entry 8 isn't signed by the key"):
+        ledger.check(project)
+
+
+def test_an_earlier_versions_log_gets_a_key_that_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(tmp_path / "old", use="film", title=None)
+    with opened(tmp_path / "old") as project:
+        with monkeypatch.context() as patch:
+            write_as_before(patch)
+            add(project, "prepared")
+        assert ledger.check(project, every_signature=True) == ledger.vouched_until(project) == 1
+        add(project, "trained")
+        assert [entry.event for entry in ledger.entries(project)] == ["prepared", "key.added", "trained"]
+        unsigned, own = ledger.signers(project)
+        assert (unsigned.key, unsigned.name, unsigned.last, unsigned.is_known) == ("", "no key", 1, False)
+        assert (own.first, own.last, own.is_known) == (2, 3, True)
+        assert ledger.check(project, every_signature=True) == ledger.vouched_until(project) == 3
+
+
+def test_time_is_the_later_of_the_clock_and_the_log(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for time in ("2031-01-01T10:00:00+00:00", "2030-01-01T10:00:00+00:00"):
+        monkeypatch.setattr(ledger, "now", lambda time=time: time)
+        add(project, "prepared")
+    assert ledger.time_now(project).isoformat() == "2031-01-01T10:00:00+00:00"
+    monkeypatch.setattr(ledger, "now", lambda: "2032-01-01T10:00:00+00:00")
+    assert ledger.time_now(project).isoformat() == "2032-01-01T10:00:00+00:00"
+
+
+def test_a_time_that_is_none_is_told(project: Project) -> None:
+    rewrite(project, 5, time="noon")
+    with pytest.raises(ProvenanceError, match="log entry 5 should name a time, got 'noon'"):
+        ledger.time_now(project)
+
+
+def test_a_clock_that_was_set_back_is_told_when_the_next_entry_is_written(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(project, "prepared")
+    assert not caplog.messages
+    monkeypatch.setattr(ledger, "now", lambda: "2020-01-01T10:00:00+00:00")
+    add(project, "prepared")
+    assert "this computer's clock was set back" in caplog.messages[0]
 
 
 def test_damaged_head_is_told(project: Project, config_folder: Path) -> None:

@@ -1,25 +1,32 @@
-"""The project's log: an append-only chain in which each entry holds the digest of the one before.
+"""The project's log: an append-only chain in which each entry holds the digest of the one before, each signed.
 
-A chain alone can't show that its end was cut off. So after each append this computer remembers the log's head
-outside of the project, and `check` compares. Anyone who can write to both the project and the user's config folder can
-still rewrite all of it, and a computer that never wrote to this log can't tell whether its end is missing.
+An entry names the public key of the computer that wrote it, and that computer signs the log's head: project, number and
+digest. As the digest covers all before, so does the signature. A chain alone can't show that its end was cut off. So
+after each append this computer remembers the head outside of the project, and `check` compares. Anyone who can write to
+both the project and the user's config folder can still rewrite all of it, and a computer that never wrote to this log
+can't tell whether its end is missing: that shows only against a head that was kept elsewhere (`provenance/anchor.py`).
 """
 
 import hashlib
 import json
 import logging
 import sqlite3
-import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
-from countenance.errors import ProvenanceError, UsageError
-from countenance.project import PRIVATE, Project, config_folder, make_config_folder, now, write_whole
+from countenance.database import schema_of
+from countenance.ed25519 import fingerprint_of, is_signed_by, public_key_of
+from countenance.errors import ProvenanceError
+from countenance.logkey import LOCK_TIMEOUT_S, load_log_key, load_or_make_log_key, outside_path
+from countenance.project import PRIVATE, Project, make_config_folder, now, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +34,8 @@ Fact = TypeVar("Fact")
 
 START = "0" * 64
 """What the first entry names as the digest before it."""
-LOCK_TIMEOUT_S = 10.0
-"""How long to wait for another process that is recording the head, which takes milliseconds."""
+SIGNED_SINCE_SCHEMA = 5
+"""Of the database; before, the log has no signatures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +49,8 @@ class LogEntry:
     facts: dict[str, Any]
     previous: str
     digest: str
+    key: str = ""
+    """Public key of the computer that wrote and signed it, hex; empty in entries of earlier versions."""
 
     def fact(self, name: str, kind: type[Fact]) -> Fact:
         """One of the facts, as `append` was given it.
@@ -66,6 +75,25 @@ class Head:
     digest: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signer:
+    """A computer that wrote to the log, by its key."""
+
+    key: str
+    """Its public key, hex; empty for what earlier versions wrote without signing."""
+    num_entries: int
+    first: int
+    last: int
+    """Numbers of its entries."""
+    is_known: bool
+    """Whether it is this computer's own key."""
+
+    @property
+    def name(self) -> str:
+        """The key's fingerprint, for people to compare."""
+        return fingerprint_of(self.key) if self.key else "no key"
+
+
 def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
     """Add an entry within the caller's transaction, together with the change that it records, or not at all.
 
@@ -79,15 +107,19 @@ def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
     assert database.in_transaction, "append belongs inside `with project.transaction()`"
     # Going on from a cut log would write over the only sign of the cut.
     _compare_with_head(project, remembered_head(project))
+    key = load_or_make_log_key(project)
     last = stored_head(project)
-    number, previous = (last.number + 1, last.digest) if last else (1, START)
-    fields = {"number": number, "time": now(), "event": event, "facts": facts, "previous": previous}
-    content = canonical_json(fields)
-    digest = hashlib.sha256(content).hexdigest()
-    database.execute("INSERT INTO log (number, entry, digest) VALUES (?, ?, ?)", (number, content.decode(), digest))
-    project.after_commit.append(lambda: _remember(project, Head(number=number, digest=digest)))
-    _log.info("log entry %d: %s", number, event)
-    return LogEntry(**json.loads(content), digest=digest)
+    if last is not None:
+        _warn_of_clock(project)
+        if not _knows_key(project, public_key_of(key)):
+            # Of an earlier version's log, or of another computer's: who goes on from here says so first.
+            added = _write(project, "key.added", {"fingerprint": fingerprint_of(public_key_of(key))}, key, last)
+            last = Head(number=added.number, digest=added.digest)
+    entry = _write(project, event, facts, key, last)
+    head = Head(number=entry.number, digest=entry.digest)
+    project.after_commit.append(lambda: _remember(project, head))
+    _log.info("log entry %d: %s", entry.number, event)
+    return entry
 
 
 def entries(project: Project) -> Iterator[LogEntry]:
@@ -96,7 +128,7 @@ def entries(project: Project) -> Iterator[LogEntry]:
     Raises:
         ProvenanceError: an entry can't be read.
     """
-    for number, content, digest in _rows(project):
+    for number, content, digest, _ in stored_rows(project):
         try:
             entry = TypeAdapter(LogEntry).validate_python({**json.loads(content), "digest": digest})
         except (ValueError, TypeError, RecursionError):
@@ -104,8 +136,11 @@ def entries(project: Project) -> Iterator[LogEntry]:
         yield entry
 
 
-def check(project: Project) -> int:
-    """Follow the chain from its start and compare its end with what this computer remembers.
+def check(project: Project, *, every_signature: bool = False) -> int:
+    """Follow the chain from its start, and compare its end with its signatures and with what this computer remembers.
+
+    The last signature of each key covers all that came before it, so the others are only looked at where
+    `every_signature` is asked for; that takes a tenth of a millisecond each.
 
     Returns:
         The number of entries.
@@ -117,7 +152,8 @@ def check(project: Project) -> int:
     # remembered now is always among what is read then.
     head = remembered_head(project)
     count, previous = 0, START
-    for number, content, digest in _rows(project):
+    last_signed: dict[str, tuple[Head, str]] = {}
+    for number, content, digest, signature in stored_rows(project):
         restore = f"don't rely on this log; restore {project.folder} from a copy"
         if number != count + 1:
             raise ProvenanceError(f"log entry {count + 1} is missing, entry {number} came instead; {restore}")
@@ -125,16 +161,79 @@ def check(project: Project) -> int:
             raise ProvenanceError(f"log entry {number} was altered: its digest is another one; {restore}")
         try:
             fields = json.loads(content)
-            found = (fields["number"], fields["previous"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            found, key = (fields["number"], fields["previous"]), str(fields.get("key", ""))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ProvenanceError(f"log entry {number} was altered: it can't be read; {restore}") from None
         if found != (number, previous):
             raise ProvenanceError(
                 f"log entry {number} doesn't follow the one before: one of them was altered or moved; {restore}"
             )
+        if not key and last_signed:
+            raise ProvenanceError(f"log entry {number} isn't signed, but earlier ones are; {restore}")
         count, previous = number, digest
+        if key:
+            last_signed[key] = Head(number=number, digest=digest), signature
+            if every_signature:
+                _check_signature(project, key, *last_signed[key])
+    for key, (signed, signature) in last_signed.items():
+        _check_signature(project, key, signed, signature)
     _compare_with_head(project, head)
     return count
+
+
+def signers(project: Project) -> tuple[Signer, ...]:
+    """Who wrote the log, in the order in which they came; `check` says whether that is true."""
+    own = load_log_key(project)
+    numbers: dict[str, list[int]] = {}
+    for entry in entries(project):
+        numbers.setdefault(entry.key, []).append(entry.number)
+    return tuple(
+        Signer(
+            key=key,
+            num_entries=len(those),
+            first=those[0],
+            last=those[-1],
+            is_known=own is not None and key == public_key_of(own),
+        )
+        for key, those in numbers.items()
+    )
+
+
+def vouched_until(project: Project) -> int:
+    """Number of the last entry that this computer signed or remembers, 0 where there is none.
+
+    Where `check` finds no fault, this computer knew the log up to there; others wrote the rest, or all of it.
+    """
+    head = remembered_head(project)
+    own = [signer.last for signer in signers(project) if signer.is_known]
+    return max([0 if head is None else head.number, *own])
+
+
+def latest_time(project: Project) -> datetime:
+    """The latest time that any entry names, whatever the order; that of an empty log is long past.
+
+    Raises:
+        ProvenanceError: one names none.
+    """
+    latest = datetime.min.replace(tzinfo=UTC)
+    for entry in entries(project):
+        try:
+            latest = max(latest, datetime.fromisoformat(entry.time))
+        except (ValueError, TypeError):
+            raise ProvenanceError(
+                f"log entry {entry.number} should name a time, got {entry.time!r:.80}; "
+                f"restore {project.folder} from a copy"
+            ) from None
+    return latest
+
+
+def time_now(project: Project) -> datetime:
+    """The later of this computer's clock and the log's latest time, so that no clock that is set back wins anything.
+
+    Raises:
+        ProvenanceError: the log can't be read.
+    """
+    return max(datetime.fromisoformat(now()), latest_time(project))
 
 
 def backward_steps(project: Project) -> tuple[int, ...]:
@@ -177,14 +276,77 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def _rows(project: Project) -> Iterator[tuple[int, bytes, str]]:
+def signed_bytes(project_id: str, head: Head) -> bytes:
+    """What a signature in the log is made over."""
+    return canonical_json(
+        {"kind": "countenance log head", "project": project_id, "number": head.number, "digest": head.digest}
+    )
+
+
+def stored_rows(project: Project) -> Iterator[tuple[int, bytes, str, str]]:
+    """Number, content, digest and signature of each entry in order, as stored: nothing is checked.
+
+    Raises:
+        ProvenanceError: the database is damaged.
+    """
     # As bytes, because a flipped one may leave no valid text.
-    query = "SELECT number, CAST(entry AS BLOB), CAST(digest AS BLOB) FROM log ORDER BY number"
+    signature = "signature" if schema_of(project.database) >= SIGNED_SINCE_SCHEMA else "NULL"
+    query = f"""
+        SELECT number, CAST(entry AS BLOB), CAST(digest AS BLOB), CAST({signature} AS BLOB) FROM log ORDER BY number
+    """  # noqa: S608
     try:
-        for number, content, digest in project.database.execute(query):
-            yield number, content, digest.decode(errors="replace")
+        for number, content, digest, signed in project.database.execute(query):
+            yield number, content, digest.decode(errors="replace"), (signed or b"").decode(errors="replace")
     except sqlite3.DatabaseError as error:
         raise ProvenanceError(f"the log can't be read ({error}); restore {project.folder} from a copy") from error
+
+
+def _write(project: Project, event: str, facts: dict[str, Any], key: Ed25519PrivateKey, last: Head | None) -> LogEntry:
+    number, previous = (last.number + 1, last.digest) if last else (1, START)
+    fields = {
+        "number": number,
+        "time": now(),
+        "event": event,
+        "facts": facts,
+        "previous": previous,
+        "key": public_key_of(key),
+    }
+    content = canonical_json(fields)
+    digest = hashlib.sha256(content).hexdigest()
+    signature = key.sign(signed_bytes(project.id, Head(number=number, digest=digest))).hex()
+    project.database.execute(
+        "INSERT INTO log (number, entry, digest, signature) VALUES (?, ?, ?, ?)",
+        (number, content.decode(), digest, signature),
+    )
+    return LogEntry(**json.loads(content), digest=digest)
+
+
+def _warn_of_clock(project: Project) -> None:
+    (content,) = project.database.execute("SELECT entry FROM log ORDER BY number DESC LIMIT 1").fetchone()
+    with suppress(ValueError, TypeError, KeyError, RecursionError):  # `check` is what reports an altered entry
+        time, clock = str(json.loads(content)["time"]), now()
+        if clock >= time:
+            return
+        _log.warning(
+            "by the log it was %s already, and by this computer's clock it is %s: this computer's clock was set back, "
+            "or was wrong before; `countenance log check` names the entries",
+            time,
+            clock,
+        )
+
+
+def _knows_key(project: Project, public_key: str) -> bool:
+    """Whether an entry names this key; the newest are asked first."""
+    query = "SELECT 1 FROM log WHERE instr(entry, ?) ORDER BY number DESC LIMIT 1"
+    return project.database.execute(query, (f'"key":"{public_key}"',)).fetchone() is not None
+
+
+def _check_signature(project: Project, key: str, head: Head, signature: str) -> None:
+    if not is_signed_by(key, signature, signed_bytes(project.id, head)):
+        raise ProvenanceError(
+            f"log entry {head.number} isn't signed by the key that it names, or was signed for a project with another "
+            f"id: the log or countenance.toml was altered; don't rely on this log; restore {project.folder} from a copy"
+        )
 
 
 def _compare_with_head(project: Project, head: Head | None) -> None:
@@ -220,11 +382,4 @@ def _remember(project: Project, head: Head) -> None:
 
 
 def _head_path(project: Project) -> Path:
-    try:
-        # The id comes from a file that anybody can write, and must not lead to another folder.
-        name = uuid.UUID(project.id)
-    except ValueError:
-        raise UsageError(
-            f"the project's id should be a UUID, got {project.id!r}; restore countenance.toml from a copy"
-        ) from None
-    return config_folder() / "heads" / f"{name}.json"
+    return outside_path(project, "heads", ".json")

@@ -23,7 +23,7 @@ from countenance.errors import UsageError
 _log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
-SETTINGS = ("schema", "id", "use", "title")
+SETTINGS = ("schema", "id", "use", "title", "revocations")
 SECTIONS = ("prepare", "coverage", "train", "generate", "shot")
 """What `countenance.toml` may hold: facts of the project, and the settings of the steps."""
 PRIVATE, SHARED = 0o600, 0o644
@@ -187,7 +187,9 @@ def refuse_link(path: Path) -> Path:
 
 
 def config_folder() -> Path:
-    """Where this user's keys and remembered log heads are, outside of any project; COUNTENANCE_CONFIG overrides it."""
+    """Where this user's keys, remembered log heads and revocations are, outside of any project; COUNTENANCE_CONFIG
+    overrides it.
+    """
     return Path(os.environ.get("COUNTENANCE_CONFIG") or platformdirs.user_config_path("countenance"))
 
 

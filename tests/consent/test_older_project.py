@@ -13,12 +13,13 @@ from countenance.faces.store import stored_faces
 from countenance.footage import known_clips
 from countenance.project import Project, opened
 from tests.support.signing import Production
+from tests.support.unsigned import write_as_before
 
 SHA256 = "ab" * 32
 
 
 @pytest.fixture
-def old(production: Production) -> Iterator[Production]:
+def old(production: Production, monkeypatch: pytest.MonkeyPatch) -> Iterator[Production]:
     """Two people with releases, one revoked; a clip of one, its faces and their face set; all in schema 1."""
     production.project.database.close()
     path = production.project.folder / DATABASE_NAME
@@ -29,10 +30,12 @@ def old(production: Production) -> Iterator[Production]:
     database.execute("PRAGMA user_version = 1")
     project = replace(production.project, database=database, after_commit=[])
     old = replace(production, project=project)
-    old.add(old.draft("dana"))
-    old.revoke(old.add(old.draft("kim", role="performer", shade=200)))
-    with project.transaction():
-        ledger.append(project, "prepared", {"face_set": "cd" * 32, "num_faces": 2, "permit": "ef" * 32})
+    with monkeypatch.context() as patch:
+        write_as_before(patch)
+        old.add(old.draft("dana"))
+        old.revoke(old.add(old.draft("kim", role="performer", shade=200)))
+        with project.transaction():
+            ledger.append(project, "prepared", {"face_set": "cd" * 32, "num_faces": 2, "permit": "ef" * 32})
     database.execute(
         "INSERT INTO clips VALUES (1, 'dana', ?, '/footage/walk.mp4', 2, '{\"duration_s\": 0.08}', '2026-01-01')",
         (SHA256,),
@@ -53,11 +56,13 @@ def rows(project: Project, table: str) -> list[tuple[object, ...]]:
 
 
 def test_what_was_agreed_logged_and_collected_stays(old: Production) -> None:
-    kept = ("people", "releases", "clips", "log")
+    kept = ("people", "releases", "clips")
+    log = list(ledger.entries(old.project))
     before = {table: rows(old.project, table) for table in kept}
     old.project.database.close()
     with opened(old.project.folder) as project:
         assert {table: rows(project, table) for table in kept} == before
+        assert list(ledger.entries(project)) == log
         assert ledger.check(project) == 4
         assert [(each.release.subject.person, each.revocation is None) for each in known_releases(project)] == [
             ("dana", True),

@@ -159,14 +159,6 @@ def test_nobody_else_revokes(production: Production) -> None:
     assert known_releases(production.project)[0].revocation is None
 
 
-def test_revocation_of_an_unknown_release(production: Production) -> None:
-    release = sign(production.draft(), production.key("dana"))
-    path = production.folder / "dana.revocation.toml"
-    write_document(path, new_revocation(release, production.key("dana")), overwrite=False)
-    with pytest.raises(ConsentError, match="that this project doesn't know"):
-        add_revocation(production.project, path)
-
-
 def test_kinds_of_documents_are_told_apart(production: Production) -> None:
     path = production.add(production.draft())
     with pytest.raises(ConsentError, match="is a release; expected a revocation"):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from countenance import ledger
-from countenance.errors import MediaError, ProvenanceError, UsageError
+from countenance.cli.shell import here
+from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
 from countenance.media import writer
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -96,7 +97,8 @@ def do_publish(project: Project, permit: Permit, make_plate: MakePlate, tmp_path
 
 
 def events(project: Project) -> list[str]:
-    return [entry.event for entry in ledger.entries(project)]
+    """What became of renders; that each begins is tested by itself."""
+    return [entry.event for entry in ledger.entries(project) if entry.event != "render.begun"]
 
 
 def first_frame(path: Path) -> np.ndarray:
@@ -141,7 +143,7 @@ def test_published_file_is_labelled_signed_logged_and_alone(
         assert secret.encode() not in content
 
     assert events(project) == ["published"]
-    entry = next(iter(ledger.entries(project)))
+    *_, entry = ledger.entries(project)
     assert entry.number == published.log_index == row[7]
     assert entry.facts["sha256"] == published.sha256
     assert entry.facts["manifest_digest"] == published.manifest_digest
@@ -181,7 +183,8 @@ def test_label_off_is_recorded_with_its_reason(do_publish: Callable[..., Publish
     claim = read_credentials(published.path, find_trust()).claim
     assert claim is not None
     assert (claim.label, claim.label_reason) == ("left out", "credits name the process")
-    assert next(iter(ledger.entries(project))).facts["label_reason"] == "credits name the process"
+    reasons = [entry.facts["label_reason"] for entry in ledger.entries(project)]
+    assert reasons == ["credits name the process"] * 2
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x", "no comment", "a b c", "one two three\nfour"])
@@ -476,7 +479,7 @@ def test_a_plate_exchanged_between_two_fragments_is_not_published(
 
     def exchange() -> None:
         fragments.append(len(list(render.work_folder.rglob("*.nut"))))
-        if len(fragments) == 2:
+        if len(fragments) == 3:
             other.replace(plate)
 
     (tmp_path / "out").mkdir()
@@ -491,7 +494,8 @@ def test_a_plate_exchanged_between_two_fragments_is_not_published(
             check_leave=exchange,
             progress=Silent(),
         )
-    assert len(fragments) == 2
+    # Asked as the render begins, and before each fragment.
+    assert fragments == [0, 0, 1]
     assert list((tmp_path / "out").iterdir()) == []
     assert not render.work_folder.exists()
     assert events(project) == []
@@ -514,7 +518,7 @@ def test_frames_that_were_decided_on_covered_or_held_are_counted_in_file_and_log
     claim = read_credentials(published.path, find_trust()).claim
     assert claim is not None
     assert (claim.num_decided_frames, claim.num_covered_frames, claim.num_held_frames) == (3, 2, 1)
-    (entry,) = ledger.entries(project)
+    _, entry = ledger.entries(project)
     assert entry.facts.items() >= counts.items()
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
     assert facts.items() >= counts.items()
@@ -551,7 +555,8 @@ def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
     finally:
         os.umask(before)
     assert published.path.stat().st_mode & 0o777 == mode
-    assert {name for name in seen if "." in name} == {f"finished.{kind}", *(["00000.nut"] if kind == "mp4" else [])}
+    fragments = {"00000.nut"} if kind == "mp4" else set()
+    assert {name for name in seen if "." in name} == {f"finished.{kind}", "signing.json"} | fragments
     assert all(found == (0o600 if "." in name else 0o700) for name, found in seen.items()), seen
 
 
@@ -577,7 +582,7 @@ def test_of_several_permits_all_stand_in_file_and_log(
     assert claim.salted_release_digests == tuple(salted(digest, salt) for digest in digests)
     assert claim.salted_permit_digest == salted(joint_digest((other, permit)), salt)
     assert claim.num_performers == 2
-    (entry,) = ledger.entries(project)
+    _, entry = ledger.entries(project)
     assert entry.facts["permits"] == sorted((permit.digest, other.digest))
     assert entry.facts["permit_digest"] not in entry.facts["permits"]
 
@@ -586,8 +591,180 @@ def test_of_one_permit_file_and_log_say_nothing_of_several(
     do_publish: Callable[..., Published], project: Project, permit: Permit
 ) -> None:
     assert do_publish().permit_digest == permit.digest
-    (entry,) = ledger.entries(project)
+    _, entry = ledger.entries(project)
     assert entry.facts["permit_digest"] == permit.digest
     assert "permits" not in entry.facts
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
     assert "num_performers" not in facts
+
+
+# What the log holds of it.
+
+
+def test_a_render_is_in_the_log_before_its_first_frame_also_if_it_never_ends(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    render = render_of(make_plate("plate.mp4"), project.folder / "render")
+    seen: list[list[str]] = []
+
+    def frames_from(_: int) -> Iterator[Frame]:
+        seen.append([entry.event for entry in ledger.entries(project)])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(
+            project,
+            (permit,),
+            replace(render, frames_from=frames_from),
+            tmp_path / "x.mp4",
+            config=PublishConfig(label=False, unlabelled_reason="credits name the process"),
+            overwrite=False,
+            check_leave=never_ends,
+            progress=Silent(),
+        )
+    assert seen == [["render.begun"]]
+    (entry,) = ledger.entries(project)
+    assert entry.facts == {
+        "render": "render",
+        "plate_sha256": render.plate.sha256,
+        "permit_digest": permit.digest,
+        "model_digest": render.model_digest,
+        "first_frame": 0,
+        "num_frames": 6,
+        "is_preview": False,
+        "label": "left out",
+        "label_reason": "credits name the process",
+    }
+
+
+def test_no_render_begins_without_consent(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    def ended() -> None:
+        raise ConsentError("the release was revoked")
+
+    render = render_of(make_plate("plate.png"), project.folder / "render")
+    with pytest.raises(ConsentError):
+        publish(
+            project,
+            (permit,),
+            render,
+            tmp_path / "x.png",
+            config=PublishConfig(),
+            overwrite=False,
+            check_leave=ended,
+            progress=Silent(),
+        )
+    assert ledger.check(project) == 0
+    assert not render.work_folder.exists()
+
+
+def test_the_log_s_head_is_in_the_credentials(do_publish: Callable[..., Published], project: Project) -> None:
+    do_publish(name="one")
+    claim = read_credentials(do_publish(name="two").path, find_trust()).claim
+    assert claim is not None
+    head = list(ledger.entries(project))[2]
+    assert (head.number, head.event) == (3, "render.begun")
+    assert (claim.log_number, claim.log_digest) == (3, head.digest)
+
+
+# What a killed run leaves.
+
+
+@pytest.fixture
+def leave_by_a_kill(project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path) -> Callable[[str], None]:
+    """Publish plate.mp4 as out/shot.mp4 in a process of its own, which ends as by kill -9 at a function of publish."""
+    (tmp_path / "out").mkdir()
+    plate = make_plate("plate.mp4")
+
+    def run(stage: str) -> None:
+        child = os.fork()
+        if child == 0:
+            setattr(door, stage, lambda *_args, **_options: os._exit(9))
+            with opened(project.folder) as own:
+                publish(
+                    own,
+                    (permit,),
+                    render_of(plate, own.room("renders") / "abc"),
+                    tmp_path / "out" / "shot.mp4",
+                    config=PublishConfig(),
+                    overwrite=False,
+                    check_leave=never_ends,
+                    progress=Silent(),
+                )
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+    return run
+
+
+def left_in(project: Project) -> set[str]:
+    return {path.name for path in (project.folder / "renders").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("stage", "num_signed", "became"),
+    [
+        ("join_fragments", 0, []),
+        ("sign", 0, []),
+        ("_check_signed", 1, []),
+        ("_put_in_place", 1, ["published", "withdrawn"]),
+    ],
+)
+def test_what_a_kill_leaves_is_swept_but_for_fragments(
+    leave_by_a_kill: Callable[[str], None],
+    project: Project,
+    tmp_path: Path,
+    stage: str,
+    num_signed: int,
+    became: list[str],
+) -> None:
+    out = tmp_path / "out"
+    leave_by_a_kill(stage)
+    assert len(list(out.iterdir())) == num_signed
+    assert "signing.json" in left_in(project)
+    door.sweep(project)
+    assert list(out.iterdir()) == []
+    assert left_in(project) == {"00000.nut"}
+    assert events(project) == became
+    assert project.database.execute("SELECT count(*) FROM published").fetchone() == (0,)
+    ledger.check(project)
+    door.sweep(project)
+    assert events(project) == became
+
+
+def test_a_file_that_has_its_name_is_kept_by_the_sweep(
+    leave_by_a_kill: Callable[[str], None], project: Project, tmp_path: Path
+) -> None:
+    leave_by_a_kill("_put_in_place")
+    (signed,) = (tmp_path / "out").iterdir()
+    output = tmp_path / "out" / "shot.mp4"
+    # Killed between giving the file its second name and taking away the first.
+    os.link(signed, output)
+    door.sweep(project)
+    assert list((tmp_path / "out").iterdir()) == [output]
+    assert events(project) == ["published"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"signed": 7, "output": 8}', "[" * 9, "other"])
+def test_a_note_cannot_make_the_sweep_remove_another_file(project: Project, tmp_path: Path, content: str) -> None:
+    mine = tmp_path / "mine.mp4"
+    mine.write_bytes(b"mine")
+    folder = project.room("renders") / "abc"
+    folder.mkdir()
+    note = {"signed": str(mine), "output": str(tmp_path / "x.mp4")}
+    (folder / "signing.json").write_text(json.dumps(note) if content == "other" else content)
+    door.sweep(project)
+    assert mine.read_bytes() == b"mine"
+    assert left_in(project) == set()
+
+
+def test_any_command_that_writes_sweeps(
+    leave_by_a_kill: Callable[[str], None], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_by_a_kill("_check_signed")
+    monkeypatch.chdir(project.folder)
+    with here(writing=False), here(writing=True, alone=False):
+        assert list((tmp_path / "out").iterdir())
+    with here(writing=True):
+        assert not list((tmp_path / "out").iterdir())

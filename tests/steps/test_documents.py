@@ -20,9 +20,10 @@ from countenance.consent.release import Release, Revocation
 from countenance.faces.faceset import Prepared
 from countenance.faces.store import StoredFace
 from countenance.footage import Clip
-from countenance.ledger import LogEntry
+from countenance.ledger import Head, LogEntry, Signer
 from countenance.model.checkpoint import Checkpoint
 from countenance.model.config import TrainConfig
+from countenance.provenance.anchor import Anchor, ExportedLog
 from countenance.review.query import WaitingTrack
 from countenance.steps import documents
 from countenance.steps.collect import Collected
@@ -243,7 +244,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "revocation": (lambda: documents.release_document(Path("dana.toml"), REVOCATION), WRITTEN),
     "added": (
         lambda: documents.added_document(Path("dana.toml"), Added(document=RELEASE, digest=DIGEST, new=True)),
-        WRITTEN | {"role", "new"},
+        WRITTEN | {"role", "new", "in_project"},
     ),
     "releases": (
         lambda: documents.releases_document(
@@ -255,8 +256,20 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         {"title", "use", "releases"},
     ),
     "checked log": (
-        lambda: documents.checked_log_document(3, None, [2]),
-        {"entries", "remembered", "clock_set_back_at"},
+        lambda: documents.checked_log_document(
+            3,
+            None,
+            [2],
+            [Signer(key=DIGEST, num_entries=3, first=1, last=3, is_known=True)],
+            [(Anchor(path=Path("head.json"), digest=DIGEST, number=2, project="p", what="a head"), 2)],
+        ),
+        {"entries", "remembered", "clock_set_back_at", "signers", "anchors"},
+    ),
+    "exported log": (
+        lambda: documents.exported_log_document(
+            ExportedLog(path=Path("log.jsonl"), head=Head(number=3, digest=DIGEST), is_whole=True)
+        ),
+        {"path", "entries", "digest", "whole"},
     ),
     "settings": (lambda: documents.settings_document(describe_settings(TrainConfig, "train")), {"settings"}),
 }
@@ -281,6 +294,7 @@ def test_a_log_is_a_list_of_its_entries() -> None:
         "facts": {"face_set": DIGEST},
         "previous": "p",
         "digest": "d",
+        "key": "",
     }
 
 
@@ -296,6 +310,7 @@ def test_each_result_has_a_case_here() -> None:
         "trained",
         "verified",
         "checked_log",
+        "exported_log",
         "log",
         "plate",
     }

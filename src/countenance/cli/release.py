@@ -152,6 +152,8 @@ def add(
 ) -> None:
     """Add a signed release, or a revocation, to the project.
 
+    A revocation counts in all your projects on this computer. It may come before its release, which is then refused.
+
     Example: countenance release add dana.release.toml
     """
     from countenance.consent.document import read_document
@@ -174,7 +176,12 @@ def add(
             forget_drawn(project, added.document.person)
         use = project.use
     document = added.document
-    if not added.new:
+    if not added.in_project:
+        text = (
+            "Kept: this project doesn't have that release. Wherever it is added later, or is already, in your projects "
+            "on this computer, it is refused, provided that its owner signed this."
+        )
+    elif not added.new:
         text = f"{path} is in the project already; `countenance release list` shows its state."
     elif isinstance(document, Release):
         person = document.subject.person
@@ -184,7 +191,10 @@ def add(
         else:
             text += f"But it doesn't allow this project's use, {use}; ask for one that does."
     else:
-        text = f"Revoked: nothing more will be made with the face of {document.person} under that release."
+        text = (
+            f"Revoked: nothing more will be made with the face of {document.person} under that release, here or in "
+            "another project of yours on this computer."
+        )
     console.print(text, markup=False)
     if json:
         print_json(added_document(path, added))
@@ -231,14 +241,13 @@ def list_releases(
 
     Example: countenance release list
     """
-    from datetime import UTC
-
+    from countenance import ledger
     from countenance.consent.register import known_releases, project_title, state_of
     from countenance.steps.documents import releases_document
 
     with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
-        title, use, at = project_title(project, known), project.use, datetime.now(UTC)
+        title, use, at = project_title(project, known), project.use, ledger.time_now(project)
     if json:
         print_json(releases_document(title, use, known, at))
         return

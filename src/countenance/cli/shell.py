@@ -23,13 +23,18 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iterator["Project"]:
     """The project that holds the current folder; without `writing`, nothing is written.
 
-    With `writing` it is under its lock, unless it needn't be `alone`. `any_schema` also takes a project of an earlier
-    version to read, of which only log and releases can be read.
+    With `writing` it is under its lock, unless it needn't be `alone`, and what a killed command left there is removed.
+    `any_schema` also takes a project of an earlier version to read, of which only log and releases can be read.
     """
     from countenance.project import opened, opened_to_read
 
     if writing:
         with opened(Path.cwd()) as project, project.writing() if alone else nullcontext():
+            # Only a killed command leaves something there.
+            if alone and any((project.folder / "renders").glob("*")):
+                from countenance.provenance.publish import sweep
+
+                sweep(project)
             yield project
     else:
         with opened_to_read(Path.cwd(), any_schema=any_schema) as project:

@@ -1,6 +1,5 @@
 """The key with which a person signs: Ed25519, in a file of its own that nobody else can read."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -8,7 +7,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from countenance.ed25519 import fingerprint_of, new_private_pem, public_key_of
 from countenance.errors import ConsentError, UsageError
+
+__all__ = ["fingerprint_of", "load_key", "make_key", "public_key_of"]
 
 
 def make_key(path: Path) -> None:
@@ -17,9 +19,7 @@ def make_key(path: Path) -> None:
     Raises:
         UsageError: the path exists already.
     """
-    content = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    content = new_private_pem()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -61,13 +61,3 @@ def load_key(path: Path) -> Ed25519PrivateKey:
             f"expected an Ed25519 private key without a passphrase in {path}; use the one that `release key` made"
         )
     return key
-
-
-def public_key_of(key: Ed25519PrivateKey) -> str:
-    """32 bytes, hex."""
-    return key.public_key().public_bytes_raw().hex()
-
-
-def fingerprint_of(public_key: str) -> str:
-    """SHA-256 of the key's bytes, hex, short enough to read out on the phone."""
-    return hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:32]

@@ -9,6 +9,7 @@ from countenance import ledger
 from countenance.consent.permit import require, require_unrevoked
 from countenance.consent.register import known_releases, stored_releases
 from countenance.consent.release import check_term
+from countenance.consent.revocations import revocations_state
 from countenance.database import DATABASE_NAME, connect_again
 from countenance.project import Project
 from countenance.types import Action, Permit
@@ -27,6 +28,8 @@ class Leave:
     clock: Clock
     verified: list[object] = field(repr=False)
     """The state of the project at the last full check."""
+    latest: list[datetime] = field(repr=False)
+    """The latest time that log or clock have shown: a clock that is set back meanwhile wins nothing."""
 
     def check(self) -> None:
         """Return if the work may continue as of now; cheap enough to be called several times a second.
@@ -38,8 +41,13 @@ class Leave:
             ProvenanceError: the log was changed and can't be trusted.
         """
         with _as_committed(self.project) as project:
-            at, foundation = self.clock(), _foundation(project)
-            if self.verified != [foundation] or at > self.permit.expires_at:
+            foundation = _foundation(project)
+            is_changed = self.verified != [foundation]
+            if is_changed:
+                self.latest.append(ledger.latest_time(project))
+            at = max(self.clock(), *self.latest)
+            self.latest[:] = [at]
+            if is_changed or at > self.permit.expires_at:
                 self._verify(project, at)
                 self.verified[:] = [foundation]
 
@@ -79,9 +87,15 @@ def grant_leave(
     """
     with _as_committed(project) as fresh:
         foundation = _foundation(fresh)
-        require(fresh, permit, action, people=people, at=clock())
+        at = max(clock(), ledger.latest_time(fresh))
+        require(fresh, permit, action, people=people, at=at)
     return Leave(
-        project=project, permit=permit, release_digests=permit.release_digests, clock=clock, verified=[foundation]
+        project=project,
+        permit=permit,
+        release_digests=permit.release_digests,
+        clock=clock,
+        verified=[foundation],
+        latest=[at],
     )
 
 
@@ -99,4 +113,4 @@ def _as_committed(project: Project) -> Iterator[Project]:
 
 def _foundation(project: Project) -> object:
     """Everything that decides consent but the middle of the log: while it is unchanged, so is a permit's validity."""
-    return stored_releases(project), ledger.stored_head(project)
+    return stored_releases(project), ledger.stored_head(project), revocations_state(project)

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from countenance import ledger
 from countenance.consent.register import KnownRelease, check_title, known_releases, project_title
 from countenance.consent.release import check_term
 from countenance.errors import ConsentError
@@ -23,7 +24,7 @@ def grant(
     """Give a permit where each person's release allows the action, now and for this project.
 
     Preparing asks for one person in either role, training and generating for both. All documents are read and their
-    signatures checked again.
+    signatures checked again. The moment `at` is by default now, by the later of clock and log.
 
     Raises:
         ConsentError: a release is missing or doesn't allow this; the message says which and why.
@@ -39,7 +40,7 @@ def grant(
             f"to {action}, expected {'one person' if expected == 1 else 'a likeness and a performer'}, "
             f"got {len(people)}; name them"
         )
-    at = at or datetime.now(UTC)
+    at = at or ledger.time_now(project)
     known = known_releases(project)
     releases = [_valid_release(project, known, person, role, at) for role, person in people]
     digests = tuple(sorted({release.digest for release in releases}))

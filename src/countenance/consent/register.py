@@ -4,8 +4,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,9 @@ from countenance.consent.release import (
     check_signature,
     check_term,
     digest_of,
+    in_words,
 )
+from countenance.consent.revocations import find_revocation, keep_revocation
 from countenance.database import BUSY_TIMEOUT_S
 from countenance.errors import ConsentError, UsageError
 from countenance.project import Project, now
@@ -53,16 +55,19 @@ class Added:
     """Of the release that was added or ended."""
     new: bool
     """False where the project had the document already."""
+    in_project: bool = True
+    """False for the revocation of a release that the project doesn't have: it is only in the user's own store."""
 
 
 def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: datetime | None = None) -> Added:
     """Bring a signed release into the project, together with the template of its reference pictures.
 
-    The pictures of the release that a person added last are what finds this person.
+    The pictures of the release that a person added last are what finds this person. The moment `at` is by default now,
+    by the later of clock and log.
 
     Raises:
-        ConsentError: the release is not valid now, is for another production, its pictures aren't those it names, or
-            the person's earlier releases were signed with another key.
+        ConsentError: the release is not valid now, was revoked in any project of this user, is for another production,
+            its pictures aren't those it names, or the person's earlier releases were signed with another key.
         FaceError: a reference picture doesn't show exactly one face.
     """
     release = read_release(path)
@@ -71,7 +76,17 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
     known = known_releases(project)
     if any(other.digest == digest for other in known):
         return Added(document=release, digest=digest, new=False)
-    check_term(release, at or datetime.now(UTC))
+    check_term(release, at or ledger.time_now(project))
+    revocation = find_revocation(project, release)
+    if revocation is not None:
+        raise ConsentError(
+            f"the release of {person} was revoked on {in_words(revocation.revoked_on)}, as this computer knows from "
+            "another project or from a list; nothing more may be made with this face under it",
+            code="consent.release_revoked",
+            person=person,
+            release=digest,
+            revoked_on=revocation.revoked_on,
+        )
     check_title(release, project_title(project, known))
     _check_same_key(release, known)
     pictures = check_references(release, path.parent)
@@ -105,36 +120,39 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
 
 
 def add_revocation(project: Project, path: Path) -> Added:
-    """Revoke a release; it stays in the project, marked as revoked.
+    """Revoke a release; it stays in the project, marked as revoked, and is refused in all other projects of this user.
 
-    Needs no lock on the project: work that is running under the release finds the revocation through its `Leave`.
+    Needs no lock on the project: work that is running under the release finds the revocation through its `Leave`. A
+    revocation of a release that this project doesn't have is kept for whenever that release comes.
 
     Raises:
-        ConsentError: the revocation isn't signed by the release's owner, or the project doesn't know the release.
+        ConsentError: the revocation isn't signed by the release's owner, or at all, or can't be kept.
     """
     revocation = read_document(path)
     if not isinstance(revocation, Revocation):
         raise ConsentError(f"{path} is a release; expected a revocation")
     # The releases are read inside, because another process may be adding the same revocation.
     with _patiently(project) as database:
-        known = next((known for known in known_releases(project) if known.digest == revocation.release), None)
-        if known is None:
-            raise ConsentError(
-                f"{path} revokes a release of {revocation.person} that this project doesn't know; "
-                "add it in the project that has the release"
+        known = next((known for known in _project_releases(project) if known.digest == revocation.release), None)
+        is_new = known is not None and known.revocation is None
+        if known is not None:
+            check_revocation(revocation, known.release)
+        if known is not None and is_new:
+            database.execute(
+                "UPDATE releases SET revocation = ? WHERE digest = ?", (document_text(revocation), known.digest)
             )
-        check_revocation(revocation, known.release)
-        if known.revocation is not None:
-            return Added(document=revocation, digest=known.digest, new=False)
-        database.execute(
-            "UPDATE releases SET revocation = ? WHERE digest = ?", (document_text(revocation), known.digest)
-        )
-        ledger.append(
-            project,
-            "release.revoked",
-            {"release": known.digest, "role": known.release.role, "person": known.release.subject.person},
-        )
-    return Added(document=revocation, digest=known.digest, new=True)
+            ledger.append(
+                project,
+                "release.revoked",
+                {"release": known.digest, "role": known.release.role, "person": known.release.subject.person},
+            )
+    if known is None and revocation.signature is None:
+        raise ConsentError(f"{path} is unsigned; its owner runs `countenance release revoke`")
+    # After the commit: what holds here must not wait for a full disk elsewhere.
+    keep_revocation(revocation)
+    return Added(
+        document=revocation, digest=revocation.release, new=is_new or known is None, in_project=known is not None
+    )
 
 
 @contextmanager
@@ -158,10 +176,21 @@ def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
 def known_releases(project: Project) -> list[KnownRelease]:
     """All releases in the order in which they were added; each is checked again at every call.
 
+    A release counts as revoked, too, where the user's own store or the project's list of revocations says so.
+
     Raises:
-        ConsentError: a document in the database is not what its owner signed, or not what the log says.
+        ConsentError: a document in the database is not what its owner signed, or not what the log says, or revocations
+            can't be read.
         ProvenanceError: the log was changed and can't be trusted.
     """
+    return [
+        each if each.revocation is not None else replace(each, revocation=find_revocation(project, each.release))
+        for each in _project_releases(project)
+    ]
+
+
+def _project_releases(project: Project) -> list[KnownRelease]:
+    """All releases as database and log have them."""
     # A revocation that another process adds meanwhile is in the log and beside its release, or in neither.
     with project.snapshot():
         added, revoked = _logged_releases(project)

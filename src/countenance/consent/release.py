@@ -333,14 +333,14 @@ def check_term(release: Release, at: datetime) -> None:
     person, term = release.subject.person, release.term
     if at < term.first_moment:
         raise ConsentError(
-            f"the release of {person} is not valid before {_day(term.valid_from)}; wait until then",
+            f"the release of {person} is not valid before {in_words(term.valid_from)}; wait until then",
             code="consent.release_not_yet_valid",
             person=person,
             valid_from=term.valid_from,
         )
     if at > term.last_moment:
         raise ConsentError(
-            f"the release of {person} expired on {_day(term.expires)}; ask its owner for a new one",
+            f"the release of {person} expired on {in_words(term.expires)}; ask its owner for a new one",
             code="consent.release_expired",
             person=person,
             expires=term.expires,
@@ -414,5 +414,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _day(day: date) -> str:
+def in_words(day: date) -> str:
+    """A day as people write it."""
     return f"{day.day} {day:%B %Y}"

@@ -87,6 +87,8 @@ UNSTATED: Mapping[str, object] = {
     "num_covered_frames": 0,
     "num_held_frames": 0,
     "watermark": None,
+    "log_number": 0,
+    "log_digest": "",
 }
 """Facts of a claim, and the values at which they aren't stated."""
 
@@ -103,7 +105,9 @@ class Watermark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """What the credentials say of the replacement; no name, no template, no digest that could be looked up."""
+    """What the credentials say of the replacement; no name, no template, no digest of a person's that could be looked
+    up.
+    """
 
     num_frames: int
     num_altered_frames: int
@@ -141,6 +145,10 @@ class Claim:
     """Whether the frames are a preview's: smaller, and drawn in haste."""
     watermark: Watermark | None = None
     """The invisible watermark in the pixels; None states none."""
+    log_number: int = 0
+    """Where the project's log ended when the file was signed: number of the last entry; older files don't say."""
+    log_digest: str = ""
+    """Of that entry. It reveals nothing of the log, and any copy of the log can be held against it."""
 
     @property
     def what_of_the_plate(self) -> str:

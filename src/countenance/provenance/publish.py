@@ -24,7 +24,7 @@ from countenance.media.reader import key_frames, read_frames
 from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
-from countenance.project import Project, now
+from countenance.project import PRIVATE, Project, now, write_whole
 from countenance.provenance import store
 from countenance.provenance.credentials import (
     Claim,
@@ -49,6 +49,8 @@ SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
     "video": (".mp4", ".mov"),
     "picture": (".jpg", ".jpeg", ".png", ".webp"),
 }
+SIGNING_NAME = "signing.json"
+"""In a render's folder: where its signed file is put, for `sweep` after a kill."""
 ONE_FRAME_SUFFIX = ".png"
 """Of a single frame of a video that becomes a picture: without loss, so that it can be worked on."""
 
@@ -124,16 +126,12 @@ def publish(
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
     check_plate(render.plate.path)
     identity = load_or_make_identity()
-    salt = secrets.token_bytes(16)
     mark_id = mark_id_of(
         {"project": project.id, "render": render.work_folder.name, "label": config.label, "quality": config.quality}
     )
-    claim = _claim(permits, render, config, salt, mark_id)
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
-    # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
-    # from a file that anybody can write.
-    own_name = hashlib.sha256(project.id.encode()).hexdigest()[:16]
-    signed = output.parent / f".countenance-{own_name}{output.suffix.lower()}"
+    # name per project, so that what a killed run left behind goes away with the next.
+    signed = output.parent / f"{_own_name(project)}{output.suffix.lower()}"
     signed.unlink(missing_ok=True)
     folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
     finished = folder / f"finished{output.suffix.lower()}"
@@ -141,9 +139,16 @@ def publish(
         # One by one, because a parent that is made on the way gets the user's usual mode.
         for each in (render.work_folder, folder):
             each.mkdir(mode=0o700, exist_ok=True)
+        note = {"signed": str(signed.absolute()), "output": str(output.absolute())}
+        write_whole(render.work_folder / SIGNING_NAME, json.dumps(note).encode(), mode=PRIVATE)
+        with project.transaction():
+            check_leave()
+            ledger.append(project, "render.begun", _begun(permits, render, config))
         _write_frames(render, folder, finished, config, mark_id, check_leave, progress)
         fingerprint = _read_back(finished, mark_id, render.altered)
         _log.info("signing %s", output)
+        salt = secrets.token_bytes(16)
+        claim = _claim(permits, render, config, salt, mark_id, ledger.stored_head(project))
         manifest = sign(
             finished, render.plate.path, signed, claim, identity, timestamp_authority=config.timestamp_authority
         )
@@ -168,8 +173,8 @@ def publish(
         _remove_fragments(render, progress)
         raise
     finally:
-        signed.unlink(missing_ok=True)
-        finished.unlink(missing_ok=True)
+        for each in (signed, finished, render.work_folder / SIGNING_NAME):
+            each.unlink(missing_ok=True)
     _remove_fragments(render, progress)
     _log.info("published %s, log entry %d", output, entry.number)
     return Published(
@@ -181,6 +186,46 @@ def publish(
         num_frames=claim.num_frames,
         num_altered_frames=claim.num_altered_frames,
     )
+
+
+def sweep(project: Project) -> None:
+    """Remove what a killed run of `publish` left and no later one can use: files that were finished, or signed.
+
+    Fragments stay, so that the next run goes on from there. A file that was logged and never got its name is withdrawn
+    in the log. The caller holds `project.writing()`.
+    """
+    renders = project.folder / "renders"
+    if renders.is_symlink():
+        return
+    for note in renders.glob(f"*/{SIGNING_NAME}"):
+        _sweep_signed(project, note)
+    for pattern in ("*/*/finished.*", "*/*/.*.part"):
+        for left in renders.glob(pattern):
+            left.unlink(missing_ok=True)
+
+
+def _sweep_signed(project: Project, note: Path) -> None:
+    try:
+        fields = json.loads(note.read_bytes())
+        signed, output = Path(fields["signed"]), Path(fields["output"])
+    except (OSError, ValueError, TypeError, KeyError):
+        note.unlink(missing_ok=True)
+        return
+    # Nothing of another name is touched, whatever the note says.
+    if signed.stem == _own_name(project) and signed.is_file() and not signed.is_symlink():
+        if not (output.exists() and output.samefile(signed)):
+            with signed.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            query = "SELECT log_index FROM published WHERE sha256 = ?"
+            for (number,) in project.database.execute(query, (sha256,)).fetchall():
+                _withdraw(project, sha256, number)
+        signed.unlink()
+    note.unlink()
+
+
+def _own_name(project: Project) -> str:
+    """Of the project's signed files that don't have their name yet; hashed, as the id is anybody's to write."""
+    return f".countenance-{hashlib.sha256(project.id.encode()).hexdigest()[:16]}"
 
 
 def _remove_fragments(render: Render, progress: Progress) -> None:
@@ -254,7 +299,31 @@ def joint_digest(permits: Sequence[Permit]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
 
 
-def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, salt: bytes, mark_id: int) -> Claim:
+def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> dict[str, Any]:
+    """What the log keeps of a render before its first frame, also where it is never finished."""
+    return {
+        "render": render.work_folder.name,
+        "plate_sha256": render.plate.sha256,
+        "permit_digest": joint_digest(permits),
+        **({"permits": sorted(permit.digest for permit in permits)} if len(permits) > 1 else {}),
+        "model_digest": render.model_digest,
+        "first_frame": render.frames.start,
+        "num_frames": len(render.frames),
+        "is_preview": render.preview_wh is not None,
+        "label": "shown" if config.label else "left out",
+        "label_reason": "" if config.label else config.unlabelled_reason.strip(),
+    }
+
+
+def _claim(
+    permits: Sequence[Permit],
+    render: Render,
+    config: PublishConfig,
+    salt: bytes,
+    mark_id: int,
+    head: ledger.Head | None,
+) -> Claim:
+    assert head is not None, "a render that has begun is in the log"
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
@@ -279,6 +348,8 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         num_covered_frames=render.num_covered_frames,
         num_held_frames=render.num_held_frames,
         watermark=Watermark(id=in_hex(mark_id), algorithm=ALGORITHM),
+        log_number=head.number,
+        log_digest=head.digest,
     )
 
 
@@ -412,17 +483,16 @@ def _log_and_place(
     except BaseException:
         # Ctrl-C may come just after the file got its name.
         if entry is not None and not (output.exists() and output.stat().st_ino == inode):
-            _withdraw(project, entry)
+            _withdraw(project, facts["sha256"], entry.number)
         raise
     return entry
 
 
-def _withdraw(project: Project, entry: ledger.LogEntry) -> None:
+def _withdraw(project: Project, sha256: str, number: int) -> None:
     """Note that a logged file never got its name; does nothing where the entry itself was rolled back."""
-    sha256 = entry.facts["sha256"]
     with project.transaction() as database:
         if database.execute("DELETE FROM published WHERE sha256 = ?", (sha256,)).rowcount:
-            ledger.append(project, "withdrawn", {"sha256": sha256, "published_entry": entry.number})
+            ledger.append(project, "withdrawn", {"sha256": sha256, "published_entry": number})
 
 
 def _put_in_place(signed: Path, output: Path, *, overwrite: bool) -> None:

@@ -15,7 +15,7 @@ from countenance.config import Setting
 from countenance.consent.register import Added, KnownRelease, state_of
 from countenance.consent.release import Release, Revocation, digest_of
 from countenance.coverage.measure import coverage_document
-from countenance.ledger import LogEntry
+from countenance.ledger import LogEntry, Signer
 from countenance.recognition.report import recognition_document
 from countenance.review import query
 from countenance.types import Report
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from countenance.footage import Clip
     from countenance.model.checkpoint import Checkpoint
     from countenance.model.page import TrainingReport
+    from countenance.provenance.anchor import Anchor, ExportedLog
     from countenance.review.query import WaitingTrack
     from countenance.steps.collect import Collected
     from countenance.steps.generate import Generated, GeneratedPair
@@ -41,6 +42,7 @@ __all__ = [
     "coverage_document",
     "decided_document",
     "exported_document",
+    "exported_log_document",
     "faces_document",
     "generated_document",
     "imported_document",
@@ -254,8 +256,8 @@ def release_document(path: Path, document: Release | Revocation) -> Document:
 
 
 def added_document(path: Path, added: Added) -> Document:
-    """Of `release add`."""
-    return {**release_document(path, added.document), "new": added.new}
+    """Of `release add`; a revocation of a release that the project lacks isn't in it, but in the user's own store."""
+    return {**release_document(path, added.document), "new": added.new, "in_project": added.in_project}
 
 
 def releases_document(title: str | None, use: str, known: Iterable[KnownRelease], at: datetime) -> Document:
@@ -286,9 +288,48 @@ def log_document(entries: Iterable[LogEntry]) -> list[Document]:
     return [_ready(asdict(entry)) for entry in entries]
 
 
-def checked_log_document(num_entries: int, remembered: int | None, clock_set_back_at: Sequence[int]) -> Document:
-    """Of `log check`; `remembered` is the entry up to which this computer knows the log."""
-    return _ready({"entries": num_entries, "remembered": remembered, "clock_set_back_at": clock_set_back_at})
+def checked_log_document(
+    num_entries: int,
+    remembered: int | None,
+    clock_set_back_at: Sequence[int],
+    signers: Sequence[Signer] = (),
+    anchors: "Sequence[tuple[Anchor, int]]" = (),
+) -> Document:
+    """Of `log check`; `remembered` is the entry up to which this computer knows the log.
+
+    `anchors` come with the numbers of their entries; signers are named by the fingerprints of their keys, null for
+    entries without a signature.
+    """
+    return _ready(
+        {
+            "entries": num_entries,
+            "remembered": remembered,
+            "clock_set_back_at": clock_set_back_at,
+            "signers": [
+                {
+                    "key": signer.name if signer.key else None,
+                    "is_this_computer": signer.is_known,
+                    "entries": signer.num_entries,
+                    "first": signer.first,
+                    "last": signer.last,
+                }
+                for signer in signers
+            ],
+            "anchors": [{"path": anchor.path, "what": anchor.what, "entry": number} for anchor, number in anchors],
+        }
+    )
+
+
+def exported_log_document(exported: "ExportedLog") -> Document:
+    """Of `log export`."""
+    return _ready(
+        {
+            "path": exported.path,
+            "entries": exported.head.number,
+            "digest": exported.head.digest,
+            "whole": exported.is_whole,
+        }
+    )
 
 
 def settings_document(settings: Iterable[Setting]) -> Document:

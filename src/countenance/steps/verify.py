@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from countenance import ledger
+from countenance.ed25519 import fingerprint_of
 from countenance.errors import MediaError, ProvenanceError
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
@@ -42,7 +43,7 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
         sha256=sha256,
         findings=(
             _credentials(credentials, why_unopened),
-            _log(sha256, project, why_no_log),
+            _log(sha256, credentials, project, why_no_log),
             _edits(credentials),
             _watermark(),
         ),
@@ -141,7 +142,7 @@ def _lost_stamp(credentials: Credentials) -> tuple[str, ...]:
     return ("it states that a time-stamp authority vouched for its time, but the stamp isn't in the file any more",)
 
 
-def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Finding:
+def _log(sha256: str, credentials: Credentials, project: Project | None, why_no_log: str | None) -> Finding:
     if why_no_log is not None:
         return Finding(
             about="log",
@@ -152,8 +153,9 @@ def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Findin
     if project is None:
         return Finding(about="log", state="missing", summary="No project log was checked (not inside a project).")
     try:
-        ledger.check(project)
+        ledger.check(project, every_signature=True)
         published, plates = _published(project)
+        _check_head_in(project, credentials, is_published=sha256 in published)
     except ProvenanceError as error:
         return Finding(
             about="log",
@@ -162,13 +164,7 @@ def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Findin
             reasons=(str(error),),
         )
     if sha256 in published:
-        entry = published[sha256]
-        day = entry.time.partition("T")[0]
-        return Finding(
-            about="log",
-            state="valid",
-            summary=f"This project published exactly this file on {day} (log entry {entry.number}).",
-        )
+        return _published_here(published[sha256], project)
     if sha256 in plates:
         return Finding(
             about="log",
@@ -180,6 +176,55 @@ def _log(sha256: str, project: Project | None, why_no_log: str | None) -> Findin
         state="unknown",
         summary="This project's log doesn't know this file; it may still be a changed copy of one that it knows.",
     )
+
+
+def _published_here(entry: ledger.LogEntry, project: Project) -> Finding:
+    """What an entry says of the file, and whose log it is in: anybody can write one."""
+    day = entry.time.partition("T")[0]
+    if entry.number <= ledger.vouched_until(project):
+        return Finding(
+            about="log",
+            state="valid",
+            summary=f"This project published exactly this file on {day} (log entry {entry.number}); "
+            "this computer knows its log.",
+        )
+    return Finding(
+        about="log",
+        state="unknown",
+        summary=f"The log here says that its project published exactly this file on {day} (log entry {entry.number}), "
+        "but this computer doesn't know that log: anybody can write one.",
+        reasons=(
+            f"the entry is signed with the key {fingerprint_of(entry.key)}; ask whoever keeps the project for theirs"
+            if entry.key
+            else "the entry isn't signed",
+        ),
+    )
+
+
+def _check_head_in(project: Project, credentials: Credentials, *, is_published: bool) -> None:
+    """Check that the log goes on from where a file's credentials say that it stood, if the file is from here.
+
+    Raises:
+        ProvenanceError: it doesn't.
+    """
+    claim = credentials.claim
+    if claim is None or not claim.log_digest or credentials.state not in {"trusted", "valid"}:
+        return
+    last, digest = 0, ""
+    for entry in ledger.entries(project):
+        last = entry.number
+        if entry.number == claim.log_number:
+            digest = entry.digest
+    if digest == claim.log_digest and last == claim.log_number:
+        raise ProvenanceError(
+            f"the file was signed when the log stood at entry {last}, and the log ends there: the entry of the file "
+            "itself, and what came after it, was cut off"
+        )
+    if is_published and digest != claim.log_digest:
+        raise ProvenanceError(
+            f"the file was signed when the log stood at entry {claim.log_number}, but with another one than is there "
+            "now: what came before the file was changed"
+        )
 
 
 def _published(project: Project) -> tuple[dict[str, ledger.LogEntry], set[str]]:
