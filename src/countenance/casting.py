@@ -11,7 +11,7 @@ from countenance.actors.actor import draw_actor
 from countenance.actors.footage import render_screen_test
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import add_release, known_releases, project_title
-from countenance.consent.synthetic import issue_release
+from countenance.consent.synthetic import ROOM, issue_release
 from countenance.errors import ConsentError, UsageError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import has_face_set
@@ -22,8 +22,6 @@ from countenance.steps.collect import collect
 from countenance.steps.prepare import prepare
 
 PREFIX = "actor:"
-ROOM = "actors"
-"""Folder of the project for the keys, releases, portraits and clips of its actors."""
 MAX_SEED = 2**31 - 1
 
 

@@ -30,10 +30,31 @@ def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iter
 
     if writing:
         with opened(Path.cwd()) as project, project.writing() if alone else nullcontext():
+            if alone:
+                keep_to_dates(project)
             yield project
     else:
         with opened_to_read(Path.cwd(), any_schema=any_schema) as project:
             yield project
+
+
+def keep_to_dates(project: "Project") -> None:
+    """Forget people whose data may be kept no longer, before any command that writes, and warn of days that are near."""
+    from datetime import UTC, datetime
+
+    from countenance.consent.retention import is_anything_due
+
+    at = datetime.now(UTC)
+    if not is_anything_due(project, at):
+        return
+    from countenance.steps.forget import forget_what_is_over
+
+    for forgotten in forget_what_is_over(project, at):
+        person, why = forgotten.holdings.person, forgotten.why
+        console.print(
+            f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.",
+            markup=False,
+        )
 
 
 def print_json(value: Any) -> None:
