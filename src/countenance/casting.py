@@ -60,6 +60,10 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
     own = [each for each in known if each.release.subject.person == person]
     if any(not each.release.subject.synthetic for each in own):
         raise ConsentError(f"{person} is a person of this project who isn't synthetic; choose another seed")
+    if any(each.forgotten_on is not None for each in own):
+        raise ConsentError(
+            f"{person} was cast here and forgotten, with the key that signs for them; choose another seed"
+        )
     if own and has_face_set(project, person):
         return person
     title = project_title(project, known)

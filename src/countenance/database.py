@@ -142,10 +142,25 @@ def overwrite_deleted(database: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def is_database(path: Path) -> bool:
-    """Whether a file is an SQLite database, by its first bytes."""
+def is_copy(path: Path, database: sqlite3.Connection) -> bool:
+    """Whether a file is a copy of a project's database, of whatever version, by its name or by the tables in it."""
+    if path.name.lstrip(".").startswith(f"{DATABASE_NAME}."):
+        return True
     with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as other:
+            own, its = (_tables(each) for each in (database, other))
+    except sqlite3.DatabaseError:
+        return False
+    # An older one lacks those that came later.
+    return bool(its) and its <= own
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name for (name,) in rows}
 
 
 # How it is opened.

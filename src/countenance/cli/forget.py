@@ -43,13 +43,12 @@ def forget(
     Example: countenance forget dana --yes
     """
     from countenance.consent.release import check_person
-    from countenance.errors import UsageError
     from countenance.steps.documents import forgotten_document
-    from countenance.steps.forget import forget_person, holdings_of
+    from countenance.steps.forget import check_known, forget_person, holdings_of
 
     check_person(person)
     if yes:
-        with here(writing=True) as project:
+        with here(writing=True, keeps_to_dates=False) as project:
             forgotten = forget_person(project, person)
         _tell_done(forgotten)
         if json:
@@ -57,8 +56,7 @@ def forget(
         return
     with here(writing=False) as project:
         holdings = holdings_of(project, person)
-    if not holdings.is_known:
-        raise UsageError(f"nothing is kept of {person} here; `countenance release list` shows who is known")
+    check_known(holdings)
     console.print(f"Kept of {person}: {_listed(holdings.counts)}, and what was computed and decided from that.")
     _tell_what_stays(holdings)
     console.print(

@@ -20,17 +20,20 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iterator["Project"]:
+def here(
+    *, writing: bool, alone: bool = True, any_schema: bool = False, keeps_to_dates: bool = True
+) -> Iterator["Project"]:
     """The project that holds the current folder; without `writing`, nothing is written.
 
     With `writing` it is under its lock, unless it needn't be `alone`. `any_schema` also takes a project of an earlier
-    version to read, of which only log and releases can be read.
+    version to read, of which only log and releases can be read. Where it writes alone, people whose data may be kept no
+    longer are forgotten first, but for the command that does nothing else.
     """
     from countenance.project import opened, opened_to_read
 
     if writing:
         with opened(Path.cwd()) as project, project.writing() if alone else nullcontext():
-            if alone:
+            if alone and keeps_to_dates:
                 keep_to_dates(project)
             yield project
     else:
@@ -39,7 +42,7 @@ def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iter
 
 
 def keep_to_dates(project: "Project") -> None:
-    """Forget people whose data may be kept no longer, before any command that writes, and warn of days that are near."""
+    """Before a command writes: forget people whose data may be kept no longer, and warn of days that are near."""
     from datetime import UTC, datetime
 
     from countenance.consent.retention import is_anything_due

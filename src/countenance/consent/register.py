@@ -285,7 +285,7 @@ def _check_same_key(release: Release, known: Sequence[KnownRelease]) -> None:
 
 
 def _logged_releases(project: Project) -> tuple[set[str], set[str], dict[str, date]]:
-    """Digests of the releases that the log knows, and of those that it knows to be revoked; when which were forgotten."""
+    """Digests of the releases that the log knows and of those revoked, and when which were forgotten."""
     ledger.check(project)
     found: dict[str, set[str]] = {"release.added": set(), "release.revoked": set()}
     forgotten: dict[str, date] = {}

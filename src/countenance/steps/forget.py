@@ -28,7 +28,7 @@ from countenance.consent.register import (
 from countenance.consent.retention import begun_but_not_ended, retentions
 from countenance.consent.synthetic import ROOM as ACTORS
 from countenance.coverage.page import JSON_NAME as COVERAGE_NAME
-from countenance.database import DATABASE_NAME, is_database, overwrite_deleted
+from countenance.database import DATABASE_NAME, is_copy, overwrite_deleted
 from countenance.errors import ConsentError, UsageError
 from countenance.faces.answers import erase_answers, erase_answers_on
 from countenance.faces.config import PLATE_CONFIG
@@ -131,7 +131,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
     pairs = [pair for pair in kept_pairs(project) if person in pair]
     files = sorted(_own_files(project.folder))
     pages = sorted(_pages_of(files, person, known_clips(project, person), published))
-    copies = [path for path in files if is_database(path)]
+    copies = [path for path in files if is_copy(path, project.database)]
     folders = {
         "models": models_of(project, person),
         "drawn_faces": [kept_folder(project, *pair) for pair in pairs],
@@ -162,6 +162,19 @@ def holdings_of(project: Project, person: str) -> Holdings:
     )
 
 
+def check_known(holdings: Holdings) -> None:
+    """Check that there is something to forget.
+
+    Raises:
+        UsageError: there isn't.
+    """
+    if not holdings.is_known:
+        raise UsageError(
+            f"nothing is kept of {holdings.person} here; `countenance release list` shows who is known, and who was "
+            "forgotten when"
+        )
+
+
 def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgotten:
     """Delete all that is kept of a person, and leave a signed record of it; one that was stopped is gone on with.
 
@@ -173,8 +186,7 @@ def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgott
         ProvenanceError: the log was changed and can't be trusted, or this computer's key can't be used.
     """
     holdings = holdings_of(project, person)
-    if not holdings.is_known:
-        raise UsageError(f"nothing is kept of {person} here; `countenance release list` shows who is known")
+    check_known(holdings)
     entry = _begin(project, holdings, why)
     for paths in holdings.folders.values():
         for path in paths:
