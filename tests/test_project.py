@@ -13,7 +13,7 @@ import pytest
 from countenance import ledger
 from countenance.database import DATABASE_NAME, migrations, todays_schema
 from countenance.errors import UsageError
-from countenance.project import SETTINGS_NAME, Project, create, find, opened, opened_to_read, write_whole
+from countenance.project import SETTINGS_NAME, Project, create, erase, find, opened, opened_to_read, write_whole
 
 
 def test_create_refuses_a_folder_that_holds_something(tmp_path: Path) -> None:
@@ -394,3 +394,18 @@ def test_what_a_killed_command_left_can_not_be_read_without_shared_memory(
     request.getfixturevalue("without_shared_memory")
     with pytest.raises(UsageError, match="stopped while it wrote; run one that writes"), opened_to_read(folder):
         pass
+
+
+def test_what_is_erased_is_overwritten_and_links_are_not_followed(tmp_path: Path) -> None:
+    folder, kept = tmp_path / "folder", tmp_path / "kept"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "face").write_bytes(b"a face" * 1_000_000)
+    (folder / "linked").symlink_to(kept)
+    kept.write_bytes(b"not ours")
+    os.link(kept, folder / "same")
+    with (folder / "inner" / "face").open("rb") as still_open:
+        assert erase(folder) == 3
+        assert set(still_open.read()) == {0}
+    assert not folder.exists()
+    assert kept.read_bytes() == b"not ours"
+    assert erase(folder) == 0

@@ -11,7 +11,7 @@ from countenance.actors.actor import draw_actor
 from countenance.actors.footage import render_screen_test
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import add_release, known_releases, project_title
-from countenance.consent.synthetic import issue_release
+from countenance.consent.synthetic import ROOM, issue_release
 from countenance.errors import ConsentError, UsageError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import has_face_set
@@ -22,8 +22,6 @@ from countenance.steps.collect import collect
 from countenance.steps.prepare import prepare
 
 PREFIX = "actor:"
-ROOM = "actors"
-"""Folder of the project for the keys, releases, portraits and clips of its actors."""
 MAX_SEED = 2**31 - 1
 
 
@@ -62,6 +60,10 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
     own = [each for each in known if each.release.subject.person == person]
     if any(not each.release.subject.synthetic for each in own):
         raise ConsentError(f"{person} is a person of this project who isn't synthetic; choose another seed")
+    if any(each.forgotten_on is not None for each in own):
+        raise ConsentError(
+            f"{person} was cast here and forgotten, with the key that signs for them; choose another seed"
+        )
     if own and has_face_set(project, person):
         return person
     title = project_title(project, known)

@@ -23,6 +23,7 @@ MIGRATIONS = Path(str(files("countenance"))) / "migrations"
 
 `user_version` is the number of the last one applied. What was released is never edited, only added to.
 """
+_MAGIC = b"SQLite format 3\0"
 OLDEST_READABLE_SCHEMA = 1
 """Since then log and releases are stored as they are today."""
 
@@ -111,6 +112,55 @@ def connected_to_read(path: Path, *, any_schema: bool) -> Iterator[sqlite3.Conne
             # Without locks, what was read of a database that changed may be of two states.
             if before is not None and not is_in_use and _fingerprint(path) != before:
                 raise UsageError(f"another command wrote to {path.parent} while it was read; run this again")
+
+
+def overwrite_deleted(database: sqlite3.Connection, path: Path) -> None:
+    """Make the database's files hold nothing any more that was deleted; what goes on was committed.
+
+    Deleted rows are zeros already (`secure_delete`); this brings the zeros from the write-ahead log into the file,
+    writes all that is left anew, in order, and empties the write-ahead log.
+
+    Raises:
+        UsageError: another command reads the database meanwhile.
+    """
+    try:
+        for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            row = database.execute(statement).fetchone()
+            # A checkpoint says whether something was in its way.
+            is_blocked = row is not None and bool(row[0])
+            if is_blocked:
+                break
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        is_blocked = True
+    if is_blocked:
+        raise UsageError(
+            f"another command reads {path}, so that what was deleted can't be overwritten yet; wait until it ends, "
+            "then run this again",
+            code="usage.project_locked",
+        )
+
+
+def is_copy(path: Path, database: sqlite3.Connection) -> bool:
+    """Whether a file is a copy of a project's database, of whatever version, by its name or by the tables in it."""
+    if path.name.lstrip(".").startswith(f"{DATABASE_NAME}."):
+        return True
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as other:
+            own, its = (_tables(each) for each in (database, other))
+    except sqlite3.DatabaseError:
+        return False
+    # An older one lacks those that came later.
+    return bool(its) and its <= own
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name for (name,) in rows}
 
 
 # How it is opened.

@@ -28,6 +28,7 @@ CODES: Mapping[str, str] = {
     "consent.release_expired": "The release's term has ended.",
     "consent.release_not_yet_valid": "The release's term has not begun.",
     "consent.release_revoked": "Its owner revoked the release.",
+    "consent.forgotten": "What was known of this person was deleted; it needs a new release.",
     "consent.role": "The release is for the other role.",
     "consent.use": "The release is for other uses than the project's.",
     "media": "A file can't be used or written, for a reason without a more exact code.",

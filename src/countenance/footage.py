@@ -117,6 +117,23 @@ def move_clip(project: Project, person: str, sha256: str, place: str) -> bool:
     return moved.rowcount > 0
 
 
+def clip_paths(project: Project, person: str) -> list[Path]:
+    """Where a person's clips lie, in the order in which they were collected; of a sequence its first picture."""
+    rows = project.database.execute("SELECT path FROM clips WHERE person = ? ORDER BY id", (person,))
+    return [Path(path) for (path,) in rows]
+
+
+def erase_clips(project: Project, person: str) -> None:
+    """Delete, within the caller's transaction, the records of a person's clips, and timelines that are only theirs."""
+    database = project.database
+    database.execute(
+        "DELETE FROM timelines WHERE sha256 IN (SELECT sha256 FROM clips WHERE person = ?1)"
+        " AND sha256 NOT IN (SELECT sha256 FROM clips WHERE person != ?1)",
+        (person,),
+    )
+    database.execute("DELETE FROM clips WHERE person = ?", (person,))
+
+
 def is_collected(project: Project, path: Path) -> bool:
     """Whether a file is one of the project's clips, by its place."""
     place = str(path.resolve())

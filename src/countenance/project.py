@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import stat
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ SECTIONS = ("prepare", "coverage", "train", "generate", "shot")
 """What `countenance.toml` may hold: facts of the project, and the settings of the steps."""
 PRIVATE, SHARED = 0o600, 0o644
 """Modes of files: of private ones, whatever the user's umask, and of those to hand out, less what the umask takes."""
+ERASED_BYTES = 2**20
+"""So many are overwritten at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +226,32 @@ def write_whole(path: Path, content: bytes, *, mode: int = SHARED) -> None:
 def private_file(path: str, flags: int) -> int:
     """Opener for `open`: a file that it makes is for the user alone, whatever their umask."""
     return os.open(path, flags, PRIVATE)
+
+
+def erase(path: Path) -> int:
+    """Overwrite a file, or all files of a folder, and remove them; returns how many there were.
+
+    Links are removed and never followed. A file that has a second name elsewhere isn't overwritten.
+    """
+    if path.is_symlink() or not path.is_dir():
+        return _erase_file(path)
+    num_files = sum(erase(each) for each in path.iterdir())
+    path.rmdir()
+    return num_files
+
+
+def _erase_file(path: Path) -> int:
+    try:
+        facts = path.lstat()
+    except FileNotFoundError:
+        return 0
+    if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1:
+        with path.open("r+b", buffering=0) as file:
+            for begin in range(0, facts.st_size, ERASED_BYTES):
+                file.write(bytes(min(ERASED_BYTES, facts.st_size - begin)))
+            os.fsync(file.fileno())
+    path.unlink()
+    return 1
 
 
 def move_whole(written: Path, path: Path) -> None:

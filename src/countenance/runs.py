@@ -3,10 +3,11 @@
 import json
 import logging
 import platform
+import re
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
@@ -39,6 +40,30 @@ def recorded_run(project: Project, verb: str, permit_digest: str, facts: Mapping
         raise
     project.database.execute(end, (now(), "done", run))
     _log.info("%s done in %.1f s", verb, time.monotonic() - begun)
+
+
+def erase_runs(project: Project, person: str, permit_digests: Collection[str]) -> None:
+    """Delete, within the caller's transaction, the records of runs that name a person, or had one of these permits."""
+    numbers = [(number,) for number, _ in _runs_of(project, person, permit_digests)]
+    project.database.executemany("DELETE FROM runs WHERE id = ?", numbers)
+
+
+def plates_of(project: Project, person: str, permit_digests: Collection[str]) -> set[str]:
+    """SHA-256 of the plates in whose recorded runs a person had a part."""
+    plates = (facts.get("plate") for _, facts in _runs_of(project, person, permit_digests))
+    return {plate for plate in plates if isinstance(plate, str)}
+
+
+def _runs_of(project: Project, person: str, permit_digests: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Number and facts of the runs that name a person, or had one of these permits."""
+    rows = project.database.execute("SELECT id, facts, outcome, permit_digest FROM runs").fetchall()
+    # Names stand in facts as values and as keys, and within what an outcome says.
+    names = re.compile(rf"(?<![a-z0-9_-]){re.escape(person)}(?![a-z0-9_-])")
+    return [
+        (number, json.loads(facts))
+        for number, facts, outcome, digest in rows
+        if digest in permit_digests or names.search(facts) or names.search(outcome or "")
+    ]
 
 
 def last_facts(project: Project, verb: str, person: str) -> dict[str, Any] | None:

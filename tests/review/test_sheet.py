@@ -19,6 +19,7 @@ from countenance.review.sheet import (
     Tile,
     TrackRow,
     face_pages,
+    is_sheet_of,
     review_pages,
     write_page,
 )
@@ -111,9 +112,19 @@ def test_a_review_shows_tracks_below_what_is_sure() -> None:
     assert alone[HEADER_HEIGHT + 5, GAP + LABEL_WIDTH + 5].tolist() == [60] * 3
 
 
+def test_a_sheet_says_whose_faces_it_shows(tmp_path: Path) -> None:
+    (page,) = face_pages("dana", [tile(0)], lambda _: (flat(90), square_mask()))
+    write_page(tmp_path / "sheet.png", page, "dana")
+    Image.fromarray(page).save(tmp_path / "other.png")
+    assert is_sheet_of(tmp_path / "sheet.png", "dana")
+    assert not is_sheet_of(tmp_path / "sheet.png", "dan")
+    assert not is_sheet_of(tmp_path / "sheet.png", "dana-2")
+    assert not is_sheet_of(tmp_path / "other.png", "dana")
+
+
 def test_a_sheet_is_for_nobody_else(tmp_path: Path) -> None:
     (page,) = face_pages("dana", [tile(0)], lambda _: (flat(90), square_mask()))
-    write_page(tmp_path / "sheet.png", page)
+    write_page(tmp_path / "sheet.png", page, "dana")
     assert (tmp_path / "sheet.png").stat().st_mode & 0o777 == 0o600
     with Image.open(tmp_path / "sheet.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), page)

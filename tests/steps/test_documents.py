@@ -27,6 +27,7 @@ from countenance.provenance.anchor import Anchor, ExportedLog
 from countenance.review.query import WaitingTrack
 from countenance.steps import documents
 from countenance.steps.collect import Collected
+from countenance.steps.forget import Forgotten, Holdings
 from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
 from countenance.steps.shots import PlateShots
@@ -113,6 +114,19 @@ RELEASE = Release.model_validate(
 REVOCATION = Revocation.model_validate(
     {"kind": "revocation", "version": 1, "release": DIGEST, "person": "dana", "revoked_on": date(2027, 6, 1)}
 )
+HOLDINGS = Holdings(
+    person="dana",
+    is_known=True,
+    num_faces=3,
+    num_clips=1,
+    tracks_of_others=(),
+    folders={"models": (Path("models/dana-onto-kim"),)},
+    footage=(Path("dana.mp4"),),
+    published={DIGEST: Path("shot.mp4")},
+    others=(Path("notes.txt"),),
+    permits=frozenset(),
+)
+FORGOTTEN_KEYS = {"person", "deleted", "data", "record", "prepare_again", "stays"}
 WRITTEN = {"path", "kind", "person", "release", "signed"}
 CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "collected": (
@@ -255,6 +269,21 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         ),
         {"title", "use", "releases"},
     ),
+    "to forget": (lambda: documents.forgotten_document(HOLDINGS, None), FORGOTTEN_KEYS),
+    "forgotten": (
+        lambda: documents.forgotten_document(
+            HOLDINGS,
+            Forgotten(
+                holdings=HOLDINGS,
+                why="asked",
+                erased={"faces": 3},
+                record=Path("forgotten/2027-01-01-000003.json"),
+                naming=(Path("shots/a/0001.toml"),),
+                to_prepare=("kim",),
+            ),
+        ),
+        FORGOTTEN_KEYS,
+    ),
     "checked log": (
         lambda: documents.checked_log_document(
             3,
@@ -300,7 +329,18 @@ def test_a_log_is_a_list_of_its_entries() -> None:
 
 def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
-    tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
+    tested = {
+        "added",
+        "collected",
+        "decided",
+        "exported",
+        "faces",
+        "forgotten",
+        "generated",
+        "imported",
+        "prepared",
+        "release",
+    }
     tested |= {
         "releases",
         "reviewed",

@@ -13,6 +13,7 @@ import typer
 from countenance.cli import actors, bench, faces, log, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
+from countenance.cli.forget import forget
 from countenance.cli.options import Json, Overwrite, Set
 from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
@@ -36,6 +37,7 @@ ORDER = (
     "generate",
     "recognise",
     "verify",
+    "forget",
     "log",
     "settings",
     "demo",
@@ -387,6 +389,7 @@ def _drawn(pair: "GeneratedPair", *, alone: bool) -> str:
 
 app.command(short_help="Measure whether a performer could still be recognised.")(recognise)
 app.command(short_help="Check a file's credentials, log entry and edits.")(verify)
+app.command(short_help="Delete all that is kept of a person, for good.")(forget)
 app.command(short_help="List every setting with its default, range and meaning.")(settings)
 
 

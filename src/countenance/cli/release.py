@@ -191,9 +191,11 @@ def add(
         else:
             text += f"But it doesn't allow this project's use, {use}; ask for one that does."
     else:
+        person = document.person
         text = (
-            f"Revoked: nothing more will be made with the face of {document.person} under that release, here or in "
-            "another project of yours on this computer."
+            f"Revoked: nothing more will be made with the face of {person} under that release, here or in another "
+            f"project of yours on this computer. What is kept of them stays until it is deleted: `countenance forget "
+            f"{person}` shows it, and deletes it with --yes."
         )
     console.print(text, markup=False)
     if json:
@@ -261,7 +263,11 @@ def list_releases(
     table = Table("person", "role", "uses", "term (UTC)", "state", box=None)
     for each in known:
         release, term = each.release, each.release.term
-        state = f"revoked on {each.revocation.revoked_on}" if each.revocation else state_of(each, at)
+        state: str = state_of(each, at)
+        if each.forgotten_on:
+            state = f"forgotten on {each.forgotten_on}"
+        elif each.revocation:
+            state = f"revoked on {each.revocation.revoked_on}"
         table.add_row(
             release.subject.person,
             release.role,

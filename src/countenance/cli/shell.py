@@ -20,11 +20,15 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iterator["Project"]:
+def here(
+    *, writing: bool, alone: bool = True, any_schema: bool = False, keeps_to_dates: bool = True
+) -> Iterator["Project"]:
     """The project that holds the current folder; without `writing`, nothing is written.
 
     With `writing` it is under its lock, unless it needn't be `alone`, and what a killed command left there is removed.
-    `any_schema` also takes a project of an earlier version to read, of which only log and releases can be read.
+    `any_schema` also takes a project of an earlier version to read, of which only log and releases can be read. Where
+    it writes alone, people whose data may be kept no longer are forgotten first, but for the command that does nothing
+    else.
     """
     from countenance.project import opened, opened_to_read
 
@@ -35,10 +39,31 @@ def here(*, writing: bool, alone: bool = True, any_schema: bool = False) -> Iter
                 from countenance.provenance.publish import sweep
 
                 sweep(project)
+            if alone and keeps_to_dates:
+                keep_to_dates(project)
             yield project
     else:
         with opened_to_read(Path.cwd(), any_schema=any_schema) as project:
             yield project
+
+
+def keep_to_dates(project: "Project") -> None:
+    """Before a command writes: forget people whose data may be kept no longer, and warn of days that are near."""
+    from datetime import UTC, datetime
+
+    from countenance.consent.retention import is_anything_due
+
+    at = datetime.now(UTC)
+    if not is_anything_due(project, at):
+        return
+    from countenance.steps.forget import forget_what_is_over
+
+    for forgotten in forget_what_is_over(project, at):
+        person, why = forgotten.holdings.person, forgotten.why
+        console.print(
+            f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.",
+            markup=False,
+        )
 
 
 def print_json(value: Any) -> None:

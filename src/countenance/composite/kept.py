@@ -24,7 +24,7 @@ from jaxtyping import Float32, UInt16
 from countenance.composite.place import PlacedFace
 from countenance.drawing import DrawnFace
 from countenance.errors import ConsentError
-from countenance.project import Project, private_file
+from countenance.project import Project, private_file, refuse_link
 from countenance.vision.light import Light
 
 ROOM = "drawn"
@@ -147,13 +147,22 @@ def kept_pairs(project: Project) -> list[tuple[str, str]]:
     return sorted((path.parent.name, path.name) for path in (project.folder / ROOM).glob("*/*") if path.is_dir())
 
 
+def kept_folder(project: Project, likeness: str, performer: str) -> Path:
+    """Where the drawn faces of two people lie.
+
+    Raises:
+        UsageError: the project's folder for them is a link.
+    """
+    return refuse_link(project.folder / ROOM) / likeness / performer
+
+
 def forget(project: Project, likeness: str, performer: str) -> None:
     """Remove the drawn faces of two people.
 
     Raises:
         UsageError: the project's folder for them is a link.
     """
-    shutil.rmtree(project.room(ROOM) / likeness / performer, ignore_errors=True)
+    shutil.rmtree(kept_folder(project, likeness, performer), ignore_errors=True)
 
 
 def rounded(face: DrawnFace) -> DrawnFace:

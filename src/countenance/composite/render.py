@@ -38,6 +38,8 @@ from countenance.project import private_file
 from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
 
+ROOM = "renders"
+"""Folder of the project for work in progress."""
 VERSION = 10
 """Increment when compositing changes its output: existing fragments are then rendered again."""
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch")

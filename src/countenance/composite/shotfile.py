@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from countenance.composite.held import HeldFrame, read_held
-from countenance.composite.shot import ALL, AS_DRAWN, KEYED, SECTION, ShotConfig, ShotSettings
+from countenance.composite.shot import ALL, AS_DRAWN, KEYED, NOBODY, SECTION, ShotConfig, ShotSettings
 from countenance.config import describe_settings, read_config
 from countenance.errors import UsageError
 from countenance.media.excerpt import begins_s, shot_ranges
 from countenance.media.timeline import Timeline
-from countenance.project import PRIVATE, Project, refuse_link, write_whole
+from countenance.project import PRIVATE, SETTINGS_NAME, Project, refuse_link, write_whole
 from countenance.types import MediaInfo
 
 ROOM = "shots"
@@ -29,6 +29,7 @@ HELD = "held"
 """Folder beside the shots' files for the frames that an artist painted or approved, by likeness, performer and the
 plate's frames, counted from 0: `held/dana/kim/000130.png`."""
 MAX_BYTES = 2**16
+_WHO = re.compile(r"""(\bwho\s*=\s*)(["'])([^"'\n]*)\2""")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s", re.ASCII)
 
 
@@ -159,6 +160,46 @@ def forget_held(project: Project, likeness: str, performer: str) -> None:
         for pair, pictures in _held_folders(folder):
             if pair == (likeness, performer):
                 shutil.rmtree(pictures, ignore_errors=True)
+
+
+def held_folders_of(project: Project, person: str, plates: Collection[str]) -> list[Path]:
+    """Where artists' frames lie that show a person: those of a pair of theirs, and, because they are whole pictures,
+    those of all pairs in plates, by SHA-256, in which they had a part.
+
+    Raises:
+        UsageError: a folder is a link.
+    """
+    ends = tuple(f"-{sha256[:8]}" for sha256 in plates)
+    return [
+        pictures
+        for folder in sorted(refuse_link(project.folder / ROOM).glob("*/"))
+        for pair, pictures in _held_folders(folder)
+        if person in pair or folder.name.endswith(ends)
+    ]
+
+
+def erase_name(project: Project, person: str) -> int:
+    """Take a person out of `who` in all shots' files, and in the project's settings; says in how many files.
+
+    Raises:
+        UsageError: a folder is a link.
+    """
+    num_changed = 0
+    for path in (project.folder / SETTINGS_NAME, *sorted(refuse_link(project.folder / ROOM).glob("*/*.toml"))):
+        before = path.read_text(errors="surrogateescape")
+        after = _WHO.sub(lambda found: _without(found, person), before)
+        if after != before:
+            write_whole(path, after.encode(errors="surrogateescape"), mode=PRIVATE)
+            num_changed += 1
+    return num_changed
+
+
+def _without(found: re.Match[str], person: str) -> str:
+    begin, quote, value = found.groups()
+    names = [name for name in value.split(",") if name.strip() != person]
+    if len(names) == len(value.split(",")):
+        return found[0]
+    return f"{begin}{quote}{','.join(names).strip() or NOBODY}{quote}"
 
 
 def _held_folders(folder: Path) -> list[tuple[tuple[str, str], Path]]:

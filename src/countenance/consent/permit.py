@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import product
 
 from countenance import ledger
 from countenance.consent.register import KnownRelease, check_title, known_releases, project_title
-from countenance.consent.release import check_term
+from countenance.consent.release import USES, check_term
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
@@ -84,6 +85,22 @@ def grant_prepare(project: Project, person: str, *, at: datetime | None = None) 
     return grant(project, "prepare", performer=person, at=at)
 
 
+def permits_naming(project: Project, person: str) -> set[str]:
+    """Digests of all permits that releases of a person could ever have given, with anybody in the project."""
+    known = [(each.release.subject.person, each.release.role, each.digest) for each in known_releases(project)]
+    digests = set()
+    for (name, role, release), use in product(known, USES):
+        if name == person:
+            people = {"likeness": (person, None), "performer": (None, person)}[role]
+            digests.add(permit_digest("prepare", *people, use=use, release_digests=(release,)))
+    actions: tuple[Action, ...] = ("train", "generate")
+    for one, other, use, action in product(known, known, USES, actions):
+        if person in (one[0], other[0]) and (one[1], other[1]) == ("likeness", "performer"):
+            both = tuple(sorted({one[2], other[2]}))
+            digests.add(permit_digest(action, one[0], other[0], use=use, release_digests=both))
+    return digests
+
+
 def require(
     project: Project, permit: Permit, action: Action, *, people: tuple[str, ...], at: datetime | None = None
 ) -> None:
@@ -107,7 +124,7 @@ def require(
 
 
 def require_unrevoked(project: Project, release_digests: Sequence[str], *, what: str, again: str) -> None:
-    """Check that something made under certain releases may still be used.
+    """Check that something made under certain releases may still be used: none was revoked or forgotten.
 
     `what` names it, and `again` the command that makes it again.
 
@@ -123,7 +140,7 @@ def require_unrevoked(project: Project, release_digests: Sequence[str], *, what:
                 f"{what} was made under release {digest[:12]}…, which this project doesn't know; "
                 f"use it in the project that has the release, or {again}"
             )
-        _check_unrevoked(known[digest])
+        _check_in_force(known[digest])
 
 
 def _valid_release(
@@ -160,7 +177,7 @@ def _check_allows(known: KnownRelease, role: Role, use: str, title: str | None, 
             role=role,
             release=known.digest,
         )
-    _check_unrevoked(known)
+    _check_in_force(known)
     check_term(release, at)
     if use not in release.scope.uses:
         raise ConsentError(
@@ -174,7 +191,18 @@ def _check_allows(known: KnownRelease, role: Role, use: str, title: str | None, 
     check_title(release, title)
 
 
-def _check_unrevoked(known: KnownRelease) -> None:
+def _check_in_force(known: KnownRelease) -> None:
+    """Neither revoked nor forgotten."""
+    if known.forgotten_on is not None:
+        day, person = known.forgotten_on, known.release.subject.person
+        raise ConsentError(
+            f"{person} was forgotten on {day.day} {day:%B %Y}: their face data were deleted, and this release ended "
+            "with them; with a newly signed release all begins afresh",
+            code="consent.forgotten",
+            person=person,
+            release=known.digest,
+            forgotten_on=day,
+        )
     if known.revocation is not None:
         day = known.revocation.revoked_on
         raise ConsentError(

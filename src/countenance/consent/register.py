@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +34,9 @@ TemplateOf = Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]
 """Turns reference pictures into the mean embedding of the face in them."""
 PATIENCE_S = 60.0
 """How long a revocation waits for the database; other commands' transactions take seconds."""
-ReleaseState = Literal["valid", "not valid yet", "expired", "revoked"]
+ReleaseState = Literal["valid", "not valid yet", "expired", "revoked", "forgotten"]
+FORGETTING, FORGOTTEN = "forgetting", "forgotten"
+"""Log events: what is known of a person begins to be deleted, from which on their releases allow nothing; and is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,8 @@ class KnownRelease:
     release: Release
     digest: str
     revocation: Revocation | None
+    forgotten_on: date | None = None
+    """When what was known of its owner was deleted; a forgotten release allows nothing any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +197,7 @@ def _project_releases(project: Project) -> list[KnownRelease]:
     """All releases as database and log have them."""
     # A revocation that another process adds meanwhile is in the log and beside its release, or in neither.
     with project.snapshot():
-        added, revoked = _logged_releases(project)
+        added, revoked, forgotten = _logged_releases(project)
         rows = stored_releases(project)
     known = []
     for digest, name, role, text, revocation_text in rows:
@@ -207,7 +211,9 @@ def _project_releases(project: Project) -> list[KnownRelease]:
         revocation = None if revocation_text is None else _stored_revocation(revocation_text, release, what)
         if (revocation is not None) != (digest in revoked):
             raise ConsentError(f"the log and {what} disagree on its revocation; restore the project from a copy")
-        known.append(KnownRelease(release=release, digest=digest, revocation=revocation))
+        known.append(
+            KnownRelease(release=release, digest=digest, revocation=revocation, forgotten_on=forgotten.get(digest))
+        )
     if added - {each.digest for each in known}:
         raise ConsentError("the log knows a release that the project lacks; restore the project from a copy")
     return known
@@ -232,7 +238,7 @@ def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
         for entry in ledger.entries(project)
         if entry.event == "release.added"
     }
-    rows = project.database.execute("SELECT name, template FROM people").fetchall()
+    rows = project.database.execute("SELECT name, template FROM people WHERE length(template) > 0").fetchall()
     for name, content in rows:
         if logged.get(name) not in {None, hashlib.sha256(content).hexdigest()}:
             raise ConsentError(
@@ -243,8 +249,24 @@ def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
     return {name: np.frombuffer(content, np.float32) for name, content in rows}
 
 
+def has_template(project: Project, person: str) -> bool:
+    """Whether there is a mean embedding of a person's reference pictures; it isn't looked at."""
+    query = "SELECT 1 FROM people WHERE name = ? AND length(template) > 0"
+    return project.database.execute(query, (person,)).fetchone() is not None
+
+
+def erase_template(project: Project, person: str) -> None:
+    """Delete, within the caller's transaction, what was computed from a person's reference pictures.
+
+    The name stays with their releases, which show what was agreed.
+    """
+    project.database.execute("UPDATE people SET template = x'' WHERE name = ?", (person,))
+
+
 def state_of(known: KnownRelease, at: datetime) -> ReleaseState:
     """The state of a release at a moment, regardless of role and use."""
+    if known.forgotten_on is not None:
+        return "forgotten"
     if known.revocation is not None:
         return "revoked"
     if at < known.release.term.first_moment:
@@ -291,11 +313,15 @@ def _check_same_key(release: Release, known: Sequence[KnownRelease]) -> None:
         )
 
 
-def _logged_releases(project: Project) -> tuple[set[str], set[str]]:
-    """Digests of the releases that the log knows, and of those that it knows to be revoked."""
+def _logged_releases(project: Project) -> tuple[set[str], set[str], dict[str, date]]:
+    """Digests of the releases that the log knows and of those revoked, and when which were forgotten."""
     ledger.check(project)
     found: dict[str, set[str]] = {"release.added": set(), "release.revoked": set()}
+    forgotten: dict[str, date] = {}
     for entry in ledger.entries(project):
         if entry.event in found:
             found[entry.event].add(entry.fact("release", str))
-    return found["release.added"], found["release.revoked"]
+        elif entry.event == FORGETTING:
+            on = datetime.fromisoformat(entry.time).date()
+            forgotten |= {str(digest): on for digest in entry.fact("releases", list)}
+    return found["release.added"], found["release.revoked"], forgotten

@@ -10,6 +10,8 @@ from countenance.consent.release import new_release, sign
 from countenance.types import Role
 
 EXPIRES = date(2099, 12, 31)
+ROOM = "actors"
+"""Folder of the project for the keys, releases, portraits and clips of its actors."""
 
 
 def issue_release(person: str, role: Role, portrait: Path, documents: Path, *, use: str, title: str) -> Path:

@@ -37,6 +37,8 @@ SUBJECTS = {
     "number": "Number",
     "review": "Review",
 }
+PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
+"""Of the page, and of the same for programs, in a report's folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

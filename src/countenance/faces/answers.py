@@ -39,6 +39,22 @@ def forget_answers(project: Project, person: str, sha256: str) -> None:
     )
 
 
+def erase_answers(project: Project, person: str) -> None:
+    """Delete, within the caller's transaction, all of the user's decisions on a person's faces."""
+    project.database.execute("DELETE FROM answers WHERE person = ?", (person,))
+
+
+def erase_answers_on(project: Project, person: str, faces: Iterable[StoredFace]) -> None:
+    """The same for the decisions on some faces that were stored as this person's."""
+    for face in faces:
+        left, top, right, bottom = (float(side) for side in box_around(face.landmarks_xyz[:, :2]))
+        project.database.execute(
+            "DELETE FROM answers WHERE person = ? AND sha256 = ? AND frame = ?"
+            " AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?",
+            (person, face.clip_sha256, face.frame, left, right, top, bottom),
+        )
+
+
 def answers(project: Project, person: str, sha256: str) -> list[Answer]:
     """The user's decisions on a person's faces in a clip, in the order in which they were made."""
     rows = project.database.execute(

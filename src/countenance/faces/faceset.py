@@ -152,6 +152,11 @@ def has_face_set(project: Project, person: str) -> bool:
     return project.database.execute("SELECT 1 FROM face_sets WHERE person = ?", (person,)).fetchone() is not None
 
 
+def erase_face_set(project: Project, person: str) -> None:
+    """Delete, within the caller's transaction, the record of a person's face set."""
+    project.database.execute("DELETE FROM face_sets WHERE person = ?", (person,))
+
+
 def open_face_set(project: Project, person: str) -> FaceSet:
     """The face set as it was prepared last.
 

@@ -18,12 +18,14 @@ import numpy as np
 from countenance.faces.answers import Word, answers, says
 from countenance.faces.config import PrepareConfig
 from countenance.faces.store import (
+    OthersTrack,
     Purpose,
     iterate_faces,
     scanned_clips,
     store_distance,
     track_embeddings,
     tracks_by_frame,
+    tracks_of_others,
 )
 from countenance.project import Project
 from countenance.types import Verdict
@@ -133,6 +135,26 @@ def reference_of(project: Project, person: str, templates: Mapping[str, Embeddin
     """
     others = [template for name, template in templates.items() if name != person]
     return _reference(_without_decisions(_collected(project, person)), templates[person], others, config)
+
+
+def tracks_that_may_be(
+    project: Project, person: str, templates: Mapping[str, Embedding], config: PrepareConfig
+) -> list[OthersTrack]:
+    """Tracks stored for others, or for whoever they may be, that this person is nearer to, or about as near.
+
+    `templates` are those of everybody in the project, by name.
+    """
+    reference = reference_of(project, person, templates, config)
+    found = []
+    for track in tracks_of_others(project, person):
+        distance, own = reference.distance(track.embedding), track.distance
+        if not track.is_decided_on and track.person in templates:
+            own = float(np.linalg.norm(track.embedding - templates[track.person]))
+        # Who may be either isn't clearly the other, as long as they aren't nearer by so much.
+        margin = max(config.min_margin, MIN_MARGIN_BESIDE) if track.is_unsure else 0.0
+        if distance <= config.max_unsure_distance and distance < own + margin:
+            found.append(track)
+    return found
 
 
 def _reference(

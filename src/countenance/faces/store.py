@@ -77,6 +77,21 @@ class TrackPlace:
     box_xyxy: Float32[np.ndarray, "4"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OthersTrack:
+    """A track that was stored as another person's, or as one that may be theirs."""
+
+    id: int
+    person: str
+    sha256: str
+    purpose: Purpose
+    embedding: Embedding
+    distance: float
+    """To what is known of that person, once it was decided on."""
+    is_decided_on: bool
+    is_unsure: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptFace:
     """A face to learn from, as the database holds it."""
@@ -295,6 +310,54 @@ def delete_track(project: Project, track: int) -> None:
         (count, scan, frame, distance),
     )
     database.execute("DELETE FROM tracks WHERE id = ?", (track,))
+
+
+# People, when they are forgotten.
+
+
+def erase_scans(project: Project, person: str) -> None:
+    """Delete, within the caller's transaction, all that was seen of a person, in clips and plates."""
+    project.database.execute("DELETE FROM scans WHERE person = ?", (person,))
+
+
+def count_stored(project: Project, person: str) -> int:
+    """How many faces are stored as a person's, or as such that may be theirs, in clips and plates."""
+    (count,) = project.database.execute(
+        "SELECT count(*) FROM faces JOIN scans ON scans.id = faces.scan WHERE person = ?", (person,)
+    ).fetchone()
+    return int(count)
+
+
+def scanned_plates(project: Project, person: str) -> set[str]:
+    """SHA-256 of the plates in which a person was looked for."""
+    rows = project.database.execute("SELECT sha256 FROM scans WHERE person = ? AND purpose = 'generate'", (person,))
+    return {sha256 for (sha256,) in rows}
+
+
+def tracks_of_others(project: Project, person: str) -> list[OthersTrack]:
+    """All tracks that are stored for anybody else."""
+    rows = project.database.execute(
+        """
+        SELECT tracks.id, person, sha256, purpose, embedding, distance,
+            (SELECT min(rejections IS NOT NULL) FROM faces WHERE faces.track = tracks.id),
+            (SELECT max(coalesce(rejections LIKE '%"unsure who"%', 0)) FROM faces WHERE faces.track = tracks.id)
+        FROM tracks JOIN scans ON scans.id = tracks.scan WHERE person != ? ORDER BY tracks.id
+        """,
+        (person,),
+    )
+    return [
+        OthersTrack(
+            id=number,
+            person=name,
+            sha256=sha256,
+            purpose=purpose,
+            embedding=np.frombuffer(embedding, np.float32),
+            distance=distance,
+            is_decided_on=bool(is_decided_on),
+            is_unsure=bool(is_unsure),
+        )
+        for number, name, sha256, purpose, embedding, distance, is_decided_on, is_unsure in rows
+    ]
 
 
 # Faces, while it is decided which are kept.

@@ -20,6 +20,8 @@ from countenance.project import Project, refuse_link, write_whole
 
 _log = logging.getLogger(__name__)
 
+ROOM = "models"
+"""Folder of the project for the face models of its pairs."""
 FACTS_NAME = "checkpoint.json"
 SCHEMA = 3
 KEPT_NAME = re.compile(r"checkpoint-(\d{9})\.json")
@@ -244,10 +246,35 @@ def restore(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> N
         raise ModelError(f"the checkpoint in {folder} is for another network ({first}); train again") from None
 
 
+def models_of(project: Project, person: str) -> list[Path]:
+    """The folders of face models that were learned with a person in either role, whatever their names are now.
+
+    Raises:
+        UsageError: the project's folder for them, or one in it, is a link.
+    """
+    room = refuse_link(project.folder / ROOM)
+    folders = sorted(refuse_link(path) for path in room.glob("*") if path.is_dir() or path.is_symlink())
+    return [folder for folder in folders if _is_of(folder, person)]
+
+
+def _is_of(folder: Path, person: str) -> bool:
+    if folder.name.startswith(f"{person}-onto-") or folder.name.endswith(f"-onto-{person}"):
+        return True
+    # A folder that was renamed, of whatever version.
+    for path in folder.glob("checkpoint*.json"):
+        try:
+            people = json.loads(path.read_text())["people"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if person in people:
+            return True
+    return False
+
+
 def model_folder(project: Project, likeness: str, performer: str) -> Path:
     """Where the face model of this pair is kept.
 
     Raises:
         UsageError: the path is a link.
     """
-    return refuse_link(project.room("models") / f"{likeness}-onto-{performer}")
+    return refuse_link(project.room(ROOM) / f"{likeness}-onto-{performer}")

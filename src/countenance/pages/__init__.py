@@ -1,6 +1,9 @@
 """Pages for people: one file with its images inside, without scripts or network access."""
 
 import base64
+import re
+from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +11,8 @@ from jaxtyping import UInt8
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 JPEG_QUALITY = 82
+SHOWS_FACES = "this page shows faces"
+"""Stands in each of these pages."""
 
 
 def environment_of(package: str) -> Environment:
@@ -19,6 +24,17 @@ def environment_of(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def is_page_about(path: Path, words: Iterable[str]) -> bool:
+    """Whether a file is one of these pages, and has one of these words in it: people's names, or digests."""
+    text = path.read_bytes().decode(errors="replace")
+    return SHOWS_FACES in text and any(names(text, word) for word in words)
+
+
+def names(text: str, word: str) -> bool:
+    """Whether a text has a word in it, as a whole: `dana-2` isn't `dana`."""
+    return re.search(rf"(?<![A-Za-z0-9_-]){re.escape(word)}(?![A-Za-z0-9_-])", text) is not None
 
 
 def data_address(rgb: UInt8[np.ndarray, "H W 3"]) -> str:

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -297,6 +297,18 @@ def joint_digest(permits: Sequence[Permit]) -> str:
     """What stands for the permits of a file: of a single one its own digest, of several one of all, in any order."""
     digests = sorted(permit.digest for permit in permits)
     return digests[0] if len(digests) == 1 else hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
+
+
+def published_under(project: Project, permit_digests: Collection[str]) -> dict[str, Path]:
+    """Where files went, when they were published, that rest on one of these permits, be it with others; by SHA-256."""
+    logged = {
+        entry.facts.get("sha256")
+        for entry in ledger.entries(project)
+        if entry.event == "published"
+        and not set(permit_digests).isdisjoint([entry.facts.get("permit_digest"), *entry.facts.get("permits", ())])
+    }
+    rows = project.database.execute("SELECT sha256, path FROM published ORDER BY log_index")
+    return {sha256: Path(path) for sha256, path in rows if sha256 in logged}
 
 
 def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> dict[str, Any]:

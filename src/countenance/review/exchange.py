@@ -7,8 +7,9 @@ landmarks that still lie on the same face. Crops are never imported: they are cu
 import hashlib
 import json
 import os
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -127,6 +128,24 @@ def write_folder(
         yield face
     document = {"schema": SCHEMA, "person": person, "faces": records}
     write_whole(folder / SIDECAR_NAME, _json(document), mode=0o600)
+
+
+def exported_files(folder: Path, person: str, clips: Collection[str]) -> list[Path]:
+    """The files in a folder that an export of a person's faces wrote, be it whole, changed since or cut short.
+
+    `clips` are the SHA-256 of their clips: without a sidecar, names of pictures say from which clip they are.
+    """
+    sidecar, owner = folder / SIDECAR_NAME, None
+    if sidecar.is_file():
+        # Whatever else was edited in it.
+        found = re.search(r'"person":\s*"([^"]*)"', sidecar.read_bytes().decode(errors="replace"))
+        owner = found[1] if found else None
+        if owner not in (None, person):
+            return []
+    starts = {sha256[:12] for sha256 in clips}
+    names = ((path, re.fullmatch(rf"{NAME.pattern}(\.mask)?\.png", path.name)) for path in folder.iterdir())
+    pictures = [path for path, name in names if name and (owner == person or name["clip"] in starts)]
+    return [*pictures, sidecar] if owner == person else pictures
 
 
 def _document(face: StoredFace, crop: Crop, mask: UInt8[np.ndarray, "S S"], time_s: float) -> dict[str, object]:

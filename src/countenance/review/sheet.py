@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from countenance.errors import UsageError, one_line
 from countenance.faces.store import StoredFace
@@ -29,6 +30,8 @@ TRACK_PICTURES = 6
 TRACKS_PER_PAGE = 8
 MARK_HEIGHT = 4
 OUTLINE_STRENGTH = 0.55
+HEAD_BYTES = 4096
+"""A sheet says within so many bytes whose faces it shows."""
 UPSCALED = 4
 """Outlines are drawn larger and shrunk, so that they come out thin and smooth."""
 
@@ -116,10 +119,11 @@ def review_pages(title: str, how: str, rows: Sequence[TrackRow], known: TrackRow
         yield np.asarray(page)
 
 
-def write_page(path: Path, page: Rgb) -> None:
-    """Write a PNG atomically, readable by its owner only, because it shows faces."""
-    content = BytesIO()
-    Image.fromarray(page).save(content, "PNG")
+def write_page(path: Path, page: Rgb, person: str) -> None:
+    """Write a PNG atomically, readable by its owner only, because it shows faces; it says whose."""
+    content, text = BytesIO(), PngInfo()
+    text.add_text("Title", f"Faces of {person}.")
+    Image.fromarray(page).save(content, "PNG", pnginfo=text)
     write_whole(path, content.getvalue(), mode=0o600)
 
 
@@ -174,10 +178,16 @@ def tile_of(face: StoredFace, query: FaceQuery) -> Tile:
     return Tile(name=face.name, value=value, words=", ".join(face.rejections) or state, state=state)
 
 
-def write_pages(paths: Sequence[Path], pages: Iterator[Rgb], progress: Progress) -> None:
+def is_sheet_of(path: Path, person: str) -> bool:
+    """Whether a file is a contact sheet with faces of a person."""
+    with path.open("rb") as file:
+        return f"tEXtTitle\0Faces of {person}.".encode() in file.read(HEAD_BYTES)
+
+
+def write_pages(paths: Sequence[Path], pages: Iterator[Rgb], person: str, progress: Progress) -> None:
     tracked = progress.track(pages, what="drawing contact sheets", unit="sheets", total=len(paths))
     for path, page in zip(paths, tracked, strict=True):
-        write_page(path, page)
+        write_page(path, page, person)
 
 
 def page_paths(output: Path, num_pages: int, *, overwrite: bool) -> list[Path]:

@@ -12,7 +12,7 @@ import countenance
 from countenance.consent.register import templates
 from countenance.coverage.aspects import CoverageConfig, usual_eyes
 from countenance.coverage.measure import Coverage, PlateFaces, coverage_document, measure_coverage
-from countenance.coverage.page import coverage_page
+from countenance.coverage.page import JSON_NAME, PAGE_NAME, coverage_page
 from countenance.errors import FaceError, UsageError
 from countenance.faces.plate import require_performer
 from countenance.faces.store import read_crop, stored_faces
@@ -23,8 +23,6 @@ from countenance.project import Project, write_whole
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard
 from countenance.types import FaceSet, MediaInfo, Permit
-
-PAGE_NAME, JSON_NAME = "coverage.html", "coverage.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from countenance.provenance.anchor import Anchor, ExportedLog
     from countenance.review.query import WaitingTrack
     from countenance.steps.collect import Collected
+    from countenance.steps.forget import Forgotten, Holdings
     from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
     from countenance.steps.shots import PlateShots
@@ -44,6 +45,7 @@ __all__ = [
     "exported_document",
     "exported_log_document",
     "faces_document",
+    "forgotten_document",
     "generated_document",
     "imported_document",
     "log_document",
@@ -279,6 +281,25 @@ def releases_document(title: str | None, use: str, known: Iterable[KnownRelease]
                 }
                 for each in known
             ],
+        }
+    )
+
+
+def forgotten_document(holdings: "Holdings", forgotten: "Forgotten | None") -> Document:
+    """Of `forget`: what is kept of a person, or, once it was deleted, what was."""
+    return _ready(
+        {
+            "person": holdings.person,
+            "deleted": forgotten is not None,
+            "data": dict(forgotten.erased if forgotten else holdings.counts),
+            "record": forgotten.record if forgotten else None,
+            "prepare_again": list(forgotten.to_prepare) if forgotten else [],
+            "stays": {
+                "footage": list(holdings.footage),
+                "published": [{"sha256": sha256, "path": path} for sha256, path in holdings.published.items()],
+                "other_files": list(holdings.others),
+                "naming": list(forgotten.naming) if forgotten else [],
+            },
         }
     )
 

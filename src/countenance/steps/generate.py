@@ -15,6 +15,7 @@ from countenance.composite.cover import NO_COVERS, Covers, is_covered
 from countenance.composite.disguise import Disguise, check_sentence
 from countenance.composite.kept import open_store
 from countenance.composite.place import PlacedFace
+from countenance.composite.render import ROOM as RENDERS
 from countenance.composite.render import preview_size, swap_render
 from countenance.composite.shot import ShotSettings
 from countenance.composite.swap import NO_TINT
@@ -244,7 +245,7 @@ def generate(
         faces_at,
         drawer,
         segmenter,
-        renders=project.room("renders"),
+        renders=project.room(RENDERS),
         seed=0,
         tints={track: tints[number] for track, number in pair_at.items()},
         threads=num_threads(config.threads, MOST_THREADS),

@@ -123,7 +123,7 @@ def show_faces(
         lambda position: (read_crop(project, shown[position].id), read_visible(project, shown[position].id)),
     )
     paths = page_paths(output, -(-len(shown) // FACES_PER_PAGE), overwrite=overwrite)
-    write_pages(paths, _while_permitted(guard, paths, pages), progress)
+    write_pages(paths, _while_permitted(guard, paths, pages), person, progress)
     return Sheets(paths=tuple(paths), num_shown=len(shown), num_without=num_without)
 
 
@@ -164,7 +164,7 @@ def show_waiting(
         known,
     )
     paths = page_paths(output, -(-len(rows) // TRACKS_PER_PAGE), overwrite=overwrite)
-    write_pages(paths, _while_permitted(guard, paths, pages), progress)
+    write_pages(paths, _while_permitted(guard, paths, pages), person, progress)
     return Sheets(paths=tuple(paths), num_shown=len(rows), num_without=sum(not row.pictures for row in rows))
 
 

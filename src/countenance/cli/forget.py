@@ -1,0 +1,107 @@
+"""`countenance forget`: delete all that is kept of a person."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from countenance.cli.options import Json
+from countenance.cli.shell import console, count, here, print_json
+
+if TYPE_CHECKING:
+    from countenance.steps.forget import Forgotten, Holdings
+
+KINDS = {
+    "faces": "face",
+    "clips": "record of a clip|records of clips",
+    "tracks_of_others": "track stored for somebody else that may be them|tracks stored for others that may be them",
+    "models": "model that was trained with them|models that were trained with them",
+    "drawn_faces": "folder of drawn faces|folders of drawn faces",
+    "held_frames": "folder of painted frames|folders of painted frames",
+    "renders": "unfinished render|unfinished renders",
+    "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
+    "actors": "folder of a cast actor|folders of cast actors",
+    "database_copies": "copy of the database|copies of the database",
+}
+"""What is counted, in words: of one, and of several where that isn't just an s more."""
+MOST_PATHS = 12
+"""Shown one by one."""
+
+
+def forget(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whom to forget.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what there is.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete all that is kept of a person: faces, templates, models, drawn faces, pages. Nothing brings it back.
+
+    Without --yes nothing is deleted, and what is kept is shown. The signed release and the log stay, as evidence of
+    what was agreed and done, and so do footage and published files, which are listed. Run again to finish what was
+    stopped.
+
+    Example: countenance forget dana --yes
+    """
+    from countenance.consent.release import check_person
+    from countenance.steps.documents import forgotten_document
+    from countenance.steps.forget import check_known, forget_person, holdings_of
+
+    check_person(person)
+    if yes:
+        with here(writing=True, keeps_to_dates=False) as project:
+            forgotten = forget_person(project, person)
+        _tell_done(forgotten)
+        if json:
+            print_json(forgotten_document(forgotten.holdings, forgotten))
+        return
+    with here(writing=False) as project:
+        holdings = holdings_of(project, person)
+    check_known(holdings)
+    console.print(f"Kept of {person}: {_listed(holdings.counts)}, and what was computed and decided from that.")
+    _tell_what_stays(holdings)
+    console.print(
+        f"Nothing was deleted. `countenance forget {person} --yes` deletes it for good, and ends their releases here.",
+        markup=False,
+    )
+    if json:
+        print_json(forgotten_document(holdings, None))
+
+
+def _tell_done(forgotten: "Forgotten") -> None:
+    person = forgotten.holdings.person
+    console.print(f"Deleted of {person}: {_listed(forgotten.erased)}, and what was computed and decided from that.")
+    _tell_what_stays(forgotten.holdings)
+    _tell_paths("Written by you, and still naming them", forgotten.naming)
+    for other in forgotten.to_prepare:
+        console.print(f"Faces of {other} were among that: run `countenance prepare {other}` again.")
+    console.print(
+        f"Signed record, to be handed to {person}: {forgotten.record}. Only a newly signed release lets them in again.",
+        markup=False,
+    )
+
+
+def _tell_what_stays(holdings: "Holdings") -> None:
+    console.print("These stay: their signed releases and the log, with this name; and, as they aren't the project's:")
+    _tell_paths("Footage", holdings.footage)
+    _tell_paths("Published", holdings.published.values())
+    _tell_paths("Other files in the project's folder", holdings.others)
+    console.print(
+        "- copies elsewhere: of published files, of the project, and pages, sheets and faces written to other folders"
+    )
+
+
+def _tell_paths(what: str, paths: Iterable[Path]) -> None:
+    shown = list(paths)
+    for path in shown[:MOST_PATHS]:
+        console.print(f"- {what}: {path}", markup=False)
+    if len(shown) > MOST_PATHS:
+        console.print(f"- {what}: {len(shown) - MOST_PATHS:,} more; --json lists them all")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    words = []
+    for what, number in counts.items():
+        one, _, several = KINDS.get(what, what).partition("|")
+        if number:
+            words.append(f"{number:,} {several}" if several and number > 1 else count(number, one))
+    return ", ".join(words) or "nothing more"
