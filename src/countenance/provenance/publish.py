@@ -16,17 +16,20 @@ from pydantic import Field
 
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
-from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
+from countenance.errors import ConsentError, IntimateError, MediaError, ProvenanceError, UsageError, one_line
+from countenance.gates import EVERY_S, RULE, checked
 from countenance.media.losses import losses
 from countenance.media.probe import take_fingerprint
 from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import Project, now
+from countenance.provenance import label as visible
 from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign, statement
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
-from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.provenance.labelling import corners_of, labels_in, plan_labels
+from countenance.types import Corner, Frame, MediaInfo, Permit, Published, Render
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ ONE_FRAME_SUFFIX = ".png"
 
 
 MIN_REASON_WORDS, MIN_REASON_CHARACTERS = 3, 15
-"""Minimum for the reason why a label is left off: a sentence that somebody else can understand."""
+"""Minimum for the reason why a label is left off, or not shown throughout: a sentence that others can understand."""
 
 
 @section
@@ -48,25 +51,38 @@ class PublishConfig:
     """How a file is published.
 
     Raises:
-        ValueError: the label is off without a reason that says why.
+        ValueError: the label is off, or not shown throughout, without a reason that says why.
     """
 
     quality: Annotated[Integer, Field(ge=0, le=51)] = 16
     """x264's constant rate factor: lower is better and larger."""
     label: Boolean = True
-    """Whether the image itself says that it was altered."""
+    """Whether the image itself says that it was altered, by the words AI MODIFIED."""
+    label_form: Literal["shown", "credits"] = "shown"
+    """Where the label stands: throughout every shot in which something is altered; or, in an evidently creative work
+    whose credits tell it, for 5 seconds where altered pictures begin, and again after 30 seconds without any
+    (docs/label.md). The second needs a reason."""
     unlabelled_reason: Annotated[Text, Field(max_length=200)] = ""
-    """Why the label is off, in a sentence; it is recorded in the file's credentials and in the log."""
+    """Why the label is off, or in the form of credits, in a sentence; it is recorded in the file's credentials and in
+    the log."""
 
     def __post_init__(self) -> None:
         if not self.unlabelled_reason.isprintable():
             raise ValueError("unlabelled_reason must be one line without control characters")
         reason = self.unlabelled_reason.strip()
-        if not self.label and (len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS):
+        if not self.is_label_throughout and (
+            len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS
+        ):
+            without = "with label_form credits" if self.label else "without the label"
             raise ValueError(
-                "without the label, unlabelled_reason must say why in a sentence of at least "
+                f"{without}, unlabelled_reason must say why in a sentence of at least "
                 f"{MIN_REASON_WORDS} words and {MIN_REASON_CHARACTERS} characters, got {reason!r}; it is recorded"
             )
+
+    @property
+    def is_label_throughout(self) -> bool:
+        """Whether the label stands wherever something is altered; if not, the releases must allow that."""
+        return self.label and self.label_form == "shown"
 
 
 def publish(
@@ -89,6 +105,7 @@ def publish(
 
     Raises:
         ConsentError: from `check_leave`.
+        IntimateError: a frame looks intimate.
         UsageError: the output can't have that name.
         MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
@@ -100,20 +117,25 @@ def publish(
     check_plate(render.plate.path)
     identity = load_or_make_identity()
     salt = secrets.token_bytes(16)
-    claim = _claim(permits, render, config, salt)
+    corners = _corners(render, config)
+    claim = replace(
+        _claim(permits, render, config, salt), label_corners=corners_of([*corners, *labels_in(render.plate.path)])
+    )
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
     # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
     # from a file that anybody can write.
     own_name = hashlib.sha256(project.id.encode()).hexdigest()[:16]
     signed = output.parent / f".countenance-{own_name}{output.suffix.lower()}"
     signed.unlink(missing_ok=True)
-    folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
+    # What is in it decides its name, by which the next run knows that it can go on with it.
+    drawn = hashlib.sha256(repr((RULE, visible.VERSION, corners)).encode()).hexdigest()[:8]
+    folder = render.work_folder / f"{'labelled' if any(corners) else 'unlabelled'}-{drawn}-{config.quality}"
     finished = folder / f"finished{output.suffix.lower()}"
     try:
         # One by one, because a parent that is made on the way gets the user's usual mode.
         for each in (render.work_folder, folder):
             each.mkdir(mode=0o700, exist_ok=True)
-        _write_frames(render, folder, finished, config, check_leave, progress)
+        _write_frames(render, folder, finished, corners, config, check_leave, progress)
         _log.info("signing %s", output)
         manifest_digest = sign(finished, render.plate.path, signed, claim, identity)
         _sync(signed)
@@ -129,7 +151,7 @@ def publish(
             overwrite=overwrite,
             check_leave=check_leave,
         )
-    except ConsentError:
+    except (ConsentError, IntimateError):
         # They show the face.
         _remove_fragments(render, progress)
         raise
@@ -214,8 +236,8 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
-        label="shown" if config.label else "left out",
-        label_reason="" if config.label else config.unlabelled_reason.strip(),
+        label=config.label_form if config.label else "left out",
+        label_reason="" if config.is_label_throughout else config.unlabelled_reason.strip(),
         model_digest=render.model_digest,
         first_frame=render.frames.start,
         num_plate_frames=render.plate.num_frames,
@@ -236,18 +258,26 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
     )
 
 
+def _corners(render: Render, config: PublishConfig) -> tuple[Corner | None, ...]:
+    if not config.label:
+        return (None,) * len(render.altered)
+    return plan_labels(render, only_beginnings=config.label_form == "credits")
+
+
 def _write_frames(
     render: Render,
     folder: Path,
     finished: Path,
+    corners: Sequence[Corner | None],
     config: PublishConfig,
     check_leave: Callable[[], None],
     progress: Progress,
 ) -> None:
     def frames_from(index: int) -> Iterator[Frame]:
-        for frame in render.frames_from(index):
+        for frame in checked(render.frames_from(index), render.plate.path.name, _looked_at(render)):
             # An invisible watermark goes into frame.pixels here, before the label.
-            yield replace(frame, pixels=draw_label(frame.pixels)) if config.label else frame
+            corner = corners[frame.index - render.frames.start]
+            yield frame if corner is None else replace(frame, pixels=draw_label(frame.pixels, corner))
 
     if finished.suffix in SUFFIXES["picture"]:
         write_picture(next(frames_from(render.frames.start)), render.plate, finished)
@@ -265,6 +295,12 @@ def _write_frames(
         )
         _check_plate_unchanged(render, progress)
         join_fragments(fragments, render.plate, finished, excerpt=render.excerpt)
+
+
+def _looked_at(render: Render) -> set[int]:
+    """The frames that must pass the gate: the first, about one a second, and the first of each shot that is altered."""
+    step = max(1, round(EVERY_S * render.plate.frame_rate))
+    return {*render.frames[::step], *(shot.frames.start for shot in render.labelled_shots)}
 
 
 def _check_plate_unchanged(render: Render, progress: Progress) -> None:

@@ -154,13 +154,8 @@ def _edits(credentials: Credentials) -> Finding:
     if claim.num_performers > 1:
         who = f"the faces of {claim.num_performers} people were replaced by generated ones"
     replaced = f"{who} {where}{_decided(claim)}"
-    label = (
-        "the label in the picture says so"
-        if claim.label == "shown"
-        else f"the label was left out, with the reason: {claim.label_reason}"
-    )
     details = (
-        label,
+        _label(claim),
         *_drawn(claim),
         *_signs(claim),
         *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
@@ -178,6 +173,17 @@ def _edits(credentials: Credentials) -> Finding:
         summary=f"The credentials say that {replaced}, but they don't hold: "
         "more, or something else, may have been altered.",
     )
+
+
+def _label(claim: Claim) -> str:
+    """Whether the picture says it, too."""
+    if claim.label == "left out":
+        return f"the label was left out, with the reason: {claim.label_reason}"
+    where = f" ({', '.join(claim.label_corners)})" if claim.label_corners else ""
+    if claim.label == "credits":
+        begins = f"the label in the picture says so where altered pictures begin{where}"
+        return f"{begins}, with the reason: {claim.label_reason}"
+    return f"the label in the picture says so{where}"
 
 
 def _decided(claim: Claim) -> str:
