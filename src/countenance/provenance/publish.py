@@ -17,7 +17,7 @@ from pydantic import Field
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import ConsentError, IntimateError, MediaError, ProvenanceError, UsageError, one_line
-from countenance.gates import EVERY_S, RULE, checked
+from countenance.gates import EVERY_S, RULE, checked, opened_net
 from countenance.media.losses import losses
 from countenance.media.probe import take_fingerprint
 from countenance.media.tonemap import sdr_command
@@ -216,9 +216,11 @@ def rehearse_publishing(plate: MediaInfo, output: Path, progress: Progress) -> N
 
     Raises:
         MediaError: the plate's sound can't be put into such a file.
+        ModelError: the net that looks for intimate content is missing.
         ProvenanceError: the plate's own credentials can't be carried along.
     """
     check_plate(plate.path)
+    opened_net()
     suffix = output.suffix.lower()
     for note in losses(plate, planned_output(suffix)):
         progress.note(one_line(note))
