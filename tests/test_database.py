@@ -21,6 +21,7 @@ OWNERS = {
     "face_sets": "faces/faceset.py",
     "faces": "faces/store.py",
     "log": "ledger.py",
+    "passed_footage": "gates.py",
     "people": "consent/register.py",
     "published": "provenance/publish.py",
     "releases": "consent/register.py",

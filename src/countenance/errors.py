@@ -4,7 +4,8 @@ CountenanceError
 ├── UsageError            wrong use: names, options, settings, folders, a project in use
 ├── ConsentError          a release is missing, invalid, expired, revoked or for something else
 ├── MediaError            a file can't be read or written
-│   └── FaceError         no face, or not the right one, where one is needed
+│   ├── FaceError         no face, or not the right one, where one is needed
+│   └── IntimateError     a picture looks intimate
 ├── ModelError            a checkpoint is missing, corrupt or for other people; training diverged
 ├── ProvenanceError       a file can't be signed, logged or published; a log that was changed
 └── ActorError            a synthetic actor can't be rendered: packages or Blender are missing, a render failed
@@ -31,9 +32,11 @@ CODES: Mapping[str, str] = {
     "consent.forgotten": "What was known of this person was deleted; it needs a new release.",
     "consent.role": "The release is for the other role.",
     "consent.use": "The release is for other uses than the project's.",
+    "consent.label": "The label is to be left out, and a release doesn't allow that.",
     "media": "A file can't be used or written, for a reason without a more exact code.",
     "media.missing": "There is no such file.",
     "media.unreadable": "The file isn't a video or image that can be read; the message says why.",
+    "media.intimate": "A picture looks intimate; nothing is made with it.",
     "face": "No face, or not the right one, for a reason without a more exact code.",
     "face.set_missing": "The person has no face set yet, or preparing was interrupted.",
     "face.not_found": "No face, or none of this person, is in the footage.",
@@ -43,6 +46,7 @@ CODES: Mapping[str, str] = {
     "model.missing": "A trained model is asked for, and there is none of this pair.",
     "model.corrupt": "The model's files are damaged or incomplete.",
     "model.unknown": "The log knows no training that made this model for these people.",
+    "model.gate": "The net that looks for intimate content is missing or fails, so nothing is let through.",
     "provenance": "A file can't be signed or published, or a log doesn't hold.",
     "actors": "A synthetic actor can't be rendered.",
     "system.file": "The operating system refused to read or write a file, for example because the disk is full.",
@@ -98,6 +102,10 @@ class MediaError(CountenanceError):
 
 class FaceError(MediaError):
     code = "face"
+
+
+class IntimateError(MediaError):
+    code = "media.intimate"
 
 
 class ModelError(CountenanceError):

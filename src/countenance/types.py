@@ -45,6 +45,8 @@ Transfer = Literal["sdr", "pq", "hlg"]
 """Transfer function of a video: SDR, or one of the two of HDR."""
 MaskOrigin = Literal["segmenter", "hull", "hand"]
 """What made a face's mask: the net, the mesh's hull where the net is unsure, or the user."""
+Corner = Literal["top right", "top left", "bottom right", "bottom left"]
+"""Where in a picture the visible label lies."""
 Verdict = Literal["person", "unsure", "another"]
 """Whose face a track is, by the release's reference picture or by the user's decision."""
 
@@ -221,6 +223,15 @@ class Permit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LabelledShot:
+    """A shot in which something is altered, and where its label covers least."""
+
+    frames: range
+    """The plate's frames of the whole shot."""
+    corner: Corner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Render:
     """Frames made but not yet published: nothing here has a name that a user could take away."""
 
@@ -250,6 +261,11 @@ class Render:
     """What of the plate the file shows; None: all of it."""
     preview_wh: tuple[int, int] | None = None
     """The size of the frames of a preview; None: the plate's, in a file that is none."""
+    times_s: tuple[float, ...] = ()
+    """For each frame of the file, when it is shown, in seconds of the plate; empty where nothing needs it."""
+    labelled_shots: tuple[LabelledShot, ...] = ()
+    """In order. Their frames are labelled throughout, so that the label neither hops nor flickers; an altered frame
+    outside of them has it where it is by default."""
 
     @property
     def frames(self) -> range:

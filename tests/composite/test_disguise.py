@@ -6,12 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from countenance.composite.disguise import Disguise, check_sentence, disguised, draw_halo, draw_sentence
+from countenance.composite.disguise import (
+    Disguise,
+    box_of_sentence,
+    check_sentence,
+    disguised,
+    draw_halo,
+    draw_sentence,
+)
 from countenance.composite.place import PlacedFace
 from countenance.errors import UsageError
 from countenance.pixels import to_16_bit
-from countenance.provenance.label import draw_label
-from countenance.types import Frame
+from countenance.provenance.label import CORNERS, draw_label
+from countenance.types import Corner, Frame
 from countenance.vision.align import head_pose
 from tests.support.made_up import mesh_at
 
@@ -57,13 +64,25 @@ def test_a_face_at_the_frame_s_edge_or_beyond_it_gets_what_fits() -> None:
     assert np.array_equal(draw_halo(noisy(), mesh_at(2000, 120), 1.0), noisy())
 
 
-def test_the_sentence_stands_at_the_foot_clear_of_the_label() -> None:
+@pytest.mark.parametrize("corner", CORNERS)
+def test_the_sentence_stands_at_the_foot_clear_of_the_label(corner: Corner) -> None:
     before = np.full((360, 640, 3), 128, np.uint8)
-    written, labelled = draw_sentence(before, SENTENCE), draw_label(before)
+    written, labelled = draw_sentence(before, SENTENCE), draw_label(before, corner)
     changed, label = (np.any(picture != before, axis=2) for picture in (written, labelled))
     assert (written[changed].max(), written[changed].min()) > (240, 0)
     assert not (changed & label).any()
     assert not changed[: 360 // 2].any()
+
+
+def test_the_sentence_s_box_holds_all_of_it() -> None:
+    before = np.full((360, 640, 3), 128, np.uint8)
+    rows, columns = np.nonzero(np.any(draw_sentence(before, SENTENCE) != before, axis=2))
+    left, top, right, bottom = np.array(box_of_sentence((640, 360), SENTENCE)) * [640, 360, 640, 360]
+    assert columns.min() >= left
+    assert columns.max() < right
+    assert rows.min() >= top
+    assert rows.max() < bottom
+    assert bottom - top < 100
 
 
 @pytest.mark.parametrize("shape", [(120, 90), (240, 320), (90, 640)])

@@ -87,7 +87,9 @@ class Hold:
             Image.fromarray(rgb).save(path)
             faces[index] = {track: HeldFrame(index=index, pair=PAIR, path=path, sha256=probe(path).sha256)}
         nothing = np.zeros((HEIGHT, WIDTH), bool)
-        return Held(faces=faces, ignored=nothing if ignored is None else ignored, check=lambda *_: None)
+        return Held(
+            faces=faces, ignored=dict.fromkeys(pictures, nothing if ignored is None else ignored), check=lambda *_: None
+        )
 
     def painted(self, pictures: dict[int, np.ndarray], one: PastedFace) -> list[Painted]:
         """Over one face, on grey."""
@@ -296,7 +298,7 @@ def test_deep_pictures_are_held_at_their_depth(tmp_path: Path, plate: MediaInfo)
     deep = to_16_bit(noisy()) + 31
     cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
     read = read_held(tmp_path / "deep.png", 0, plate, PAIR)
-    holding = Held(faces={0: {1: read}}, ignored=np.zeros((HEIGHT, WIDTH), bool), check=lambda *_: None)
+    holding = Held(faces={0: {1: read}}, ignored={0: np.zeros((HEIGHT, WIDTH), bool)}, check=lambda *_: None)
     shown = show_painted(frame(0, to_16_bit(noisy(1))), [face()], holding)
     inside = alpha_of(face()) >= WHOLE_FROM
     assert np.abs(shown[inside].astype(int) - deep[inside]).max() <= 1

@@ -31,7 +31,7 @@ FACES = {2: [PlacedFace(track=0, landmarks_xyz=mesh_at(128, 128))]}
 def held_at(index: int, sha256: str, path: Path = Path("painted.png")) -> Held:
     """A held frame in which all may be painted."""
     frame = HeldFrame(index=index, pair=("dana", "kim"), path=path, sha256=sha256)
-    return Held(faces={index: {0: frame}}, ignored=np.zeros((256, 256), bool), check=lambda *_: None)
+    return Held(faces={index: {0: frame}}, ignored={index: np.zeros((256, 256), bool)}, check=lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from countenance import ledger
+from countenance import gates, ledger
 from countenance.cli.shell import here
-from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
+from countenance.errors import ConsentError, IntimateError, MediaError, ModelError, ProvenanceError, UsageError
 from countenance.media import writer
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -23,7 +23,7 @@ from countenance.provenance import publish as door
 from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, joint_digest, publish
-from countenance.types import Frame, Permit, Published, Render
+from countenance.types import Frame, LabelledShot, Permit, Published, Render
 from tests.support.leave import never_ends
 
 MakePlate = Callable[..., Path]
@@ -67,6 +67,8 @@ def render_of(plate: Path, work_folder: Path) -> Render:
         work_folder=work_folder,
         model_digest="ab" * 32,
         seed=0,
+        times_s=tuple(index / 25 for index in range(info.num_frames)),
+        labelled_shots=(LabelledShot(frames=range(info.num_frames), corner="top right"),),
     )
 
 
@@ -106,10 +108,10 @@ def first_frame(path: Path) -> np.ndarray:
 
 
 def num_label_pixels(path: Path) -> tuple[int, int]:
-    """Dark pixels in the lower left and in the rest of the first frame."""
+    """Dark pixels in the upper right and in the rest of the first frame."""
     dark = first_frame(path).max(axis=2) < SHADE - 60
     height, width = dark.shape
-    corner = int(dark[height * 3 // 4 :, : width // 2].sum())
+    corner = int(dark[: height // 3, width // 3 :].sum())
     return corner, int(dark.sum()) - corner
 
 
@@ -131,7 +133,7 @@ def test_published_file_is_labelled_signed_logged_and_alone(
     assert credentials.claim is not None
     assert credentials.claim.num_frames == published.num_frames == (6 if kind in ("mp4", "mov") else 1)
     assert credentials.claim.num_altered_frames == published.num_altered_frames
-    assert credentials.claim.label == "shown"
+    assert (credentials.claim.label, credentials.claim.label_corners) == ("shown", ("top right",))
 
     row = project.database.execute("SELECT * FROM published").fetchone()
     assert row[0] == published.sha256
@@ -170,7 +172,7 @@ def test_salt_is_new_each_time(do_publish: Callable[..., Published], project: Pr
 def test_signed_plate_becomes_the_parent(do_publish: Callable[..., Published], tmp_path: Path) -> None:
     first = do_publish(name="first")
     second = do_publish(plate=first.path, name="second")
-    parent = read_credentials(second.path, find_trust()).ingredients[0]
+    (parent,) = read_credentials(second.path, find_trust()).ingredients
     assert parent.relationship == "parentOf"
     assert parent.has_credentials
     assert parent.problems == ()
@@ -187,10 +189,97 @@ def test_label_off_is_recorded_with_its_reason(do_publish: Callable[..., Publish
     assert reasons == ["credits name the process"] * 2
 
 
+def test_a_shot_has_its_label_in_its_own_corner_and_one_without_a_change_has_none(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
+) -> None:
+    render = replace(
+        render_of(make_plate("plate.mp4"), project.folder / "render"),
+        altered=(True, False, False, False, True, False),
+        labelled_shots=(
+            LabelledShot(frames=range(2), corner="bottom left"),
+            LabelledShot(frames=range(4, 6), corner="top left"),
+        ),
+    )
+    published = publish(
+        project,
+        (permit,),
+        render,
+        tmp_path / "x.mp4",
+        config=PublishConfig(),
+        overwrite=False,
+        check_leave=never_ends,
+        progress=Silent(),
+    )
+    claim = read_credentials(published.path, find_trust()).claim
+    assert claim is not None
+    assert claim.label_corners == ("top left", "bottom left")
+    found = []
+    for frame in read_frames(probe(published.path)):
+        dark = frame.rgb.max(axis=2) < SHADE - 60
+        rows, columns = np.nonzero(dark)
+        found.append((rows.mean() < 48, columns.mean() < 80) if dark.sum() > 100 else None)
+    assert found == [(False, True), (False, True), None, None, (True, True), (True, True)]
+
+
+def test_the_form_of_credits_is_recorded_with_its_reason(do_publish: Callable[..., Published]) -> None:
+    reason = "a feature film, and its credits say so"
+    published = do_publish("mp4", config=PublishConfig(label_form="credits", unlabelled_reason=reason))
+    claim = read_credentials(published.path, find_trust()).claim
+    assert claim is not None
+    assert (claim.label, claim.label_reason, claim.label_corners) == ("credits", reason, ("top right",))
+    assert num_label_pixels(published.path)[0] > 100
+
+
+def scoring(monkeypatch: pytest.MonkeyPatch, score: Callable[[np.ndarray], float]) -> None:
+    monkeypatch.setattr(gates, "opened_net", lambda: score)
+
+
+@pytest.mark.parametrize(("kind", "intimate"), [("png", 0), ("mp4", 0), ("mp4", 4)])
+def test_a_result_that_looks_intimate_is_not_published_and_nothing_of_it_stays(
+    do_publish: Callable[..., Published],
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    intimate: int,
+) -> None:
+    monkeypatch.setattr(writer, "FRAGMENT_FRAMES", 2)
+    monkeypatch.setattr(door, "EVERY_S", 0.08)
+    looked: list[np.ndarray] = []
+
+    def score(rgb: np.ndarray) -> float:
+        looked.append(rgb)
+        return 0.9 if 2 * (len(looked) - 1) == intimate else 0.1
+
+    scoring(monkeypatch, score)
+    with pytest.raises(IntimateError, match=rf"frame {intimate} .* of what was made of plate\.{kind} looks intimate"):
+        do_publish(kind)
+    assert len(looked) == intimate // 2 + 1
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not (project.folder / "render").exists()
+    assert events(project) == []
+    # Before the label, which is none of what is judged.
+    assert all((rgb == SHADE).all() for rgb in looked)
+
+
+def test_without_the_net_nothing_is_published(
+    do_publish: Callable[..., Published], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ModelError("missing for the test", code="model.gate")
+
+    monkeypatch.setattr(gates, "opened_net", missing)
+    with pytest.raises(ModelError, match="missing for the test"):
+        do_publish("mp4")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "x", "no comment", "a b c", "one two three\nfour"])
 def test_label_off_without_a_sentence_that_says_why_is_refused(reason: str) -> None:
     with pytest.raises(ValueError, match="unlabelled_reason"):
         PublishConfig(label=False, unlabelled_reason=reason)
+    with pytest.raises(ValueError, match="unlabelled_reason"):
+        PublishConfig(label_form="credits", unlabelled_reason=reason)
 
 
 def refuse(*_args: object, **_options: object) -> None:
@@ -308,8 +397,8 @@ def test_fragments_stay_after_a_failure_and_are_used_again(
         patch.setattr(door, "sign", refuse)
         with pytest.raises(ProvenanceError):
             do_publish("mp4")
-    kept = [path for path in (project.folder / "render" / "labelled-16").iterdir() if path.is_file()]
-    assert kept
+    (folder,) = (project.folder / "render").glob("labelled-*-16")
+    assert [path for path in folder.iterdir() if path.is_file()]
     monkeypatch.setattr(door, "draw_label", refuse)
     do_publish("mp4")
 

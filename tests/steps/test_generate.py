@@ -195,13 +195,14 @@ def test_frames_without_the_performer_pass_unaltered(trained: Production, tmp_pa
     before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
     label = difference(draw_label(GREY), GREY) > 0
     assert label.sum() > 500
+    # A shot of their own, in which nothing is altered and no label says so.
     for index in range(10, 19):
-        change = difference(before[index], after[index])
-        assert change[~label].mean() < CODEC_NOISE
-        assert change[label].mean() > FACE_CHANGE
+        assert difference(before[index], after[index]).mean() < CODEC_NOISE
     for index in (*range(10), *range(19, 29)):
         inside, _ = face_area(trained, plate, index)
-        assert difference(before[index], after[index])[inside].mean() > FACE_CHANGE
+        change = difference(before[index], after[index])
+        assert change[inside].mean() > FACE_CHANGE
+        assert change[label].mean() > FACE_CHANGE
 
 
 def test_of_two_people_only_the_performer_is_changed(trained: Production, tmp_path: Path) -> None:

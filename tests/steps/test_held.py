@@ -29,7 +29,7 @@ CONFIG = replace(LABELLED, model="base", preset="draft", quality=4)
 CHEEK = np.s_[125:140, 100:118]
 """A patch of the face, in the demo's performance."""
 FACE = np.s_[60:190, 70:190]
-LABEL = np.s_[-24:, :90]
+LABEL = np.s_[8:40, 130:-8]
 
 
 @pytest.fixture

@@ -143,6 +143,14 @@ def draw_sentence(pixels: Pixels, text: str) -> Pixels:
     return result
 
 
+def box_of_sentence(size_wh: tuple[int, int], text: str) -> tuple[float, float, float, float]:
+    """Where a sentence lies: left, top, right and bottom, as fractions of the picture's width and height."""
+    width, height = size_wh
+    top, words, shade = _caption(height, width, text)
+    columns = np.flatnonzero((shade > 0).any(axis=0))
+    return columns[0] / width, top / height, (columns[-1] + 1) / width, (top + len(words)) / height
+
+
 @lru_cache(maxsize=4)
 def _caption(height: int, width: int, text: str) -> tuple[int, Float32[np.ndarray, "h W"], Float32[np.ndarray, "h W"]]:
     """Where the band begins, the words in it, and the dark behind them, 0–1."""

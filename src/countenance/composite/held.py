@@ -88,8 +88,8 @@ class Held:
     """The frames to which a render holds."""
 
     faces: HeldFaces
-    ignored: Bool[np.ndarray, "H W"]
-    """Pixels in which a difference doesn't count, because a label or words lie there."""
+    ignored: Mapping[int, Bool[np.ndarray, "H W"]]
+    """For each held frame, pixels in which a difference doesn't count, because a label or words lie there."""
     check: CheckPainted
     check_leave: Callable[[], None] = _nothing
     """Raises where consent has ended: then the pictures are gone, too."""
@@ -234,7 +234,7 @@ def _differences(drawn: Frame, faces: Sequence[PastedFace], held: Held) -> dict[
     """By track, of the held ones of some faces."""
     by_track = held.faces[drawn.index]
     given, covered = held.marked(drawn)
-    ignored = held.ignored | covered
+    ignored = held.ignored[drawn.index] | covered
     return {
         face.track: _difference(_read(by_track[face.track], held), given.pixels, ignored)
         for face in faces

@@ -113,9 +113,8 @@ def swap_render(
     def swapped(first: int, stop: int, finish: Finish | None) -> Iterator[Frame]:
         # The frames on which a frame's colours and its batch depend are computed again.
         begin = first_needed(first, drawer.batch)
-        begin_pts = int(timeline.frame_pts[begin])
-        place = {"first_index": begin, "first_pts": begin_pts} if begin else {}
-        frames: Iterator[Frame] = read_frames(plate, **place, native_depth=True)
+        begin_pts = int(timeline.frame_pts[begin]) if begin else None
+        frames: Iterator[Frame] = read_frames(plate, first_index=begin, first_pts=begin_pts, native_depth=True)
         if stop < len(timeline.frame_pts):
             end = end_needed(stop, drawer.batch)
             frames = takewhile(lambda frame: frame.index < end, frames)
@@ -162,6 +161,8 @@ def swap_render(
         excerpt=excerpt,
         preview_wh=preview_wh,
     )
+    times_s = tuple((timeline.frame_pts[shown.start : shown.stop] * float(plate.time_base)).tolist())
+    render = replace(render, times_s=times_s)
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
     return SwapRender(render=render, hidden=hidden)
 

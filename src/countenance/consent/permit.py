@@ -7,7 +7,7 @@ from itertools import product
 
 from countenance import ledger
 from countenance.consent.register import KnownRelease, check_title, known_releases, project_title
-from countenance.consent.release import USES, check_term
+from countenance.consent.release import USES, check_term, label_may_be_left_out
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
@@ -141,6 +141,25 @@ def require_unrevoked(project: Project, release_digests: Sequence[str], *, what:
                 f"use it in the project that has the release, or {again}"
             )
         _check_in_force(known[digest])
+
+
+def check_label_may_be_left_out(project: Project, permits: Sequence[Permit]) -> None:
+    """Check that everybody whose release gives one of some permits leaves it open whether the label is shown.
+
+    Raises:
+        ConsentError: somebody's release doesn't.
+    """
+    digests = {digest for permit in permits for digest in permit.release_digests}
+    for known in known_releases(project):
+        if known.digest in digests and not label_may_be_left_out([known.release]):
+            person = known.release.subject.person
+            raise ConsentError(
+                f"by the release of {person} the label is always shown; leave out generate.label and "
+                "generate.label_form, or have a release signed that lets it be left out for a recorded reason",
+                code="consent.label",
+                person=person,
+                release=known.digest,
+            )
 
 
 def _valid_release(

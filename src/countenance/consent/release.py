@@ -7,7 +7,7 @@ comments don't matter, and every field does.
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, get_args
@@ -36,6 +36,8 @@ Use = Literal["film", "documentary", "research", "teaching", "advertising", "pol
 USES: tuple[str, ...] = get_args(Use)
 ROLES: tuple[str, ...] = get_args(Role)
 PERSON_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
+LABEL_MAY_BE_LEFT_OUT = frozenset({"shown, or left out for a recorded reason"})
+"""What a release says of the label where that needs not be shown throughout."""
 HOW_TO_REVOKE = (
     "Run `countenance release revoke` with the key that signed this release, and send the result. "
     "Once it is added, nothing more is prepared, trained or generated with this face; "
@@ -247,6 +249,11 @@ def new_release(
         return Release.model_validate(fields)
     except ValidationError as error:
         raise UsageError(f"this can't be a release: {first_problem(error)}; change that") from None
+
+
+def label_may_be_left_out(releases: Iterable[Release]) -> bool:
+    """Whether all of some releases allow that a file doesn't show its label wherever something is altered."""
+    return all(release.disclosure.label in LABEL_MAY_BE_LEFT_OUT for release in releases)
 
 
 def new_revocation(release: Release, key: Ed25519PrivateKey, *, reason: str | None = None) -> Revocation:

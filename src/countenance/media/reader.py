@@ -1,7 +1,7 @@
 """From a file to its frames: upright, RGB, at their exact time."""
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Container, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain, dropwhile, islice
@@ -38,13 +38,18 @@ SEEK_EARLIER_S = (0, 1, 10)
 
 
 def read_frames(
-    info: MediaInfo, *, first_index: int = 0, first_pts: int | None = None, native_depth: bool = False
+    info: MediaInfo,
+    *,
+    first_index: int = 0,
+    first_pts: int | None = None,
+    native_depth: bool = False,
+    wanted: Container[int] | None = None,
 ) -> Iterator[Frame]:
     """Read the frames of a video or sequence in order, from one of them on, or the one frame of a picture.
 
     With `first_pts`, the time of the frame `first_index`, its place is found without decoding all before it.
     Transparent parts of an image are shown on white. Pixels have 8 bits, or with `native_depth` 16 where more than 8
-    are stored; HDR is tone-mapped to 8 bits in any case.
+    are stored; HDR is tone-mapped to 8 bits in any case. With `wanted` the others are decoded and left out.
 
     >>> for frame in read_frames(probe(path)): print(frame.time)
 
@@ -53,6 +58,8 @@ def read_frames(
     """
     if info.kind != "video":
         for index, path in list(enumerate(info.members or (info.path,)))[first_index:]:
+            if wanted is not None and index not in wanted:
+                continue
             yield Frame(
                 pixels=_read_picture(path, info.resolution_wh, native_depth=native_depth),
                 index=index,
@@ -68,6 +75,8 @@ def read_frames(
             assert frame.pts is not None
             # Asked of one frame only: PyAV then keeps it in a reference cycle, and memory would fill with frames.
             matrix = matrix or display_matrix(frame)
+            if wanted is not None and index not in wanted:
+                continue
             yield Frame(
                 pixels=_upright(info, frame, matrix, reformatter, deep=native_depth and info.bit_depth > 8),
                 colour_space=info.colour_space if info.transfer == "sdr" else "bt709",

@@ -5,9 +5,11 @@ Decoding everything is also the only proof that everything can be decoded.
 
 import zlib
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -56,18 +58,20 @@ def frames_at(info: MediaInfo, timeline: Timeline, indices: Sequence[int]) -> It
     """
     runs: list[list[int]] = []
     for index in indices:
-        if runs and index - runs[-1][-1] <= BRIDGED_FRAMES:
+        if runs and not _is_seeking_better(timeline, runs[-1][-1], index):
             runs[-1].append(index)
         else:
             runs.append([index])
     for run in runs:
-        wanted, first = set(run), run[0]
+        first = run[0]
         first_pts = int(timeline.frame_pts[first]) if first else None
-        for frame in read_frames(info, first_index=first, first_pts=first_pts):
-            if frame.index in wanted:
-                yield frame
-            if frame.index >= run[-1]:
-                break
+        yield from islice(read_frames(info, first_index=first, first_pts=first_pts, wanted=set(run)), len(run))
+
+
+def _is_seeking_better(timeline: Timeline, index: int, later: int) -> bool:
+    """Whether decoding begins nearer to a later frame than one that was decoded already."""
+    keyframe = timeline.keyframes[bisect_right(timeline.keyframes, later) - 1]
+    return later - index > BRIDGED_FRAMES and keyframe > index
 
 
 def read_timeline(info: MediaInfo, progress: Progress) -> Timeline:

@@ -25,7 +25,7 @@ from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
 from countenance.project import SHARED
 from countenance.provenance.keys import SigningIdentity, Trust
-from countenance.types import DrawnWith
+from countenance.types import Corner, DrawnWith
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -89,6 +89,7 @@ UNSTATED: Mapping[str, object] = {
     "watermark": None,
     "log_number": 0,
     "log_digest": "",
+    "label_corners": (),
 }
 """Facts of a claim, and the values at which they aren't stated."""
 
@@ -111,9 +112,10 @@ class Claim:
 
     num_frames: int
     num_altered_frames: int
-    label: Literal["shown", "left out"]
+    label: Literal["shown", "credits", "left out"]
+    """`credits`: only where altered pictures begin, in a work of art."""
     label_reason: str
-    """Why the label was left out; empty where it is shown."""
+    """Why the label was left out, or isn't shown throughout; empty where it is."""
     model_digest: str
     salted_release_digests: tuple[str, ...]
     """See `salted`."""
@@ -137,6 +139,8 @@ class Claim:
     """Altered frames in which a head is covered, because no face could be drawn."""
     num_held_frames: int = 0
     """The file's frames in which a face is as an artist painted or approved it, or follows one beside that is."""
+    label_corners: tuple[Corner, ...] = ()
+    """Where in the picture labels lie, those that its plate had already among them; older files don't say."""
     first_frame: int = 0
     """Of the plate's frames, counted from 0, the first that the file shows; it shows `num_frames` in a row."""
     num_plate_frames: int = 0

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
-from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError, one_line
+from countenance.errors import ConsentError, IntimateError, MediaError, ProvenanceError, UsageError, one_line
+from countenance.gates import EVERY_S, RULE, checked, opened_net
 from countenance.media.losses import losses
 from countenance.media.probe import probe, take_fingerprint
 from countenance.media.reader import key_frames, read_frames
@@ -25,6 +26,7 @@ from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
 from countenance.project import PRIVATE, Project, now, write_whole
+from countenance.provenance import label as visible
 from countenance.provenance import store
 from countenance.provenance.credentials import (
     Claim,
@@ -38,8 +40,9 @@ from countenance.provenance.credentials import (
 )
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
+from countenance.provenance.labelling import corners_of, labels_in, plan_labels
 from countenance.provenance.marks import ALGORITHM, fingerprint_of, in_hex, mark_id_of
-from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.types import Corner, Frame, MediaInfo, Permit, Published, Render
 from countenance.watermark.embed import MIN_WIDTH_HEIGHT, can_carry, mark
 from countenance.watermark.read import read
 
@@ -56,7 +59,7 @@ ONE_FRAME_SUFFIX = ".png"
 
 
 MIN_REASON_WORDS, MIN_REASON_CHARACTERS = 3, 15
-"""Minimum for the reason why a label is left off: a sentence that somebody else can understand."""
+"""Minimum for the reason why a label is left off, or not shown throughout: a sentence that others can understand."""
 
 
 @section
@@ -65,15 +68,21 @@ class PublishConfig:
     """How a file is published.
 
     Raises:
-        ValueError: the label is off without a reason that says why, or the time-stamp authority has no web address.
+        ValueError: the label is off, or not shown throughout, without a reason that says why, or the time-stamp
+            authority has no web address.
     """
 
     quality: Annotated[Integer, Field(ge=0, le=51)] = 16
     """x264's constant rate factor: lower is better and larger."""
     label: Boolean = True
-    """Whether the image itself says that it was altered."""
+    """Whether the image itself says that it was altered, by the words AI MODIFIED."""
+    label_form: Literal["shown", "credits"] = "shown"
+    """Where the label stands: throughout every shot in which something is altered; or, in an evidently creative work
+    whose credits tell it, for 5 seconds where altered pictures begin, and again after 30 seconds without any
+    (docs/label.md). The second needs a reason."""
     unlabelled_reason: Annotated[Text, Field(max_length=200)] = ""
-    """Why the label is off, in a sentence; it is recorded in the file's credentials and in the log."""
+    """Why the label is off, or in the form of credits, in a sentence; it is recorded in the file's credentials and in
+    the log."""
     timestamp_authority: Annotated[Text, Field(max_length=500)] = ""
     """The web address of a time-stamp authority (RFC 3161), which then vouches for the time of each signature. It gets
     a digest of the signature, nothing of the file. Empty: no network is used, and credentials and `verify` say that
@@ -89,11 +98,19 @@ class PublishConfig:
                 f"got {self.timestamp_authority!r}"
             )
         reason = self.unlabelled_reason.strip()
-        if not self.label and (len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS):
+        if not self.is_label_throughout and (
+            len(reason.split()) < MIN_REASON_WORDS or len(reason) < MIN_REASON_CHARACTERS
+        ):
+            without = "with label_form credits" if self.label else "without the label"
             raise ValueError(
-                "without the label, unlabelled_reason must say why in a sentence of at least "
+                f"{without}, unlabelled_reason must say why in a sentence of at least "
                 f"{MIN_REASON_WORDS} words and {MIN_REASON_CHARACTERS} characters, got {reason!r}; it is recorded"
             )
+
+    @property
+    def is_label_throughout(self) -> bool:
+        """Whether the label stands wherever something is altered; if not, the releases must allow that."""
+        return self.label and self.label_form == "shown"
 
 
 def publish(
@@ -116,6 +133,7 @@ def publish(
 
     Raises:
         ConsentError: from `check_leave`.
+        IntimateError: a frame looks intimate.
         UsageError: the output can't have that name.
         MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
@@ -126,14 +144,15 @@ def publish(
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
     check_plate(render.plate.path)
     identity = load_or_make_identity()
-    mark_id = mark_id_of(
-        {"project": project.id, "render": render.work_folder.name, "label": config.label, "quality": config.quality}
-    )
+    corners = _corners(render, config)
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
     # name per project, so that what a killed run left behind goes away with the next.
     signed = output.parent / f"{_own_name(project)}{output.suffix.lower()}"
     signed.unlink(missing_ok=True)
-    folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
+    # What is in it decides its name, by which the next run knows that it can go on with it.
+    drawn = hashlib.sha256(repr((RULE, visible.VERSION, corners, ALGORITHM)).encode()).hexdigest()[:8]
+    folder = render.work_folder / f"{'labelled' if any(corners) else 'unlabelled'}-{drawn}-{config.quality}"
+    mark_id = mark_id_of({"project": project.id, "render": render.work_folder.name, "folder": folder.name})
     finished = folder / f"finished{output.suffix.lower()}"
     try:
         # One by one, because a parent that is made on the way gets the user's usual mode.
@@ -144,11 +163,14 @@ def publish(
         with project.transaction():
             check_leave()
             ledger.append(project, "render.begun", _begun(permits, render, config))
-        _write_frames(render, folder, finished, config, mark_id, check_leave, progress)
+        _write_frames(render, folder, finished, corners, mark_id, config, check_leave, progress)
         fingerprint = _read_back(finished, mark_id, render.altered)
         _log.info("signing %s", output)
         salt = secrets.token_bytes(16)
-        claim = _claim(permits, render, config, salt, mark_id, ledger.stored_head(project))
+        claim = replace(
+            _claim(permits, render, config, salt, mark_id, ledger.stored_head(project)),
+            label_corners=corners_of([*corners, *labels_in(render.plate.path)]),
+        )
         manifest = sign(
             finished, render.plate.path, signed, claim, identity, timestamp_authority=config.timestamp_authority
         )
@@ -168,7 +190,7 @@ def publish(
             overwrite=overwrite,
             check_leave=check_leave,
         )
-    except ConsentError:
+    except (ConsentError, IntimateError):
         # They show the face.
         _remove_fragments(render, progress)
         raise
@@ -279,9 +301,11 @@ def rehearse_publishing(plate: MediaInfo, output: Path, config: PublishConfig, p
 
     Raises:
         MediaError: the plate's sound can't be put into such a file.
+        ModelError: the net that looks for intimate content is missing.
         ProvenanceError: the plate's own credentials can't be carried along, or nothing can be signed or stamped.
     """
     check_plate(plate.path)
+    opened_net()
     identity = load_or_make_identity()
     for note in identity.notes:
         progress.note(note)
@@ -339,8 +363,8 @@ def _claim(
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
-        label="shown" if config.label else "left out",
-        label_reason="" if config.label else config.unlabelled_reason.strip(),
+        label=config.label_form if config.label else "left out",
+        label_reason="" if config.is_label_throughout else config.unlabelled_reason.strip(),
         model_digest=render.model_digest,
         first_frame=render.frames.start,
         num_plate_frames=render.plate.num_frames,
@@ -365,20 +389,28 @@ def _claim(
     )
 
 
+def _corners(render: Render, config: PublishConfig) -> tuple[Corner | None, ...]:
+    if not config.label:
+        return (None,) * len(render.altered)
+    return plan_labels(render, only_beginnings=config.label_form == "credits")
+
+
 def _write_frames(
     render: Render,
     folder: Path,
     finished: Path,
-    config: PublishConfig,
+    corners: Sequence[Corner | None],
     mark_id: int,
+    config: PublishConfig,
     check_leave: Callable[[], None],
     progress: Progress,
 ) -> None:
     def frames_from(index: int) -> Iterator[Frame]:
-        for frame in render.frames_from(index):
-            is_altered = render.altered[frame.index - render.frames.start]
-            marked = mark(frame.pixels, mark_id) if is_altered else frame.pixels
-            yield replace(frame, pixels=draw_label(marked) if config.label else marked)
+        for frame in checked(render.frames_from(index), render.plate.path.name, _looked_at(render)):
+            number = frame.index - render.frames.start
+            marked = mark(frame.pixels, mark_id) if render.altered[number] else frame.pixels
+            corner = corners[number]
+            yield replace(frame, pixels=marked if corner is None else draw_label(marked, corner))
 
     if finished.suffix in SUFFIXES["picture"]:
         write_picture(next(frames_from(render.frames.start)), render.plate, finished)
@@ -408,6 +440,12 @@ def _read_back(finished: Path, mark_id: int, altered: Sequence[bool]) -> bytes:
             "little of it is altered; nothing was published. Render more of the plate, or a larger one"
         )
     return fingerprint_of(key_frames(info))
+
+
+def _looked_at(render: Render) -> set[int]:
+    """The frames that must pass the gate: the first, about one a second, and the first of each shot that is altered."""
+    step = max(1, round(EVERY_S * render.plate.frame_rate))
+    return {*render.frames[::step], *(shot.frames.start for shot in render.labelled_shots)}
 
 
 def _check_plate_unchanged(render: Render, progress: Progress) -> None:

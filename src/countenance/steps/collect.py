@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from countenance.errors import MediaError, one_line
+from countenance.errors import IntimateError, MediaError, one_line
 from countenance.footage import move_clip, remember_clip, store_timeline, timeline_of
+from countenance.gates import check_footage
 from countenance.media.container import DamagedError, reason
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
 from countenance.media.sequence import is_clip, numbered_runs, probe_sequence
@@ -41,12 +42,15 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
 
     Raises:
         MediaError: a path that was named isn't there, or nothing usable was found at all.
+        IntimateError: nothing usable was found, and a clip looks intimate.
+        ModelError: the net that looks for intimate content is missing or fails.
     """
     for path in paths:
         _check_there(path)
     clips: list[MediaInfo] = []
     known: list[Path] = []
     left_out: list[tuple[Path, str]] = []
+    intimate: list[IntimateError] = []
     files = [file for path in paths for file in _files_of(path, left_out)]
     offers = _offers(files)
     for offer in progress.track(offers, what=f"collecting footage of {person}", unit="clips", total=len(offers)):
@@ -54,12 +58,16 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
             info = _look_at_new(project, person, offer, progress)
         except MediaError as error:
             left_out.append((offer[0], one_line(str(error))))
+            if isinstance(error, IntimateError):
+                intimate.append(error)
             continue
         if info is None:
             known.append(offer[0])
         else:
             clips.append(info)
     if not clips and not known:
+        if intimate:
+            raise intimate[0]
         raise MediaError(_nothing_usable(paths, left_out), code="media.unreadable")
     return Collected(clips=tuple(clips), known=tuple(known), left_out=tuple(left_out))
 
@@ -141,6 +149,7 @@ def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progres
     else:
         info = found
         timeline_of(project, info, progress)
+    check_footage(project, info, timeline_of(project, info, progress), progress)
     remember_clip(project, person, info)
     return replace(info, notes=tuple(one_line(note) for note in info.notes))
 

@@ -20,13 +20,15 @@ from countenance.composite.render import preview_size, swap_render
 from countenance.composite.shot import ShotSettings
 from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
+from countenance.consent.permit import check_label_may_be_left_out
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
 from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack
 from countenance.errors import ModelError, UsageError
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import is_collected, known_clips, timeline_of
-from countenance.media.excerpt import Wanted, excerpt_of
+from countenance.gates import check_plate
+from countenance.media.excerpt import Wanted, excerpt_of, wanted_frames
 from countenance.media.probe import probe
 from countenance.media.spans import in_words, spans_s
 from countenance.media.timeline import Timeline
@@ -41,6 +43,7 @@ from countenance.provenance.publish import PublishConfig, check_output, joint_di
 from countenance.runs import recorded_run
 from countenance.steps.guards import Guard, joint_check
 from countenance.steps.holding import holding
+from countenance.steps.labelled import labelled_shots
 from countenance.steps.places import Asked, find_places
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
 from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
@@ -197,9 +200,10 @@ def generate(
     Raises:
         UsageError: the pairs can't be replaced together, the plate has no such part, a shot's file holds something that
             isn't allowed, or the output can't have that name.
-        ConsentError: a permit doesn't hold, or a face set or the model that is used was made under a release revoked
-            since, or one of them ends while this goes on; then there is no file, and what was rendered so far is
-            removed.
+        IntimateError: a frame of the plate, or of what is made of it, looks intimate.
+        ConsentError: a permit doesn't hold, a release doesn't let the label be left out, or a face set or the model
+            that is used was made under a release revoked since, or one of them ends while this goes on; then there is
+            no file, and what was rendered so far is removed.
         ModelError: a trained model is asked for, and there is no usable one for a pair.
         MediaError: the plate can't be read, or the output can't be written.
         FaceError: there is no face set of a likeness, or a performer isn't in the plate.
@@ -208,6 +212,8 @@ def generate(
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
     check_sentence(config.sentence)
     guards = [Guard(project, pair.permit, "generate", people=(pair.likeness, pair.performer)) for pair in pairs]
+    if not config.is_label_throughout:
+        check_label_may_be_left_out(project, [pair.permit for pair in pairs])
     open_drawings = [_opened(guard, config, progress) for guard in guards]
     info = probe(plate)
     for note in info.notes:
@@ -226,6 +232,7 @@ def generate(
     asked = Asked(
         wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade, disguised=disguised
     )
+    check_plate(project, info, timeline, wanted_frames(info, timeline, wanted), progress)
     places = find_places(guards, info, timeline, asked, segmenter, progress)
     shown, shots, faces_at, covers_at = places.shown, places.shots, places.faces_at, places.covers_at
     size = drawn_size(config.preset, [face for each in performers for face in places.faces_to_draw_from(each)])
@@ -233,6 +240,9 @@ def generate(
         open_drawing(info, timeline, places.faces_to_draw_from(performer), size)
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
     ]
+    disguise = Disguise(halo=config.halo, sentence=config.sentence, sentence_s=config.sentence_s)
+    # An artist may have been given a frame with its label, also where the file is to have none.
+    labelled = labelled_shots(info, timeline, places, disguise) if config.label or places.held else ()
     pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
     drawer, store = drawings[0].drawer, None
     if len(pairs) > 1:
@@ -250,13 +260,13 @@ def generate(
         tints={track: tints[number] for track, number in pair_at.items()},
         threads=num_threads(config.threads, MOST_THREADS),
         grain=config.grain,
-        disguise=Disguise(halo=config.halo, sentence=config.sentence, sentence_s=config.sentence_s),
+        disguise=disguise,
         excerpt=None if shown is None else excerpt_of(info, timeline, shown),
         preview_wh=preview_size(info) if preview else None,
         looks=places.looks,
         store=store,
         covers_at=covers_at,
-        held=holding(project, places.held, info, config.sentence, check_leave),
+        held=holding(project, places.held, info, config.sentence, labelled, check_leave),
     )
     render = replace(
         swap.render,
@@ -270,6 +280,7 @@ def generate(
         sentence=config.sentence,
         num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
         num_held_frames=sum(at in places.reached for at in swap.render.frames),
+        labelled_shots=labelled,
     )
     permits = [pair.permit for pair in pairs]
     facts = {

@@ -4,7 +4,7 @@ A painting can't bring another face in: the recogniser compares the drawn frame 
 painting inside the drawn face's mask. What lies under the label, a sentence or a cover doesn't count.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -17,8 +17,8 @@ from countenance.consent.register import templates
 from countenance.errors import ProvenanceError, UsageError
 from countenance.pixels import Pixels, to_8_bit
 from countenance.project import Project
-from countenance.provenance.label import draw_label
-from countenance.types import Frame, MediaInfo
+from countenance.provenance.label import FIRST_CHOICE, draw_label
+from countenance.types import Corner, Frame, LabelledShot, MediaInfo
 from countenance.vision.identity import Recogniser, cut_chip, embed
 
 MAX_PAINTED_DISTANCE = 0.35
@@ -31,9 +31,14 @@ most, a quarter of the performer's own face by 0.037."""
 
 
 def holding(
-    project: Project, faces: HeldFaces, plate: MediaInfo, sentence: str, check_leave: Callable[[], None]
+    project: Project,
+    faces: HeldFaces,
+    plate: MediaInfo,
+    sentence: str,
+    labelled: Sequence[LabelledShot],
+    check_leave: Callable[[], None],
 ) -> Held | None:
-    """The faces to which a render holds; `sentence` is written into frames as well.
+    """The faces to which a render holds; `sentence` is written into frames as well, and a label in `labelled` shots.
 
     Raises:
         ConsentError: what the project has stored of a person's face wasn't made from their release.
@@ -54,9 +59,11 @@ def holding(
             if nearer > MAX_NEARER:
                 raise _refused(held, f"it lies {nearer:.2f} nearer to {name}, up to {MAX_NEARER:g} counts as retouched")
 
+    corners = {_corner_at(index, labelled) for index in faces}
+    marked = {corner: _marked_pixels(plate.resolution_wh, sentence, corner) for corner in corners}
     return Held(
         faces=faces,
-        ignored=_marked_pixels(plate.resolution_wh, sentence),
+        ignored={index: marked[_corner_at(index, labelled)] for index in faces},
         check=check,
         check_leave=check_leave,
     )
@@ -71,14 +78,18 @@ def _refused(held: HeldFrame, why: str) -> UsageError:
     )
 
 
-def _marked_pixels(size_wh: tuple[int, int], sentence: str) -> Bool[np.ndarray, "H W"]:
+def _corner_at(index: int, labelled: Sequence[LabelledShot]) -> Corner:
+    return next((shot.corner for shot in labelled if index in shot.frames), FIRST_CHOICE)
+
+
+def _marked_pixels(size_wh: tuple[int, int], sentence: str, corner: Corner) -> Bool[np.ndarray, "H W"]:
     """Where the label, or a sentence, lies in a frame."""
     width, height = size_wh
     marked = np.zeros((height, width), bool)
     for level in (0, 255):
         plain = np.full((height, width, 3), level, np.uint8)
         with suppress(ProvenanceError):
-            marked |= (draw_label(plain) != plain).any(axis=2)
+            marked |= (draw_label(plain, corner) != plain).any(axis=2)
         if sentence:
             marked |= (draw_sentence(plain, sentence) != plain).any(axis=2)
     return marked

@@ -60,6 +60,8 @@ class Places:
     """By track."""
     faces_at: Mapping[int, list[PlacedFace]]
     """By frame, those that are replaced."""
+    in_whole_shots: Mapping[int, Sequence[PlacedFace]]
+    """The same throughout the shots of which something is asked for."""
     covers: Mapping[str, Covers]
     """By performer who is disguised."""
     held: HeldFaces
@@ -150,6 +152,7 @@ def find_places(
         steady=frozenset(face.id for each in checked.values() for face in each.steady),
         performer_of=performer_of,
         faces_at=faces_at,
+        in_whole_shots=replaced,
         covers=covers,
         held=held,
         reached=_reached(held, replaced, looks, info, timeline),

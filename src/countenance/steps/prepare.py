@@ -7,6 +7,7 @@ from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared, close_face_set
 from countenance.faces.scan import Nets, scan_clip
 from countenance.footage import collected_clips, timeline_of
+from countenance.gates import check_footage
 from countenance.progress import Progress, if_many
 from countenance.project import Project
 from countenance.runs import recorded_run
@@ -35,6 +36,8 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
             clips, what=f"preparing footage of {person}", unit="clips", total=len(clips)
         ):
             timeline = timeline_of(project, info, progress)
+            # Passed when it was collected, if not by an earlier version.
+            check_footage(project, info, timeline, progress)
             scan_clip(
                 project,
                 person,

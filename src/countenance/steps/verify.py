@@ -253,13 +253,8 @@ def _edits(credentials: Credentials) -> Finding:
             reasons=tuple(f"they name the step {action}" for action in credentials.actions),
         )
     replaced = f"{_replaced(claim)}{_decided(claim)}"
-    label = (
-        "the label in the picture says so"
-        if claim.label == "shown"
-        else f"the label was left out, with the reason: {claim.label_reason}"
-    )
     details = (
-        label,
+        _label(claim),
         *_drawn(claim),
         *_signs(claim),
         *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
@@ -293,6 +288,17 @@ def _replaced(claim: Claim) -> str:
     if claim.num_performers > 1:
         return f"the faces of {claim.num_performers} people were replaced by generated ones {where}"
     return f"a face was replaced by a generated one {where}"
+
+
+def _label(claim: Claim) -> str:
+    """Whether the picture says it, too."""
+    if claim.label == "left out":
+        return f"the label was left out, with the reason: {claim.label_reason}"
+    where = f" ({', '.join(claim.label_corners)})" if claim.label_corners else ""
+    if claim.label == "credits":
+        begins = f"the label in the picture says so where altered pictures begin{where}"
+        return f"{begins}, with the reason: {claim.label_reason}"
+    return f"the label in the picture says so{where}"
 
 
 def _decided(claim: Claim) -> str:

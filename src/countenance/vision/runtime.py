@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -64,6 +65,18 @@ def compiled(net: nn.Module, example_bchw: Float[Tensor, "1 C H W"], *, bf16: bo
     return runner
 
 
+def compiled_onnx(path: Path, shape: Sequence[int]) -> Runner:
+    """A net of one input and one output from an ONNX file, asked one example of `shape` at a time, in float32."""
+    if not has_openvino():
+        runner: Runner = _OnnxRuntime(path)
+    else:
+        model = openvino.Core().read_model(str(path))
+        model.reshape(list(shape))
+        runner = _OpenVino(model, None, "f32", "float32")
+    _log.info("%s runs by %s", path.name, runner.ran_by)
+    return runner
+
+
 def has_openvino() -> bool:
     """Whether OpenVINO is there and knows this processor."""
     return openvino is not None and DEVICE in openvino.Core().available_devices
@@ -107,6 +120,21 @@ class _Torch:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._halves):
             answers: Tensor = self._net(x_bchw.contiguous(memory_format=torch.channels_last))
         return answers.float()
+
+
+class _OnnxRuntime:
+    def __init__(self, path: Path) -> None:
+        import onnxruntime  # noqa: PLC0415 -- a second runtime, for machines that lack the first
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        self._name = self._session.get_inputs()[0].name
+        self.ran_by = f"onnxruntime {onnxruntime.__version__} in float32"
+
+    def __call__(self, x_bchw: Float[Tensor, "B C H W"]) -> Tensor:
+        answers = [self._session.run(None, {self._name: one})[0] for one in _each(x_bchw)]
+        return torch.from_numpy(np.concatenate(answers))
 
 
 class _OpenVino:

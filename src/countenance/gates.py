@@ -1,0 +1,133 @@
+"""The gate for intimate content: none in the likeness's footage, none in a plate, none in a result.
+
+Some frames are looked at, one a second and the first of each shot; where one of them looks intimate, the work ends.
+There is no setting, option or list of exceptions. Where the net is missing or fails, nothing passes either.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from countenance.errors import IntimateError, one_line
+from countenance.media.timeline import Timeline, frames_at
+from countenance.progress import Progress, if_many
+from countenance.project import Project
+from countenance.types import Frame, MediaInfo
+from countenance.vision import nudity
+from countenance.vision.nudity import NudityNet
+
+MAX_SCORE = 0.8
+"""What scores more counts as intimate: from here on the net's makers call it sure. Figures: docs/gates.md."""
+EVERY_S = 1.0
+RULE = f"{nudity.SHA256[:16]} {MAX_SCORE} {EVERY_S}"
+"""By which footage was let pass; what passed another rule is looked at again."""
+
+
+class Score(Protocol):
+    """How intimate a picture looks, 0–1."""
+
+    def __call__(self, rgb: UInt8[np.ndarray, "H W 3"]) -> float: ...
+
+
+@cache
+def opened_net() -> NudityNet:
+    """The net, opened once in a process.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    return NudityNet()
+
+
+def check_footage(project: Project, info: MediaInfo, timeline: Timeline, progress: Progress) -> None:
+    """Check a clip before anything is learned from it; what passed once is known by its content.
+
+    Raises:
+        IntimateError: a frame looks intimate.
+        ModelError: the net is missing or fails.
+    """
+    again = "if that is a false alarm, cut the stretch around it out of the file, or take another"
+    _check(project, info, timeline, range(len(timeline.frame_pts)), again, progress)
+
+
+def check_plate(project: Project, info: MediaInfo, timeline: Timeline, shown: range | None, progress: Progress) -> None:
+    """Check those frames of a plate that are asked for, before one is rendered; None for all.
+
+    Raises:
+        IntimateError: a frame looks intimate.
+        ModelError: the net is missing or fails.
+    """
+    again = "if that is a false alarm, choose other --frames, which leave it out, or another take"
+    _check(project, info, timeline, shown or range(len(timeline.frame_pts)), again, progress)
+
+
+def checked(frames: Iterable[Frame], name: str, looked_at: Iterable[int]) -> Iterator[Frame]:
+    """Pass a result's frames on, as long as those that are looked at pass.
+
+    Raises:
+        IntimateError: a frame looks intimate.
+        ModelError: the net is missing or fails.
+    """
+    score, due = opened_net(), frozenset(looked_at)
+    again = "if that is a false alarm, choose other --frames, which leave it out, or another take"
+    for frame in frames:
+        if frame.index in due:
+            check_frame(frame, f"what was made of {name}", score, again)
+        yield frame
+
+
+def check_frame(frame: Frame, what: str, score: Score, again: str) -> float:
+    """Check one frame, and return its score.
+
+    Raises:
+        IntimateError: it looks intimate.
+    """
+    found = score(frame.rgb)
+    # A number that can't be compared doesn't pass.
+    if not found <= MAX_SCORE:
+        raise IntimateError(
+            one_line(
+                f"frame {frame.index} ({float(frame.time):.2f} s) of {what} looks intimate: it scores {found:.2f}, and "
+                f"more than {MAX_SCORE:g} doesn't pass, whoever asks; {again}"
+            ),
+            frame=frame.index,
+            score=round(found, 4),
+        )
+    return found
+
+
+def sampled(info: MediaInfo, timeline: Timeline, frames: range) -> list[int]:
+    """The frames that are looked at, of some in a row: the first, one a second, and the first of each shot."""
+    pts = timeline.frame_pts[frames.start : frames.stop]
+    step = max(1, round(EVERY_S / info.time_base))
+    seconds = np.arange(int(pts[0]), int(pts[-1]) + 1, step)
+    by_time = frames.start + np.searchsorted(pts, seconds)
+    return sorted({frames.start, *by_time.tolist(), *(shot for shot in timeline.shots if shot in frames)})
+
+
+def _check(
+    project: Project, info: MediaInfo, timeline: Timeline, frames: range, again: str, progress: Progress
+) -> None:
+    if _has_passed(project, info.sha256):
+        return
+    score, samples = opened_net(), sampled(info, timeline, frames)
+    seen = if_many(progress, len(samples)).track(
+        frames_at(info, timeline, samples), what=f"looking through {info.path.name}", unit="frames", total=len(samples)
+    )
+    highest = max(check_frame(frame, info.path.name, score, again) for frame in seen)
+    if len(frames) == len(timeline.frame_pts):
+        with project.transaction() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO passed_footage (sha256, gate, num_frames, highest_score) VALUES (?, ?, ?, ?)",
+                (info.sha256, RULE, len(samples), highest),
+            )
+
+
+def _has_passed(project: Project, sha256: str) -> bool:
+    row = project.database.execute(
+        "SELECT 1 FROM passed_footage WHERE sha256 = ? AND gate = ?", (sha256, RULE)
+    ).fetchone()
+    return row is not None
