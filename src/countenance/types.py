@@ -16,6 +16,8 @@ from jaxtyping import Float32, UInt8
 
 from countenance.pixels import Pixels, to_8_bit
 
+FindingState = Literal["trusted", "valid", "invalid", "missing", "unknown"]
+"""How far something that was found can be relied on."""
 DrawnWith = Literal["", "base", "trained", "mixed"]
 """What drew faces: the base, from given faces; a model that was trained on the two people's; of several performers one
 this way and another that; or it isn't said."""
@@ -291,7 +293,7 @@ class Finding:
     """The result of one check by the verifier."""
 
     about: Literal["credentials", "log", "edits", "watermark"]
-    state: Literal["trusted", "valid", "invalid", "missing", "unknown"]
+    state: FindingState
     summary: str
     """One sentence for a layman."""
     reasons: tuple[str, ...] = ()

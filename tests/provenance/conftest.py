@@ -25,7 +25,7 @@ def make_plate(tmp_path: Path) -> Callable[..., Path]:
     def make(name: str, *, shade: int = 120) -> Path:
         path = tmp_path / name
         rng = np.random.default_rng(shade)
-        pictures = rng.integers(shade - 20, shade + 20, (NUM_FRAMES, 96, 160, 3), dtype=np.uint8)
+        pictures = rng.integers(shade - 20, shade + 20, (NUM_FRAMES, 256, 320, 3), dtype=np.uint8)
         if path.suffix in (".mp4", ".mov", ".mkv"):
             write_video(path, pictures, frame_rate=25)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from countenance.cli import actors, bench, faces, log, release, train
+from countenance.cli import actors, bench, faces, log, marks, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.forget import forget
@@ -38,6 +38,7 @@ ORDER = (
     "recognise",
     "verify",
     "forget",
+    "marks",
     "log",
     "settings",
     "demo",
@@ -90,6 +91,7 @@ def root(
 
 app.add_typer(release.app, name="release", short_help="Draft, sign, add, list and revoke releases.")
 app.add_typer(faces.app, name="faces", short_help="Browse, confirm and correct detected faces.")
+app.add_typer(marks.app, name="marks", short_help="Share what leads from a watermark to credentials.")
 app.add_typer(log.app, name="log", short_help="Show and check the project's log.")
 app.add_typer(actors.app, name="actors", short_help="Render synthetic actors and ground-truth face swaps.")
 app.add_typer(bench.app, name="bench", short_help="Run the benchmarks against rendered ground truth.")

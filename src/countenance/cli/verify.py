@@ -30,12 +30,17 @@ def verify(
     crjson: Annotated[
         bool, typer.Option("--crjson", help="Print the credentials and their check as C2PA's crJSON, nothing else.")
     ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Look for the watermark in every frame; it takes longer.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Check a file's credentials, its entry in the project's log, and what was altered.
+    """Check a file's credentials and watermark, its entry in the project's log, and what was altered.
 
-    Works anywhere and without a network. Inside a project, its log is checked as well. Exit code 0: nothing found is
-    invalid, which doesn't make a file genuine; 6: credentials or log don't hold; 4: the file can't be read.
+    Works anywhere and without a network. Inside a project, its log is checked as well. A file whose credentials
+    were taken away is recognised by its watermark, if they are in this computer's manifest store. Exit code 0:
+    nothing found is invalid, which doesn't make a file genuine; 6: credentials, watermark or log don't hold;
+    4: the file can't be read.
 
     Example: countenance verify shot.mp4
     """
@@ -54,14 +59,14 @@ def verify(
 
     try:
         if find(Path.cwd()) is None:
-            report = check_file(path, None)
+            report = check_file(path, None, thorough=thorough)
         else:
             with opened_to_read(Path.cwd(), any_schema=True) as project:
-                report = check_file(path, project)
+                report = check_file(path, project, thorough=thorough)
     except (UsageError, OSError, sqlite3.Error) as error:
         # What is wrong with the project says nothing about the file.
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        report = check_file(path, None, why_no_log=why)
+        report = check_file(path, None, why_no_log=why, thorough=thorough)
     if json:
         from countenance.steps.documents import verified_document
 

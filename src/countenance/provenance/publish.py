@@ -335,6 +335,14 @@ def published_under(project: Project, permit_digests: Collection[str]) -> dict[s
     return {sha256: Path(path) for sha256, path in rows if sha256 in logged}
 
 
+def salt_of(project: Project, manifest_digest: str) -> bytes | None:
+    """What opens the salted digests in the credentials of a file that the project published."""
+    row = project.database.execute(
+        "SELECT salt FROM published WHERE manifest_digest = ?", (manifest_digest,)
+    ).fetchone()
+    return None if row is None else bytes.fromhex(row[0])
+
+
 def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> dict[str, Any]:
     """What the log keeps of a render before its first frame, also where it is never finished."""
     return {

@@ -130,9 +130,7 @@ def export_entries(path: Path, *, overwrite: bool) -> int:
             else database.execute("SELECT mark_id, manifest, fingerprint FROM manifests ORDER BY rowid").fetchall()
         )
     lines = [json.dumps(FORMAT)]
-    for mark_id, manifest, seen in rows:
-        encoded = {"manifest": base64.b64encode(manifest).decode(), "fingerprint": base64.b64encode(seen).decode()}
-        lines.append(json.dumps({"mark_id": mark_id, **encoded}))
+    lines += [_line(Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)) for mark_id, manifest, seen in rows]
     write_whole(path, ("\n".join(lines) + "\n").encode())
     return len(rows)
 
@@ -162,13 +160,19 @@ def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
     return len(entries), add(entries)
 
 
+def _line(entry: Entry) -> str:
+    encoded = {name: base64.b64encode(getattr(entry, name)).decode() for name in ("manifest", "fingerprint")}
+    return json.dumps({"mark_id": entry.mark_id, **encoded})
+
+
 def _parsed(line: bytes, number: int) -> Entry | None:
     """An entry; None for the first line, which names the format."""
     if number == 1:
         if json.loads(line) != FORMAT:
             raise ValueError(f"expected {json.dumps(FORMAT)} first")
         return None
-    entry = Entry(**_Line.model_validate_json(line).model_dump())
+    fields = _Line.model_validate_json(line)
+    entry = Entry(mark_id=fields.mark_id, manifest=fields.manifest, fingerprint=fields.fingerprint)
     unpacked(entry.fingerprint)
     return entry
 

@@ -21,31 +21,35 @@ from countenance.provenance.credentials import (
     read_crjson,
 )
 from countenance.provenance.keys import find_trust
+from countenance.steps.origin import find_origin
 from countenance.types import Finding, Report
 
 
-def verify(path: Path, project: Project | None, *, why_no_log: str | None = None) -> Report:
+def verify(path: Path, project: Project | None, *, why_no_log: str | None = None, thorough: bool = False) -> Report:
     """Check a file without changing anything; needs no network, and for most findings no project.
 
-    `why_no_log` says why the log of the project here can't be read.
+    `why_no_log` says why the log of the project here can't be read. With `thorough` every frame is searched for a
+    watermark, instead of some hundred.
 
     Raises:
         MediaError: the file can't be read.
         ProvenanceError: this machine's own key is open to others.
     """
     sha256 = _sha256(path)
-    credentials = read_credentials(path, find_trust())
+    trust = find_trust()
+    credentials = read_credentials(path, trust)
     # A signature holds only what it covers; the file may be damaged elsewhere.
     is_signed = credentials.state in {"trusted", "valid"}
     why_unopened = _why_unopened(path) if is_signed else None
+    origin = find_origin(path, credentials, trust, project, thorough=thorough)
     return Report(
         path=path,
         sha256=sha256,
         findings=(
             _credentials(credentials, why_unopened),
             _log(sha256, credentials, project, why_no_log),
-            _edits(credentials),
-            _watermark(),
+            _edits(credentials, origin.credentials),
+            origin.finding,
         ),
     )
 
@@ -241,7 +245,10 @@ def _published(project: Project) -> tuple[dict[str, ledger.LogEntry], set[str]]:
     return by_file, {entry.fact("plate_sha256", str) for entry in known.values()}
 
 
-def _edits(credentials: Credentials) -> Finding:
+def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
+    """What was altered, by the file's own credentials or by those that its watermark leads to."""
+    is_own = recovered is None or own.state in {"trusted", "valid"}
+    credentials = own if is_own or recovered is None else recovered
     claim = credentials.claim
     if claim is None:
         if credentials.state == "missing":
@@ -265,6 +272,14 @@ def _edits(credentials: Credentials) -> Finding:
             for words in _parent(parent)
         ),
     )
+    if not is_own:
+        return Finding(
+            about="edits",
+            state=credentials.state,
+            summary=f"Of the published file the credentials say that {replaced}. "
+            "What was changed since, they can't say.",
+            reasons=details,
+        )
     if credentials.state == "trusted":
         return Finding(about="edits", state="trusted", summary=f"{replaced[0].upper()}{replaced[1:]}.", reasons=details)
     if credentials.state == "valid":
@@ -355,12 +370,4 @@ def _parent(parent: Ingredient, whose: str = "it was made") -> tuple[str, ...]:
             if each.relationship == "parentOf"
             for words in _parent(each, "that plate was made itself")
         ),
-    )
-
-
-def _watermark() -> Finding:
-    return Finding(
-        about="watermark",
-        state="unknown",
-        summary="This version does not look for an invisible watermark yet.",
     )

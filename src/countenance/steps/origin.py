@@ -1,0 +1,141 @@
+"""Where footage comes from, by the watermark in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from countenance.consent.register import stored_releases
+from countenance.errors import MediaError, ProvenanceError
+from countenance.media.probe import probe
+from countenance.project import Project
+from countenance.provenance.credentials import Credentials, read_manifest, salted
+from countenance.provenance.fingerprint import unpacked
+from countenance.provenance.keys import Trust
+from countenance.provenance.marks import Footage, compare, find_mark, in_hex, num_looked_at
+from countenance.provenance.publish import salt_of
+from countenance.provenance.store import Entry, find, mark_in, why_not
+from countenance.types import Finding, FindingState, MediaInfo
+from countenance.watermark.read import Reading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """What the watermark in a file leads to."""
+
+    finding: Finding
+    credentials: Credentials | None = None
+    """Those of the published file from which this one was made, where they hold and the footage is the same."""
+
+
+def find_origin(path: Path, own: Credentials, trust: Trust, project: Project | None, *, thorough: bool) -> Origin:
+    """Look for a watermark, and for the credentials that it leads to where the file's own don't hold.
+
+    `own` are the file's credentials. With `thorough` every frame is looked at.
+    """
+    try:
+        info = probe(path)
+        reading = find_mark(info, every_frame=thorough)
+    except MediaError as error:
+        return Origin(finding=_mark("unknown", "The file can't be opened to look for a watermark.", str(error)))
+    if reading is None:
+        return Origin(finding=_no_mark(info, own, thorough=thorough))
+    number = in_hex(reading.mark_id)
+    named = mark_in(own.claim) if own.state in {"trusted", "valid"} else None
+    if named == number:
+        return Origin(
+            finding=_mark(
+                own.state, f"The invisible watermark {number} is in the picture, and the credentials name it."
+            )
+        )
+    if named is not None:
+        said = (
+            f"The picture carries the watermark {number}, but its credentials name {named}: one of them was moved here."
+        )
+        return Origin(finding=_mark("invalid", said))
+    return _looked_up(info, reading, trust, project)
+
+
+def _looked_up(info: MediaInfo, reading: Reading, trust: Trust, project: Project | None) -> Origin:
+    """What the manifest store knows of a number."""
+    number = in_hex(reading.mark_id)
+    try:
+        entries = [entry for entry in find(number) if why_not(entry, trust) is None]
+    except ProvenanceError as error:
+        return Origin(finding=_mark("unknown", f"The picture carries the watermark {number}.", str(error)))
+    if not entries:
+        return Origin(
+            finding=_mark(
+                "unknown",
+                f"The picture carries Countenance's watermark {number}: it comes from a published file in which a face "
+                "was replaced, or the mark was moved here. No credentials are known for it on this computer.",
+                "whoever published it can share them with `countenance marks export`; `countenance marks add` brings "
+                "them in",
+            )
+        )
+    return _origin(info, reading, entries, trust, project)
+
+
+def _origin(
+    info: MediaInfo, reading: Reading, entries: Sequence[Entry], trust: Trust, project: Project | None
+) -> Origin:
+    """Of several files with the same number, the one that shows this footage, else the newest."""
+    number = in_hex(reading.mark_id)
+    seen = {entry.digest: compare(info, reading, unpacked(entry.fingerprint)) for entry in entries}
+    order: dict[Footage, int] = {"same": 0, "unclear": 1, "other": 2}
+    entry = min(entries, key=lambda each: order[seen[each.digest]])
+    credentials = read_manifest(entry.manifest, trust)
+    assert credentials.claim is not None
+    claim = credentials.claim
+    whose = "this computer" if credentials.state == "trusted" else "a signer who is unknown here"
+    releases = ", ".join(f"{digest[:16]}…" for digest in claim.salted_release_digests)
+    facts = (
+        f"the number leads to a file that {whose} signed on {claim.signed_at.partition('T')[0]}",
+        f"it was made under releases with the salted digests {releases}",
+        *_own_releases(project, entry),
+    )
+    if seen[entry.digest] == "other":
+        said = (
+            f"The picture carries the watermark {number}, but it shows other footage than the file that was published "
+            "with it: the mark was moved here, and says nothing about this footage."
+        )
+        return Origin(finding=_mark("invalid", said, *facts[:1]))
+    if seen[entry.digest] == "unclear":
+        said = (
+            f"The picture carries the watermark {number}, but too little or too plain a part of it is here to tell "
+            "whether it shows the footage that was published with it."
+        )
+        return Origin(finding=_mark("unknown", said, *facts))
+    said = (
+        f"The invisible watermark {number} leads to the credentials of a published file, and this is the same footage: "
+        "a copy of it, or of a part of it, that was changed since."
+    )
+    return Origin(finding=_mark(credentials.state, said, *facts), credentials=credentials)
+
+
+def _own_releases(project: Project | None, entry: Entry) -> tuple[str, ...]:
+    """Which releases of the project here the salted digests are."""
+    if project is None:
+        return ()
+    salt = salt_of(project, entry.digest)
+    if salt is None:
+        return ()
+    claim = read_manifest(entry.manifest, None).claim
+    salted_digests = () if claim is None else claim.salted_release_digests
+    return tuple(
+        f"here that is the release {digest[:12]}… of {person} as {role}"
+        for digest, person, role, *_ in stored_releases(project)
+        if salted(digest, salt) in salted_digests
+    )
+
+
+def _no_mark(info: MediaInfo, own: Credentials, *, thorough: bool) -> Finding:
+    looked = info.num_frames if thorough else num_looked_at(info)
+    where = "" if looked >= info.num_frames else f" in {looked:,} of {info.num_frames:,} frames that were looked at"
+    reasons = [] if looked >= info.num_frames else ["`countenance verify --thorough` looks at every frame"]
+    if own.state in {"trusted", "valid"} and (named := mark_in(own.claim)):
+        reasons.append(f"the credentials name the watermark {named}")
+    return _mark("missing", f"No watermark of Countenance was found{where}; that proves nothing either way.", *reasons)
+
+
+def _mark(state: FindingState, summary: str, *reasons: str) -> Finding:
+    return Finding(about="watermark", state=state, summary=summary, reasons=reasons)
