@@ -8,6 +8,7 @@ from countenance.faces.config import PLATE_CONFIG, PrepareConfig
 from countenance.faces.recognise import NOBODY_ELSE, recognise, released_distances, tracks_that_may_be
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.project import Project, now
+from countenance.types import Rejection
 from tests.support.made_up import CLIP, add_track
 
 CONFIG = PrepareConfig()
@@ -182,7 +183,7 @@ def test_whose_rows_go_with_somebody_who_is_forgotten(
     production: Project, place: float, is_unsure: bool, may_be: bool
 ) -> None:
     add_person(production, "kim", at(0.6))
-    reasons = ("unsure who",) if is_unsure else ()
+    reasons: tuple[Rejection, ...] = ("unsure who",) if is_unsure else ()
     (face,) = add_track(production, [0], embedding=at(place), distance=place, rejections=reasons)
     found = tracks_that_may_be(production, "kim", templates(production), PLATE_CONFIG)
     assert [each.track for each in [face] if may_be] == [each.id for each in found]
