@@ -5,9 +5,10 @@ from jaxtyping import Float32
 from countenance.consent.register import templates
 from countenance.faces.answers import answer
 from countenance.faces.config import PLATE_CONFIG, PrepareConfig
-from countenance.faces.recognise import NOBODY_ELSE, recognise, released_distances
+from countenance.faces.recognise import NOBODY_ELSE, recognise, released_distances, tracks_that_may_be
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.project import Project, now
+from countenance.types import Rejection
 from tests.support.made_up import CLIP, add_track
 
 CONFIG = PrepareConfig()
@@ -162,3 +163,36 @@ def test_stricter_limits_hold_for_sure_tracks_too(production: Project) -> None:
     number = track(production, at(0.2))
     strict = PrepareConfig(max_distance=0.1)
     assert recognise(production, "dana", templates(production), strict, (CLIP,), "prepare") == {number: "unsure"}
+
+
+@pytest.mark.parametrize(
+    ("place", "is_unsure", "may_be"),
+    [
+        # Kim's portrait lies at 0.6; dana's track is at so much of the way.
+        (0.20, False, False),
+        (0.29, False, False),
+        (0.31, False, True),
+        (0.29, True, True),
+        (0.27, True, False),
+        (0.60, False, True),
+        # Beyond what leaves anything open.
+        (1.11, True, False),
+    ],
+)
+def test_whose_rows_go_with_somebody_who_is_forgotten(
+    production: Project, place: float, is_unsure: bool, may_be: bool
+) -> None:
+    add_person(production, "kim", at(0.6))
+    reasons: tuple[Rejection, ...] = ("unsure who",) if is_unsure else ()
+    (face,) = add_track(production, [0], embedding=at(place), distance=place, rejections=reasons)
+    found = tracks_that_may_be(production, "kim", templates(production), PLATE_CONFIG)
+    assert [each.track for each in [face] if may_be] == [each.id for each in found]
+
+
+def test_of_rows_that_nobody_decided_on_the_portraits_decide(production: Project) -> None:
+    add_person(production, "kim", at(0.6))
+    near, far = (add_track(production, [0], embedding=at(place), distance=0.0)[0].track for place in (0.5, 0.1))
+    production.database.execute("UPDATE faces SET rejections = NULL")
+    found = tracks_that_may_be(production, "kim", templates(production), PLATE_CONFIG)
+    assert near != far
+    assert [each.id for each in found] == [near]
