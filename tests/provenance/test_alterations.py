@@ -126,3 +126,12 @@ def test_a_bit_flipped_anywhere_is_found_or_changes_nothing_that_is_seen(
             found += 1
     # What goes unnoticed lies in the space that C2PA keeps free in the credentials.
     assert found >= NUM_FLIPS // 4
+
+
+@pytest.mark.parametrize("kind", VIDEOS)
+def test_nothing_can_be_hidden_in_a_box_without_content(publish_kind: Callable[[str], Path], kind: str) -> None:
+    path = publish_kind(kind)
+    with path.open("ab") as file:
+        file.write(b"\0\0\0\x0efreesecret")
+    assert seen_in(path) is not None
+    assert state_of(path) == "invalid"

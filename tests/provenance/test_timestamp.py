@@ -8,17 +8,18 @@ import pytest
 
 from countenance import ledger
 from countenance.errors import ProvenanceError
+from countenance.media.probe import probe
+from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.provenance import keys
 from countenance.provenance.credentials import (
     Claim,
     read_credentials,
     read_crjson,
-    rehearse_signing,
     sign,
 )
 from countenance.provenance.keys import TIMESTAMP_NAME, Trust, find_trust, load_or_make_identity
-from countenance.provenance.publish import PublishConfig
+from countenance.provenance.publish import PublishConfig, rehearse_publishing
 from countenance.provenance.signer import signing_with
 from tests.support.authorities import TimestampAuthority, certify, timestamp_authority
 from tests.support.publishing import publish_grey
@@ -129,12 +130,16 @@ def test_an_authority_that_fails_is_told_and_leaves_no_file(
     assert list(ledger.entries(project)) == []
 
 
-def test_an_authority_that_can_not_be_reached_is_told_before_anything_is_rendered() -> None:
+def test_an_authority_that_can_not_be_reached_is_told_before_anything_is_rendered(
+    make_plate: MakePlate, tmp_path: Path
+) -> None:
+    plate, output = probe(make_plate("plate.png")), tmp_path / "shot.png"
     with timestamp_authority() as authority:
-        rehearse_signing(load_or_make_identity(), authority.url)
+        config = PublishConfig(timestamp_authority=authority.url)
+        rehearse_publishing(plate, output, config, Silent())
         assert authority.num_requests == 1
     with pytest.raises(ProvenanceError, match=rf"nothing can be signed: .*{authority.url} gave no stamp"):
-        rehearse_signing(load_or_make_identity(), authority.url)
+        rehearse_publishing(plate, output, config, Silent())
 
 
 @pytest.mark.parametrize("address", ["time.example", "ftp://time.example/", "https://", "file:///etc/passwd"])

@@ -325,8 +325,8 @@ def _plain_why(error: Exception, timestamp_authority: str) -> str:
         return "its certificate isn't valid by this computer's clock; check the clock, then run this again"
     if timestamp_authority:
         return (
-            f"the time-stamp authority {timestamp_authority} gave no stamp that holds ({_plain(error)}); check the "
-            "network and the address, then run this again, or empty the setting timestamp_authority and do without"
+            f"most likely the time-stamp authority {timestamp_authority} gave no stamp that holds ({_plain(error)}); "
+            "check the network and the address, then run this again, or empty the setting timestamp_authority"
         )
     return f"{error}; run this again, and report it if it happens twice"
 
