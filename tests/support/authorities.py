@@ -111,7 +111,8 @@ class TimestampAuthority:
     answer: bytes | None = None
     """In the place of a stamp."""
     status: int = 200
-    at: datetime | None = None
+    stamps: bytes | None = None
+    """In the place of what it is asked to stamp."""
 
 
 @contextmanager
@@ -137,7 +138,7 @@ def timestamp_authority() -> Iterator[TimestampAuthority]:
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         authority.url = f"http://127.0.0.1:{server.server_port}/stamp"
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield authority
@@ -154,8 +155,10 @@ def _stamp(request: bytes, stamping: Certified, authority: TimestampAuthority) -
     """The answer to a request: a token over its imprint and nonce."""
     fields = _children(_children(request)[0][1])
     imprint = next(whole for tag, _, whole in fields if tag == SEQUENCE)
+    if authority.stamps is not None:
+        imprint = _der(SEQUENCE, _der(SEQUENCE, _oid(SHA256)), _der(OCTETS, sha256(authority.stamps).digest()))
     nonce = [whole for tag, _, whole in fields if tag == INTEGER][1:]
-    at = (authority.at or datetime.now(UTC)).strftime("%Y%m%d%H%M%SZ").encode()
+    at = datetime.now(UTC).strftime("%Y%m%d%H%M%SZ").encode()
     info = _der(
         SEQUENCE,
         _integer(1),

@@ -1,7 +1,8 @@
 """Content credentials (C2PA): what a file says about how it was made, signed.
 
 Signed is everything that is seen and heard. Not signed are the empty space that C2PA keeps inside the credentials
-themselves and, in videos, boxes without content; a byte changed there goes unnoticed by the signature.
+themselves and, in videos, the boxes that name the kind of file and its random access; a byte changed there goes
+unnoticed by the signature.
 """
 
 import hashlib
@@ -340,8 +341,8 @@ def _plain_why(error: Exception, timestamp_authority: str) -> str:
         return "its certificate isn't valid by this computer's clock; check the clock, then run this again"
     if timestamp_authority:
         return (
-            f"the time-stamp authority {timestamp_authority} gave no stamp that holds ({_plain(error)}); check the "
-            "network and the address, then run this again, or empty the setting timestamp_authority and do without"
+            f"most likely the time-stamp authority {timestamp_authority} gave no stamp that holds ({_plain(error)}); "
+            "check the network and the address, then run this again, or empty the setting timestamp_authority"
         )
     return f"{error}; run this again, and report it if it happens twice"
 
@@ -572,7 +573,8 @@ def _settings(trust: Trust | None, *, checks_timestamps: bool = True) -> c2pa.Se
     settings: dict[str, Any] = {
         # By default files of up to 512 MB are held in memory, twice.
         "core": {"backing_store_memory_threshold_in_mb": 32},
-        "builder": {"thumbnail": {"enabled": False}},
+        # Boxes without content are signed, too: bytes can be hidden in them.
+        "builder": {"thumbnail": {"enabled": False}, "bmff_hash_exclude_free_and_skip_boxes": False},
         # Signing and checking a file here use no network, but to ask a time-stamp authority that the user names.
         "verify": {
             "verify_trust": True,

@@ -24,12 +24,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field
 
 from countenance.config import Text, section, stored_config
-from countenance.errors import ProvenanceError
+from countenance.errors import ProvenanceError, one_line
 from countenance.project import find
 
 SIGNER_NAME = "signer.toml"
 COMMAND_TIMEOUT_S = 120
 """A token may wait for a finger, a remote signer for a person."""
+MAX_SAID = 300
+"""Characters of what a failed command said that are repeated."""
 REMEDY = "see docs/credentials.md"
 
 Algorithm = Literal["es256", "es384", "es512", "ps256", "ed25519"]
@@ -166,8 +168,8 @@ def _signing_command(text: str, folder: Path, public_key: object) -> Callable[[b
                 f"the signing command {command[0]} can't be run ({error.strerror}); {REMEDY}"
             ) from error
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            why = f": {said[-1]}" if said else ""
+            said = one_line(done.stderr.decode(errors="replace").strip())[-MAX_SAID:]
+            why = f": {said}" if said else ""
             raise ProvenanceError(f"the signing command {command[0]} failed (exit code {done.returncode}{why})")
         return _checked(done.stdout, data, public_key, command[0])
 
