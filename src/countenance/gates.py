@@ -102,10 +102,10 @@ def check_frame(frame: Frame, what: str, score: Score, again: str) -> float:
 def sampled(info: MediaInfo, timeline: Timeline, frames: range) -> list[int]:
     """The frames that are looked at, of some in a row: the first, one a second, and the first of each shot."""
     pts = timeline.frame_pts[frames.start : frames.stop]
-    step = max(1, round(EVERY_S / info.time_base))
-    seconds = np.arange(int(pts[0]), int(pts[-1]) + 1, step)
-    by_time = frames.start + np.searchsorted(pts, seconds)
-    return sorted({frames.start, *by_time.tolist(), *(shot for shot in timeline.shots if shot in frames)})
+    seconds = (pts - pts[0]) // max(1, round(EVERY_S / info.time_base))
+    _, first_of_each = np.unique(seconds, return_index=True)
+    shots = (shot for shot in timeline.shots if shot in frames)
+    return sorted({*(frames.start + first_of_each).tolist(), *shots})
 
 
 def _check(

@@ -2,8 +2,10 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -20,6 +22,7 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames, sought
 from countenance.media.timeline import Timeline, frames_at, read_timeline
 from countenance.progress import Silent
+from countenance.types import Frame, MediaInfo
 
 UNEVEN_PTS = tuple(np.cumsum(np.random.default_rng(3).integers(1, 400, 200)).tolist())
 NUM_FRAMES = len(UNEVEN_PTS)
@@ -91,6 +94,23 @@ def test_some_frames_are_those_that_reading_all_gives(tmp_path: Path) -> None:
     for index, frame in zip(chosen, frames_at(info, timeline, chosen), strict=True):
         assert (frame.index, frame.pts) == (index, frames[index].pts)
         assert np.array_equal(frame.rgb, frames[index].rgb)
+
+
+def test_frames_are_sought_only_where_decoding_begins_nearer_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(write(tmp_path / "a.mp4", **X264))
+    timeline = replace(read_timeline(info, Silent()), keyframes=(0, 144))
+    begun = []
+
+    def reading(info: MediaInfo, **options: Any) -> Iterator[Frame]:
+        begun.append(options["first_index"])
+        return read_frames(info, **options)
+
+    monkeypatch.setattr(countenance.media.timeline, "read_frames", reading)
+    chosen = [0, 50, 100, 160, 199]
+    assert [frame.index for frame in frames_at(info, timeline, chosen)] == chosen
+    assert begun == [0, 160]
 
 
 @pytest.mark.parametrize("leads_elsewhere", [True, False])

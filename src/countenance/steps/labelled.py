@@ -20,8 +20,8 @@ from countenance.steps.places import Places
 from countenance.types import LabelledShot, MediaInfo
 from countenance.vision.detect import FaceDetector
 
-AROUND_FACE = 0.25
-"""By so much of its size a face's box is wider on each side than its mesh or find, for hair and chin."""
+AROUND_FACE = 0.12
+"""By so much of its size a face's box is wider on each side than its mesh or find. A label may lie on hair."""
 SAMPLES_A_SHOT = 8
 """Evenly spaced frames of a shot in which everybody's faces are looked for; those replaced are known in each."""
 SEEN_PX = 1152
@@ -71,11 +71,11 @@ def _sentence(info: MediaInfo, timeline: Timeline, shot: range, shown: range, di
 def _replaced(info: MediaInfo, places: Places, covers_at: Covers, shot: range) -> Iterator[Box]:
     for index in shot:
         for face in places.in_whole_shots.get(index, ()):
-            yield _box(box_around(face.landmarks_xyz[:, :2]), info.resolution_wh)
+            yield box_of_face(box_around(face.landmarks_xyz[:, :2]), info.resolution_wh)
         for cover in covers_at.get(index, ()):
             half = cover.head.side_px / 2
             corners = np.concatenate([cover.head.centre_xy - half, cover.head.centre_xy + half])
-            yield _box(corners.astype(np.float32), info.resolution_wh, around=0.0)
+            yield box_of_face(corners.astype(np.float32), info.resolution_wh, around=0.0)
 
 
 def _faces(info: MediaInfo, timeline: Timeline, shot: range, detector: FaceDetector) -> Iterator[Box]:
@@ -84,7 +84,7 @@ def _faces(info: MediaInfo, timeline: Timeline, shot: range, detector: FaceDetec
         seen = _shrunk(frame.rgb)
         size_wh = (seen.shape[1], seen.shape[0])
         for found in detector(seen):
-            yield _box(found.points_xy[:2].ravel(), size_wh)
+            yield box_of_face(found.points_xy[:2].ravel(), size_wh)
 
 
 def _shrunk(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
@@ -96,7 +96,8 @@ def _shrunk(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _box(xyxy: Float32[np.ndarray, "4"], size_wh: tuple[int, int], around: float = AROUND_FACE) -> Box:
+def box_of_face(xyxy: Float32[np.ndarray, "4"], size_wh: tuple[int, int], around: float = AROUND_FACE) -> Box:
+    """A face's box, a little wider on each side."""
     left, top, right, bottom = xyxy.tolist()
     width, height = size_wh
     across, down = around * (right - left), around * (bottom - top)
