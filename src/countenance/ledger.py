@@ -69,6 +69,10 @@ class LogEntry:
         return value
 
 
+ENTRIES = TypeAdapter(LogEntry)
+"""Reads entries; made once, as that takes longer than reading many."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
     """Where the log ends."""
@@ -132,7 +136,7 @@ def entries(project: Project) -> Iterator[LogEntry]:
     """
     for number, content, digest, _ in stored_rows(project):
         try:
-            entry = TypeAdapter(LogEntry).validate_python({**json.loads(content), "digest": digest})
+            entry = ENTRIES.validate_python({**json.loads(content), "digest": digest})
         except (ValueError, TypeError, RecursionError):
             raise ProvenanceError(f"log entry {number} was altered; restore {project.folder} from a copy") from None
         yield entry
