@@ -400,7 +400,10 @@ def test_a_clock_that_was_set_back_is_told_when_the_next_entry_is_written(
     assert not caplog.messages
     monkeypatch.setattr(ledger, "now", lambda: "2020-01-01T10:00:00+00:00")
     add(project, "prepared")
-    assert "this computer's clock was set back" in caplog.messages[0]
+    (note,) = caplog.messages
+    assert "this computer's clock says less: consent is judged by the log's time" in note
+    ledger.time_now(project)
+    assert caplog.messages == [note, note]
 
 
 def test_damaged_head_is_told(project: Project, config_folder: Path) -> None:

@@ -12,9 +12,8 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +33,9 @@ Fact = TypeVar("Fact")
 
 START = "0" * 64
 """What the first entry names as the digest before it."""
+LONG_PAST = datetime.min.replace(tzinfo=UTC)
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""By so much clocks may differ, as those of two computers do, before a note says so."""
 SIGNED_SINCE_SCHEMA = 5
 """Of the database; before, the log has no signatures."""
 
@@ -65,6 +67,10 @@ class LogEntry:
                 "don't rely on this log, restore the project from a copy"
             )
         return value
+
+
+ENTRIES = TypeAdapter(LogEntry)
+"""Reads entries; made once, as that takes longer than reading many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +116,7 @@ def append(project: Project, event: str, facts: dict[str, Any]) -> LogEntry:
     key = load_or_make_log_key(project)
     last = stored_head(project)
     if last is not None:
-        _warn_of_clock(project)
+        _warn_of_clock(datetime.fromisoformat(now()), _last_time(project))
         if not _knows_key(project, public_key_of(key)):
             # Of an earlier version's log, or of another computer's: who goes on from here says so first.
             added = _write(project, "key.added", {"fingerprint": fingerprint_of(public_key_of(key))}, key, last)
@@ -130,7 +136,7 @@ def entries(project: Project) -> Iterator[LogEntry]:
     """
     for number, content, digest, _ in stored_rows(project):
         try:
-            entry = TypeAdapter(LogEntry).validate_python({**json.loads(content), "digest": digest})
+            entry = ENTRIES.validate_python({**json.loads(content), "digest": digest})
         except (ValueError, TypeError, RecursionError):
             raise ProvenanceError(f"log entry {number} was altered; restore {project.folder} from a copy") from None
         yield entry
@@ -215,7 +221,7 @@ def latest_time(project: Project) -> datetime:
     Raises:
         ProvenanceError: one names none.
     """
-    latest = datetime.min.replace(tzinfo=UTC)
+    latest = LONG_PAST
     for entry in entries(project):
         try:
             latest = max(latest, datetime.fromisoformat(entry.time))
@@ -233,7 +239,9 @@ def time_now(project: Project) -> datetime:
     Raises:
         ProvenanceError: the log can't be read.
     """
-    return max(datetime.fromisoformat(now()), latest_time(project))
+    clock, latest = datetime.fromisoformat(now()), latest_time(project)
+    _warn_of_clock(clock, latest)
+    return max(clock, latest)
 
 
 def backward_steps(project: Project) -> tuple[int, ...]:
@@ -321,17 +329,21 @@ def _write(project: Project, event: str, facts: dict[str, Any], key: Ed25519Priv
     return LogEntry(**json.loads(content), digest=digest)
 
 
-def _warn_of_clock(project: Project) -> None:
+def _last_time(project: Project) -> datetime:
+    """Of the last entry; long past where it names none, which `check` reports."""
     (content,) = project.database.execute("SELECT entry FROM log ORDER BY number DESC LIMIT 1").fetchone()
-    with suppress(ValueError, TypeError, KeyError, RecursionError):  # `check` is what reports an altered entry
-        time, clock = str(json.loads(content)["time"]), now()
-        if clock >= time:
-            return
+    try:
+        return datetime.fromisoformat(json.loads(content)["time"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return LONG_PAST
+
+
+def _warn_of_clock(clock: datetime, logged: datetime) -> None:
+    if logged - clock > CLOCK_TOLERANCE:
         _log.warning(
-            "by the log it was %s already, and by this computer's clock it is %s: this computer's clock was set back, "
-            "or was wrong before; `countenance log check` names the entries",
-            time,
-            clock,
+            "by the log it was %s already, but this computer's clock says less: consent is judged by the log's time; "
+            "correct the clock, or, if it was wrong then, begin another project",
+            logged.isoformat(),
         )
 
 

@@ -130,8 +130,17 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 80
 
     told, value = asked("log", "check")
-    assert value == {"entries": 6, "remembered": 6, "clock_set_back_at": []}
+    (signer,) = value.pop("signers")
+    assert signer.pop("key") in told
+    assert signer == {"is_this_computer": True, "entries": 7, "first": 1, "last": 7}
+    assert value == {"entries": 7, "remembered": 7, "clock_set_back_at": [], "anchors": []}
     assert "None is altered" in told
+    told, value = asked("log", "export", "--head-only", "--output", "head.json")
+    assert (value["path"], value["entries"], value["whole"]) == ("head.json", 7, False)
+    assert value["digest"] in told
+    told, value = asked("log", "check", "--anchor", "head.json", "--anchor", "shot.mp4")
+    assert [(each["path"], each["entry"]) for each in value["anchors"]] == [("head.json", 7), ("shot.mp4", 6)]
+    assert "The log goes on from shot.mp4 (a file that was published): entry 6." in told
     _, listed = asked("release", "list")
     assert (listed["title"], listed["use"]) == ("Winter", "film")
     hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}

@@ -16,7 +16,7 @@ COMMANDS = (
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
-    *("log check", "log show"),
+    *("log check", "log show", "log export"),
     *(
         "actors setup",
         "actors render",

@@ -27,6 +27,7 @@ from countenance.steps import verify as step
 from countenance.steps.verify import verify
 from countenance.types import Finding, Frame, Permit, Published, Render, Report
 from tests.support.leave import never_ends
+from tests.support.unsigned import write_as_before
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +156,53 @@ def test_a_log_entry_without_its_facts_is_told(published: Published, project: Pr
     finding = findings(verify(published.path, project))["log"]
     assert finding.state == "invalid"
     assert f"({event}) should hold" in finding.reasons[0]
+
+
+def test_a_log_that_ends_where_the_file_was_signed_was_cut(published: Published, project: Project) -> None:
+    """Found also where nobody remembers the log's end."""
+    remembered = Path(os.environ["COUNTENANCE_CONFIG"], "heads", f"{project.id}.json")
+    remembered.unlink()
+    project.database.execute("DELETE FROM log WHERE number = ?", (published.log_index,))
+    assert ledger.check(project) == published.log_index - 1
+    finding = findings(verify(published.path, project))["log"]
+    assert finding.state == "invalid"
+    assert "and the log ends there: the entry of the file itself" in finding.reasons[0]
+
+
+def test_a_log_that_was_another_one_before_the_file_is_told(
+    published: Published, project: Project, tmp_path: Path
+) -> None:
+    """Somebody writes a log, with this computer's key even, in which a real file stands after other entries."""
+    facts = list(ledger.entries(project))[-1].facts
+    create(tmp_path / "forged", use="film", title=None)
+    with opened(tmp_path / "forged") as forged:
+        for event in ("prepared", "trained", "published"):
+            with forged.transaction():
+                ledger.append(forged, event, facts)
+        finding = findings(verify(published.path, forged))["log"]
+    assert finding.state == "invalid"
+    assert "what came before the file was changed" in finding.reasons[0]
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_of_a_forged_project_verify_says_that_its_log_is_unknown_here(
+    published: Published, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_signed: bool
+) -> None:
+    create(tmp_path / "forged", use="film", title=None)
+    with opened(tmp_path / "forged") as forged:
+        with monkeypatch.context() as patch:
+            patch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "forger"))
+            if not is_signed:
+                write_as_before(patch)
+            sha256 = hashlib.sha256(plate.read_bytes()).hexdigest()
+            with forged.transaction():
+                ledger.append(forged, "published", {"sha256": sha256, "plate_sha256": "ab" * 32})
+        finding = findings(verify(plate, forged))["log"]
+        (signer,) = ledger.signers(forged)
+    assert published.path.exists()
+    assert finding.state == "unknown"
+    assert "this computer doesn't know that log: anybody can write one" in finding.summary
+    assert (f"signed with the key {signer.name};" if is_signed else "isn't signed") in finding.reasons[0]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])

@@ -80,7 +80,6 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
     known = known_releases(project)
     if any(other.digest == digest for other in known):
         return Added(document=release, digest=digest, new=False)
-    check_term(release, at or ledger.time_now(project))
     revocation = find_revocation(project, release)
     if revocation is not None:
         raise ConsentError(
@@ -91,6 +90,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
             release=digest,
             revoked_on=revocation.revoked_on,
         )
+    check_term(release, at or ledger.time_now(project))
     check_title(release, project_title(project, known))
     _check_same_key(release, known)
     pictures = check_references(release, path.parent)
