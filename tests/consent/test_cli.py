@@ -46,7 +46,7 @@ def test_owner_drafts_signs_and_revokes_outside_of_any_project(folder: Path) -> 
     result = run("sign dana.release.toml --key dana.key")
     assert result.exit_code == 0
     assert "countenance release add dana.release.toml" in result.stderr
-    assert 'dana is an adult, and that their face may appear on another performance in "Winter"' in result.stderr
+    assert "The face of dana may be put onto another person's performance, by computer." in result.stderr
     signed = read_release(folder / "dana.release.toml")
     check_signature(signed)
     assert (signed.scope.uses, signed.role, signed.references[0].file) == (("film",), "likeness", "dana.png")

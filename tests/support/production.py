@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from countenance.consent.drafting import new_release
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
-from countenance.consent.release import new_release
 from countenance.demo import data_folder
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared

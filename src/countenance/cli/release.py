@@ -66,8 +66,60 @@ def new(
         str, typer.Option(help="likeness (the face will appear) or performer (the face is replaced).")
     ] = "likeness",
     valid_from: Annotated[datetime | None, Day] = None,
-    channels: Annotated[str | None, typer.Option(help="Where it may be shown, in words.")] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="political, advertising or words (that the person never said): what needs a line of its own. "
+            "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    prohibited: Annotated[str | None, typer.Option(help="What it may not be used for, in words.")] = None,
+    plate: Annotated[
+        list[Path] | None,
+        typer.Option(help="The only plates that may be used. Repeatable.", readable=False, show_default=False),
+    ] = None,
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The only footage from which the face may be learned. Repeatable.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Where it may be shown, such as cinema or web. Repeatable.", show_default=False),
+    ] = None,
     territory: Annotated[str | None, typer.Option(help="In which countries, in words.")] = None,
+    remarks: Annotated[str | None, typer.Option(help="Anything else that was agreed, in words.")] = None,
+    outputs: Annotated[int | None, typer.Option(help="How many files may be published with it.", min=1)] = None,
+    keep_until: Annotated[datetime | None, Day] = None,
+    always_label: Annotated[
+        bool, typer.Option("--always-label", help="The label in the picture may never be left out.")
+    ] = False,
+    approval: Annotated[
+        bool | None,
+        typer.Option(
+            "--approval/--no-approval",
+            help="Whether the person sees each result and nothing is published without their yes. "
+            "[default: yes for film and advertising]",
+            show_default=False,
+        ),
+    ] = None,
+    licensee: Annotated[str | None, typer.Option(help="Who may use the face: the production.")] = None,
+    licensee_contact: Annotated[str | None, typer.Option(help="How to reach them.")] = None,
+    licensee_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The licensee's private key, if they are to sign too; only its public part is taken.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    representation: Annotated[
+        str | None, typer.Option(help="Who spoke for the person: a union, an agent, a lawyer.")
+    ] = None,
     contact: Annotated[str | None, typer.Option(help="Where a revocation is to be sent.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="A rendered actor, not a human being.")] = False,
     output: Annotated[
@@ -84,7 +136,8 @@ def new(
     --expires 2027-12-31
     """
     from countenance.consent.document import write_document
-    from countenance.consent.release import new_release
+    from countenance.consent.drafting import new_release
+    from countenance.consent.keys import load_key, public_key_of
     from countenance.errors import UsageError
     from countenance.media.probe import probe
     from countenance.steps.documents import release_document
@@ -100,8 +153,21 @@ def new(
         folder=path.parent,
         valid_from=valid_from.date() if valid_from else None,
         synthetic=synthetic,
-        channels=channels,
+        representation=representation,
+        explicit=line or [],
+        prohibited=prohibited,
+        plates=[probe(each).sha256 for each in plate or []],
+        footage=[probe(each).sha256 for each in footage or []],
+        channels=channel or [],
         territory=territory,
+        remarks=remarks,
+        num_outputs=outputs,
+        kept_until=keep_until.date() if keep_until else None,
+        label="always shown" if always_label else "shown, or left out for a recorded reason",
+        approval=approval,
+        licensee=licensee,
+        licensee_contact=licensee_contact,
+        licensee_key=None if licensee_key is None else public_key_of(load_key(licensee_key)),
         contact=contact,
     )
     for picture in reference:
@@ -124,21 +190,39 @@ def sign(path: ReleaseFile, key: Key, json: Json = False) -> None:
     Example: countenance release sign dana.release.toml --key dana.key
     """
     from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import sign as sign_release
     from countenance.consent.keys import load_key
     from countenance.consent.release import check_references
-    from countenance.consent.release import sign as sign_release
     from countenance.steps.documents import release_document
 
     draft = read_release(path)
     check_references(draft, path.parent)
     signed = sign_release(draft, load_key(key))
     write_document(path, signed, overwrite=True)
-    console.print(_summary(signed), markup=False)
+    console.print("\n".join(signed.summary), markup=False)
     console.print(
         f"Signed {path} with {_fingerprint(signed)}. "
         f"Next: the production runs `countenance release add {path}` in its project.",
         markup=False,
     )
+    if json:
+        print_json(release_document(path, signed))
+
+
+@app.command(short_help="Sign a release as the licensee that it names.")
+def countersign(path: ReleaseFile, key: Key, json: Json = False) -> None:
+    """Sign a release as the licensee whose key it names, after its owner has.
+
+    Example: countenance release countersign dana.release.toml --key studio.key
+    """
+    from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import countersign as countersign_release
+    from countenance.consent.keys import load_key
+    from countenance.steps.documents import release_document
+
+    signed = countersign_release(read_release(path), load_key(key))
+    write_document(path, signed, overwrite=True)
+    console.print(f"Signed {path} for {signed.licensee.name}.", markup=False)
     if json:
         print_json(release_document(path, signed))
 
@@ -206,8 +290,8 @@ def revoke(
     Example: countenance release revoke dana.release.toml --key dana.key
     """
     from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import new_revocation
     from countenance.consent.keys import load_key
-    from countenance.consent.release import new_revocation
     from countenance.steps.documents import release_document
 
     release = read_release(path)
@@ -269,22 +353,3 @@ def _fingerprint(release: "Release") -> str:
 
     assert release.subject.public_key is not None
     return f"key {fingerprint_of(release.subject.public_key)}"
-
-
-def _summary(release: "Release") -> str:
-    """What its owner should have read before signing."""
-    subject, scope, term = release.subject, release.scope, release.term
-    who = "is a rendered actor that exists nowhere else" if subject.synthetic else "is an adult"
-    what = (
-        "their face may appear on another performance"
-        if release.role == "likeness"
-        else "their face may be replaced by another one"
-    )
-    where = "".join(
-        f", {name}: {text}" for name, text in (("channels", scope.channels), ("territory", scope.territory)) if text
-    )
-    return (
-        f'This says that {subject.person} {who}, and that {what} in "{scope.project}", for {", ".join(scope.uses)}, '
-        f"from {term.valid_from} to {term.expires}{where}; that their face is measured by computer for this, "
-        "and that nobody else trains with it. It can be revoked at any time with the same key."
-    )

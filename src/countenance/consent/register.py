@@ -18,6 +18,7 @@ from countenance.consent.keys import fingerprint_of
 from countenance.consent.release import (
     Release,
     Revocation,
+    check_countersigned,
     check_references,
     check_revocation,
     check_signature,
@@ -66,7 +67,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
         FaceError: a reference picture doesn't show exactly one face.
     """
     release = read_release(path)
-    check_signature(release)
+    check_countersigned(release)
     digest, person = digest_of(release), release.subject.person
     known = known_releases(project)
     if any(other.digest == digest for other in known):

@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from countenance.consent.document import write_document
+from countenance.consent.drafting import new_release, sign
 from countenance.consent.keys import load_key, make_key
-from countenance.consent.release import new_release, sign
 from countenance.types import Role
 
 EXPIRES = date(2099, 12, 31)
