@@ -97,15 +97,19 @@ INFO = MediaInfo(
 RELEASE = Release.model_validate(
     {
         "kind": "release",
-        "version": 1,
+        "version": 2,
+        "language": "en",
+        "summary": ("It is for research.",),
         "id": "0b8e5f4c-0000-4000-8000-000000000000",
         "role": "likeness",
         "subject": {"person": "dana", "adult_attested": True, "synthetic": True},
+        "licensee": {"name": "Winter Ltd", "public_key": DIGEST},
         "references": ({"file": "dana.png", "sha256": DIGEST},),
-        "scope": {"project": "Winter", "uses": ("film",)},
+        "scope": {"project": "Winter", "uses": ("film",), "explicit": (), "plates": (), "channels": ("cinema",)},
         "term": {"valid_from": date(2027, 1, 1), "expires": date(2027, 12, 31)},
-        "data": {"biometric_processing": True, "third_party_training": False},
-        "disclosure": {"label": "shown, or left out for a recorded reason", "credentials": True},
+        "data": {"biometric_processing": True, "third_party_training": False, "transferable": False, "footage": ()},
+        "disclosure": {"label": "always shown", "credentials": True, "watermark": True},
+        "approval": {"needed": False},
         "revocation": {"how": "by mail"},
     }
 )

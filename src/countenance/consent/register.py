@@ -21,7 +21,6 @@ from countenance.consent.release import (
     check_countersigned,
     check_references,
     check_revocation,
-    check_signature,
     check_term,
     digest_of,
 )
@@ -173,7 +172,7 @@ def known_releases(project: Project) -> list[KnownRelease]:
         release = parse_document(text, what)
         if not isinstance(release, Release):
             raise ConsentError(f"{what} is a revocation; restore the project from a copy")
-        check_signature(release)
+        check_countersigned(release)
         if (digest_of(release), release.subject.person, release.role) != (digest, name, role) or digest not in added:
             raise ConsentError(f"{what} is not the one that was added; restore the project from a copy")
         revocation = None if revocation_text is None else _stored_revocation(revocation_text, release, what)
@@ -240,7 +239,9 @@ def check_title(release: Release, title: str | None) -> None:
     if title is not None and release.scope.project != title:
         raise ConsentError(
             f'the release of {release.subject.person} is for project "{release.scope.project}", not "{title}"; '
-            "ask its owner for one that names this project"
+            "ask its owner for one that names this project",
+            code="consent.project",
+            person=release.subject.person,
         )
 
 

@@ -26,12 +26,15 @@ def upgraded(fields: Table) -> Table:
 def _from_1(fields: Table) -> Table:
     """Version 1 named no licensee, no plates, no footage and no approval, and its channels in words.
 
-    It said that the face may appear on another performance: in a film that includes what this performance says.
+    It said that the face may appear on another performance: in a film that includes what this performance says, and so
+    it does for somebody who exists nowhere.
     """
     scope = dict(fields["scope"])
     channels = scope.pop("channels", None)
     uses = list(scope["uses"])
-    explicit = [use for use in ("political", "advertising") if use in uses] + (["words"] if "film" in uses else [])
+    explicit = [use for use in ("political", "advertising") if use in uses] + (
+        ["words"] if "film" in uses or fields["subject"]["synthetic"] else []
+    )
     remarks = {} if channels is None else {"remarks": f"Channels, in words: {channels}"[:400]}
     return {
         **_with(

@@ -215,6 +215,8 @@ def generate(
     check_output(output, info, overwrite=overwrite, is_one_frame=wanted.is_one_frame)
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
+    for guard in guards:
+        guard.allow_output(info, output, is_labelled=config.label, is_preview=preview)
     rehearse_publishing(info, output, progress)
     tints = [own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
     # Before any work: publishing signs with the same identity, after all frames are rendered.
@@ -273,7 +275,7 @@ def generate(
         num_covered_frames=sum(is_covered(covers_at, at) for at in swap.render.frames),
         num_held_frames=sum(at in places.reached for at in swap.render.frames),
     )
-    permits = [pair.permit for pair in pairs]
+    permits = [guard.permit for guard in guards]
     facts = {
         "config": asdict(config),
         "plate": info.sha256,
