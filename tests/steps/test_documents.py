@@ -243,17 +243,22 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         ),
         {"person", "kept", "dropped", "cut_anew", "masks", "pictures_deleted", "faces_kept", "face_set"},
     ),
-    "release": (lambda: documents.release_document(Path("dana.toml"), RELEASE), WRITTEN | {"role"}),
+    "release": (lambda: documents.release_document(Path("dana.toml"), RELEASE), WRITTEN | {"role", "countersigned"}),
     "revocation": (lambda: documents.release_document(Path("dana.toml"), REVOCATION), WRITTEN),
+    "release page": (
+        lambda: documents.release_page_document(Path("dana.html"), Path("dana.toml"), RELEASE),
+        WRITTEN | {"page", "role", "countersigned"},
+    ),
     "added": (
         lambda: documents.added_document(Path("dana.toml"), Added(document=RELEASE, digest=DIGEST, new=True)),
-        WRITTEN | {"role", "new"},
+        WRITTEN | {"role", "countersigned", "new"},
     ),
     "releases": (
         lambda: documents.releases_document(
             "Winter",
             "film",
             [KnownRelease(release=RELEASE, digest=DIGEST, revocation=REVOCATION)],
+            {DIGEST: 3},
             datetime(2027, 7, 1, tzinfo=UTC),
         ),
         {"title", "use", "releases"},
@@ -342,5 +347,8 @@ def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
 def test_a_release_says_its_state_at_that_moment() -> None:
     known = KnownRelease(release=RELEASE, digest=DIGEST, revocation=None)
     for moment, state in ((datetime(2027, 7, 1, tzinfo=UTC), "valid"), (datetime(2028, 1, 1, tzinfo=UTC), "expired")):
-        (release,) = documents.releases_document(None, "film", [known], moment)["releases"]
+        (release,) = documents.releases_document(None, "film", [known], {DIGEST: 0}, moment)["releases"]
         assert (release["state"], release["expires"], release["uses"]) == (state, "2027-12-31", ["film"])
+        limits = [release[name] for name in ("lines", "channels", "plates", "footage", "outputs", "published")]
+        assert limits == [[], ["cinema"], [], [], None, 0]
+        assert (release["approval"], release["countersigned"]) == (False, False)

@@ -100,17 +100,25 @@ def new(
     title: Annotated[
         str | None, typer.Option(help="The production's title; without it, that of the first release.")
     ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where the films are shown, such as cinema or web; releases may ask. Repeatable.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Create a project folder.
 
     Example: countenance new film --use film --title "Winter"
     """
-    from countenance.consent.release import check_use
+    from countenance.consent.release import check_channel, check_use
     from countenance.project import create
 
     check_use(use)
-    path = create(folder, use=use, title=title)
+    for each in channel or []:
+        check_channel(each)
+    path = create(folder, use=use, title=title, channels=channel or [])
     console.print(
         f"Created {path}. Next: `cd {folder}`, then `countenance release new --help` shows how to draft a release.",
         markup=False,

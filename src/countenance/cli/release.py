@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.options import Json, Overwrite
-from countenance.cli.shell import console, here, print_json
+from countenance.cli.shell import at_terminal, console, here, print_json
 
 if TYPE_CHECKING:
-    from countenance.consent.release import Release
+    from countenance.consent.release import Release, Revocation
+    from countenance.project import Project
 
 app = typer.Typer(
     help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
-    "The owner of the face runs key, sign and revoke, anywhere; the production runs new, add and list.",
+    "The owner of the face runs key, page, sign and revoke, anywhere; the production runs new, countersign, add and "
+    "list.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -175,7 +177,7 @@ def new(
             raise UsageError(f"expected an image as reference, but {picture} is a video; choose an image")
     write_document(path, release, overwrite=overwrite)
     console.print(
-        f"Drafted {path}. Next: {person} reads it and runs "
+        f"Drafted {path}. `countenance release page {path}` makes a page to read. Next: {person} reads it and runs "
         f"`countenance release sign {path} --key {person}.key` (`countenance release key {person}.key` creates a key).",
         markup=False,
     )
@@ -183,9 +185,61 @@ def new(
         print_json(release_document(path, release))
 
 
+@app.command(short_help="Write a release as a page to read, keep or print.")
+def page(
+    path: ReleaseFile,
+    revocation: Annotated[
+        Path | None, typer.Option(help="The revocation that ended it.", readable=False, show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Page to write.  [default: RELEASE's name with .html]", readable=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Write a release as a page to read before signing, to keep, or to print: all that it says, in plain words and
+    field by field; how to sign it, and how to revoke it.
+
+    The page shows a face, so only you can read it.
+
+    Example: countenance release page dana.release.toml
+    """
+    from datetime import datetime
+
+    import countenance
+    from countenance.consent.document import read_release, read_revocation
+    from countenance.consent.page import release_page
+    from countenance.project import PRIVATE, write_whole
+    from countenance.steps.documents import release_page_document
+    from countenance.steps.pages import check_page
+
+    written = output or path.with_suffix(".html")
+    check_page(written, overwrite=overwrite)
+    release = read_release(path)
+    html = release_page(
+        release,
+        path,
+        revocation=read_revocation(revocation) if revocation else None,
+        made_on=datetime.now().astimezone().date(),
+        version=countenance.__version__,
+    )
+    write_whole(written, html.encode(), mode=PRIVATE)
+    console.print(f"See {written}, also to print. It shows a face: keep it private.", markup=False)
+    if json:
+        print_json(release_page_document(written, path, release))
+
+
 @app.command(short_help="Sign a release as the owner of the face.")
-def sign(path: ReleaseFile, key: Key, json: Json = False) -> None:
+def sign(
+    path: ReleaseFile,
+    key: Key,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without being asked; what it says was read before.")] = False,
+    json: Json = False,
+) -> None:
     """Sign a release as the owner of the face; its images must be in its folder.
+
+    It shows what the release says, and on a terminal asks for the person's name before it signs.
 
     Example: countenance release sign dana.release.toml --key dana.key
     """
@@ -198,13 +252,15 @@ def sign(path: ReleaseFile, key: Key, json: Json = False) -> None:
     draft = read_release(path)
     check_references(draft, path.parent)
     signed = sign_release(draft, load_key(key))
-    write_document(path, signed, overwrite=True)
     console.print("\n".join(signed.summary), markup=False)
-    console.print(
-        f"Signed {path} with {_fingerprint(signed)}. "
-        f"Next: the production runs `countenance release add {path}` in its project.",
-        markup=False,
-    )
+    if at_terminal() and not yes:
+        _ask_to_sign(signed.subject.person)
+    write_document(path, signed, overwrite=True)
+    if signed.licensee.public_key is None:
+        then = f"the production runs `countenance release add {path}` in its project."
+    else:
+        then = f"{signed.licensee.name} signs as well, with `countenance release countersign {path} --key FILE`."
+    console.print(f"Signed {path} with {_fingerprint(signed)}. Next: {then}", markup=False)
     if json:
         print_json(release_document(path, signed))
 
@@ -222,7 +278,11 @@ def countersign(path: ReleaseFile, key: Key, json: Json = False) -> None:
 
     signed = countersign_release(read_release(path), load_key(key))
     write_document(path, signed, overwrite=True)
-    console.print(f"Signed {path} for {signed.licensee.name}.", markup=False)
+    console.print(
+        f"Signed {path} for {signed.licensee.name}. "
+        f"Next: the production runs `countenance release add {path}` in its project.",
+        markup=False,
+    )
     if json:
         print_json(release_document(path, signed))
 
@@ -256,17 +316,14 @@ def add(
             added = add_revocation(project, path)
             assert not isinstance(added.document, Release)
             forget_drawn(project, added.document.person)
-        use = project.use
+        refused = _refusal(project, added.document)
     document = added.document
     if not added.new:
         text = f"{path} is in the project already; `countenance release list` shows its state."
     elif isinstance(document, Release):
         person = document.subject.person
         text = f"Added the release of {person} as {document.role}, signed with {_fingerprint(document)}. "
-        if use in document.scope.uses:
-            text += f"Next: `countenance collect {person} FOOTAGE`."
-        else:
-            text += f"But it doesn't allow this project's use, {use}; ask for one that does."
+        text += f"But {refused}." if refused else f"Next: `countenance collect {person} FOOTAGE`."
     else:
         text = f"Revoked: nothing more will be made with the face of {document.person} under that release."
     console.print(text, markup=False)
@@ -318,13 +375,15 @@ def list_releases(
     from datetime import UTC
 
     from countenance.consent.register import known_releases, project_title, state_of
+    from countenance.consent.scope import limits_of, num_outputs
     from countenance.steps.documents import releases_document
 
     with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
         title, use, at = project_title(project, known), project.use, datetime.now(UTC)
+        used = {each.digest: num_outputs(project, each.digest) for each in known}
     if json:
-        print_json(releases_document(title, use, known, at))
+        print_json(releases_document(title, use, known, used, at))
         return
     console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
     if not known:
@@ -333,7 +392,7 @@ def list_releases(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("person", "role", "uses", "term (UTC)", "state", box=None)
+    table = Table("person", "role", "uses", "limits", "term (UTC)", "state", box=None)
     for each in known:
         release, term = each.release, each.release.term
         state = f"revoked on {each.revocation.revoked_on}" if each.revocation else state_of(each, at)
@@ -341,10 +400,35 @@ def list_releases(
             release.subject.person,
             release.role,
             ", ".join(release.scope.uses),
+            ", ".join(limits_of(release, used[each.digest])),
             f"{term.valid_from} to {term.expires}",
             state,
         )
     Console(highlight=False).print(table)
+
+
+def _refusal(project: "Project", document: "Release | Revocation") -> str:
+    """Why a release that was added doesn't serve this project; nothing where it does."""
+    from countenance.consent.register import project_title
+    from countenance.consent.release import Release
+    from countenance.consent.scope import check_production
+    from countenance.errors import ConsentError
+
+    if not isinstance(document, Release):
+        return ""
+    try:
+        check_production(document, use=project.use, channels=project.channels, title=project_title(project, []))
+    except ConsentError as error:
+        return str(error)
+    return ""
+
+
+def _ask_to_sign(person: str) -> None:
+    from countenance.errors import UsageError
+
+    typed = typer.prompt(f"To sign this, type {person}", err=True, default="", show_default=False)
+    if typed.strip() != person:
+        raise UsageError("not signed: another name was typed; run this again if you want to sign")
 
 
 def _fingerprint(release: "Release") -> str:

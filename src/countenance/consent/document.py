@@ -44,6 +44,19 @@ def read_release(path: Path) -> Release:
     return document
 
 
+def read_revocation(path: Path) -> Revocation:
+    """Read a revocation, as `read_document` does.
+
+    Raises:
+        UsageError: the file can't be read.
+        ConsentError: it isn't a revocation.
+    """
+    document = read_document(path)
+    if not isinstance(document, Revocation):
+        raise ConsentError(f"{path} is a release; expected a revocation")
+    return document
+
+
 def parse_document(text: str, name: str) -> Document:
     """Read a release or a revocation from its TOML; `name` identifies it in error messages.
 

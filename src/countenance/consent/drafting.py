@@ -16,6 +16,7 @@ from countenance.consent.release import (
     Release,
     Revocation,
     canonical_bytes,
+    check_channel,
     check_person,
     check_signature,
     check_use,
@@ -79,6 +80,8 @@ def new_release(
         check_use(use)
         if use in EXPLICIT and use not in explicit:
             raise UsageError(f"{use} use needs a line of its own in the release; add `--line {use}`")
+    for channel in channels:
+        check_channel(channel)
     if role not in ROLES:
         raise UsageError(f"expected the role {' or '.join(ROLES)}, got {role!r}")
     if approval is None:
@@ -179,14 +182,23 @@ def sign(release: Release, key: Ed25519PrivateKey) -> Release:
         )
     if release.first_version < RELEASE_VERSION:
         release = Release.model_validate(release.model_dump() | {"summary": summary_of(release)})
-    if release.summary != summary_of(release):
+    check_summary(release)
+    subject = release.subject.model_copy(update={"public_key": public_key})
+    named = release.model_copy(update={"subject": subject, "countersignature": None})
+    return named.model_copy(update={"signature": key.sign(canonical_bytes(named)).hex()})
+
+
+def check_summary(release: Release) -> None:
+    """Check that the plain words of a draft are what its fields say.
+
+    Raises:
+        ConsentError: they aren't.
+    """
+    if release.first_version == RELEASE_VERSION and release.summary != summary_of(release):
         raise ConsentError(
             f"the plain words in the release of {release.subject.person} aren't what its fields say: one of them was "
             "changed; draft it again with `countenance release new`"
         )
-    subject = release.subject.model_copy(update={"public_key": public_key})
-    named = release.model_copy(update={"subject": subject, "countersignature": None})
-    return named.model_copy(update={"signature": key.sign(canonical_bytes(named)).hex()})
 
 
 def countersign(release: Release, key: Ed25519PrivateKey) -> Release:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance import ledger
-from countenance.consent.document import document_text, parse_document, read_document, read_release
+from countenance.consent.document import document_text, parse_document, read_release, read_revocation
 from countenance.consent.keys import fingerprint_of
 from countenance.consent.release import (
     Release,
@@ -112,9 +112,7 @@ def add_revocation(project: Project, path: Path) -> Added:
     Raises:
         ConsentError: the revocation isn't signed by the release's owner, or the project doesn't know the release.
     """
-    revocation = read_document(path)
-    if not isinstance(revocation, Revocation):
-        raise ConsentError(f"{path} is a release; expected a revocation")
+    revocation = read_revocation(path)
     # The releases are read inside, because another process may be adding the same revocation.
     with _patiently(project) as database:
         known = next((known for known in known_releases(project) if known.digest == revocation.release), None)

@@ -41,6 +41,7 @@ EXPLICIT: tuple[str, ...] = get_args(Explicit)
 LabelTerms = Literal["always shown", "shown, or left out for a recorded reason"]
 ROLES: tuple[str, ...] = get_args(Role)
 PERSON_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
+CHANNEL_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 
 
 def _one_line(text: str) -> str:
@@ -60,7 +61,7 @@ def _beside(name: str) -> str:
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_one_line)]
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1200), AfterValidator(_one_line)]
 Person = Annotated[str, StringConstraints(pattern=f"^{PERSON_PATTERN}$")]
-Channel = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+Channel = Annotated[str, StringConstraints(pattern=f"^{CHANNEL_PATTERN}$")]
 Hex256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Signature = Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
 
@@ -261,6 +262,18 @@ def check_use(use: str) -> None:
     """
     if use not in USES:
         raise UsageError(f"expected one of the uses {', '.join(USES)}, got {use!r}")
+
+
+def check_channel(channel: str) -> None:
+    """Check that a release can name a channel.
+
+    Raises:
+        UsageError: it can't.
+    """
+    if not re.fullmatch(CHANNEL_PATTERN, channel):
+        raise UsageError(
+            f"expected a channel of lower-case letters, digits and - (at most 40), such as cinema, got {channel!r}"
+        )
 
 
 def canonical_bytes(document: Document) -> bytes:

@@ -146,6 +146,19 @@ def num_outputs(project: Project, release_digest: str) -> int:
     return len(published)
 
 
+def limits_of(release: Release, num_published: int) -> tuple[str, ...]:
+    """What narrows a release beyond its uses, in a few words each."""
+    scope, term = release.scope, release.term
+    limits = ["no sound"] if release.role == "likeness" and "words" not in scope.explicit else []
+    limits += [f"only {', '.join(scope.channels)}"] if scope.channels else []
+    limits += [f"{len(scope.plates):,} named plates"] if scope.plates else []
+    limits += [f"{len(release.data.footage):,} named clips"] if release.data.footage else []
+    limits += [f"{num_published:,} of {term.num_outputs:,} files"] if term.num_outputs is not None else []
+    limits += ["label always"] if release.disclosure.label == "always shown" else []
+    limits += ["approval"] if release.approval.needed else []
+    return tuple(limits)
+
+
 def _lacks_line(person: str, line: str, what: str) -> ConsentError:
     return ConsentError(
         f"the release of {person} has no line that allows {what}; have one signed that does, with "
