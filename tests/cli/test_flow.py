@@ -62,6 +62,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     for person, role in (("dana", "likeness"), ("kim", "performer")):
         draft = ("--role", role, "--reference", f"{person}.png", "--use", "film", "--project", "Winter")
+        draft += ("--line", "words") if role == "likeness" else ()
         run("release", "new", person, *draft, "--expires", "2090-12-31")
         run("release", "key", f"{person}.key")
         assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
@@ -130,7 +131,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 80
 
     told, value = asked("log", "check")
-    assert value == {"entries": 6, "remembered": 6, "clock_set_back_at": []}
+    assert value == {"entries": 11, "remembered": 11, "clock_set_back_at": []}
     assert "None is altered" in told
     _, listed = asked("release", "list")
     assert (listed["title"], listed["use"]) == ("Winter", "film")

@@ -14,7 +14,8 @@ COMMANDS = (
     *("new", "collect", "prepare", "coverage", "train", "shots", "generate", "recognise", "verify", "settings", "demo"),
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
-    *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
+    *("release key", "release new", "release page", "release sign", "release countersign"),
+    *("release add", "release revoke", "release list"),
     *("log check", "log show"),
     *(
         "actors setup",

@@ -295,7 +295,18 @@ def test_a_log_is_a_list_of_its_entries() -> None:
 
 def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
-    tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
+    tested = {
+        "added",
+        "collected",
+        "decided",
+        "exported",
+        "faces",
+        "generated",
+        "imported",
+        "prepared",
+        "release",
+        "release_page",
+    }
     tested |= {
         "releases",
         "reviewed",

@@ -151,8 +151,8 @@ def limits_of(release: Release, num_published: int) -> tuple[str, ...]:
     scope, term = release.scope, release.term
     limits = ["no sound"] if release.role == "likeness" and "words" not in scope.explicit else []
     limits += [f"only {', '.join(scope.channels)}"] if scope.channels else []
-    limits += [f"{len(scope.plates):,} named plates"] if scope.plates else []
-    limits += [f"{len(release.data.footage):,} named clips"] if release.data.footage else []
+    for number, noun in ((len(scope.plates), "plate"), (len(release.data.footage), "clip")):
+        limits += [f"{number:,} named {noun}{'' if number == 1 else 's'}"] if number else []
     limits += [f"{num_published:,} of {term.num_outputs:,} files"] if term.num_outputs is not None else []
     limits += ["label always"] if release.disclosure.label == "always shown" else []
     limits += ["approval"] if release.approval.needed else []
