@@ -62,8 +62,8 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     for person, role in (("dana", "likeness"), ("kim", "performer")):
         draft = ("--role", role, "--reference", f"{person}.png", "--use", "film", "--project", "Winter")
-        draft += ("--line", "words") if role == "likeness" else ()
-        run("release", "new", person, *draft, "--expires", "2090-12-31")
+        words = ("--line", "words") if role == "likeness" else ()
+        run("release", "new", person, *draft, *words, "--expires", "2090-12-31")
         run("release", "key", f"{person}.key")
         assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
         added = run("release", "add", f"{person}.release.toml")

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -50,7 +51,7 @@ def limited_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     create(folder / "project", use=USE, title=TITLE)
     with open_production(folder) as production:
         named = [take_fingerprint(path).sha256 for path in (folder / "plate.png", WITH_SOUND)]
-        limits = {"explicit": (), "plates": named, "num_outputs": 1, "label": "always shown"}
+        limits: dict[str, Any] = {"explicit": (), "plates": named, "num_outputs": 1, "label": "always shown"}
         footage = [take_fingerprint(folder / "portrait.png").sha256]
         production.add(production.sign(LIKENESS, footage=footage, **limits))
         production.add(production.sign(PERFORMER))
@@ -101,13 +102,11 @@ def test_a_picture_from_a_plate_with_sound_says_nothing(limited: Production) -> 
 
 def test_a_label_that_is_always_shown_is_not_left_out(limited: Production, tmp_path: Path) -> None:
     with pytest.raises(ConsentError) as caught:
-        limited.generate(limited.folder / "plate.png", tmp_path / "shot.png", replace(DRAFT, **unlabelled()))
+        limited.generate(
+            limited.folder / "plate.png", tmp_path / "shot.png", replace(UNLABELLED, model="base", preset="draft")
+        )
     assert caught.value.code == "consent.label"
     assert not (tmp_path / "shot.png").exists()
-
-
-def unlabelled() -> dict[str, object]:
-    return {"label": UNLABELLED.label, "unlabelled_reason": UNLABELLED.unlabelled_reason}
 
 
 def test_no_more_files_are_published_than_are_allowed(limited: Production, tmp_path: Path) -> None:
