@@ -123,6 +123,8 @@ def test_the_first_form_has_a_page_of_its_own_fields(tmp_path: Path) -> None:
     assert "The face of dana may be put onto another person's performance, by computer." in text
     assert "Only these channels cinema only" in text
     assert "Watermark in the picture" not in text
+    assert "Lines of their own" not in text
+    assert 'It is for "Winter" by the production of "Winter"' in text
 
 
 def test_it_asks_nothing_of_a_network_and_runs_nothing(production: Production) -> None:

@@ -149,11 +149,9 @@ def sections_of(release: Release) -> list[tuple[str, list[Row]]]:
     fields.pop("summary", None)
     sections = []
     for title, labels in LABELS.items():
-        rows = [_row(label, fields.pop(path, None), path) for path, label in labels.items()]
-        if release.first_version < release.version:
-            # An earlier form has no such field, which is not the same as an empty one.
-            rows = [row for row in rows if row.lines != (NOT_SAID,)]
-        sections.append((title, rows))
+        # An earlier form may not have such a field, which is not the same as an empty one.
+        named = [path for path in labels if path in fields or release.first_version == release.version]
+        sections.append((title, [_row(labels[path], fields.pop(path, None), path) for path in named]))
     if fields:
         sections.append(("More", [_row(path, value, path) for path, value in fields.items()]))
     return [(title, rows) for title, rows in sections if rows]

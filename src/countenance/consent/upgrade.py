@@ -41,7 +41,7 @@ def _from_1(fields: Table) -> Table:
             fields,
             language="en",
             summary=["It was signed in the first form of a release, which had no page in plain words."],
-            licensee={"name": "not named"},
+            licensee={"name": f'the production of "{scope["project"]}"'[:400]},
             approval={"needed": False},
         ),
         "version": 2,
