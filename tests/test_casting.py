@@ -9,9 +9,9 @@ import pytest
 from countenance import casting
 from countenance.actors.actor import Actor
 from countenance.casting import cast_actor, is_cast, seed_of
+from countenance.consent.drafting import new_release
 from countenance.consent.permit import grant
 from countenance.consent.register import add_release, known_releases
-from countenance.consent.release import new_release
 from countenance.demo import data_folder
 from countenance.errors import ConsentError, UsageError
 from countenance.faces.portrait import template_of

@@ -20,6 +20,9 @@ from countenance.media.reader import read_frames
 ACTORS = {"zuri": ("likeness", 151), "kofi": ("performer", 193), "mira": ("likeness", 114)}
 """Role, and the frame of the training clip that serves as reference picture: frontal, mouth closed, even light."""
 
+LINES = ("--line", "words", "--no-approval")
+"""The performance has sound."""
+
 
 def countenance(*arguments: str | Path) -> None:
     subprocess.run([sys.executable, "-m", "countenance", *map(str, arguments)], check=True)
@@ -40,7 +43,7 @@ def main() -> None:
             uses = [word for use in ("research", "teaching", "film") for word in ("--use", use)]
             terms = ["--project", "Countenance demo", "--expires", "2099-12-31", "--valid-from", "2026-01-01"]
             files: list[str | Path] = ["--reference", picture, "--output", document, "--overwrite"]
-            countenance("release", "new", person, "--role", role, *uses, *terms, *files, "--synthetic")
+            countenance("release", "new", person, "--role", role, *uses, *terms, *files, *LINES, "--synthetic")
             countenance("release", "sign", document, "--key", key)
 
 

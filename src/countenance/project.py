@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import tomllib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from countenance.errors import UsageError
 _log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
-SETTINGS = ("schema", "id", "use", "title", "revocations")
+SETTINGS = ("schema", "id", "use", "title", "channels", "revocations")
 SECTIONS = ("prepare", "coverage", "train", "generate", "shot")
 """What `countenance.toml` may hold: facts of the project, and the settings of the steps."""
 PRIVATE, SHARED = 0o600, 0o644
@@ -51,6 +51,21 @@ class Project:
     def use(self) -> str:
         """What the project's films are for, one of the uses a release can name."""
         return str(self.settings["use"])
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Where the project's films are shown, such as cinema or web; empty where the settings don't say.
+
+        Raises:
+            UsageError: the settings hold something else.
+        """
+        channels = self.settings.get("channels", [])
+        if not isinstance(channels, list) or not all(isinstance(each, str) for each in channels):
+            raise UsageError(
+                f'channels in {self.folder / SETTINGS_NAME}: expected a list such as ["cinema", "web"], '
+                f"got {channels!r:.80}; correct it"
+            )
+        return tuple(channels)
 
     def room(self, name: str) -> Path:
         """A private folder of the project, made if need be.
@@ -115,7 +130,7 @@ class Project:
             lock.release()
 
 
-def create(folder: Path, *, use: str, title: str | None) -> Path:
+def create(folder: Path, *, use: str, title: str | None, channels: Sequence[str] = ()) -> Path:
     """Make a new project folder, private to the user, and return the path of its settings.
 
     Raises:
@@ -128,6 +143,8 @@ def create(folder: Path, *, use: str, title: str | None) -> Path:
     settings: dict[str, Any] = {"schema": 1, "id": str(uuid.uuid4()), "use": use}
     if title is not None:
         settings["title"] = title
+    if channels:
+        settings["channels"] = list(channels)
     path = folder / SETTINGS_NAME
     write_whole(path, tomli_w.dumps(settings).encode(), mode=PRIVATE)
     with opened(folder):

@@ -208,6 +208,22 @@ class FaceSet:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Particulars:
+    """What only the files of a job say, and a release may limit."""
+
+    plate: str | None = None
+    """SHA-256; None where it isn't known yet, or there is none."""
+    has_sound: bool = False
+    """Whether the likeness will be seen saying what the plate's sound says."""
+    is_unlabelled: bool = False
+    """Whether the file is published without the label in the picture."""
+    is_counted: bool = False
+    """Whether a file is published that counts; a preview doesn't."""
+    footage: frozenset[tuple[str, str]] = frozenset()
+    """Person and SHA-256 of each clip whose faces are learned, or drawn from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Permit:
     """What code must hold to touch a face. Only `consent.permit` makes one, and every guard checks it again."""
 
@@ -218,6 +234,9 @@ class Permit:
     release_digests: tuple[str, ...]
     expires_at: datetime
     digest: str
+    """Over all but the term and the particulars."""
+    particulars: Particulars = Particulars()
+    """What the releases were asked besides."""
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -62,7 +62,8 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     for person, role in (("dana", "likeness"), ("kim", "performer")):
         draft = ("--role", role, "--reference", f"{person}.png", "--use", "film", "--project", "Winter")
-        run("release", "new", person, *draft, "--expires", "2090-12-31")
+        words = ("--line", "words") if role == "likeness" else ()
+        run("release", "new", person, *draft, *words, "--expires", "2090-12-31")
         run("release", "key", f"{person}.key")
         assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
         added = run("release", "add", f"{person}.release.toml")
@@ -132,8 +133,8 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     told, value = asked("log", "check")
     (signer,) = value.pop("signers")
     assert signer.pop("key") in told
-    assert signer == {"is_this_computer": True, "entries": 7, "first": 1, "last": 7}
-    assert value == {"entries": 7, "remembered": 7, "clock_set_back_at": [], "anchors": []}
+    assert signer == {"is_this_computer": True, "entries": 12, "first": 1, "last": 12}
+    assert value == {"entries": 12, "remembered": 12, "clock_set_back_at": [], "anchors": []}
     assert "None is altered" in told
     told, value = asked("log", "export", "--head-only", "--output", "head.json")
     assert (value["path"], value["entries"], value["whole"]) == ("head.json", 7, False)

@@ -15,8 +15,10 @@ COMMANDS = (
     "forget",
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
-    *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
+    *("release key", "release new", "release page", "release sign", "release countersign"),
+    *("release add", "release revoke", "release list"),
     *("log check", "log show", "log export"),
+    *("marks export", "marks add"),
     *(
         "actors setup",
         "actors render",

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from countenance import ledger
 from countenance.cli import app as cli
 from countenance.consent.document import read_release, write_document
-from countenance.consent.release import new_revocation
+from countenance.consent.drafting import new_revocation
 from countenance.project import create, opened
 from tests.support.signing import Production
 from tests.support.unsigned import write_as_before

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from countenance.cli import log, release
 from countenance.consent.document import read_release
 from countenance.consent.permit import grant_prepare
-from countenance.consent.release import check_signature
+from countenance.consent.release import check_signature, sha256_of
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
 from countenance.faces import portrait
 from countenance.project import create, opened
@@ -46,7 +46,7 @@ def test_owner_drafts_signs_and_revokes_outside_of_any_project(folder: Path) -> 
     result = run("sign dana.release.toml --key dana.key")
     assert result.exit_code == 0
     assert "countenance release add dana.release.toml" in result.stderr
-    assert 'dana is an adult, and that their face may appear on another performance in "Winter"' in result.stderr
+    assert "The face of dana may be put onto another person's performance, by computer." in result.stderr
     signed = read_release(folder / "dana.release.toml")
     check_signature(signed)
     assert (signed.scope.uses, signed.role, signed.references[0].file) == (("film",), "likeness", "dana.png")
@@ -65,7 +65,7 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
     listed = json.loads(run("list --json").stdout)
     assert (listed["title"], listed["use"]) == ("Winter", "film")
     assert [(row["person"], row["role"], row["state"]) for row in listed["releases"]] == [("dana", "likeness", "valid")]
-    assert re.search(r"dana +likeness +film +\S+ to 2090-12-31 +valid", run("list").stdout)
+    assert re.search(r"dana +likeness +film +no sound, approval +\S+ to 2090-12-31 +valid", run("list").stdout)
     assert "Revoked" in run("add ../dana.revocation.toml").stderr
     assert "revoked on" in run("list").stdout
     assert json.loads(run("list --json").stdout)["releases"][0]["state"] == "revoked"
@@ -94,7 +94,90 @@ def test_release_for_another_use_is_added_with_a_warning(folder: Path, monkeypat
     for command in ("key dana.key", NEW, "sign dana.release.toml --key dana.key"):
         run(command)
     monkeypatch.chdir(folder / "film")
-    assert "doesn't allow this project's use, political" in run("add ../dana.release.toml").stderr
+    assert "But the release of dana is for uses film, not political" in run("add ../dana.release.toml").stderr
+
+
+def test_on_a_terminal_the_owner_types_their_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "at_terminal", lambda: True)
+    for command in ("key dana.key", NEW):
+        run(command)
+    sign = ["sign", "dana.release.toml", "--key", "dana.key"]
+    refused = CliRunner().invoke(release.app, sign, input="kim\n")
+    assert isinstance(refused.exception, UsageError)
+    assert "may be put onto another person's performance" in refused.stderr
+    assert read_release(folder / "dana.release.toml").signature is None
+    asked = CliRunner().invoke(release.app, sign, input="dana\n")
+    assert asked.exit_code == 0
+    assert "To sign this, type dana" in asked.stderr
+    check_signature(read_release(folder / "dana.release.toml"))
+    run(f"{NEW} --overwrite")
+    assert "To sign this" not in run("sign dana.release.toml --key dana.key --yes").stderr
+    check_signature(read_release(folder / "dana.release.toml"))
+
+
+def test_the_licensee_signs_second(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(folder / "film", use="film", title=None)
+    for command in ("key dana.key", "key studio.key"):
+        run(command)
+    drafted = json.loads(run(f'{NEW} --licensee "Winter Ltd" --licensee-key studio.key --json').stdout)
+    assert (drafted["signed"], drafted["countersigned"]) == (False, False)
+    with pytest.raises(ConsentError, match="is unsigned"):
+        run("countersign dana.release.toml --key studio.key")
+    assert "Winter Ltd signs as well" in run("sign dana.release.toml --key dana.key").stderr
+    monkeypatch.chdir(folder / "film")
+    with pytest.raises(
+        ConsentError, match="isn't signed with it yet; Winter Ltd runs `countenance release countersign`"
+    ):
+        run("add ../dana.release.toml")
+    with pytest.raises(ConsentError, match="names another licensee's key"):
+        run("countersign ../dana.release.toml --key ../dana.key")
+    signed = run("countersign ../dana.release.toml --key ../studio.key --json")
+    assert "Signed ../dana.release.toml for Winter Ltd." in signed.stderr
+    assert json.loads(signed.stdout)["countersigned"]
+    assert "Added the release of dana" in run("add ../dana.release.toml").stderr
+    assert json.loads(run("list --json").stdout)["releases"][0]["countersigned"]
+
+
+def test_a_page_to_read_and_keep(folder: Path) -> None:
+    for command in ("key dana.key", NEW):
+        run(command)
+    result = run("page dana.release.toml --json")
+    assert "See dana.release.html, also to print." in result.stderr
+    assert (json.loads(result.stdout)["page"], json.loads(result.stdout)["signed"]) == ("dana.release.html", False)
+    page = folder / "dana.release.html"
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert "Not signed." in page.read_text()
+    with pytest.raises(UsageError, match="exists already"):
+        run("page dana.release.toml")
+    run("sign dana.release.toml --key dana.key")
+    run("revoke dana.release.toml --key dana.key")
+    run("page dana.release.toml --output ended.html --revocation dana.revocation.toml")
+    assert "Revoked on" in (folder / "ended.html").read_text()
+    with pytest.raises(ConsentError, match="is a release; expected a revocation"):
+        run("page dana.release.toml --output no.html --revocation dana.release.toml")
+    assert not (folder / "no.html").exists()
+
+
+def test_all_that_a_release_can_limit_is_said_at_the_command_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(folder / "film", use="film", title=None, channels=["cinema"])
+    run("key dana.key")
+    limits = "--channel web --outputs 3 --plate dana.png --footage dana.png --line words --always-label"
+    more = '--prohibited tobacco --territory EU --remarks "as agreed" --keep-until 2090-12-31 --representation union'
+    run(f"{NEW} {limits} {more} --no-approval")
+    drafted = read_release(folder / "dana.release.toml")
+    sha256 = sha256_of(folder / "dana.png")
+    assert (drafted.scope.plates, drafted.data.footage, drafted.term.num_outputs) == ((sha256,), (sha256,), 3)
+    assert (drafted.scope.explicit, drafted.scope.channels) == (("words",), ("web",))
+    assert (drafted.disclosure.label, drafted.approval.needed) == ("always shown", False)
+    with pytest.raises(UsageError, match="expected a channel of lower-case letters"):
+        run(f"{NEW} --channel Cinema --overwrite")
+    run("sign dana.release.toml --key dana.key")
+    monkeypatch.chdir(folder / "film")
+    assert "But the release of dana is only for web, and" in run("add ../dana.release.toml").stderr
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "only web, 1 named plate, 1 named clip, 0 of 3 files, label always" in run("list").stdout
 
 
 def test_nothing_is_written_over(folder: Path) -> None:
@@ -136,7 +219,7 @@ def test_wrong_use_is_told() -> None:
         run("list")
 
 
-@pytest.mark.parametrize("name", ["key", "new", "sign", "add", "revoke", "list"])
+@pytest.mark.parametrize("name", ["key", "new", "page", "sign", "countersign", "add", "revoke", "list"])
 def test_each_command_explains_itself_with_an_example(name: str) -> None:
     text = " ".join(run(f"{name} --help").stdout.split())
     assert f"Example: countenance release {name}" in text

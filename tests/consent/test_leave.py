@@ -13,10 +13,10 @@ from countenance import ledger
 from countenance.consent import leave as leave_module
 from countenance.consent import register
 from countenance.consent.document import read_release, write_document
+from countenance.consent.drafting import new_revocation
 from countenance.consent.leave import Leave, grant_leave
 from countenance.consent.permit import grant, require
 from countenance.consent.register import add_revocation, known_releases
-from countenance.consent.release import new_revocation
 from countenance.errors import ConsentError, UsageError
 from countenance.project import Project, opened
 from tests.support.signing import NOON, Production

@@ -1,21 +1,28 @@
 """A project that the first version made, opened by today's."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from countenance import ledger
+from countenance.consent.document import read_release
+from countenance.consent.permit import grant
 from countenance.consent.register import known_releases, templates
+from countenance.consent.release import digest_of
 from countenance.database import DATABASE_NAME, migrations
 from countenance.faces.store import stored_faces
 from countenance.footage import known_clips
-from countenance.project import Project, opened
+from countenance.project import Project, config_folder, opened
+from countenance.types import Particulars
 from tests.support.signing import Production
 from tests.support.unsigned import write_as_before
 
 SHA256 = "ab" * 32
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture
@@ -70,6 +77,31 @@ def test_what_was_agreed_logged_and_collected_stays(old: Production) -> None:
         ]
         assert templates(project)["dana"].tolist() == [100.0] * 128
         assert known_clips(project, "dana")[SHA256].name == "walk.mp4"
+
+
+def test_a_release_of_the_first_form_gives_permits_as_it_did(old: Production) -> None:
+    """A whole old project whose people signed the first form, which is stored as they signed it."""
+    project, path = old.project, DATA / "release-1" / "dana.release.toml"
+    release, text = read_release(path), path.read_text()
+    digest = digest_of(release)
+    with project.transaction() as database:
+        database.execute("DELETE FROM releases")
+        database.execute("DELETE FROM log")
+        database.execute(
+            "INSERT INTO releases (digest, person, role, document, added_at) VALUES (?, 'dana', 'likeness', ?, ?)",
+            (digest, text, "2026-01-01"),
+        )
+    shutil.rmtree(config_folder() / "heads")
+    with project.transaction():
+        ledger.append(project, "release.added", {"release": digest, "role": "likeness", "person": "dana"})
+    project.database.close()
+    with opened(project.folder) as reopened:
+        (known,) = known_releases(reopened)
+        assert (known.digest, known.release.first_version) == (digest, 1)
+        assert rows(reopened, "releases")[0][3] == text
+        sounding = Particulars(plate=SHA256, has_sound=True, is_unlabelled=True, is_counted=True)
+        permit = grant(reopened, "prepare", likeness="dana", particulars=sounding)
+        assert permit.release_digests == (digest,)
 
 
 def test_what_was_found_by_other_means_is_dropped(old: Production) -> None:

@@ -16,7 +16,7 @@ from countenance.types import Action, Permit
 from tests.support.signing import NOON, Production
 
 MakeProduction = Callable[..., Production]
-DOORS: dict[Action, dict[str, str]] = {
+DOORS: dict[Action, dict[str, Any]] = {
     "prepare": {"likeness": "dana"},
     "train": {"likeness": "dana", "performer": "kim"},
     "generate": {"likeness": "dana", "performer": "kim"},
@@ -148,7 +148,7 @@ def test_performer_has_to_allow_it_as_well(production: Production, action: Actio
         ("generate", {}),
     ],
 )
-def test_nobody_is_left_out(production: Production, action: Action, people: dict[str, str]) -> None:
+def test_nobody_is_left_out(production: Production, action: Action, people: dict[str, Any]) -> None:
     with_both(production)
     with pytest.raises(ConsentError, match=f"to {action}, expected"):
         grant(production.project, action, **people, at=NOON)

@@ -8,8 +8,9 @@ from jaxtyping import Float32
 
 from countenance import ledger
 from countenance.consent.document import document_text, read_release, write_document
+from countenance.consent.drafting import new_revocation, sign
 from countenance.consent.register import add_release, add_revocation, known_releases, project_title, state_of
-from countenance.consent.release import digest_of, new_revocation, sign
+from countenance.consent.release import digest_of
 from countenance.errors import ConsentError, FaceError, ProvenanceError
 from tests.support.signing import NOON, Production, template_of
 

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import tomli_w
@@ -15,19 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countenance.consent.document import document_text, parse_document, read_document, read_release, write_document
-from countenance.consent.keys import load_key, make_key
+from countenance.consent.drafting import countersign, new_release, new_revocation, sign
+from countenance.consent.keys import load_key, make_key, public_key_of
 from countenance.consent.release import (
+    EXPLICIT,
     PERSON_PATTERN,
     ROLES,
     USES,
+    Approval,
     DataUse,
     Disclosure,
+    LabelTerms,
+    Licensee,
     Reference,
     Release,
     RevocationTerms,
     Scope,
     Subject,
     Term,
+    check_countersigned,
     check_person,
     check_references,
     check_revocation,
@@ -35,14 +41,13 @@ from countenance.consent.release import (
     check_term,
     check_use,
     digest_of,
-    new_release,
-    new_revocation,
-    sign,
 )
+from countenance.consent.summary import summary_of
 from countenance.errors import ConsentError, MediaError, UsageError
 from tests.support.signing import Production
 
 Table = dict[str, Any]
+DATA = Path(__file__).parent.parent / "data"
 
 
 def test_release_survives_the_disk(production: Production) -> None:
@@ -89,7 +94,7 @@ def test_a_change_of_any_field_is_found(production: Production) -> None:
     path = production.signed(production.draft())
     text = path.read_text()
     found = leaves(tomllib.loads(text))
-    assert len(found) == 20
+    assert len(found) == 39
     for *parents, last in found:
         fields = tomllib.loads(text)
         table = fields
@@ -157,7 +162,7 @@ def test_nobody_signs_for_somebody_else(production: Production) -> None:
         (lambda f: f["references"][0].update(file="../dana.png"), "within the document's own folder"),
         (lambda f: f["references"][0].update(file="/etc/passwd"), "within the document's own folder"),
         (lambda f: f["references"][0].update(sha256="AB"), "references.0.sha256"),
-        (lambda f: f.update(version=2), "version"),
+        (lambda f: f.update(version=3), "version"),
         (lambda f: f.update(role="witness"), "role"),
         (lambda f: f.update(kind="contract"), 'expected kind = "release" or "revocation", got \'contract\''),
         (lambda f: f.pop("kind"), "got None"),
@@ -258,7 +263,7 @@ def new_from(folder: Path, picture: Path) -> Release:
         ({"role": "witness"}, "expected the role likeness or performer"),
         ({"uses": ["intimate"]}, "expected one of the uses film, documentary"),
         ({"uses": []}, "scope.uses"),
-        ({"title": "two\nlines"}, "scope.project"),
+        ({"title": "two\nlines"}, "control characters"),
         ({"expires": date(2020, 1, 1)}, "before it begins"),
     ],
 )
@@ -278,6 +283,76 @@ def test_names_and_uses() -> None:
     check_use("political")
     with pytest.raises(UsageError):
         check_use("Film")
+
+
+def test_a_release_of_the_first_version_is_read_as_it_was_signed() -> None:
+    release = read_release(DATA / "release-1" / "dana.release.toml")
+    check_signature(release)
+    assert digest_of(release) == "6ccd8d5067ad55834c9daa2764dcc98e6aa1ca1c845904e1c6b078ff6d082694"
+    assert tomllib.loads(document_text(release))["version"] == 1
+    assert (release.version, release.first_version) == (2, 1)
+    assert release.scope.explicit == ("political", "words")
+    assert release.scope.remarks == "Channels, in words: cinema only"
+    assert not release.approval.needed
+
+
+def test_a_change_of_any_field_of_the_first_version_is_found() -> None:
+    text = (DATA / "release-1" / "dana.release.toml").read_text()
+    for *parents, last in leaves(tomllib.loads(text)):
+        fields = tomllib.loads(text)
+        table = fields
+        for key in parents:
+            table = table[key]
+        table[last] = change(table[last])
+        with pytest.raises(ConsentError):
+            check_signature(parse_release(fields))
+
+
+def test_the_first_version_has_no_fields_of_the_second() -> None:
+    fields = tomllib.loads((DATA / "release-1" / "dana.release.toml").read_text())
+    with pytest.raises(ConsentError, match="approval is unknown in a release of version 1"):
+        parse_release(fields | {"approval": {"needed": False}})
+    with pytest.raises(ConsentError, match="scope is missing"):
+        parse_release({name: value for name, value in fields.items() if name != "scope"})
+
+
+def test_a_draft_of_the_first_version_is_signed_in_the_present_form() -> None:
+    fields = tomllib.loads((DATA / "release-1" / "dana.release.toml").read_text())
+    del fields["signature"], fields["subject"]["public_key"]
+    signed = sign(parse_release(fields), KEY)
+    check_signature(signed)
+    assert tomllib.loads(document_text(signed))["version"] == 2
+    assert signed.summary == summary_of(signed)
+
+
+def test_plain_words_that_are_not_what_the_fields_say_are_not_signed(production: Production) -> None:
+    draft = production.draft()
+    other = draft.model_copy(update={"approval": Approval(needed=not draft.approval.needed)})
+    with pytest.raises(ConsentError, match="the plain words in the release of dana aren't what its fields say"):
+        sign(other, production.key("dana"))
+
+
+def test_what_needs_a_line_of_its_own_is_not_implied(production: Production) -> None:
+    with pytest.raises(UsageError, match="political use needs a line of its own"):
+        production.draft(uses=("political",), explicit=())
+
+
+def test_a_licensee_signs_after_the_person(production: Production) -> None:
+    studio = production.key("studio")
+    draft = production.draft(licensee_key=public_key_of(studio))
+    signed = sign(draft, production.key("dana"))
+    with pytest.raises(ConsentError, match="names a licensee's key and isn't signed with it yet"):
+        check_countersigned(signed)
+    with pytest.raises(ConsentError, match="names another licensee's key"):
+        countersign(signed, production.key("kim"))
+    with pytest.raises(ConsentError, match="is unsigned"):
+        countersign(draft, studio)
+    both = countersign(signed, studio)
+    check_countersigned(both)
+    assert digest_of(both) == digest_of(signed)
+    forged = both.model_copy(update={"countersignature": signed.signature})
+    with pytest.raises(ConsentError, match="the licensee's second signature"):
+        check_countersigned(forged)
 
 
 def test_documents_are_not_written_over(production: Production) -> None:
@@ -351,7 +426,7 @@ HEX256 = st.binary(min_size=32, max_size=32).map(bytes.hex)
 RELEASES = st.builds(
     Release,
     kind=st.just("release"),
-    version=st.just(1),
+    version=st.just(2),
     id=st.uuids().map(str),
     role=st.sampled_from(ROLES),
     subject=st.builds(
@@ -366,19 +441,41 @@ RELEASES = st.builds(
         min_size=1,
         max_size=3,
     ).map(tuple),
-    scope=st.builds(
-        Scope,
-        project=LINES,
-        uses=st.lists(st.sampled_from(USES), min_size=1, unique=True).map(tuple),
-        channels=st.none() | LINES,
-        territory=st.none() | LINES,
+    language=st.just("en"),
+    summary=st.lists(LINES, min_size=1, max_size=3).map(tuple),
+    licensee=st.builds(Licensee, name=LINES, contact=st.none() | LINES, public_key=st.none() | HEX256),
+    scope=st.lists(st.sampled_from(USES), min_size=1, unique=True).flatmap(
+        lambda uses: st.builds(
+            Scope,
+            project=LINES,
+            uses=st.just(tuple(uses)),
+            explicit=st.just(tuple(use for use in uses if use in EXPLICIT)),
+            prohibited=st.none() | LINES,
+            plates=st.lists(HEX256, max_size=2).map(tuple),
+            channels=st.just(()) | st.just(("cinema", "web")),
+            territory=st.none() | LINES,
+            remarks=st.none() | LINES,
+        )
     ),
-    term=st.tuples(DAYS, DAYS).map(lambda days: Term(valid_from=min(days), expires=max(days))),
-    data=st.just(DataUse(biometric_processing=True, third_party_training=False)),
-    disclosure=st.just(Disclosure(label="shown, or left out for a recorded reason", credentials=True)),
+    term=st.tuples(DAYS, DAYS, st.none() | st.integers(1, 9)).map(
+        lambda drawn: Term(valid_from=min(drawn[:2]), expires=max(drawn[:2]), num_outputs=drawn[2])
+    ),
+    data=st.builds(
+        DataUse,
+        biometric_processing=st.just(True),
+        third_party_training=st.just(False),
+        transferable=st.just(False),
+        footage=st.lists(HEX256, max_size=2).map(tuple),
+        kept_until=st.none() | DAYS,
+    ),
+    disclosure=st.builds(
+        Disclosure, label=st.sampled_from(get_args(LabelTerms)), credentials=st.just(True), watermark=st.just(True)
+    ),
+    approval=st.builds(Approval, needed=st.booleans()),
     revocation=st.builds(RevocationTerms, how=LINES, contact=st.none() | LINES),
     signature=st.none(),
-)
+    countersignature=st.none(),
+).map(lambda drawn: drawn.model_copy(update={"summary": summary_of(drawn)}))
 
 
 @given(RELEASES)

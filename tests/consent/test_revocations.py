@@ -10,10 +10,11 @@ import pytest
 
 from countenance import ledger
 from countenance.consent.document import read_release, write_document
+from countenance.consent.drafting import new_revocation, sign
 from countenance.consent.leave import grant_leave
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release, add_revocation, known_releases, state_of
-from countenance.consent.release import Release, digest_of, new_revocation, sign
+from countenance.consent.release import Release, digest_of
 from countenance.errors import ConsentError
 from countenance.project import SETTINGS_NAME, Project, create, opened
 from tests.support.signing import NOON, Production, template_of

@@ -246,7 +246,7 @@ def test_a_timestamp_needs_its_authority(token: tuple[Path, Path], tmp_path: Pat
     with pytest.raises(UsageError, match="expected a certificate"):
         read_anchor(path, path)
     other = tmp_path / "other.pem"
-    other.write_text(load_or_make_identity().anchor_pem)
+    other.write_text(load_or_make_identity().trust.anchor_pem)
     with pytest.raises(ProvenanceError, match="is no timestamp by the authority of"):
         read_anchor(path, other)
     for position in (len(TOKEN) // 3, len(TOKEN) - 9):

@@ -326,12 +326,12 @@ def test_a_signed_file_that_does_not_verify_is_not_published(
 ) -> None:
     real = sign
 
-    def sign_and_flip(media: Path, plate: Path, output: Path, *rest: Any, **options: Any) -> str:
-        digest = real(media, plate, output, *rest, **options)
+    def sign_and_flip(media: Path, plate: Path, output: Path, *rest: Any, **options: Any) -> bytes:
+        manifest = real(media, plate, output, *rest, **options)
         content = bytearray(output.read_bytes())
         content[-40] ^= 1
         output.write_bytes(content)
-        return digest
+        return manifest
 
     monkeypatch.setattr(door, "sign", sign_and_flip)
     with pytest.raises(ProvenanceError, match="doesn't verify"):
@@ -430,9 +430,9 @@ def test_a_file_that_appears_meanwhile_is_kept(
 ) -> None:
     real = sign
 
-    def sign_while_another_writes(*args: object, **options: object) -> str:
+    def sign_while_another_writes(*args: Any, **options: Any) -> bytes:
         (tmp_path / "out" / "shot.png").write_bytes(b"somebody's")
-        return real(*args, **options)  # type: ignore[arg-type]
+        return real(*args, **options)
 
     monkeypatch.setattr(door, "sign", sign_while_another_writes)
     with pytest.raises(UsageError, match="meanwhile"):
@@ -632,7 +632,7 @@ def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
 ) -> None:
     seen: dict[str, int] = {}
 
-    def note_modes(media: Path, *args: Any, **options: Any) -> str:
+    def note_modes(media: Path, *args: Any, **options: Any) -> bytes:
         for path in (project.folder / "render", *(project.folder / "render").rglob("*")):
             seen[path.name] = path.stat().st_mode & 0o777
         return sign(media, *args, **options)

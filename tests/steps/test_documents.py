@@ -99,15 +99,19 @@ INFO = MediaInfo(
 RELEASE = Release.model_validate(
     {
         "kind": "release",
-        "version": 1,
+        "version": 2,
+        "language": "en",
+        "summary": ("It is for research.",),
         "id": "0b8e5f4c-0000-4000-8000-000000000000",
         "role": "likeness",
         "subject": {"person": "dana", "adult_attested": True, "synthetic": True},
+        "licensee": {"name": "Winter Ltd", "public_key": DIGEST},
         "references": ({"file": "dana.png", "sha256": DIGEST},),
-        "scope": {"project": "Winter", "uses": ("film",)},
+        "scope": {"project": "Winter", "uses": ("film",), "explicit": (), "plates": (), "channels": ("cinema",)},
         "term": {"valid_from": date(2027, 1, 1), "expires": date(2027, 12, 31)},
-        "data": {"biometric_processing": True, "third_party_training": False},
-        "disclosure": {"label": "shown, or left out for a recorded reason", "credentials": True},
+        "data": {"biometric_processing": True, "third_party_training": False, "transferable": False, "footage": ()},
+        "disclosure": {"label": "always shown", "credentials": True, "watermark": True},
+        "approval": {"needed": False},
         "revocation": {"how": "by mail"},
     }
 )
@@ -254,17 +258,22 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         ),
         {"person", "kept", "dropped", "cut_anew", "masks", "pictures_deleted", "faces_kept", "face_set"},
     ),
-    "release": (lambda: documents.release_document(Path("dana.toml"), RELEASE), WRITTEN | {"role"}),
+    "release": (lambda: documents.release_document(Path("dana.toml"), RELEASE), WRITTEN | {"role", "countersigned"}),
     "revocation": (lambda: documents.release_document(Path("dana.toml"), REVOCATION), WRITTEN),
+    "release page": (
+        lambda: documents.release_page_document(Path("dana.html"), Path("dana.toml"), RELEASE),
+        WRITTEN | {"page", "role", "countersigned"},
+    ),
     "added": (
         lambda: documents.added_document(Path("dana.toml"), Added(document=RELEASE, digest=DIGEST, new=True)),
-        WRITTEN | {"role", "new", "in_project"},
+        WRITTEN | {"role", "countersigned", "new", "in_project"},
     ),
     "releases": (
         lambda: documents.releases_document(
             "Winter",
             "film",
             [KnownRelease(release=RELEASE, digest=DIGEST, revocation=REVOCATION)],
+            {DIGEST: 3},
             datetime(2027, 7, 1, tzinfo=UTC),
         ),
         {"title", "use", "releases"},
@@ -340,6 +349,7 @@ def test_each_result_has_a_case_here() -> None:
         "imported",
         "prepared",
         "release",
+        "release_page",
     }
     tested |= {
         "releases",
@@ -393,5 +403,8 @@ def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
 def test_a_release_says_its_state_at_that_moment() -> None:
     known = KnownRelease(release=RELEASE, digest=DIGEST, revocation=None)
     for moment, state in ((datetime(2027, 7, 1, tzinfo=UTC), "valid"), (datetime(2028, 1, 1, tzinfo=UTC), "expired")):
-        (release,) = documents.releases_document(None, "film", [known], moment)["releases"]
+        (release,) = documents.releases_document(None, "film", [known], {DIGEST: 0}, moment)["releases"]
         assert (release["state"], release["expires"], release["uses"]) == (state, "2027-12-31", ["film"])
+        limits = [release[name] for name in ("lines", "channels", "plates", "footage", "outputs", "published")]
+        assert limits == [[], ["cinema"], [], [], None, 0]
+        assert (release["approval"], release["countersigned"]) == (False, False)

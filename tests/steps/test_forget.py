@@ -15,9 +15,10 @@ from PIL import Image
 
 from countenance import ledger
 from countenance.consent import retention
+from countenance.consent.drafting import new_revocation
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import FORGETTING, FORGOTTEN, add_release, known_releases, state_of, templates
-from countenance.consent.release import Release, new_revocation
+from countenance.consent.release import Release
 from countenance.coverage.aspects import CoverageConfig
 from countenance.database import DATABASE_NAME
 from countenance.errors import ConsentError, UsageError

@@ -1,6 +1,5 @@
 """Where the label lies: in one place for a whole shot, clear of faces, other labels and the sentence."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,6 @@ import pytest
 
 from countenance.composite.disguise import UNMARKED, Disguise
 from countenance.composite.place import PlacedFace
-from countenance.consent import release
-from countenance.errors import ConsentError
 from countenance.media.probe import probe
 from countenance.media.timeline import Timeline
 from countenance.provenance.label import box_of_label
@@ -19,7 +16,6 @@ from countenance.steps.places import Places
 from countenance.types import Corner, LabelledShot, MediaInfo
 from countenance.vision.detect import Detection
 from tests.support.made_up import mesh_at
-from tests.support.production import LABELLED, UNLABELLED, Production
 from tests.support.videos import write_video
 
 WIDTH, HEIGHT, NUM_FRAMES = 640, 360, 9
@@ -95,17 +91,3 @@ def test_it_keeps_clear_of_the_plate_s_own_label_and_of_the_sentence(
     said = Disguise(sentence="The face was replaced.", sentence_s=2.5 / float(plate[0].frame_rate))
     shots = labelled_shots(*plate, places({1: (320, 180), 4: (320, 180)}), said)
     assert corners(shots) == [(0, "bottom left"), (3, "bottom right")]
-
-
-@pytest.mark.parametrize(
-    "config", [UNLABELLED, replace(LABELLED, label_form="credits", unlabelled_reason="the credits of the film say so")]
-)
-def test_where_a_release_does_not_let_the_label_be_left_out_nothing_is_made(
-    trained: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: object
-) -> None:
-    monkeypatch.setattr(release, "LABEL_MAY_BE_LEFT_OUT", frozenset())
-    plate = write_video(tmp_path / "plate.mp4", [np.full((64, 64, 3), 90, np.uint8)] * 2)
-    with pytest.raises(ConsentError, match="the label is always shown") as caught:
-        trained.generate(plate, tmp_path / "shot.mp4", config)  # type: ignore[arg-type]
-    assert caught.value.code == "consent.label"
-    assert not (tmp_path / "shot.mp4").exists()

@@ -22,9 +22,9 @@ from PIL import Image
 
 from countenance import ledger
 from countenance.consent.document import read_release, write_document
+from countenance.consent.drafting import new_revocation
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_revocation
-from countenance.consent.release import new_revocation
 from countenance.coverage.aspects import CoverageConfig
 from countenance.errors import ConsentError
 from countenance.faces import faceset as faceset_module

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from countenance.consent.drafting import new_release
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
-from countenance.consent.release import new_release
 from countenance.demo import data_folder
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import Prepared
@@ -60,8 +61,11 @@ class Production:
         valid_from: date = date(2026, 1, 1),
         expires: date = date(2099, 12, 31),
         picture_of: str | None = None,
+        **more: Any,
     ) -> Path:
-        """A real release, as its owner hands it over; `picture_of` puts another person's picture into it."""
+        """A real release, as its owner hands it over, which allows plates with sound; `picture_of` puts another
+        person's picture into it.
+        """
         documents = self.folder / "documents"
         documents.mkdir(exist_ok=True)
         number = len(list(documents.iterdir()))
@@ -77,6 +81,7 @@ class Production:
             expires=expires,
             synthetic=True,
             folder=documents,
+            **{"explicit": ("words",), **more},
         )
         return write_signed(documents / f"{person}-{number:03}.release.toml", draft)
 

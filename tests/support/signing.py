@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,9 +12,10 @@ from jaxtyping import Float32
 from PIL import Image
 
 from countenance.consent.document import read_release, write_document
+from countenance.consent.drafting import new_release, new_revocation, sign
 from countenance.consent.keys import load_key, make_key
 from countenance.consent.register import add_release, add_revocation
-from countenance.consent.release import Release, new_release, new_revocation, sign
+from countenance.consent.release import EXPLICIT, Release
 from countenance.project import Project
 
 NOON = datetime(2027, 6, 1, 12, tzinfo=UTC)
@@ -72,6 +74,7 @@ class Production:
         valid_from: date = date(2027, 1, 1),
         expires: date = date(2027, 12, 31),
         shade: int = 100,
+        **more: Any,
     ) -> Release:
         return new_release(
             person,
@@ -82,6 +85,7 @@ class Production:
             valid_from=valid_from,
             expires=expires,
             folder=self.folder,
+            **{"explicit": [use for use in uses if use in EXPLICIT], **more},
         )
 
     def write(self, release: Release) -> Path:

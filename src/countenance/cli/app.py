@@ -104,17 +104,25 @@ def new(
     title: Annotated[
         str | None, typer.Option(help="The production's title; without it, that of the first release.")
     ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where the films are shown, such as cinema or web; releases may ask. Repeatable.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Create a project folder.
 
     Example: countenance new film --use film --title "Winter"
     """
-    from countenance.consent.release import check_use
+    from countenance.consent.release import check_channel, check_use
     from countenance.project import create
 
     check_use(use)
-    path = create(folder, use=use, title=title)
+    for each in channel or []:
+        check_channel(each)
+    path = create(folder, use=use, title=title, channels=channel or [])
     console.print(
         f"Created {path}. Next: `cd {folder}`, then `countenance release new --help` shows how to draft a release.",
         markup=False,
@@ -169,14 +177,14 @@ def prepare(
     """
     from countenance.cli.display import Bars
     from countenance.config import read_config
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.faces.config import PrepareConfig
     from countenance.steps.documents import prepared_document
     from countenance.steps.prepare import prepare
 
     with here(writing=True) as project, Bars() as progress:
         config = read_config(PrepareConfig, "prepare", project.settings, set_ or [])
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         result = prepare(project, person, permit, config, progress=progress)
     face_set = result.face_set
     pair = (
@@ -283,7 +291,7 @@ def generate(
     from countenance.cli.display import Bars
     from countenance.composite.shot import SECTION, ShotConfig
     from countenance.config import read_config
-    from countenance.consent.permit import grant, grant_prepare
+    from countenance.consent.permit import decide, decide_prepare
     from countenance.media.excerpt import Wanted
     from countenance.media.probe import probe
     from countenance.steps.documents import generated_document
@@ -306,14 +314,14 @@ def generate(
             # Before an actor is rendered, which takes a minute.
             probe(plate)
             for _, body in asked:
-                grant_prepare(project, body)
+                decide_prepare(project, body)
         cast = {face: face if seed is None else cast_actor(project, seed, progress) for face, seed in seeds.items()}
         pairs = [(cast[face], body) for face, body in asked]
         released = [
             Pair(
                 likeness=face,
                 performer=body,
-                permit=grant(project, "generate", likeness=face, performer=body),
+                permit=decide(project, "generate", likeness=face, performer=body, is_last=False),
                 is_disguise=is_cast(project, face),
             )
             for face, body in pairs

@@ -35,7 +35,7 @@ def coverage(
     """
     from countenance.cli.display import Bars
     from countenance.config import read_config
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.coverage.aspects import CoverageConfig
     from countenance.errors import UsageError
     from countenance.steps.cover import Plate, check_folder, cover, write_report
@@ -48,10 +48,10 @@ def coverage(
     check_folder(folder, overwrite=overwrite)
     with here(writing=True) as project, Bars() as progress:
         config = read_config(CoverageConfig, "coverage", project.settings, set_ or [])
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         wanted = None
         if plate is not None and performer is not None:
-            wanted = Plate(path=plate, performer=performer, permit=grant_prepare(project, performer))
+            wanted = Plate(path=plate, performer=performer, permit=decide_prepare(project, performer))
         result = cover(project, person, permit, plate=wanted, config=config, progress=progress)
         page = write_report(project, permit, result, folder, overwrite=overwrite)
     console.print(result.verdict, markup=False)

@@ -103,7 +103,7 @@ def review(
     Example: countenance faces review dana --plate plate.mp4 --yes t418
     """
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare, grant_prepare
     from countenance.review.query import one_decision_each, track_named, waiting_tracks
     from countenance.steps.documents import reviewed_document
     from countenance.steps.review import found_faces, say, show_waiting
@@ -115,7 +115,7 @@ def review(
     prepared, sheets = None, None
     faces: dict[Word, list[StoredFace]] = {"yes": [], "no": []}
     with here(writing=bool(named)) as project, Bars() as progress:
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person) if named else grant_prepare(project, person)
         tracks = waiting_tracks(found_faces(project, person, permit).faces)
         if named:
             for track, word in one_decision_each([(track_named(tracks, name), word) for name, word in named]):
@@ -143,7 +143,7 @@ def _review_plate(
     person: str, plate: Path, named: "list[tuple[str, Word]]", *, forget: bool, output: Path | None, json: bool
 ) -> None:
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.errors import UsageError
     from countenance.steps.documents import plate_document
     from countenance.steps.review_plate import review_plate
@@ -151,7 +151,7 @@ def _review_plate(
     if output is not None:
         raise UsageError("no images of a plate are stored, so no sheet can be drawn; leave out --output")
     with here(writing=True) as project, Bars() as progress:
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         done = review_plate(project, person, permit, plate, named, forget=forget, progress=progress)
     if json:
         print_json(plate_document(person, done.tracks, done.clip))
@@ -165,7 +165,7 @@ def _review_plate(
 
 def _decide(person: str, word: Literal["keep", "drop"], names: list[str] | None, from_: str | None, json: bool) -> None:
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.errors import UsageError
     from countenance.review.query import faces_named
     from countenance.steps.documents import decided_document
@@ -175,7 +175,7 @@ def _decide(person: str, word: Literal["keep", "drop"], names: list[str] | None,
     if not wanted:
         raise UsageError(f"expected names of faces to {word}; `countenance faces list {person}` shows them")
     with here(writing=True) as project, Bars() as progress:
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         faces = faces_named(found_faces(project, person, permit).faces, wanted)
         prepared = say(project, person, permit, {word: faces}, progress=progress)
     _print_face_set(f"{count(len(faces), 'face')} {'kept' if word == 'keep' else 'dropped'}", prepared)

@@ -164,13 +164,13 @@ def export(
     Example: countenance faces export dana dana-faces --where kept
     """
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.steps.documents import exported_document
     from countenance.steps.review import export_faces
 
     query = _query(sort, reverse, where, clip, range_, limit)
     with here(writing=True) as project, Bars() as progress:
-        number = export_faces(project, person, grant_prepare(project, person), query, folder, progress=progress)
+        number = export_faces(project, person, decide_prepare(project, person), query, folder, progress=progress)
     console.print(
         f"{count(number, 'face')} in {folder}, readable only by you. "
         f"Next: change it, then `countenance faces import {person} {folder}`.",
@@ -196,12 +196,12 @@ def import_folder(
     Example: countenance faces import dana dana-faces --drop-deleted
     """
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.steps.documents import imported_document
     from countenance.steps.review import import_faces
 
     with here(writing=True) as project, Bars() as progress:
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         done = import_faces(project, person, permit, folder, drop_deleted=drop_deleted, progress=progress)
     if done.prepared is None:
         console.print("Nothing was changed there.")

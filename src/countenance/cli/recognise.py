@@ -35,7 +35,7 @@ def recognise(
     Example: countenance recognise shot.mp4 --person kim --plate plate.mp4
     """
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant_prepare
+    from countenance.consent.permit import decide_prepare
     from countenance.steps.documents import recognition_document
     from countenance.steps.pages import check_page
     from countenance.steps.recognise import recognise_performer
@@ -43,7 +43,7 @@ def recognise(
     page = output or Path(f"recognition-{person}.html")
     check_page(page, overwrite=overwrite)
     with here(writing=True) as project, Bars() as progress:
-        permit = grant_prepare(project, person)
+        permit = decide_prepare(project, person)
         result = recognise_performer(project, file, plate, person, permit, page, progress=progress)
     console.print(result.verdict, markup=False)
     if result.num_unreplaced:

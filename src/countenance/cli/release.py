@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.options import Json, Overwrite
-from countenance.cli.shell import console, here, print_json
+from countenance.cli.shell import at_terminal, console, here, print_json
 
 if TYPE_CHECKING:
-    from countenance.consent.release import Release
+    from countenance.consent.release import Release, Revocation
+    from countenance.project import Project
 
 app = typer.Typer(
     help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
-    "The owner of the face runs key, sign and revoke, anywhere; the production runs new, add and list.",
+    "The owner of the face runs key, page, sign and revoke, anywhere; the production runs new, countersign, add and "
+    "list.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -66,8 +68,60 @@ def new(
         str, typer.Option(help="likeness (the face will appear) or performer (the face is replaced).")
     ] = "likeness",
     valid_from: Annotated[datetime | None, Day] = None,
-    channels: Annotated[str | None, typer.Option(help="Where it may be shown, in words.")] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="political, advertising or words (that the person never said): what needs a line of its own. "
+            "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    prohibited: Annotated[str | None, typer.Option(help="What it may not be used for, in words.")] = None,
+    plate: Annotated[
+        list[Path] | None,
+        typer.Option(help="The only plates that may be used. Repeatable.", readable=False, show_default=False),
+    ] = None,
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The only footage from which the face may be learned. Repeatable.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Where it may be shown, such as cinema or web. Repeatable.", show_default=False),
+    ] = None,
     territory: Annotated[str | None, typer.Option(help="In which countries, in words.")] = None,
+    remarks: Annotated[str | None, typer.Option(help="Anything else that was agreed, in words.")] = None,
+    outputs: Annotated[int | None, typer.Option(help="How many files may be published with it.", min=1)] = None,
+    keep_until: Annotated[datetime | None, Day] = None,
+    always_label: Annotated[
+        bool, typer.Option("--always-label", help="The label in the picture may never be left out.")
+    ] = False,
+    approval: Annotated[
+        bool | None,
+        typer.Option(
+            "--approval/--no-approval",
+            help="Whether the person sees each result and nothing is published without their yes. "
+            "[default: yes for film and advertising]",
+            show_default=False,
+        ),
+    ] = None,
+    licensee: Annotated[str | None, typer.Option(help="Who may use the face: the production.")] = None,
+    licensee_contact: Annotated[str | None, typer.Option(help="How to reach them.")] = None,
+    licensee_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The licensee's private key, if they are to sign too; only its public part is taken.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    representation: Annotated[
+        str | None, typer.Option(help="Who spoke for the person: a union, an agent, a lawyer.")
+    ] = None,
     contact: Annotated[str | None, typer.Option(help="Where a revocation is to be sent.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="A rendered actor, not a human being.")] = False,
     output: Annotated[
@@ -84,7 +138,8 @@ def new(
     --expires 2027-12-31
     """
     from countenance.consent.document import write_document
-    from countenance.consent.release import new_release
+    from countenance.consent.drafting import new_release
+    from countenance.consent.keys import load_key, public_key_of
     from countenance.errors import UsageError
     from countenance.media.probe import probe
     from countenance.steps.documents import release_document
@@ -100,8 +155,21 @@ def new(
         folder=path.parent,
         valid_from=valid_from.date() if valid_from else None,
         synthetic=synthetic,
-        channels=channels,
+        representation=representation,
+        explicit=line or [],
+        prohibited=prohibited,
+        plates=[probe(each).sha256 for each in plate or []],
+        footage=[probe(each).sha256 for each in footage or []],
+        channels=channel or [],
         territory=territory,
+        remarks=remarks,
+        num_outputs=outputs,
+        kept_until=keep_until.date() if keep_until else None,
+        label="always shown" if always_label else "shown, or left out for a recorded reason",
+        approval=approval,
+        licensee=licensee,
+        licensee_contact=licensee_contact,
+        licensee_key=None if licensee_key is None else public_key_of(load_key(licensee_key)),
         contact=contact,
     )
     for picture in reference:
@@ -109,7 +177,7 @@ def new(
             raise UsageError(f"expected an image as reference, but {picture} is a video; choose an image")
     write_document(path, release, overwrite=overwrite)
     console.print(
-        f"Drafted {path}. Next: {person} reads it and runs "
+        f"Drafted {path}. `countenance release page {path}` makes a page to read. Next: {person} reads it and runs "
         f"`countenance release sign {path} --key {person}.key` (`countenance release key {person}.key` creates a key).",
         markup=False,
     )
@@ -117,25 +185,101 @@ def new(
         print_json(release_document(path, release))
 
 
+@app.command(short_help="Write a release as a page to read, keep or print.")
+def page(
+    path: ReleaseFile,
+    revocation: Annotated[
+        Path | None, typer.Option(help="The revocation that ended it.", readable=False, show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Page to write.  [default: RELEASE's name with .html]", readable=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Write a release as a page to read before signing, to keep, or to print: all that it says, in plain words and
+    field by field; how to sign it, and how to revoke it.
+
+    The page shows a face, so only you can read it.
+
+    Example: countenance release page dana.release.toml
+    """
+    from datetime import datetime
+
+    import countenance
+    from countenance.consent.document import read_release, read_revocation
+    from countenance.consent.page import release_page
+    from countenance.project import PRIVATE, write_whole
+    from countenance.steps.documents import release_page_document
+    from countenance.steps.pages import check_page
+
+    written = output or path.with_suffix(".html")
+    check_page(written, overwrite=overwrite)
+    release = read_release(path)
+    html = release_page(
+        release,
+        path,
+        revocation=read_revocation(revocation) if revocation else None,
+        made_on=datetime.now().astimezone().date(),
+        version=countenance.__version__,
+    )
+    write_whole(written, html.encode(), mode=PRIVATE)
+    console.print(f"See {written}, also to print. It shows a face: keep it private.", markup=False)
+    if json:
+        print_json(release_page_document(written, path, release))
+
+
 @app.command(short_help="Sign a release as the owner of the face.")
-def sign(path: ReleaseFile, key: Key, json: Json = False) -> None:
+def sign(
+    path: ReleaseFile,
+    key: Key,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without being asked; what it says was read before.")] = False,
+    json: Json = False,
+) -> None:
     """Sign a release as the owner of the face; its images must be in its folder.
+
+    It shows what the release says, and on a terminal asks for the person's name before it signs.
 
     Example: countenance release sign dana.release.toml --key dana.key
     """
     from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import sign as sign_release
     from countenance.consent.keys import load_key
     from countenance.consent.release import check_references
-    from countenance.consent.release import sign as sign_release
     from countenance.steps.documents import release_document
 
     draft = read_release(path)
     check_references(draft, path.parent)
     signed = sign_release(draft, load_key(key))
+    console.print("\n".join(signed.summary), markup=False)
+    if at_terminal() and not yes:
+        _ask_to_sign(signed.subject.person)
     write_document(path, signed, overwrite=True)
-    console.print(_summary(signed), markup=False)
+    if signed.licensee.public_key is None:
+        then = f"the production runs `countenance release add {path}` in its project."
+    else:
+        then = f"{signed.licensee.name} signs as well, with `countenance release countersign {path} --key FILE`."
+    console.print(f"Signed {path} with {_fingerprint(signed)}. Next: {then}", markup=False)
+    if json:
+        print_json(release_document(path, signed))
+
+
+@app.command(short_help="Sign a release as the licensee that it names.")
+def countersign(path: ReleaseFile, key: Key, json: Json = False) -> None:
+    """Sign a release as the licensee whose key it names, after its owner has.
+
+    Example: countenance release countersign dana.release.toml --key studio.key
+    """
+    from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import countersign as countersign_release
+    from countenance.consent.keys import load_key
+    from countenance.steps.documents import release_document
+
+    signed = countersign_release(read_release(path), load_key(key))
+    write_document(path, signed, overwrite=True)
     console.print(
-        f"Signed {path} with {_fingerprint(signed)}. "
+        f"Signed {path} for {signed.licensee.name}. "
         f"Next: the production runs `countenance release add {path}` in its project.",
         markup=False,
     )
@@ -174,7 +318,7 @@ def add(
             added = add_revocation(project, path)
             assert not isinstance(added.document, Release)
             forget_drawn(project, added.document.person)
-        use = project.use
+        refused = _refusal(project, added.document)
     document = added.document
     if not added.in_project:
         text = (
@@ -186,10 +330,7 @@ def add(
     elif isinstance(document, Release):
         person = document.subject.person
         text = f"Added the release of {person} as {document.role}, signed with {_fingerprint(document)}. "
-        if use in document.scope.uses:
-            text += f"Next: `countenance collect {person} FOOTAGE`."
-        else:
-            text += f"But it doesn't allow this project's use, {use}; ask for one that does."
+        text += f"But {refused}." if refused else f"Next: `countenance collect {person} FOOTAGE`."
     else:
         person = document.person
         text = (
@@ -218,8 +359,8 @@ def revoke(
     Example: countenance release revoke dana.release.toml --key dana.key
     """
     from countenance.consent.document import read_release, write_document
+    from countenance.consent.drafting import new_revocation
     from countenance.consent.keys import load_key
-    from countenance.consent.release import new_revocation
     from countenance.steps.documents import release_document
 
     release = read_release(path)
@@ -245,13 +386,15 @@ def list_releases(
     """
     from countenance import ledger
     from countenance.consent.register import known_releases, project_title, state_of
+    from countenance.consent.scope import limits_of, num_outputs
     from countenance.steps.documents import releases_document
 
     with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
         title, use, at = project_title(project, known), project.use, ledger.time_now(project)
+        used = {each.digest: num_outputs(project, each.digest) for each in known}
     if json:
-        print_json(releases_document(title, use, known, at))
+        print_json(releases_document(title, use, known, used, at))
         return
     console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
     if not known:
@@ -260,7 +403,7 @@ def list_releases(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("person", "role", "uses", "term (UTC)", "state", box=None)
+    table = Table("person", "role", "uses", "limits", "term (UTC)", "state", box=None)
     for each in known:
         release, term = each.release, each.release.term
         state: str = state_of(each, at)
@@ -272,10 +415,35 @@ def list_releases(
             release.subject.person,
             release.role,
             ", ".join(release.scope.uses),
+            ", ".join(limits_of(release, used[each.digest])),
             f"{term.valid_from} to {term.expires}",
             state,
         )
     Console(highlight=False).print(table)
+
+
+def _refusal(project: "Project", document: "Release | Revocation") -> str:
+    """Why a release that was added doesn't serve this project; nothing where it does."""
+    from countenance.consent.register import project_title
+    from countenance.consent.release import Release
+    from countenance.consent.scope import check_production
+    from countenance.errors import ConsentError
+
+    if not isinstance(document, Release):
+        return ""
+    try:
+        check_production(document, use=project.use, channels=project.channels, title=project_title(project, []))
+    except ConsentError as error:
+        return str(error)
+    return ""
+
+
+def _ask_to_sign(person: str) -> None:
+    from countenance.errors import UsageError
+
+    typed = typer.prompt(f"To sign this, type {person}", err=True, default="", show_default=False)
+    if typed.strip() != person:
+        raise UsageError("not signed: another name was typed; run this again if you want to sign")
 
 
 def _fingerprint(release: "Release") -> str:
@@ -284,22 +452,3 @@ def _fingerprint(release: "Release") -> str:
 
     assert release.subject.public_key is not None
     return f"key {fingerprint_of(release.subject.public_key)}"
-
-
-def _summary(release: "Release") -> str:
-    """What its owner should have read before signing."""
-    subject, scope, term = release.subject, release.scope, release.term
-    who = "is a rendered actor that exists nowhere else" if subject.synthetic else "is an adult"
-    what = (
-        "their face may appear on another performance"
-        if release.role == "likeness"
-        else "their face may be replaced by another one"
-    )
-    where = "".join(
-        f", {name}: {text}" for name, text in (("channels", scope.channels), ("territory", scope.territory)) if text
-    )
-    return (
-        f'This says that {subject.person} {who}, and that {what} in "{scope.project}", for {", ".join(scope.uses)}, '
-        f"from {term.valid_from} to {term.expires}{where}; that their face is measured by computer for this, "
-        "and that nobody else trains with it. It can be revoked at any time with the same key."
-    )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -105,6 +106,11 @@ def show_log(*, verbose: bool) -> None:
 def is_verbose() -> bool:
     """Whether `--verbose` was given."""
     return logging.getLogger("countenance").isEnabledFor(logging.INFO)
+
+
+def at_terminal() -> bool:
+    """Whether a person can be asked something."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def count(number: int, thing: str) -> str:

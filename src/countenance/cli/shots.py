@@ -58,7 +58,7 @@ def shots(
     Example: countenance shots plate.mp4 --hold 130=painted.png --likeness dana --performer kim
     """
     from countenance.cli.display import Bars
-    from countenance.consent.permit import grant
+    from countenance.consent.permit import decide
     from countenance.steps.documents import shots_document
     from countenance.steps.shots import hold_frames, list_shots, write_shots
 
@@ -68,7 +68,7 @@ def shots(
     with here(writing=True) as project, Bars() as progress:
         held = []
         if likeness is not None and performer is not None:
-            permit = grant(project, "generate", likeness=_person(likeness), performer=performer)
+            permit = decide(project, "generate", likeness=_person(likeness), performer=performer)
             held = hold_frames(project, plate, permit, frames)
         written = write_shots(project, plate, write, progress) if write else []
         found = list_shots(project, plate, progress)

@@ -53,7 +53,7 @@ def learn(
     """
     from countenance.cli.display import Bars
     from countenance.config import read_config
-    from countenance.consent.permit import grant
+    from countenance.consent.permit import decide
     from countenance.errors import UsageError
     from countenance.model.checkpoint import kept_images, model_folder
     from countenance.model.config import TrainConfig
@@ -64,7 +64,7 @@ def learn(
         if set_:
             raise UsageError("--back-to trains nothing, so there is nothing to --set; leave one of them out")
         with here(writing=True) as project:
-            permit = grant(project, "train", likeness=likeness, performer=onto)
+            permit = decide(project, "train", likeness=likeness, performer=onto)
             checkpoint = go_back(project, likeness, onto, permit, back_to)
             folder = model_folder(project, likeness, onto)
         console.print(f"Back at {checkpoint.images_seen:,} images; {checkpoint.what_draws}.", markup=False)
@@ -73,7 +73,7 @@ def learn(
         return
     with here(writing=True) as project, stops_on_interrupt() as should_stop, Bars() as progress:
         config = read_config(TrainConfig, "train", project.settings, set_ or [])
-        permit = grant(project, "train", likeness=likeness, performer=onto)
+        permit = decide(project, "train", likeness=likeness, performer=onto)
         checkpoint = train(project, likeness, onto, permit, config, progress=progress, should_stop=should_stop)
         folder = model_folder(project, likeness, onto)
     done = checkpoint.images_seen >= config.images or checkpoint.ended_early
@@ -111,7 +111,7 @@ def report(
 
     Example: countenance train report dana --onto kim
     """
-    from countenance.consent.permit import grant
+    from countenance.consent.permit import decide
     from countenance.steps.documents import training_document
     from countenance.steps.pages import check_page
     from countenance.steps.report import report_training
@@ -119,7 +119,7 @@ def report(
     page = output or Path(f"training-{likeness}-onto-{onto}.html")
     check_page(page, overwrite=overwrite)
     with here(writing=True) as project:
-        permit = grant(project, "train", likeness=likeness, performer=onto)
+        permit = decide(project, "train", likeness=likeness, performer=onto)
         result = report_training(project, likeness, onto, permit, page)
     console.print(f"See {page}. It shows faces: keep it private.", markup=False)
     if json:

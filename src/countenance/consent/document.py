@@ -2,11 +2,13 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
 
-from countenance.consent.release import Document, Release, Revocation, first_problem
+from countenance.consent.release import Document, Release, Revocation, first_problem, written_fields
+from countenance.consent.upgrade import RELEASE_STEPS, upgraded
 from countenance.errors import ConsentError, UsageError
 from countenance.media.files import open_regular
 from countenance.project import write_whole
@@ -42,6 +44,19 @@ def read_release(path: Path) -> Release:
     return document
 
 
+def read_revocation(path: Path) -> Revocation:
+    """Read a revocation, as `read_document` does.
+
+    Raises:
+        UsageError: the file can't be read.
+        ConsentError: it isn't a revocation.
+    """
+    document = read_document(path)
+    if not isinstance(document, Revocation):
+        raise ConsentError(f"{path} is a release; expected a revocation")
+    return document
+
+
 def parse_document(text: str, name: str) -> Document:
     """Read a release or a revocation from its TOML; `name` identifies it in error messages.
 
@@ -52,17 +67,28 @@ def parse_document(text: str, name: str) -> Document:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConsentError(f"{name} is not valid TOML ({error}); ask its owner for an undamaged copy") from None
-    models: dict[object, type[Release] | type[Revocation]] = {"release": Release, "revocation": Revocation}
     kind = fields.get("kind")
-    if not isinstance(kind, str) or kind not in models:
+    if kind not in ("release", "revocation"):
         raise ConsentError(f'{name} is not a release: expected kind = "release" or "revocation", got {kind!r:.80}')
     try:
-        return models[kind].model_validate(fields)
-    except ValidationError as error:
+        return _release(fields) if kind == "release" else Revocation.model_validate(fields)
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise ConsentError(
-            f"{name} is not a {kind} that this version knows: {first_problem(error)}; "
+            f"{name} is not a {kind} that this version knows: {_problem(error)}; "
             "ask its owner for one made with `countenance release`"
         ) from None
+
+
+def _release(fields: dict[str, Any]) -> Release:
+    if fields.get("version") in RELEASE_STEPS:
+        return Release.upgraded(upgraded(fields), fields)
+    return Release.model_validate(fields)
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return first_problem(error)
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def write_document(path: Path, document: Document, *, overwrite: bool) -> None:
@@ -82,4 +108,4 @@ def write_document(path: Path, document: Document, *, overwrite: bool) -> None:
 
 def document_text(document: Document) -> str:
     """The TOML of a document."""
-    return tomli_w.dumps(document.model_dump(exclude_none=True))
+    return tomli_w.dumps(written_fields(document))

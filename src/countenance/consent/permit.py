@@ -1,17 +1,23 @@
-"""The only place that makes a permit, and the check that every guard calls."""
+"""The only place that makes a permit, the log of what was decided, and the check that every guard calls."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import product
+from typing import Any
 
 from countenance import ledger
-from countenance.consent.register import KnownRelease, check_title, known_releases, project_title
-from countenance.consent.release import USES, check_term, label_may_be_left_out
+from countenance.consent.register import KnownRelease, known_releases, project_title
+from countenance.consent.release import USES, check_term
+from countenance.consent.scope import check_particulars, check_production
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
-from countenance.types import Action, Permit, Role
+from countenance.types import Action, Particulars, Permit, Role
+
+NO_PARTICULARS = Particulars()
 
 
 def grant(
@@ -20,12 +26,14 @@ def grant(
     *,
     likeness: str | None = None,
     performer: str | None = None,
+    particulars: Particulars = NO_PARTICULARS,
     at: datetime | None = None,
 ) -> Permit:
-    """Give a permit where each person's release allows the action, now and for this project.
+    """Give a permit where each person's release allows the action, now, for this project and with these files.
 
     Preparing asks for one person in either role, training and generating for both. All documents are read and their
-    signatures checked again. The moment `at` is by default now, by the later of clock and log.
+    signatures checked again. Of several releases of a person the first that allows all of it counts. The moment `at`
+    is by default now, by the later of clock and log.
 
     Raises:
         ConsentError: a release is missing or doesn't allow this; the message says which and why.
@@ -43,7 +51,7 @@ def grant(
         )
     at = at or ledger.time_now(project)
     known = known_releases(project)
-    releases = [_valid_release(project, known, person, role, at) for role, person in people]
+    releases = [_valid_release(project, known, person, role, particulars, at) for role, person in people]
     digests = tuple(sorted({release.digest for release in releases}))
     return Permit(
         action=action,
@@ -53,7 +61,52 @@ def grant(
         release_digests=digests,
         expires_at=min(release.release.term.last_moment for release in releases),
         digest=permit_digest(action, likeness, performer, use=project.use, release_digests=digests),
+        particulars=particulars,
     )
+
+
+def decide(
+    project: Project,
+    action: Action,
+    *,
+    likeness: str | None = None,
+    performer: str | None = None,
+    particulars: Particulars = NO_PARTICULARS,
+    at: datetime | None = None,
+    is_last: bool = True,
+) -> Permit:
+    """Give a permit as `grant` does, and log the answer; a yes only where `is_last`, as nothing more will be asked.
+
+    The log's entry needs no writer's lock.
+
+    Raises:
+        ConsentError: as `grant`; the log says so.
+    """
+    with _refusal_logged(project, action, likeness=likeness, performer=performer, particulars=particulars):
+        permit = grant(project, action, likeness=likeness, performer=performer, particulars=particulars, at=at)
+    if is_last:
+        _log_granted(project, permit)
+    return permit
+
+
+def decide_prepare(project: Project, person: str) -> Permit:
+    """Give a permit as `grant_prepare` does, and log the answer.
+
+    Raises:
+        ConsentError: as `grant_prepare`; the log says so.
+    """
+    with _refusal_logged(project, "prepare", person=person):
+        permit = grant_prepare(project, person)
+    _log_granted(project, permit)
+    return permit
+
+
+def log_refused(project: Project, action: str, error: ConsentError, **asked: Any) -> None:
+    """Log that something wasn't allowed: what was asked, and the error's code and facts."""
+    facts = {**error.facts, "action": action, "use": project.use, "code": error.code, **asked}
+    with project.transaction():
+        # Dates and paths as text.
+        ledger.append(project, "permit.refused", json.loads(json.dumps(facts, default=str)))
 
 
 def permit_digest(
@@ -119,7 +172,15 @@ def require(
             f"expected a permit for {' and '.join(people)}, got one for {' and '.join(permit.people)}; "
             "ask for the right one"
         )
-    if permit != grant(project, action, likeness=permit.likeness, performer=permit.performer, at=at):
+    now_given = grant(
+        project,
+        action,
+        likeness=permit.likeness,
+        performer=permit.performer,
+        particulars=permit.particulars,
+        at=at,
+    )
+    if permit != now_given:
         raise ConsentError("this permit is not the one that the project's releases give now; ask for a new one")
 
 
@@ -143,27 +204,54 @@ def require_unrevoked(project: Project, release_digests: Sequence[str], *, what:
         _check_in_force(known[digest])
 
 
-def check_label_may_be_left_out(project: Project, permits: Sequence[Permit]) -> None:
-    """Check that everybody whose release gives one of some permits leaves it open whether the label is shown.
+@contextmanager
+def _refusal_logged(
+    project: Project, action: Action, *, particulars: Particulars = NO_PARTICULARS, **people: str | None
+) -> Iterator[None]:
+    try:
+        yield
+    except ConsentError as error:
+        log_refused(project, action, error, **_named(people), **_logged(particulars))
+        raise
 
-    Raises:
-        ConsentError: somebody's release doesn't.
-    """
-    digests = {digest for permit in permits for digest in permit.release_digests}
-    for known in known_releases(project):
-        if known.digest in digests and not label_may_be_left_out([known.release]):
-            person = known.release.subject.person
-            raise ConsentError(
-                f"by the release of {person} the label is always shown; leave out generate.label and "
-                "generate.label_form, or have a release signed that lets it be left out for a recorded reason",
-                code="consent.label",
-                person=person,
-                release=known.digest,
-            )
+
+def _log_granted(project: Project, permit: Permit) -> None:
+    facts = {
+        "action": permit.action,
+        **_named({"likeness": permit.likeness, "performer": permit.performer}),
+        "use": permit.use,
+        **({"channels": list(project.channels)} if project.channels else {}),
+        "releases": list(permit.release_digests),
+        "permit": permit.digest,
+        **_logged(permit.particulars),
+    }
+    with project.transaction():
+        ledger.append(project, "permit.granted", facts)
+
+
+def _named(people: dict[str, str | None]) -> dict[str, str]:
+    return {role: person for role, person in people.items() if person is not None}
+
+
+def _logged(particulars: Particulars) -> dict[str, Any]:
+    """What the log holds of a plate; the footage is that of the face set, which has its own entry."""
+    if particulars.plate is None:
+        return {}
+    return {
+        "plate": particulars.plate,
+        "sound": particulars.has_sound,
+        "label": not particulars.is_unlabelled,
+        "counted": particulars.is_counted,
+    }
 
 
 def _valid_release(
-    project: Project, known: Sequence[KnownRelease], person: str, role: Role, at: datetime
+    project: Project,
+    known: Sequence[KnownRelease],
+    person: str,
+    role: Role,
+    particulars: Particulars,
+    at: datetime,
 ) -> KnownRelease:
     """The oldest valid one, so that a permit stays the same as long as it can."""
     own = [release for release in known if release.release.subject.person == person]
@@ -177,7 +265,7 @@ def _valid_release(
     refusals = []
     for number, release in enumerate(own):
         try:
-            _check_allows(release, role, project.use, title, at)
+            _check_allows(project, release, role, title, particulars, at)
         except ConsentError as error:
             refusals.append((release.release.role == role, number, error))
         else:
@@ -186,7 +274,9 @@ def _valid_release(
     raise max(refusals, key=lambda refusal: refusal[:2])[2]
 
 
-def _check_allows(known: KnownRelease, role: Role, use: str, title: str | None, at: datetime) -> None:
+def _check_allows(
+    project: Project, known: KnownRelease, role: Role, title: str | None, particulars: Particulars, at: datetime
+) -> None:
     release, person = known.release, known.release.subject.person
     if release.role != role:
         raise ConsentError(
@@ -198,16 +288,8 @@ def _check_allows(known: KnownRelease, role: Role, use: str, title: str | None, 
         )
     _check_in_force(known)
     check_term(release, at)
-    if use not in release.scope.uses:
-        raise ConsentError(
-            f"the release of {person} is for uses {', '.join(release.scope.uses)}, not {use}; "
-            "have one signed that names this use",
-            code="consent.use",
-            person=person,
-            use=use,
-            release=known.digest,
-        )
-    check_title(release, title)
+    check_production(release, use=project.use, channels=project.channels, title=title)
+    check_particulars(project, known, particulars)
 
 
 def _check_in_force(known: KnownRelease) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance import ledger
-from countenance.consent.document import document_text, parse_document, read_document, read_release
+from countenance.consent.document import document_text, parse_document, read_release, read_revocation
 from countenance.consent.keys import fingerprint_of
 from countenance.consent.release import (
     Release,
     Revocation,
+    check_countersigned,
     check_references,
     check_revocation,
-    check_signature,
     check_term,
     digest_of,
     in_words,
@@ -75,7 +75,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
         FaceError: a reference picture doesn't show exactly one face.
     """
     release = read_release(path)
-    check_signature(release)
+    check_countersigned(release)
     digest, person = digest_of(release), release.subject.person
     known = known_releases(project)
     if any(other.digest == digest for other in known):
@@ -132,9 +132,7 @@ def add_revocation(project: Project, path: Path) -> Added:
     Raises:
         ConsentError: the revocation isn't signed by the release's owner, or at all, or can't be kept.
     """
-    revocation = read_document(path)
-    if not isinstance(revocation, Revocation):
-        raise ConsentError(f"{path} is a release; expected a revocation")
+    revocation = read_revocation(path)
     # The releases are read inside, because another process may be adding the same revocation.
     with _patiently(project) as database:
         known = next((known for known in _project_releases(project) if known.digest == revocation.release), None)
@@ -205,7 +203,7 @@ def _project_releases(project: Project) -> list[KnownRelease]:
         release = parse_document(text, what)
         if not isinstance(release, Release):
             raise ConsentError(f"{what} is a revocation; restore the project from a copy")
-        check_signature(release)
+        check_countersigned(release)
         if (digest_of(release), release.subject.person, release.role) != (digest, name, role) or digest not in added:
             raise ConsentError(f"{what} is not the one that was added; restore the project from a copy")
         revocation = None if revocation_text is None else _stored_revocation(revocation_text, release, what)
@@ -290,7 +288,9 @@ def check_title(release: Release, title: str | None) -> None:
     if title is not None and release.scope.project != title:
         raise ConsentError(
             f'the release of {release.subject.person} is for project "{release.scope.project}", not "{title}"; '
-            "ask its owner for one that names this project"
+            "ask its owner for one that names this project",
+            code="consent.project",
+            person=release.subject.person,
         )
 
 

@@ -5,27 +5,27 @@ comments don't matter, and every field does.
 """
 
 import hashlib
+import json
 import re
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     StrictBool,
     StringConstraints,
     ValidationError,
     model_validator,
 )
 
-from countenance.consent.keys import public_key_of
 from countenance.errors import ConsentError, UsageError
 from countenance.ledger import canonical_json
 from countenance.media.files import open_regular
@@ -34,15 +34,14 @@ from countenance.types import Role
 Use = Literal["film", "documentary", "research", "teaching", "advertising", "political"]
 """Intimate use is not among them and never will be."""
 USES: tuple[str, ...] = get_args(Use)
+Explicit = Literal["political", "advertising", "words"]
+"""What is allowed only where it has a line of its own: political use, paid advertising, and words that the person
+never said, coming out of what looks like their mouth."""
+EXPLICIT: tuple[str, ...] = get_args(Explicit)
+LabelTerms = Literal["always shown", "shown, or left out for a recorded reason"]
 ROLES: tuple[str, ...] = get_args(Role)
 PERSON_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
-LABEL_MAY_BE_LEFT_OUT = frozenset({"shown, or left out for a recorded reason"})
-"""What a release says of the label where that needs not be shown throughout."""
-HOW_TO_REVOKE = (
-    "Run `countenance release revoke` with the key that signed this release, and send the result. "
-    "Once it is added, nothing more is prepared, trained or generated with this face; "
-    "files that were published before can't be called back."
-)
+CHANNEL_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 
 
 def _one_line(text: str) -> str:
@@ -60,7 +59,9 @@ def _beside(name: str) -> str:
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_one_line)]
+Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1200), AfterValidator(_one_line)]
 Person = Annotated[str, StringConstraints(pattern=f"^{PERSON_PATTERN}$")]
+Channel = Annotated[str, StringConstraints(pattern=f"^{CHANNEL_PATTERN}$")]
 Hex256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Signature = Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
 
@@ -76,6 +77,8 @@ class Subject(_Fields):
     adult_attested: Literal[True]
     synthetic: StrictBool
     """A rendered actor, no real person; signed by the person who made it."""
+    representation: Line | None = None
+    """Who spoke for the person when this was agreed: a union, an agent, a lawyer."""
     public_key: Hex256 | None = None
     """Ed25519; set by signing."""
 
@@ -88,19 +91,38 @@ class Reference(_Fields):
     sha256: Hex256
 
 
+class Licensee(_Fields):
+    """Who may use the face: the production."""
+
+    name: Line
+    contact: Line | None = None
+    public_key: Hex256 | None = None
+    """Ed25519; the one that counter-signs. Without it nobody does."""
+
+
 class Scope(_Fields):
     """What the face may be used for."""
 
     project: Line
     """Title of the production."""
     uses: Annotated[tuple[Use, ...], Field(min_length=1)]
-    channels: Line | None = None
+    explicit: tuple[Explicit, ...]
+    """What is allowed beyond that, each by its own line."""
+    prohibited: Line | None = None
+    """What it may not be used for, in words; nothing here can check them."""
+    plates: Annotated[tuple[Hex256, ...], Field(max_length=1000)]
+    """SHA-256 of the only plates that may be used; empty for any."""
+    channels: tuple[Channel, ...]
+    """Where it may be shown, such as cinema or web; empty for anywhere."""
     territory: Line | None = None
+    """In which countries, in words; nothing here can check them."""
+    remarks: Line | None = None
 
     @model_validator(mode="after")
-    def _each_use_once(self) -> "Scope":
-        if len(set(self.uses)) != len(self.uses):
-            raise ValueError("expected each use once")
+    def _each_once(self) -> "Scope":
+        for what, values in (("use", self.uses), ("line", self.explicit), ("channel", self.channels)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"expected each {what} once")
         return self
 
 
@@ -109,6 +131,8 @@ class Term(_Fields):
 
     valid_from: date
     expires: date
+    num_outputs: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """How many files may be published with the face; previews and proxies don't count. None for any number."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Term":
@@ -130,13 +154,27 @@ class DataUse(_Fields):
 
     biometric_processing: Literal[True]
     third_party_training: Literal[False]
+    transferable: Literal[False]
+    """Whether what was learned of the face may be given to somebody else."""
+    footage: Annotated[tuple[Hex256, ...], Field(max_length=10_000)]
+    """SHA-256 of the only footage from which the face may be learned; empty for any."""
+    kept_until: date | None = None
+    """Last day on which data about the face may be kept; None for as long as the production wants."""
 
 
 class Disclosure(_Fields):
     """How the audience is informed."""
 
-    label: Literal["shown, or left out for a recorded reason"]
+    label: LabelTerms
     credentials: Literal[True]
+    watermark: Literal[True]
+
+
+class Approval(_Fields):
+    """Whether the person decides on each result."""
+
+    needed: StrictBool
+    """They see it first, and nothing is published without their yes."""
 
 
 class RevocationTerms(_Fields):
@@ -150,18 +188,40 @@ class Release(_Fields):
     """By which a person lets their face be used."""
 
     kind: Literal["release"]
-    version: Literal[1]
-    """Of this form: what the fields are and mean."""
+    version: Literal[2]
+    """Of this form: what the fields are and mean. Earlier ones are read too: `consent/upgrade.py`."""
+    language: Literal["en"]
+    summary: Annotated[tuple[Sentence, ...], Field(min_length=1, max_length=40)]
+    """What it says in plain words, as its owner reads it before signing; made by `consent/summary.py`."""
     id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     role: Role
     subject: Subject
+    licensee: Licensee
     references: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=32)]
     scope: Scope
     term: Term
     data: DataUse
     disclosure: Disclosure
+    approval: Approval
     revocation: RevocationTerms
     signature: Signature | None = None
+    """Of the person, over everything but the signatures."""
+    countersignature: Signature | None = None
+    """Of the licensee, over everything with the person's signature."""
+    _as_written: dict[str, Any] | None = PrivateAttr(default=None)
+    """The document's own fields, where it is of an earlier version: these are what was signed."""
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any], as_written: dict[str, Any]) -> "Release":
+        """A release of an earlier version, in this one's form; it stays what it was, to sign, store and digest."""
+        release = cls.model_validate(fields)
+        release._as_written = as_written
+        return release
+
+    @property
+    def first_version(self) -> int:
+        """The version in which it was written."""
+        return self.version if self._as_written is None else int(self._as_written["version"])
 
 
 class Revocation(_Fields):
@@ -204,111 +264,39 @@ def check_use(use: str) -> None:
         raise UsageError(f"expected one of the uses {', '.join(USES)}, got {use!r}")
 
 
-def new_release(
-    person: str,
-    *,
-    role: str,
-    references: Sequence[Path],
-    uses: Sequence[str],
-    project: str,
-    expires: date,
-    folder: Path,
-    valid_from: date | None = None,
-    synthetic: bool = False,
-    channels: str | None = None,
-    territory: str | None = None,
-    contact: str | None = None,
-) -> Release:
-    """Draft a release for its owner to sign.
-
-    `folder` is where the document will be; the reference pictures must be there or below. Without `valid_from` it
-    begins today.
+def check_channel(channel: str) -> None:
+    """Check that a release can name a channel.
 
     Raises:
-        UsageError: a value that a release can't have, or a picture that isn't there.
+        UsageError: it can't.
     """
-    check_person(person)
-    for use in uses:
-        check_use(use)
-    if role not in ROLES:
-        raise UsageError(f"expected the role {' or '.join(ROLES)}, got {role!r}")
-    fields = {
-        "kind": "release",
-        "version": 1,
-        "id": str(uuid.uuid4()),
-        "role": role,
-        "subject": {"person": person, "adult_attested": True, "synthetic": synthetic},
-        "references": [_reference(path, folder) for path in references],
-        "scope": {"project": project, "uses": tuple(uses), "channels": channels, "territory": territory},
-        "term": {"valid_from": valid_from or datetime.now(UTC).date(), "expires": expires},
-        "data": {"biometric_processing": True, "third_party_training": False},
-        "disclosure": {"label": "shown, or left out for a recorded reason", "credentials": True},
-        "revocation": {"how": HOW_TO_REVOKE, "contact": contact},
-    }
-    try:
-        return Release.model_validate(fields)
-    except ValidationError as error:
-        raise UsageError(f"this can't be a release: {first_problem(error)}; change that") from None
-
-
-def label_may_be_left_out(releases: Iterable[Release]) -> bool:
-    """Whether all of some releases allow that a file doesn't show its label wherever something is altered."""
-    return all(release.disclosure.label in LABEL_MAY_BE_LEFT_OUT for release in releases)
-
-
-def new_revocation(release: Release, key: Ed25519PrivateKey, *, reason: str | None = None) -> Revocation:
-    """End a release, signed by the key that signed it.
-
-    Raises:
-        UsageError: the reason isn't one line.
-        ConsentError: the release isn't signed as it stands, or by another key.
-    """
-    check_signature(release)
-    if public_key_of(key) != release.subject.public_key:
-        raise ConsentError(
-            f"the release of {release.subject.person} was signed with another key; "
-            "revoke it with the one that signed it"
+    if not re.fullmatch(CHANNEL_PATTERN, channel):
+        raise UsageError(
+            f"expected a channel of lower-case letters, digits and - (at most 40), such as cinema, got {channel!r}"
         )
-    fields = {
-        "kind": "revocation",
-        "version": 1,
-        "release": digest_of(release),
-        "person": release.subject.person,
-        "revoked_on": datetime.now(UTC).date(),
-        "reason": reason,
-    }
-    try:
-        revocation = Revocation.model_validate(fields)
-    except ValidationError as error:
-        raise UsageError(f"this can't be a revocation: {first_problem(error)}; change that") from None
-    return revocation.model_copy(update={"signature": key.sign(canonical_bytes(revocation)).hex()})
 
 
 def canonical_bytes(document: Document) -> bytes:
     """The bytes that are signed: the canonical JSON of all fields that are set, except the signature."""
-    return canonical_json(document.model_dump(mode="json", exclude={"signature"}, exclude_none=True))
+    return canonical_json(_for_json(written_fields(document), leave_out=("signature", "countersignature")))
+
+
+def written_fields(document: Document) -> dict[str, Any]:
+    """The fields as they stand in the file, those of an earlier version in its own form."""
+    if isinstance(document, Release) and document._as_written is not None:
+        return document._as_written
+    return document.model_dump(exclude_none=True)
+
+
+def _for_json(fields: dict[str, Any], *, leave_out: Sequence[str]) -> dict[str, Any]:
+    kept = {name: value for name, value in fields.items() if name not in leave_out}
+    plain: dict[str, Any] = json.loads(json.dumps(kept, default=date.isoformat))
+    return plain
 
 
 def digest_of(document: Document) -> str:
     """SHA-256 of the canonical bytes, hex; the name by which the project knows a document."""
     return hashlib.sha256(canonical_bytes(document)).hexdigest()
-
-
-def sign(release: Release, key: Ed25519PrivateKey) -> Release:
-    """Sign a release with its owner's key, which is named in it from then on.
-
-    Raises:
-        ConsentError: it was signed with another key.
-    """
-    public_key = public_key_of(key)
-    if release.subject.public_key not in (None, public_key):
-        raise ConsentError(
-            f"this release of {release.subject.person} was signed with another key; "
-            "sign it with that one, or draft a new release"
-        )
-    subject = release.subject.model_copy(update={"public_key": public_key})
-    named = release.model_copy(update={"subject": subject})
-    return named.model_copy(update={"signature": key.sign(canonical_bytes(named)).hex()})
 
 
 def check_signature(release: Release) -> None:
@@ -317,7 +305,32 @@ def check_signature(release: Release) -> None:
     Raises:
         ConsentError: it is unsigned, or was altered since.
     """
-    _check_signed(release, release.subject.public_key, f"the release of {release.subject.person}")
+    what = f"the release of {release.subject.person}"
+    _check_signed(release.signature, release.subject.public_key, canonical_bytes(release), what, verb="sign")
+    if release.licensee.public_key is not None and release.countersignature is not None:
+        by = f"{what}, as the licensee's second signature covers it,"
+        _check_signed(
+            release.countersignature, release.licensee.public_key, countersigned_bytes(release), by, verb="countersign"
+        )
+
+
+def check_countersigned(release: Release) -> None:
+    """Check that the licensee, where a release names their key, has signed it too.
+
+    Raises:
+        ConsentError: it is missing, or `check_signature` fails.
+    """
+    check_signature(release)
+    if release.licensee.public_key is not None and release.countersignature is None:
+        raise ConsentError(
+            f"the release of {release.subject.person} names a licensee's key and isn't signed with it yet; "
+            f"{release.licensee.name} runs `countenance release countersign`"
+        )
+
+
+def countersigned_bytes(release: Release) -> bytes:
+    """What the licensee signs: the release and the person's signature."""
+    return canonical_json({"release": digest_of(release), "signature": release.signature})
 
 
 def check_revocation(revocation: Revocation, release: Release) -> None:
@@ -328,7 +341,13 @@ def check_revocation(revocation: Revocation, release: Release) -> None:
     """
     if revocation.release != digest_of(release):
         raise ConsentError(f"this revocation is for another release than this one of {release.subject.person}")
-    _check_signed(revocation, release.subject.public_key, f"the revocation by {release.subject.person}")
+    _check_signed(
+        revocation.signature,
+        release.subject.public_key,
+        canonical_bytes(revocation),
+        f"the revocation by {release.subject.person}",
+        verb="revoke",
+    )
 
 
 def check_term(release: Release, at: datetime) -> None:
@@ -364,7 +383,7 @@ def check_references(release: Release, folder: Path) -> list[Path]:
     for reference in release.references:
         path = folder / reference.file
         try:
-            found = _sha256(path)
+            found = sha256_of(path)
         except OSError as error:
             raise ConsentError(
                 f"can't read the reference picture {path} ({error.strerror}); put it beside the release"
@@ -390,33 +409,18 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {first['msg'].removeprefix('Value error, ').lower()}, got {first['input']!r:.200}"
 
 
-def _check_signed(document: Document, public_key: str | None, what: str) -> None:
-    if document.signature is None or public_key is None:
-        verb = "sign" if isinstance(document, Release) else "revoke"
+def _check_signed(signature: str | None, public_key: str | None, content: bytes, what: str, *, verb: str) -> None:
+    if signature is None or public_key is None:
         raise ConsentError(f"{what} is unsigned; its owner runs `countenance release {verb}`")
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-        key.verify(bytes.fromhex(document.signature), canonical_bytes(document))
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(signature), content)
     except (InvalidSignature, ValueError):
         raise ConsentError(
             f"{what} was altered since it was signed, or signed with another key; ask its owner for the original"
         ) from None
 
 
-def _reference(path: Path, folder: Path) -> dict[str, str]:
-    try:
-        name = (path.parent.resolve() / path.name).relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        raise UsageError(
-            f"the reference picture {path} should be in the folder of the release, {folder}; copy it there"
-        ) from None
-    try:
-        return {"file": name, "sha256": _sha256(path)}
-    except OSError as error:
-        raise UsageError(f"can't read the reference picture {path}: {error.strerror}; check the name") from error
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from countenance import ledger
 from countenance.consent.register import FORGETTING, FORGOTTEN, KnownRelease, known_releases
-from countenance.consent.release import Release
 from countenance.project import Project
 
 NOTICE = timedelta(days=14)
@@ -26,12 +25,6 @@ class Retention:
         return (self.kept_until - at.date()).days
 
 
-def kept_until(release: Release) -> date | None:
-    """The last day, UTC, on which data about the face are kept under a release; None where it names none."""
-    day: date | None = getattr(release.data, "kept_until", None)
-    return day
-
-
 def last_day(known: Iterable[KnownRelease]) -> date | None:
     """The last day for one person's data, of whom these are the releases; None where no release names any.
 
@@ -40,7 +33,7 @@ def last_day(known: Iterable[KnownRelease]) -> date | None:
     """
     own = [each for each in known if each.forgotten_on is None]
     unrevoked = [each for each in own if each.revocation is None]
-    days = [kept_until(each.release) for each in unrevoked or own]
+    days = [each.release.data.kept_until for each in unrevoked or own]
     return max((day for day in days if day is not None), default=None)
 
 

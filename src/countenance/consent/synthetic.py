@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 
 from countenance.consent.document import write_document
+from countenance.consent.drafting import new_release, sign
 from countenance.consent.keys import load_key, make_key
-from countenance.consent.release import new_release, sign
+from countenance.consent.release import EXPLICIT
 from countenance.types import Role
 
 EXPIRES = date(2099, 12, 31)
@@ -33,6 +34,8 @@ def issue_release(person: str, role: Role, portrait: Path, documents: Path, *, u
         project=title,
         expires=EXPIRES,
         synthetic=True,
+        explicit=["words", *([use] if use in EXPLICIT else [])],
+        approval=False,
         folder=documents,
     )
     write_document(document, sign(draft, load_key(key)), overwrite=True)

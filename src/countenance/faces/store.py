@@ -177,6 +177,19 @@ def scanned_clips(project: Project, person: str) -> list[str]:
     return [sha256 for (sha256,) in rows if sha256 in clips]
 
 
+def kept_clips(project: Project, person: str) -> list[str]:
+    """Digests of the person's collected clips of which a face is kept, in a fixed order."""
+    rows = project.database.execute(
+        """
+        SELECT DISTINCT sha256 FROM faces JOIN scans ON scans.id = faces.scan
+        WHERE scans.person = ? AND scans.purpose = 'prepare' AND rejections = '[]' ORDER BY sha256
+        """,
+        (person,),
+    ).fetchall()
+    clips = known_clips(project, person)
+    return [sha256 for (sha256,) in rows if sha256 in clips]
+
+
 def stored_stretches(project: Project, scan: Scan) -> set[int]:
     """First frames of the stretches that are stored already."""
     return {first for (first,) in project.database.execute("SELECT first FROM stretches WHERE scan = ?", (scan.id,))}

@@ -489,6 +489,7 @@ def _facts(
         "manifest_digest": manifest_digest,
         "permit_digest": joint_digest(permits),
         **({"permits": sorted(permit.digest for permit in permits)} if len(permits) > 1 else {}),
+        "releases": sorted({digest for permit in permits for digest in permit.release_digests}),
         "num_frames": claim.num_frames,
         "num_altered_frames": claim.num_altered_frames,
         "num_decided_frames": claim.num_decided_frames,

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from countenance.errors import IntimateError, MediaError, one_line
+from countenance.consent.permit import log_refused
+from countenance.consent.register import KnownRelease, known_releases
+from countenance.consent.scope import check_collected, refused_footage
+from countenance.errors import ConsentError, IntimateError, MediaError, one_line
 from countenance.footage import move_clip, remember_clip, store_timeline, timeline_of
 from countenance.gates import check_footage
 from countenance.media.container import DamagedError, reason
@@ -44,9 +47,11 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
         MediaError: a path that was named isn't there, or nothing usable was found at all.
         IntimateError: nothing usable was found, and a clip looks intimate.
         ModelError: the net that looks for intimate content is missing or fails.
+        ConsentError: nothing but footage that the person's releases don't name; the log says so.
     """
     for path in paths:
         _check_there(path)
+    releases, refusals = known_releases(project), list[ConsentError]()
     clips: list[MediaInfo] = []
     known: list[Path] = []
     left_out: list[tuple[Path, str]] = []
@@ -55,16 +60,30 @@ def collect(project: Project, person: str, paths: Sequence[Path], *, progress: P
     offers = _offers(files)
     for offer in progress.track(offers, what=f"collecting footage of {person}", unit="clips", total=len(offers)):
         try:
-            info = _look_at_new(project, person, offer, progress)
+            info = _look_at_new(project, person, offer, releases, progress)
         except MediaError as error:
             left_out.append((offer[0], one_line(str(error))))
             if isinstance(error, IntimateError):
                 intimate.append(error)
             continue
+        except ConsentError as error:
+            left_out.append((offer[0], one_line(f"{offer[0]}: {error}")))
+            refusals.append(error)
+            continue
         if info is None:
             known.append(offer[0])
         else:
             clips.append(info)
+    if refusals:
+        log_refused(
+            project,
+            "collect",
+            refusals[0],
+            person=person,
+            footage=[sha256 for each in refusals for sha256 in refused_footage(each)],
+        )
+        if not clips and not known:
+            raise refusals[0]
     if not clips and not known:
         if intimate:
             raise intimate[0]
@@ -133,7 +152,9 @@ def _offers(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     return [run_of.get(file, (file,)) for file in files if file in run_of or file not in taken]
 
 
-def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progress: Progress) -> MediaInfo | None:
+def _look_at_new(
+    project: Project, person: str, offer: tuple[Path, ...], releases: Sequence[KnownRelease], progress: Progress
+) -> MediaInfo | None:
     """A clip that is new in the project, or none where its content is known: such a file isn't probed again."""
     file = offer[0]
     found = probe_sequence(file, len(offer)) if len(offer) > 1 else take_fingerprint(file)
@@ -142,6 +163,7 @@ def _look_at_new(project: Project, person: str, offer: tuple[Path, ...], progres
         place.encode()
     except UnicodeEncodeError:
         raise MediaError(f"the name of {file} is not valid UTF-8; rename it") from None
+    check_collected(releases, person, found.sha256)
     if move_clip(project, person, found.sha256, place):
         return None
     if isinstance(found, Fingerprint):

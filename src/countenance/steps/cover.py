@@ -50,8 +50,9 @@ def cover(
         return _measure(project, face_set, config, None)
     guard = Guard(project, plate.permit, "prepare", people=(plate.performer,))
     info = probe(plate.path)
+    guard.allow_plate(info)
     facts = {"config": asdict(config), "face_set": face_set.digest, "plate": info.sha256}
-    with recorded_run(project, "coverage", plate.permit.digest, facts):
+    with recorded_run(project, "coverage", guard.permit.digest, facts):
         return _measure(project, face_set, config, _plate_faces(guard, plate, info, progress))
 
 

@@ -53,6 +53,7 @@ __all__ = [
     "prepared_document",
     "recognition_document",
     "release_document",
+    "release_page_document",
     "releases_document",
     "reviewed_document",
     "settings_document",
@@ -249,12 +250,18 @@ def imported_document(person: str, result: "Imported") -> Document:
 
 
 def release_document(path: Path, document: Release | Revocation) -> Document:
-    """Of `release new`, `release sign` and `release revoke`: the document that was written."""
+    """Of `release new`, `sign`, `countersign` and `revoke`: the document that was written."""
     if isinstance(document, Revocation):
         about: Document = {"person": document.person, "release": document.release}
     else:
         about = {"person": document.subject.person, "role": document.role, "release": digest_of(document)}
+        about["countersigned"] = document.countersignature is not None
     return _ready({"path": path, "kind": document.kind, **about, "signed": document.signature is not None})
+
+
+def release_page_document(page: Path, path: Path, release: Release) -> Document:
+    """Of `release page`."""
+    return {"page": str(page), **release_document(path, release)}
 
 
 def added_document(path: Path, added: Added) -> Document:
@@ -262,8 +269,10 @@ def added_document(path: Path, added: Added) -> Document:
     return {**release_document(path, added.document), "new": added.new, "in_project": added.in_project}
 
 
-def releases_document(title: str | None, use: str, known: Iterable[KnownRelease], at: datetime) -> Document:
-    """Of `release list`; states are those of the moment `at`."""
+def releases_document(
+    title: str | None, use: str, known: Iterable[KnownRelease], used: Mapping[str, int], at: datetime
+) -> Document:
+    """Of `release list`; states are those of the moment `at`, and `used` says how many files count for a digest."""
     return _ready(
         {
             "title": title,
@@ -278,6 +287,14 @@ def releases_document(title: str | None, use: str, known: Iterable[KnownRelease]
                     "state": state_of(each, at),
                     "revoked_on": each.revocation.revoked_on if each.revocation else None,
                     "release": each.digest,
+                    "lines": each.release.scope.explicit,
+                    "channels": each.release.scope.channels,
+                    "plates": each.release.scope.plates,
+                    "footage": each.release.data.footage,
+                    "outputs": each.release.term.num_outputs,
+                    "published": used[each.digest],
+                    "approval": each.release.approval.needed,
+                    "countersigned": each.release.countersignature is not None,
                 }
                 for each in known
             ],

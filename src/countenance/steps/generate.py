@@ -20,7 +20,6 @@ from countenance.composite.render import preview_size, swap_render
 from countenance.composite.shot import ShotSettings
 from countenance.composite.swap import NO_TINT
 from countenance.config import Boolean, Number, Text, Threads, section
-from countenance.consent.permit import check_label_may_be_left_out
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import measure_coverage
 from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack
@@ -212,8 +211,6 @@ def generate(
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
     check_sentence(config.sentence)
     guards = [Guard(project, pair.permit, "generate", people=(pair.likeness, pair.performer)) for pair in pairs]
-    if not config.is_label_throughout:
-        check_label_may_be_left_out(project, [pair.permit for pair in pairs])
     open_drawings = [_opened(guard, config, progress) for guard in guards]
     info = probe(plate)
     for note in info.notes:
@@ -221,6 +218,8 @@ def generate(
     check_output(output, info, overwrite=overwrite, is_one_frame=wanted.is_one_frame)
     if is_collected(project, output):
         raise UsageError(f"{output} is a clip of this project, which is never written to; choose another name")
+    for guard in guards:
+        guard.allow_output(info, output, is_labelled=config.is_label_throughout, is_preview=preview)
     # Before any work: publishing signs after all frames are rendered.
     rehearse_publishing(info, output, config, progress)
     tints = [own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
@@ -282,7 +281,7 @@ def generate(
         num_held_frames=sum(at in places.reached for at in swap.render.frames),
         labelled_shots=labelled,
     )
-    permits = [pair.permit for pair in pairs]
+    permits = [guard.permit for guard in guards]
     facts = {
         "config": asdict(config),
         "plate": info.sha256,

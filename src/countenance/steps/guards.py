@@ -1,24 +1,39 @@
 """The guard that every step passes before it touches a face, a face set or a model, and calls again while it works."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from countenance import ledger
 from countenance.consent.leave import Clock, grant_leave, utc_now
-from countenance.consent.permit import permit_digest
+from countenance.consent.permit import decide, permit_digest
+from countenance.consent.scope import refused_footage
 from countenance.errors import ConsentError, ModelError
 from countenance.faces.faceset import has_face_set, open_face_set, read_faces
+from countenance.faces.store import drop_scan, kept_clips
 from countenance.model.checkpoint import Checkpoint, has_checkpoint, model_folder, read_checkpoint
+from countenance.progress import Progress
 from countenance.project import Project
-from countenance.types import Action, AlignedFace, FaceSet, Permit
+from countenance.provenance.publish import SUFFIXES
+from countenance.types import Action, AlignedFace, FaceSet, MediaInfo, Particulars, Permit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Input:
+    """Something that was opened, as `Leave.covering` takes it."""
+
+    release_digests: Sequence[str]
+    what: str
+    again: str
 
 
 class Guard:
     """Consent for one piece of work: the only way to face sets and models, and the check for while it runs.
 
     Whatever is opened through it counts from then on: `check` also covers the releases under which that was made.
+    Its `permit` is the one that was let in, or, once files were asked for, the one that was given for them.
     """
 
     def __init__(
@@ -34,6 +49,7 @@ class Guard:
         self.project = project
         self.permit = permit
         self._leave = grant_leave(project, permit, action, people=people, clock=clock)
+        self._inputs: list[_Input] = []
 
     def check(self) -> None:
         """Return if the work may continue as of now; cheap, meant to be passed on and called often.
@@ -57,12 +73,96 @@ class Guard:
                 "ask for the right one"
             )
         face_set = open_face_set(self.project, person)
-        self._leave = self._leave.covering(
+        self._cover(
             face_set.release_digests,
             what=f"the face set of {person}",
             again=f"run `countenance prepare {person}` again",
         )
+        self.allow_footage(person, kept_clips(self.project, person))
         return face_set
+
+    def allow_footage(self, person: str, sha256s: Iterable[str]) -> None:
+        """Ask whether the releases allow to learn a person's face from these clips, beside what was asked before.
+
+        Raises:
+            ConsentError: none of this person's does; the log says so.
+        """
+        asked = self.permit.particulars
+        footage = asked.footage | {(person, sha256) for sha256 in sha256s}
+        if footage != asked.footage:
+            self._narrow(replace(asked, footage=footage), is_last=False)
+
+    def clips_to_learn(self, person: str, clips: Sequence[MediaInfo], progress: Progress) -> list[MediaInfo]:
+        """Those of a person's clips from which the releases allow to learn; of the others nothing stays found.
+
+        Raises:
+            ConsentError: there are none.
+        """
+        try:
+            self.allow_footage(person, [info.sha256 for info in clips])
+            return list(clips)
+        except ConsentError as error:
+            others = refused_footage(error)
+            allowed = [info for info in clips if info.sha256 not in others]
+            if not others or not allowed:
+                raise
+        self.allow_footage(person, [info.sha256 for info in allowed])
+        with self.project.transaction():
+            for sha256 in others:
+                drop_scan(self.project, person, sha256, "prepare")
+        for info in clips:
+            if info.sha256 in others:
+                progress.note(f"left out: the footage that the release of {person} names is without {info.path.name}")
+        return allowed
+
+    def allow_plate(self, plate: MediaInfo) -> None:
+        """Ask whether the releases allow to look for the permit's people in a plate.
+
+        Raises:
+            ConsentError: one names its plates, and this isn't one; the log says so.
+        """
+        self._narrow(replace(self.permit.particulars, plate=plate.sha256), is_last=False)
+
+    def allow_output(self, plate: MediaInfo, output: Path, *, is_labelled: bool, is_preview: bool) -> None:
+        """Ask whether the releases allow this file to be made from this plate; the log has the answer.
+
+        Raises:
+            ConsentError: one of them doesn't.
+        """
+        has_sound = plate.has_audio and output.suffix.lower() not in SUFFIXES["picture"]
+        asked = replace(
+            self.permit.particulars,
+            plate=plate.sha256,
+            has_sound=has_sound,
+            is_unlabelled=not is_labelled,
+            is_counted=not is_preview,
+        )
+        self._narrow(asked, is_last=True)
+
+    def _narrow(self, particulars: Particulars, *, is_last: bool) -> None:
+        """Exchange the permit for one that was also asked for these; another release of a person may be what allows
+        them.
+        """
+        old = self.permit
+        self.permit = decide(
+            self.project,
+            old.action,
+            likeness=old.likeness,
+            performer=old.performer,
+            particulars=particulars,
+            at=self._leave.clock(),
+            is_last=is_last,
+        )
+        self._leave = grant_leave(
+            self.project, self.permit, old.action, people=self.permit.people, clock=self._leave.clock
+        )
+        for each in self._inputs:
+            self._leave = self._leave.covering(each.release_digests, what=each.what, again=each.again)
+
+    def _cover(self, release_digests: Sequence[str], *, what: str, again: str) -> None:
+        """Owe the work to the releases under which an input was made, too."""
+        self._leave = self._leave.covering(release_digests, what=what, again=again)
+        self._inputs.append(_Input(release_digests=release_digests, what=what, again=again))
 
     def has_face_set(self, person: str) -> bool:
         """Whether a face set of them was ever made; `face_set` says whether it may be used."""
@@ -94,7 +194,7 @@ class Guard:
         checkpoint = read_checkpoint(self.model_folder, images)
         if checkpoint is not None:
             _check_logged(self.project, self.model_folder, checkpoint, self.permit.people)
-            self._leave = self._leave.covering(
+            self._cover(
                 checkpoint.release_digests,
                 what=f"the model in {self.model_folder}",
                 again="move that folder away and train a new one",

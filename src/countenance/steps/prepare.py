@@ -27,7 +27,8 @@ def prepare(project: Project, person: str, permit: Permit, config: PrepareConfig
         FaceError: no face, or none of this person.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
-    clips = collected_clips(project, person)
+    clips = guard.clips_to_learn(person, collected_clips(project, person), progress)
+    permit = guard.permit
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         nets = Nets(recogniser=Recogniser(), segmenter=Segmenter())

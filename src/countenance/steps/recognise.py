@@ -39,11 +39,12 @@ def recognise_performer(
     guard = Guard(project, permit, "prepare", people=(performer,))
     before, after = probe(plate), probe(file)
     _check_same_clip(before, after)
+    guard.allow_plate(before)
     people = templates(project)
     faces = require_performer(project, performer, people, before, progress, check_leave=guard.check)
     reference = reference_of(project, performer, people, PLATE_CONFIG)
     facts = {"person": performer, "plate": before.sha256, "file": after.sha256}
-    with recorded_run(project, "recognise", permit.digest, facts):
+    with recorded_run(project, "recognise", guard.permit.digest, facts):
         pairs = progress.track(
             _asked(guard, before, after),
             what=f"looking for {performer} in {file.name}",

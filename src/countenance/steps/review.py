@@ -400,7 +400,8 @@ def choose_again(
         FaceError: no face is left.
     """
     guard = Guard(project, permit, "prepare", people=(person,))
-    clips = collected_clips(project, person)
+    clips = guard.clips_to_learn(person, collected_clips(project, person), progress)
+    permit = guard.permit
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         return close_face_set(

@@ -49,6 +49,8 @@ def review_plate(
     """
     guard = Guard(project, permit, "prepare", people=(person,))
     known, info = templates(project), probe(plate)
+    guard.allow_plate(info)
+    permit = guard.permit
     if forget:
         with project.transaction():
             forget_answers(project, person, info.sha256)

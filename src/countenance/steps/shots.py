@@ -51,6 +51,7 @@ def hold_frames(project: Project, plate: Path, permit: Permit, frames: Sequence[
     pair = likeness, performer
     guard = Guard(project, permit, "generate", people=pair)
     info = probe(plate)
+    guard.allow_plate(info)
     for number, (index, path) in enumerate(frames):
         read_held(path, index, info, pair)
         if index in {other for other, _ in frames[:number]}:

@@ -46,6 +46,7 @@ def train(
     guard = Guard(project, permit, "train", people=(likeness, performer))
     before = guard.checkpoint()
     face_sets = [guard.face_set(person) for person in (likeness, performer)]
+    permit = guard.permit
     faces = varied_faces(project, face_sets[0], config.faces)
     if len(faces) < FEWEST_FACES:
         raise ModelError(
