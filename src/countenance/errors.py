@@ -30,6 +30,8 @@ CODES: Mapping[str, str] = {
     "consent.release_revoked": "Its owner revoked the release.",
     "consent.role": "The release is for the other role.",
     "consent.use": "The release is for other uses than the project's.",
+    "consent.approval_awaited": "Somebody whose release asks for it hasn't approved this result yet.",
+    "consent.declined": "Somebody whose release asks for approval declined this result.",
     "media": "A file can't be used or written, for a reason without a more exact code.",
     "media.missing": "There is no such file.",
     "media.unreadable": "The file isn't a video or image that can be read; the message says why.",

@@ -4,11 +4,12 @@ Pictures are RGB. Points are `(x, y)` in pixels with the origin in the centre of
 boxes are half-open `xyxy`. Arrays are never changed in place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -214,10 +215,22 @@ class Permit:
     release_digests: tuple[str, ...]
     expires_at: datetime
     digest: str
+    approvers: tuple[tuple[str, str], ...] = ()
+    """Person and digest of each release that asks for that person's approval of every result."""
 
     @property
     def people(self) -> tuple[str, ...]:
         return tuple(person for person in (self.likeness, self.performer) if person is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """That everybody whose release asks for it approved a result; from `steps.approval` only."""
+
+    result: str
+    """Digest of the result."""
+    decisions: Mapping[str, str]
+    """Digest of each person's decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,6 +263,10 @@ class Render:
     """What of the plate the file shows; None: all of it."""
     preview_wh: tuple[int, int] | None = None
     """The size of the frames of a preview; None: the plate's, in a file that is none."""
+    proxy_wh: tuple[int, int] | None = None
+    """The size of the frames of a proxy, a smaller copy by which people decide on a result; None: it is none."""
+    parts: Mapping[str, str] = MappingProxyType({})
+    """Digests of everything that decides the frames at their full size, each under a name for people."""
 
     @property
     def frames(self) -> range:
@@ -268,6 +285,7 @@ class Published:
     log_index: int
     num_frames: int
     num_altered_frames: int
+    is_proxy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countenance.cli import approval as approval_verbs
 from countenance.cli.options import Json, Overwrite
 from countenance.cli.shell import console, here, print_json
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
-    "The owner of the face runs key, sign and revoke, anywhere; the production runs new, add and list.",
+    "The owner of the face runs key, sign, approve, decline and revoke, anywhere; "
+    "the production runs new, add and list.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -230,31 +232,38 @@ def countersign(path: ReleaseFile, key: Key, json: Json = False) -> None:
 @app.command()
 def add(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A release or a revocation.", readable=False, show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A release, a revocation or a decision.", readable=False, show_default=False
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """Add a signed release, or a revocation, to the project.
+    """Add a signed release, a revocation, or a decision on a result to the project.
 
     Example: countenance release add dana.release.toml
     """
+    from countenance.consent.approvals import add_decision
+    from countenance.consent.decision import Decision
     from countenance.consent.document import read_document
     from countenance.consent.register import add_release, add_revocation
-    from countenance.consent.release import Release
+    from countenance.consent.release import Release, Revocation
     from countenance.steps.documents import added_document
 
-    is_release = isinstance(read_document(path), Release)
-    # A revocation waits for no other command: whatever goes on under the release stops by itself.
-    with here(writing=True, alone=is_release) as project:
-        if is_release:
+    given = read_document(path)
+    # A revocation or a decision waits for no other command: whatever must not go on stops by itself.
+    with here(writing=True, alone=isinstance(given, Release)) as project:
+        if isinstance(given, Release):
             from countenance.faces.portrait import template_of
 
             added = add_release(project, path, template_of)
+        elif isinstance(given, Decision):
+            added = add_decision(project, path)
         else:
             from countenance.steps.forget import forget_drawn
 
             added = add_revocation(project, path)
-            assert not isinstance(added.document, Release)
+            assert isinstance(added.document, Revocation)
             forget_drawn(project, added.document.person)
         use = project.use
     document = added.document
@@ -267,6 +276,10 @@ def add(
             text += f"Next: `countenance collect {person} FOOTAGE`."
         else:
             text += f"But it doesn't allow this project's use, {use}; ask for one that does."
+    elif isinstance(document, Decision):
+        text = f"{document.person} declined this result: {document.reason}. It won't be published."
+        if document.verdict == "approved":
+            text = f"{document.person} approved this result. Next: the same `countenance generate` publishes it."
     else:
         text = f"Revoked: nothing more will be made with the face of {document.person} under that release."
     console.print(text, markup=False)
@@ -305,6 +318,10 @@ def revoke(
     )
     if json:
         print_json(release_document(written, revocation))
+
+
+app.command(short_help="Approve a result as the owner of the face.")(approval_verbs.approve)
+app.command(short_help="Decline a result as the owner of the face, with a reason.")(approval_verbs.decline)
 
 
 @app.command("list", short_help="Show the project's releases, and whether they are valid.")

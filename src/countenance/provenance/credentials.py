@@ -73,6 +73,10 @@ UNSTATED: Mapping[str, object] = {
     "sentence": "",
     "num_covered_frames": 0,
     "num_held_frames": 0,
+    "is_proxy": False,
+    "approval": "",
+    "result_digest": "",
+    "salted_decision_digests": (),
 }
 """Facts of a claim, and the values at which they aren't stated."""
 
@@ -115,6 +119,14 @@ class Claim:
     """Frames of the whole plate; older files, which show all of it, don't say."""
     is_preview: bool = False
     """Whether the frames are a preview's: smaller, and drawn in haste."""
+    is_proxy: bool = False
+    """Whether it is a smaller copy by which people decide on a result, or a preview of one on which they must."""
+    approval: Literal["", "awaited", "given"] = ""
+    """Of the people whose releases ask for it; empty where none does."""
+    result_digest: str = ""
+    """Of a proxy: for everything that decides the result of which it is one, as the request for approval names it."""
+    salted_decision_digests: tuple[str, ...] = ()
+    """The decisions by which it was given."""
 
     @property
     def what_of_the_plate(self) -> str:

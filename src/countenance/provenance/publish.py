@@ -26,7 +26,8 @@ from countenance.project import Project, now
 from countenance.provenance.credentials import Claim, check_plate, read_credentials, salted, sign, statement
 from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
-from countenance.types import Frame, MediaInfo, Permit, Published, Render
+from countenance.provenance.proxy import draw_words
+from countenance.types import Approval, Frame, MediaInfo, Permit, Published, Render
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def publish(
     overwrite: bool,
     check_leave: Callable[[], None],
     progress: Progress,
+    approval: Approval | None = None,
 ) -> Published:
     """Turn a render into a file that a user can take away; `permits` are those of all pairs in it.
 
@@ -87,27 +89,31 @@ def publish(
     anything fails there is no output file; fragments stay in the render's private folder, so that the next run goes on
     from there, but are removed where consent has ended.
 
+    Where releases ask for their owners' approval, only a proxy is published without it.
+
     Raises:
-        ConsentError: from `check_leave`.
+        ConsentError: from `check_leave`, or an approval that a release asks for is missing.
         UsageError: the output can't have that name.
         MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
     """
     check_output(output, render.plate, overwrite=overwrite, is_one_frame=len(render.frames) == 1)
+    _check_approved(permits, render, config, approval)
     assert len(render.altered) == len(render.frames)
     if not any(render.altered):
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
     check_plate(render.plate.path)
     identity = load_or_make_identity()
     salt = secrets.token_bytes(16)
-    claim = _claim(permits, render, config, salt)
+    claim = _claim(permits, render, config, approval, salt)
     # In the output's folder, because only within one file system a file gets its name in one step. There is one such
     # name per project, so that what a killed run left behind goes away with the next; hashed, because the id comes
     # from a file that anybody can write.
     own_name = hashlib.sha256(project.id.encode()).hexdigest()[:16]
     signed = output.parent / f".countenance-{own_name}{output.suffix.lower()}"
     signed.unlink(missing_ok=True)
-    folder = render.work_folder / f"{'labelled' if config.label else 'unlabelled'}-{config.quality}"
+    kind = "proxy" if render.proxy_wh else "labelled" if config.label else "unlabelled"
+    folder = render.work_folder / f"{kind}-{config.quality}"
     finished = folder / f"finished{output.suffix.lower()}"
     try:
         # One by one, because a parent that is made on the way gets the user's usual mode.
@@ -119,6 +125,7 @@ def publish(
         _sync(signed)
         _check_signed(signed, claim, identity)
         facts = _facts(signed, render, permits, claim, manifest_digest)
+        facts |= _approval_facts(permits, render, config, approval, output)
         entry = _log_and_place(
             project,
             facts,
@@ -146,6 +153,7 @@ def publish(
         log_index=entry.number,
         num_frames=claim.num_frames,
         num_altered_frames=claim.num_altered_frames,
+        is_proxy=claim.is_proxy,
     )
 
 
@@ -210,12 +218,46 @@ def joint_digest(permits: Sequence[Permit]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(ledger.canonical_json(digests)).hexdigest()
 
 
-def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, salt: bytes) -> Claim:
+def result_parts(render: Render, config: PublishConfig) -> dict[str, str]:
+    """Digests of everything that decides a result, each under a name for people; the marks come on top."""
+    label = "shown" if config.label else f"left out: {config.unlabelled_reason.strip()}"
+    return {**render.parts, "quality": str(config.quality), "label": label}
+
+
+def result_digest(render: Render, config: PublishConfig) -> str:
+    """What stands for a result when people approve it; a proxy has that of what it is a copy of."""
+    return hashlib.sha256(ledger.canonical_json(result_parts(render, config))).hexdigest()
+
+
+def _check_approved(
+    permits: Sequence[Permit], render: Render, config: PublishConfig, approval: Approval | None
+) -> None:
+    """Check that everybody whose release asks for it approved exactly this; a proxy needs no approval."""
+    people = {person for permit in permits for person, _ in permit.approvers}
+    if not people or render.proxy_wh is not None:
+        return
+    given = set() if approval is None else set(approval.decisions)
+    if missing := sorted(people - given):
+        raise ConsentError(
+            f"{' and '.join(missing)} must approve this result before it is published; "
+            "run `countenance generate`, which leaves a proxy to show them",
+            code="consent.approval_awaited",
+            people=missing,
+        )
+    if approval is not None and approval.result != result_digest(render, config):
+        raise ConsentError("the approval is for another result than this one; ask for approval of this one")
+
+
+def _claim(
+    permits: Sequence[Permit], render: Render, config: PublishConfig, approval: Approval | None, salt: bytes
+) -> Claim:
+    is_proxy, is_labelled = render.proxy_wh is not None, _is_labelled(render, config)
+    decisions = () if approval is None else tuple(approval.decisions.values())
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
-        label="shown" if config.label else "left out",
-        label_reason="" if config.label else config.unlabelled_reason.strip(),
+        label="shown" if is_labelled else "left out",
+        label_reason="" if is_labelled else config.unlabelled_reason.strip(),
         model_digest=render.model_digest,
         first_frame=render.frames.start,
         num_plate_frames=render.plate.num_frames,
@@ -233,7 +275,16 @@ def _claim(permits: Sequence[Permit], render: Render, config: PublishConfig, sal
         sentence=render.sentence,
         num_covered_frames=render.num_covered_frames,
         num_held_frames=render.num_held_frames,
+        is_proxy=is_proxy,
+        approval="awaited" if is_proxy else "given" if decisions else "",
+        result_digest=result_digest(render, config) if is_proxy else "",
+        salted_decision_digests=tuple(salted(digest, salt) for digest in decisions),
     )
+
+
+def _is_labelled(render: Render, config: PublishConfig) -> bool:
+    """A proxy always is: nobody has agreed yet to leaving the label out."""
+    return config.label or render.proxy_wh is not None
 
 
 def _write_frames(
@@ -247,7 +298,8 @@ def _write_frames(
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in render.frames_from(index):
             # An invisible watermark goes into frame.pixels here, before the label.
-            yield replace(frame, pixels=draw_label(frame.pixels)) if config.label else frame
+            pixels = frame.pixels if render.proxy_wh is None else draw_words(frame.pixels)
+            yield replace(frame, pixels=draw_label(pixels) if _is_labelled(render, config) else pixels)
 
     if finished.suffix in SUFFIXES["picture"]:
         write_picture(next(frames_from(render.frames.start)), render.plate, finished)
@@ -259,7 +311,7 @@ def _write_frames(
             folder,
             quality=config.quality,
             excerpt=render.excerpt,
-            size_wh=render.preview_wh,
+            size_wh=render.proxy_wh or render.preview_wh,
             check_leave=check_leave,
             progress=progress,
         )
@@ -309,6 +361,25 @@ def _facts(
         "label": claim.label,
         "label_reason": claim.label_reason,
     }
+
+
+def _approval_facts(
+    permits: Sequence[Permit], render: Render, config: PublishConfig, approval: Approval | None, output: Path
+) -> dict[str, Any]:
+    """What the log keeps of who is asked about a result, or has approved it; nothing where nobody is."""
+    if render.proxy_wh is None:
+        return {} if approval is None else {"approvals": sorted(approval.decisions.values()), "result": approval.result}
+    if render.preview_wh is not None:
+        return {"is_proxy": True}
+    asked = {
+        "people": dict(sorted(approver for permit in permits for approver in permit.approvers)),
+        "result": result_digest(render, config),
+        "parts": result_parts(render, config),
+        "file": output.name,
+        "label": "shown" if config.label else "left out",
+        "label_reason": "" if config.label else config.unlabelled_reason.strip(),
+    }
+    return {"is_proxy": True, "asked": asked}
 
 
 def _log_and_place(
