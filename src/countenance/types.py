@@ -5,11 +5,10 @@ boxes are half-open `xyxy`. Arrays are never changed in place.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -265,7 +264,7 @@ class Render:
     """The size of the frames of a preview; None: the plate's, in a file that is none."""
     proxy_wh: tuple[int, int] | None = None
     """The size of the frames of a proxy, a smaller copy by which people decide on a result; None: it is none."""
-    parts: Mapping[str, str] = MappingProxyType({})
+    parts: Mapping[str, str] = field(default_factory=dict)
     """Digests of everything that decides the frames at their full size, each under a name for people."""
 
     @property

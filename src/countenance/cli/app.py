@@ -351,10 +351,11 @@ def generate(
                 f"Where nothing is altered, {pair.performer} shows if they are in the picture: look at these parts, "
                 "and cut them where they do."
             )
+    done = "Wrote the proxy" if published.is_proxy else "Published"
     faces = "; ".join(_drawn(pair, alone=len(pairs) == 1) for pair in result.pairs)
     part = f", frames {result.shown.start} to {result.shown.stop - 1} of the plate" if result.shown else ""
     console.print(
-        f"{'Wrote the proxy' if published.is_proxy else 'Published'} {published.path}{part}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
+        f"{done} {published.path}{part}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
         f"{published.num_altered_frames:,} of {count(published.num_frames, 'frame')}, {faces}. "
         f"Next: `countenance verify {published.path}`.",
         markup=False,
