@@ -15,6 +15,7 @@ COMMANDS = (
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release sign", "release add", "release revoke", "release list"),
+    *("release approve", "release decline"),
     *("log check", "log show"),
     *(
         "actors setup",

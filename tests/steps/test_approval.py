@@ -1,5 +1,6 @@
 """From a render to a published file where a release asks for its owner's approval, with grey frames for a face."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -8,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 from countenance import ledger
+from countenance.cli import release
 from countenance.consent.approvals import add_decision
 from countenance.consent.document import read_document, write_document
 from countenance.consent.permit import grant
@@ -348,3 +351,25 @@ def test_only_the_key_of_the_release_answers(film: Film) -> None:
     assert written.name == "shot.dana.decision.toml"
     with pytest.raises(UsageError, match="is there already"):
         decide(film.request, film.production.key("dana"), "approved")
+
+
+def test_owner_and_production_do_it_on_the_command_line(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    film.generate()
+    key = ["--key", str(film.production.folder / "dana.key")]
+    monkeypatch.chdir(film.output.parent)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(release.app, list(words))
+
+    assert run("decline", film.request.name, *key).exit_code == 2
+    declined = run("decline", film.request.name, *key, "--reason", "too dark")
+    assert declined.exit_code == 0
+    assert '"Winter" asks dana about shot.not-approved.png: frames 0 to 0 of 1 of the plate' in declined.stderr
+    assert "WITHOUT the label in the picture, with the reason: credits name the process" in declined.stderr
+    answered = json.loads(run("approve", film.request.name, *key, "--overwrite", "--json").stdout)
+    assert (answered["verdict"], answered["person"], answered["signed"]) == ("approved", "dana", True)
+    monkeypatch.chdir(film.production.project.folder)
+    decision = str(film.output.parent / "shot.dana.decision.toml")
+    assert "dana approved this result. Next: the same `countenance generate`" in run("add", decision).stderr
+    assert "is in the project already" in run("add", decision).stderr
+    assert film.generate().path == film.output
