@@ -100,10 +100,10 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     page.unlink()
 
     pair = ("--likeness", "dana", "--performer", "kim")
-    told, shown = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
+    told, proxy = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
     assert "Wrote the proxy shot.not-approved.mp4: a face was replaced in 8 of 8 frames" in told
     assert "It is not approved: dana must see it first." in told
-    assert (shown["is_proxy"], shown["awaited"], shown["requests"]) == (True, ["dana"], ["shot.dana.approval.toml"])
+    assert (proxy["is_proxy"], proxy["awaited"], proxy["requests"]) == (True, ["dana"], ["shot.dana.approval.toml"])
     approved = run("release", "approve", "shot.dana.approval.toml", "--key", "dana.key")
     assert "You approved it. Wrote shot.dana.decision.toml." in approved
     assert "dana approved this result." in run("release", "add", "shot.dana.decision.toml")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ class Film:
             approval=leaving.approval,
         )
         if leaving.awaited:
-            write_requests(guard.project, self.output, published.path)
+            write_requests(guard.project, self.output, published.path, leaving.awaited)
         return published
 
     def decide(self, verdict: str = "approved", reason: str | None = None, output: str = "decision.toml") -> Path:
@@ -128,7 +129,7 @@ def film(tmp_path: Path) -> Iterator[Film]:
     create(tmp_path / "film", use="film", title="Winter")
     with opened(tmp_path / "film") as project:
         production = Production(project=project, folder=tmp_path / "documents")
-        term = {"valid_from": NEW_YEAR, "expires": LAST_DAY}
+        term: dict[str, Any] = {"valid_from": NEW_YEAR, "expires": LAST_DAY}
         drafts = (
             production.draft("dana", approval=True, **term),
             production.draft("kim", role="performer", shade=50, approval=False, **term),
@@ -244,6 +245,31 @@ def test_what_was_declined_is_refused_until_it_is_changed(film: Film) -> None:
         with pytest.raises(ConsentError, match=r"dana declined this result on .*: the mouth smears"):
             film.generate(overwrite=overwrite)
     assert film.generate(film.render(201), overwrite=True).is_proxy
+
+
+def test_each_of_several_people_is_asked_and_must_approve(film: Film) -> None:
+    film.production.revoke(film.releases["kim"])
+    theirs: dict[str, Any] = {
+        "role": "performer",
+        "shade": 51,
+        "approval": True,
+        "valid_from": NEW_YEAR,
+        "expires": LAST_DAY,
+    }
+    film.production.add(film.production.draft("kim", **theirs), at=datetime.now(UTC))
+    kims = request_path(film.output, "kim")
+    film.generate()
+    assert (read_request(film.request).person, read_request(kims).person) == PEOPLE
+    film.answer()
+    with pytest.raises(ConsentError, match=r"^kim must approve this result"):
+        film.generate()
+    for request in (film.request, kims):
+        request.unlink()
+    assert film.generate(overwrite=True).is_proxy
+    assert (film.request.exists(), kims.exists()) == (False, True)
+    answered, _ = decide(kims, film.production.key("kim"), "approved")
+    add_decision(film.production.project, answered)
+    assert film.generate().path == film.output
 
 
 def test_a_decline_while_it_is_published_leaves_no_file(film: Film) -> None:

@@ -58,8 +58,7 @@ def exit_of(
         UsageError: something is there already where a proxy or a request would be.
     """
     project, permits = guards[0].project, [guard.permit for guard in guards]
-    people = tuple(sorted({person for permit in permits for person, _ in permit.approvers}))
-    if not people:
+    if not any(permit.approvers for permit in permits):
         return Exit(render=render, output=output)
     proxy = Exit(render=proxied(render), output=_free_name(project, output))
     if render.preview_wh is not None:
@@ -73,27 +72,25 @@ def exit_of(
         return Exit(render=render, output=output, approval=Approval(result=result, decisions=standing.approved))
     if not overwrite:
         if _is_asked(project, result, proxy.output):
-            write_requests(project, output, proxy.output)
+            write_requests(project, output, proxy.output, standing.awaited)
             raise awaited_error(standing.awaited, result)
-        for path in (request_path(output, person) for person in people):
+        for path in (request_path(output, person) for person in standing.awaited):
             if path.exists() or path.is_symlink():
                 raise UsageError(
                     f"{path} is there already; choose another name or add --overwrite", code="usage.exists", path=path
                 )
     _note_what_differs(project, standing.awaited, result_parts(render, config), progress)
-    return Exit(render=proxy.render, output=proxy.output, awaited=people)
+    return Exit(render=proxy.render, output=proxy.output, awaited=standing.awaited)
 
 
-def write_requests(project: Project, output: Path, proxy: Path) -> tuple[Path, ...]:
-    """Write the requests to all people who are asked about a published proxy of what would become `output`."""
+def write_requests(project: Project, output: Path, proxy: Path, people: Sequence[str]) -> tuple[Path, ...]:
+    """Write the requests to people who are asked by a published proxy about what would become `output`."""
     sha256 = _sha256(proxy)
-    paths = []
-    for asked in asked_results(project):
-        for person, request in asked.requests.items() if asked.proxy_sha256 == sha256 else ():
-            path = request_path(output, person)
-            write_document(path, request, overwrite=True)
-            paths.append(path)
-    return tuple(paths)
+    (asked,) = (each for each in asked_results(project) if each.proxy_sha256 == sha256)
+    paths = tuple(request_path(output, person) for person in people)
+    for path, person in zip(paths, people, strict=True):
+        write_document(path, asked.requests[person], overwrite=True)
+    return paths
 
 
 def _free_name(project: Project, output: Path) -> Path:

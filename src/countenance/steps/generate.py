@@ -310,7 +310,7 @@ def generate(
             progress=progress,
             approval=leaving.approval,
         )
-    requests = write_requests(project, output, published.path) if leaving.awaited else ()
+    requests = write_requests(project, output, published.path, leaving.awaited) if leaving.awaited else ()
     fractions = swap.hidden.fraction_at.items()
     much_hidden = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
     if much_hidden:
