@@ -17,6 +17,7 @@ from countenance.project import Project
 SOURCE = Path(countenance.__file__).parent
 OWNERS = {
     "answers": "faces/answers.py",
+    "approvals": "consent/approvals.py",
     "clips": "footage.py",
     "face_sets": "faces/faceset.py",
     "faces": "faces/store.py",

@@ -39,6 +39,8 @@ CODES: Mapping[str, str] = {
     "consent.footage": "The release names the footage that may be learned from, and this isn't among it.",
     "consent.outputs": "As many files as the release allows are published.",
     "consent.label": "The release wants the label always shown.",
+    "consent.approval_awaited": "Somebody whose release asks for it hasn't approved this result yet.",
+    "consent.declined": "Somebody whose release asks for approval declined this result.",
     "media": "A file can't be used or written, for a reason without a more exact code.",
     "media.missing": "There is no such file.",
     "media.unreadable": "The file isn't a video or image that can be read; the message says why.",

@@ -4,8 +4,8 @@ Pictures are RGB. Points are `(x, y)` in pixels with the origin in the centre of
 boxes are half-open `xyxy`. Arrays are never changed in place.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -237,6 +237,8 @@ class Permit:
     """Over all but the term and the particulars."""
     particulars: Particulars = Particulars()
     """What the releases were asked besides."""
+    approvers: tuple[tuple[str, str], ...] = ()
+    """Person and digest of each release that asks for that person's approval of every result."""
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -250,6 +252,16 @@ class LabelledShot:
     frames: range
     """The plate's frames of the whole shot."""
     corner: Corner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """That everybody whose release asks for it approved a result; from `steps.approval` only."""
+
+    result: str
+    """Digest of the result."""
+    decisions: Mapping[str, str]
+    """Digest of each person's decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -287,6 +299,10 @@ class Render:
     labelled_shots: tuple[LabelledShot, ...] = ()
     """In order. Their frames are labelled throughout, so that the label neither hops nor flickers; an altered frame
     outside of them has it where it is by default."""
+    proxy_wh: tuple[int, int] | None = None
+    """The size of the frames of a proxy, a smaller copy by which people decide on a result; None: it is none."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Digests of everything that decides the frames at their full size, each under a name for people."""
 
     @property
     def frames(self) -> range:
@@ -305,6 +321,7 @@ class Published:
     log_index: int
     num_frames: int
     num_altered_frames: int
+    is_proxy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,8 +62,10 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     for person, role in (("dana", "likeness"), ("kim", "performer")):
         draft = ("--role", role, "--reference", f"{person}.png", "--use", "film", "--project", "Winter")
+        # For film a release asks for approval, where nothing else is said.
+        draft += ("--expires", "2090-12-31", *(("--no-approval",) if person == "kim" else ()))
         words = ("--line", "words") if role == "likeness" else ()
-        run("release", "new", person, *draft, *words, "--expires", "2090-12-31")
+        run("release", "new", person, *draft, *words)
         run("release", "key", f"{person}.key")
         assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
         added = run("release", "add", f"{person}.release.toml")
@@ -99,6 +101,15 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     page.unlink()
 
     pair = ("--likeness", "dana", "--performer", "kim")
+    told, proxy = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
+    assert "Wrote the proxy shot.not-approved.mp4: a face was replaced in 8 of 8 frames" in told
+    assert "It is not approved: dana must see it first." in told
+    assert (proxy["is_proxy"], proxy["awaited"], proxy["requests"]) == (True, ["dana"], ["shot.dana.approval.toml"])
+    approved = run("release", "approve", "shot.dana.approval.toml", "--key", "dana.key")
+    assert "You approved it. Wrote shot.dana.decision.toml." in approved
+    assert "dana approved this result." in run("release", "add", "shot.dana.decision.toml")
+    assert not (folder / "shot.mp4").exists()
+
     told, published = asked("generate", "plate.mp4", *pair, "--output", "shot.mp4")
     # One line for each finished task, and nothing else: no bars in a pipe.
     assert len(told.splitlines()) == 4

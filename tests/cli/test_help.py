@@ -16,7 +16,7 @@ COMMANDS = (
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
     *("release key", "release new", "release page", "release sign", "release countersign"),
-    *("release add", "release revoke", "release list"),
+    *("release add", "release revoke", "release list", "release approve", "release decline"),
     *("log check", "log show", "log export"),
     *("marks export", "marks add"),
     *(

@@ -236,7 +236,7 @@ def test_a_revocation_waits_for_a_long_transaction(
         monkeypatch.setattr(register, "PATIENCE_S", 0.1)
         with (
             production.project.transaction(),
-            pytest.raises(UsageError, match=r"kept the database of .* busy for 0 s; add the revocation again"),
+            pytest.raises(UsageError, match=r"kept the database of .* busy for 0 s; add it again"),
         ):
             add_revocation(other, written)
         monkeypatch.setattr(register, "PATIENCE_S", 30.0)

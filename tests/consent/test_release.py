@@ -164,7 +164,7 @@ def test_nobody_signs_for_somebody_else(production: Production) -> None:
         (lambda f: f["references"][0].update(sha256="AB"), "references.0.sha256"),
         (lambda f: f.update(version=3), "version"),
         (lambda f: f.update(role="witness"), "role"),
-        (lambda f: f.update(kind="contract"), 'expected kind = "release" or "revocation", got \'contract\''),
+        (lambda f: f.update(kind="contract"), "expected kind = \"release\" or .*, got 'contract'"),
         (lambda f: f.pop("kind"), "got None"),
         (lambda f: f.update(kind=["release"]), r"got \['release'\]"),
     ],

@@ -15,6 +15,7 @@ import pytest
 from countenance.composite.shot import ShotSettings
 from countenance.composite.shotfile import Shot
 from countenance.config import describe_settings
+from countenance.consent.decision import Decision
 from countenance.consent.register import Added, KnownRelease
 from countenance.consent.release import Release, Revocation
 from countenance.faces.faceset import Prepared
@@ -131,6 +132,22 @@ HOLDINGS = Holdings(
     permits=frozenset(),
 )
 FORGOTTEN_KEYS = {"person", "deleted", "data", "record", "prepare_again", "stays"}
+DECISION = Decision.model_validate(
+    {
+        "kind": "decision",
+        "version": 1,
+        "verdict": "approved",
+        "person": "dana",
+        "release": DIGEST,
+        "request": DIGEST,
+        "result": DIGEST,
+        "proxy": DIGEST,
+        "decided_at": "2027-06-01T12:00:00+00:00",
+    }
+)
+GENERATED = {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"} | {
+    *("plate_frames", "unaltered_spans_s", "faded_spans_s", "covered_spans_s", "drawn_with", "references"),
+}
 WRITTEN = {"path", "kind", "person", "release", "signed"}
 CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "collected": (
@@ -178,8 +195,24 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
                 pairs=(PAIR,),
             )
         ),
-        {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"}
-        | {"plate_frames", "unaltered_spans_s", "faded_spans_s", "covered_spans_s", "drawn_with", "references"},
+        GENERATED,
+    ),
+    "a proxy": (
+        lambda: documents.generated_document(
+            Generated(
+                published=replace(PUBLISHED, is_proxy=True),
+                unaltered_spans=(),
+                faded_spans=(),
+                covered_spans=(),
+                shown=None,
+                drawn_with="base",
+                num_references=24,
+                pairs=(PAIR,),
+                awaited=("dana",),
+                requests=(Path("shot.dana.approval.toml"),),
+            )
+        ),
+        GENERATED | {"is_proxy", "awaited", "requests"},
     ),
     "generated for several performers": (
         lambda: documents.generated_document(
@@ -263,6 +296,10 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "release page": (
         lambda: documents.release_page_document(Path("dana.html"), Path("dana.toml"), RELEASE),
         WRITTEN | {"page", "role", "countersigned"},
+    ),
+    "decision": (
+        lambda: documents.release_document(Path("d.toml"), DECISION),
+        WRITTEN | {"verdict", "result", "reason"},
     ),
     "added": (
         lambda: documents.added_document(Path("dana.toml"), Added(document=RELEASE, digest=DIGEST, new=True)),

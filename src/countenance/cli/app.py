@@ -284,6 +284,9 @@ def generate(
     The face takes the performer's skin tone, so that it matches the neck; with --set generate.skin=likeness it
     keeps its own.
 
+    Where a release asks for its owner's approval, a small proxy marked NOT APPROVED comes first, with a request beside
+    it; once they approved exactly that result, the same command publishes it (docs/approval.md).
+
     Each shot can be set in a small file of its own (`countenance shots`, docs/shots.md); --set shot.sharpness=0.3 tries
     a setting on all of them. Drawn faces are kept, so that rendering again takes seconds.
     """
@@ -360,16 +363,24 @@ def generate(
                 f"Where nothing is altered, {pair.performer} shows if they are in the picture: look at these parts, "
                 "and cut them where they do."
             )
+    done = "Wrote the proxy" if published.is_proxy else "Published"
     faces = "; ".join(_drawn(pair, alone=len(pairs) == 1) for pair in result.pairs)
     part = f", frames {result.shown.start} to {result.shown.stop - 1} of the plate" if result.shown else ""
     console.print(
-        f"Published {published.path}{part}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
+        f"{done} {published.path}{part}: {'a face was' if len(pairs) == 1 else 'faces were'} replaced in "
         f"{published.num_altered_frames:,} of {count(published.num_frames, 'frame')}, {faces}. "
         f"Next: `countenance verify {published.path}`.",
         markup=False,
     )
+    if result.awaited:
+        console.print(
+            f"It is not approved: {' and '.join(result.awaited)} must see it first. Send each of them the proxy and "
+            f"their request ({', '.join(map(str, result.requests))}); they run `countenance release approve REQUEST "
+            "--key KEY`, or decline. Add what they send back with `countenance release add`, then run this again.",
+            markup=False,
+        )
     # What is measured is a whole file beside its whole plate.
-    for pair in result.pairs if result.shown is None and not preview else ():
+    for pair in result.pairs if result.shown is None and not preview and not published.is_proxy else ():
         if pair.likeness in disguises:
             names = f"{shlex.quote(str(published.path))} --person {pair.performer} --plate {shlex.quote(str(plate))}"
             console.print(

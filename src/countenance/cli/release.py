@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countenance.cli import approval as approval_verbs
 from countenance.cli.options import Json, Overwrite
 from countenance.cli.shell import at_terminal, console, here, print_json
 
 if TYPE_CHECKING:
-    from countenance.consent.release import Release, Revocation
+    from countenance.consent.release import Release
     from countenance.project import Project
 
 app = typer.Typer(
     help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
-    "The owner of the face runs key, page, sign and revoke, anywhere; the production runs new, countersign, add and "
-    "list.",
+    "The owner of the face runs key, page, sign, approve, decline and revoke, anywhere; the production runs new, "
+    "countersign, add and list.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -290,33 +291,40 @@ def countersign(path: ReleaseFile, key: Key, json: Json = False) -> None:
 @app.command()
 def add(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A release or a revocation.", readable=False, show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A release, a revocation or a decision.", readable=False, show_default=False
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """Add a signed release, or a revocation, to the project.
+    """Add a signed release, a revocation, or a decision on a result to the project.
 
     A revocation counts in all your projects on this computer. It may come before its release, which is then refused.
 
     Example: countenance release add dana.release.toml
     """
+    from countenance.consent.approvals import add_decision
+    from countenance.consent.decision import Decision
     from countenance.consent.document import read_document
     from countenance.consent.register import add_release, add_revocation
-    from countenance.consent.release import Release
+    from countenance.consent.release import Release, Revocation
     from countenance.steps.documents import added_document
 
-    is_release = isinstance(read_document(path), Release)
-    # A revocation waits for no other command: whatever goes on under the release stops by itself.
-    with here(writing=True, alone=is_release) as project:
-        if is_release:
+    given = read_document(path)
+    # A revocation or a decision waits for no other command: whatever must not go on stops by itself.
+    with here(writing=True, alone=isinstance(given, Release)) as project:
+        if isinstance(given, Release):
             from countenance.faces.portrait import template_of
 
             added = add_release(project, path, template_of)
+        elif isinstance(given, Decision):
+            added = add_decision(project, path)
         else:
             from countenance.steps.forget import forget_drawn
 
             added = add_revocation(project, path)
-            assert not isinstance(added.document, Release)
+            assert isinstance(added.document, Revocation)
             forget_drawn(project, added.document.person)
         refused = _refusal(project, added.document)
     document = added.document
@@ -331,6 +339,10 @@ def add(
         person = document.subject.person
         text = f"Added the release of {person} as {document.role}, signed with {_fingerprint(document)}. "
         text += f"But {refused}." if refused else f"Next: `countenance collect {person} FOOTAGE`."
+    elif isinstance(document, Decision):
+        text = f"{document.person} declined this result: {document.reason}. It won't be published."
+        if document.verdict == "approved":
+            text = f"{document.person} approved this result. Next: the same `countenance generate` publishes it."
     else:
         person = document.person
         text = (
@@ -374,6 +386,10 @@ def revoke(
     )
     if json:
         print_json(release_document(written, revocation))
+
+
+app.command(short_help="Approve a result as the owner of the face.")(approval_verbs.approve)
+app.command(short_help="Decline a result as the owner of the face, with a reason.")(approval_verbs.decline)
 
 
 @app.command("list", short_help="Show the project's releases, and whether they are valid.")
@@ -422,7 +438,7 @@ def list_releases(
     Console(highlight=False).print(table)
 
 
-def _refusal(project: "Project", document: "Release | Revocation") -> str:
+def _refusal(project: "Project", document: object) -> str:
     """Why a release that was added doesn't serve this project; nothing where it does."""
     from countenance.consent.register import project_title
     from countenance.consent.release import Release

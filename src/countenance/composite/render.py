@@ -9,6 +9,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -154,10 +155,12 @@ def swap_render(
         renders=renders,
         digest=drawer.digest,
         seed=seed,
-        facts=_swap_facts(faces_at, drawer, segmenter, tints, grain, looks)
-        + disguise.facts
-        + facts_of(covers_at)
-        + (held.facts if held else b""),
+        facts={
+            **_swap_facts(faces_at, drawer, segmenter, tints, grain, looks),
+            "halo and sentence": disguise.facts,
+            "covers": facts_of(covers_at),
+            "held frames": held.facts if held else b"",
+        },
         excerpt=excerpt,
         preview_wh=preview_wh,
     )
@@ -209,14 +212,23 @@ def frames_render(
     renders: Path,
     digest: str,
     seed: int,
-    facts: bytes = b"",
+    facts: Mapping[str, bytes] = MappingProxyType({}),
     excerpt: Excerpt | None = None,
     preview_wh: tuple[int, int] | None = None,
 ) -> Render:
-    """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them."""
-    first = excerpt.first if excerpt else None
-    shown = [VERSION, _versions(), plate.sha256, digest, altered, first, preview_wh]
-    name = hashlib.sha256(json.dumps(shown).encode() + facts)
+    """A render of any frames; `digest` stands for what drew them, `facts` for everything else that decides them, each
+    under a name for people.
+    """
+    shown = {
+        "plate": plate.sha256,
+        "frames": [excerpt.first if excerpt else None, altered],
+        "size": preview_wh,
+        "model and references": digest,
+        "program": [VERSION, _versions()],
+    }
+    parts = {name: hashlib.sha256(json.dumps(each).encode()).hexdigest() for name, each in shown.items()}
+    parts |= {name: hashlib.sha256(each).hexdigest() for name, each in facts.items()}
+    name = hashlib.sha256(json.dumps(parts).encode())
     return Render(
         plate=plate,
         frames_from=frames_from,
@@ -226,6 +238,7 @@ def frames_render(
         seed=seed,
         excerpt=excerpt,
         preview_wh=preview_wh,
+        parts=parts,
     )
 
 
@@ -251,12 +264,18 @@ def _swap_facts(
     tints: Mapping[int, Float32[np.ndarray, "3"]],
     grain: float,
     looks: Mapping[int, ShotConfig],
-) -> bytes:
-    digest = hashlib.sha256(f"{drawer.size} {drawer.batch} {segmenter.ran_by} {grain} ".encode())
+) -> dict[str, bytes]:
+    faces, skin, shots = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
     for index in sorted(faces_at):
         for face in faces_at[index]:
-            digest.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())
-            digest.update(tints.get(face.track, NO_TINT).tobytes())
+            faces.update(f"{index} {face.track} {face.presence} ".encode() + face.landmarks_xyz.tobytes())
+            skin.update(f"{index} {face.track} ".encode() + tints.get(face.track, NO_TINT).tobytes())
         if faces_at[index] and index in looks:
-            digest.update(repr(looks[index]).encode())
-    return digest.digest()
+            shots.update(f"{index} {looks[index]!r}".encode())
+    return {
+        "preset": f"{drawer.size} {drawer.batch} {segmenter.ran_by}".encode(),
+        "grain": str(grain).encode(),
+        "places of the faces": faces.digest(),
+        "skin": skin.digest(),
+        "shots": shots.digest(),
+    }

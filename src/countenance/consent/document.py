@@ -1,4 +1,4 @@
-"""Releases and revocations as TOML on disk and in the database."""
+"""Releases, revocations, requests and decisions as TOML on disk and in the database."""
 
 import tomllib
 from pathlib import Path
@@ -7,19 +7,29 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from countenance.consent.release import Document, Release, Revocation, first_problem, written_fields
+from countenance.consent.decision import Decision, Request
+from countenance.consent.release import Release, Revocation, first_problem, written_fields
 from countenance.consent.upgrade import RELEASE_STEPS, upgraded
 from countenance.errors import ConsentError, UsageError
 from countenance.media.files import open_regular
 from countenance.project import write_whole
 
+Document = Release | Revocation | Request | Decision
+MODELS: dict[str, type[Document]] = {
+    "release": Release,
+    "revocation": Revocation,
+    "request": Request,
+    "decision": Decision,
+}
+"""By the kind that a document names."""
+
 
 def read_document(path: Path) -> Document:
-    """Read a release or a revocation; its signature is not checked yet.
+    """Read a document; its signature is not checked yet.
 
     Raises:
         UsageError: the file does not exist.
-        ConsentError: it is neither a valid release nor a valid revocation.
+        ConsentError: it is none of the known kinds, or not a valid one.
     """
     try:
         with open_regular(path) as file:
@@ -40,7 +50,7 @@ def read_release(path: Path) -> Release:
     """
     document = read_document(path)
     if not isinstance(document, Release):
-        raise ConsentError(f"{path} is a revocation; expected a release")
+        raise ConsentError(f"{path} is a {document.kind}; expected a release")
     return document
 
 
@@ -58,20 +68,21 @@ def read_revocation(path: Path) -> Revocation:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Read a release or a revocation from its TOML; `name` identifies it in error messages.
+    """Read a document from its TOML; `name` identifies it in error messages.
 
     Raises:
-        ConsentError: it is neither a valid release nor a valid revocation.
+        ConsentError: it is none of the known kinds, or not a valid one.
     """
     try:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConsentError(f"{name} is not valid TOML ({error}); ask its owner for an undamaged copy") from None
     kind = fields.get("kind")
-    if kind not in ("release", "revocation"):
-        raise ConsentError(f'{name} is not a release: expected kind = "release" or "revocation", got {kind!r:.80}')
+    if not isinstance(kind, str) or kind not in MODELS:
+        kinds = " or ".join(f'"{each}"' for each in MODELS)
+        raise ConsentError(f"{name} is not a release: expected kind = {kinds}, got {kind!r:.80}")
     try:
-        return _release(fields) if kind == "release" else Revocation.model_validate(fields)
+        return _release(fields) if kind == "release" else MODELS[kind].model_validate(fields)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise ConsentError(
             f"{name} is not a {kind} that this version knows: {_problem(error)}; "

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from countenance import ledger
+from countenance.consent.approvals import require_approved, stored_decisions
 from countenance.consent.permit import require, require_unrevoked
 from countenance.consent.register import known_releases, stored_releases
 from countenance.consent.release import check_term
@@ -26,6 +27,8 @@ class Leave:
     release_digests: tuple[str, ...]
     """The releases that must not be revoked: the permit's, and those under which the work's inputs were made."""
     clock: Clock
+    result: str | None = None
+    """Digest of the result that must stay approved by everybody whose release asks for it."""
     verified: list[object] = field(repr=False)
     """The state of the project at the last full check."""
     latest: list[datetime] = field(repr=False)
@@ -37,7 +40,8 @@ class Leave:
         Inside a transaction of the project nothing can come between this and the commit.
 
         Raises:
-            ConsentError: a release was revoked, or the term of one that the permit names has ended.
+            ConsentError: a release was revoked, the term of one that the permit names has ended, or somebody declined
+                the result.
             ProvenanceError: the log was changed and can't be trusted.
         """
         with _as_committed(self.project) as project:
@@ -63,6 +67,16 @@ class Leave:
             require_unrevoked(project, release_digests, what=what, again=again)
         return replace(self, release_digests=tuple(sorted({*self.release_digests, *release_digests})))
 
+    def for_result(self, result: str) -> "Leave":
+        """The same leave, for work that publishes this result: it must be approved, and stay so.
+
+        Raises:
+            ConsentError: somebody whose release asks for it declined it, or hasn't decided.
+        """
+        with _as_committed(self.project) as project:
+            require_approved(project, self.permit, result)
+        return replace(self, result=result)
+
     def _verify(self, project: Project, at: datetime) -> None:
         require_unrevoked(project, self.release_digests, what="what is used here", again="make it again")
         # A person's newer release gives another permit, so each of the permit's own is checked first.
@@ -70,6 +84,8 @@ class Leave:
             if known.digest in self.permit.release_digests:
                 check_term(known.release, at)
         require(project, self.permit, self.permit.action, people=self.permit.people, at=at)
+        if self.result is not None:
+            require_approved(project, self.permit, self.result)
 
 
 def utc_now() -> datetime:
@@ -113,4 +129,4 @@ def _as_committed(project: Project) -> Iterator[Project]:
 
 def _foundation(project: Project) -> object:
     """Everything that decides consent but the middle of the log: while it is unchanged, so is a permit's validity."""
-    return stored_releases(project), ledger.stored_head(project), revocations_state(project)
+    return stored_releases(project), stored_decisions(project), ledger.stored_head(project), revocations_state(project)

@@ -62,6 +62,9 @@ def grant(
         expires_at=min(release.release.term.last_moment for release in releases),
         digest=permit_digest(action, likeness, performer, use=project.use, release_digests=digests),
         particulars=particulars,
+        approvers=tuple(
+            (known.release.subject.person, known.digest) for known in releases if known.release.approval.needed
+        ),
     )
 
 

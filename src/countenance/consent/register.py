@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from countenance import ledger
+from countenance.consent.decision import Decision
 from countenance.consent.document import document_text, parse_document, read_release, read_revocation
 from countenance.consent.keys import fingerprint_of
 from countenance.consent.release import (
@@ -52,11 +53,11 @@ class KnownRelease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Added:
-    """The result of adding a release or a revocation."""
+    """The result of adding a release, a revocation or a decision."""
 
-    document: Release | Revocation
+    document: Release | Revocation | Decision
     digest: str
-    """Of the release that was added or ended."""
+    """Of the release that was added or ended, or of the decision."""
     new: bool
     """False where the project had the document already."""
     in_project: bool = True
@@ -134,7 +135,7 @@ def add_revocation(project: Project, path: Path) -> Added:
     """
     revocation = read_revocation(path)
     # The releases are read inside, because another process may be adding the same revocation.
-    with _patiently(project) as database:
+    with patiently(project) as database:
         known = next((known for known in _project_releases(project) if known.digest == revocation.release), None)
         is_new = known is not None and known.revocation is None
         if known is not None:
@@ -158,7 +159,7 @@ def add_revocation(project: Project, path: Path) -> Added:
 
 
 @contextmanager
-def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
+def patiently(project: Project) -> Iterator[sqlite3.Connection]:
     """A transaction that outwaits the longest transaction of other commands, such as dropping an hour's faces."""
     project.database.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S:.0f}")
     try:
@@ -169,7 +170,7 @@ def _patiently(project: Project) -> Iterator[sqlite3.Connection]:
             raise
         raise UsageError(
             f"another command kept the database of {project.folder} busy for {PATIENCE_S:.0f} s; "
-            "add the revocation again, or stop that command"
+            "add it again, or stop that command"
         ) from None
     finally:
         project.database.execute(f"PRAGMA busy_timeout = {1000 * BUSY_TIMEOUT_S:.0f}")

@@ -50,7 +50,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _beside(name: str) -> str:
+def beside(name: str) -> str:
     """No file outside of the document's folder can be meant."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or str(path) != name:
@@ -86,7 +86,7 @@ class Subject(_Fields):
 class Reference(_Fields):
     """A picture of the person; it is what finds them in footage."""
 
-    file: Annotated[Line, AfterValidator(_beside)]
+    file: Annotated[Line, AfterValidator(beside)]
     """Beside the document, or in a folder there."""
     sha256: Hex256
 
@@ -238,9 +238,6 @@ class Revocation(_Fields):
     signature: Signature | None = None
 
 
-Document = Release | Revocation
-
-
 def check_person(name: str) -> None:
     """Check that a name is allowed for a person.
 
@@ -276,12 +273,12 @@ def check_channel(channel: str) -> None:
         )
 
 
-def canonical_bytes(document: Document) -> bytes:
+def canonical_bytes(document: BaseModel) -> bytes:
     """The bytes that are signed: the canonical JSON of all fields that are set, except the signature."""
     return canonical_json(_for_json(written_fields(document), leave_out=("signature", "countersignature")))
 
 
-def written_fields(document: Document) -> dict[str, Any]:
+def written_fields(document: BaseModel) -> dict[str, Any]:
     """The fields as they stand in the file, those of an earlier version in its own form."""
     if isinstance(document, Release) and document._as_written is not None:
         return document._as_written
@@ -294,7 +291,7 @@ def _for_json(fields: dict[str, Any], *, leave_out: Sequence[str]) -> dict[str, 
     return plain
 
 
-def digest_of(document: Document) -> str:
+def digest_of(document: BaseModel) -> str:
     """SHA-256 of the canonical bytes, hex; the name by which the project knows a document."""
     return hashlib.sha256(canonical_bytes(document)).hexdigest()
 
@@ -306,10 +303,10 @@ def check_signature(release: Release) -> None:
         ConsentError: it is unsigned, or was altered since.
     """
     what = f"the release of {release.subject.person}"
-    _check_signed(release.signature, release.subject.public_key, canonical_bytes(release), what, verb="sign")
+    check_signed(release.signature, release.subject.public_key, canonical_bytes(release), what, verb="sign")
     if release.licensee.public_key is not None and release.countersignature is not None:
         by = f"{what}, as the licensee's second signature covers it,"
-        _check_signed(
+        check_signed(
             release.countersignature, release.licensee.public_key, countersigned_bytes(release), by, verb="countersign"
         )
 
@@ -341,7 +338,7 @@ def check_revocation(revocation: Revocation, release: Release) -> None:
     """
     if revocation.release != digest_of(release):
         raise ConsentError(f"this revocation is for another release than this one of {release.subject.person}")
-    _check_signed(
+    check_signed(
         revocation.signature,
         release.subject.public_key,
         canonical_bytes(revocation),
@@ -409,7 +406,12 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {first['msg'].removeprefix('Value error, ').lower()}, got {first['input']!r:.200}"
 
 
-def _check_signed(signature: str | None, public_key: str | None, content: bytes, what: str, *, verb: str) -> None:
+def check_signed(signature: str | None, public_key: str | None, content: bytes, what: str, *, verb: str) -> None:
+    """Check that an Ed25519 signature of this key holds; `verb` is the command by which `what` is signed.
+
+    Raises:
+        ConsentError: it is missing, or doesn't hold.
+    """
     if signature is None or public_key is None:
         raise ConsentError(f"{what} is unsigned; its owner runs `countenance release {verb}`")
     try:

@@ -91,6 +91,10 @@ UNSTATED: Mapping[str, object] = {
     "log_number": 0,
     "log_digest": "",
     "label_corners": (),
+    "is_proxy": False,
+    "approval": "",
+    "result_digest": "",
+    "salted_decision_digests": (),
 }
 """Facts of a claim, and the values at which they aren't stated."""
 
@@ -154,6 +158,14 @@ class Claim:
     """Where the project's log ended when the file was signed: number of the last entry; older files don't say."""
     log_digest: str = ""
     """Of that entry. It reveals nothing of the log, and any copy of the log can be held against it."""
+    is_proxy: bool = False
+    """Whether it is a smaller copy by which people decide on a result, or a preview of one on which they must."""
+    approval: Literal["", "awaited", "given"] = ""
+    """Of the people whose releases ask for it; empty where none does."""
+    result_digest: str = ""
+    """Of a proxy: for everything that decides the result of which it is one, as the request for approval names it."""
+    salted_decision_digests: tuple[str, ...] = ()
+    """The decisions by which it was given."""
 
     @property
     def what_of_the_plate(self) -> str:

@@ -42,7 +42,8 @@ from countenance.provenance.keys import SigningIdentity, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.provenance.labelling import corners_of, labels_in, plan_labels
 from countenance.provenance.marks import ALGORITHM, fingerprint_of, in_hex, mark_id_of
-from countenance.types import Corner, Frame, MediaInfo, Permit, Published, Render
+from countenance.provenance.proxy import draw_words
+from countenance.types import Approval, Corner, Frame, MediaInfo, Permit, Published, Render
 from countenance.watermark.embed import MIN_WIDTH_HEIGHT, can_carry, mark
 from countenance.watermark.read import read
 
@@ -123,6 +124,7 @@ def publish(
     overwrite: bool,
     check_leave: Callable[[], None],
     progress: Progress,
+    approval: Approval | None = None,
 ) -> Published:
     """Turn a render into a file that a user can take away; `permits` are those of all pairs in it.
 
@@ -131,14 +133,17 @@ def publish(
     anything fails there is no output file; fragments stay in the render's private folder, so that the next run goes on
     from there, but are removed where consent has ended.
 
+    Where releases ask for their owners' approval, only a proxy is published without it.
+
     Raises:
-        ConsentError: from `check_leave`.
+        ConsentError: from `check_leave`, or an approval that a release asks for is missing.
         IntimateError: a frame looks intimate.
         UsageError: the output can't have that name.
         MediaError: the frames can't be written, or the plate changed while it was rendered.
         ProvenanceError: the file can't be signed or logged.
     """
     check_output(output, render.plate, overwrite=overwrite, is_one_frame=len(render.frames) == 1)
+    _check_approved(permits, render, config, approval)
     assert len(render.altered) == len(render.frames)
     if not any(render.altered):
         raise ProvenanceError(f"no frame of {render.plate.path} was altered, so there is nothing to publish")
@@ -150,8 +155,9 @@ def publish(
     signed = output.parent / f"{_own_name(project)}{output.suffix.lower()}"
     signed.unlink(missing_ok=True)
     # What is in it decides its name, by which the next run knows that it can go on with it.
+    kind = "proxy" if render.proxy_wh else "labelled" if any(corners) else "unlabelled"
     drawn = hashlib.sha256(repr((RULE, visible.VERSION, corners, ALGORITHM)).encode()).hexdigest()[:8]
-    folder = render.work_folder / f"{'labelled' if any(corners) else 'unlabelled'}-{drawn}-{config.quality}"
+    folder = render.work_folder / f"{kind}-{drawn}-{config.quality}"
     mark_id = mark_id_of({"project": project.id, "render": render.work_folder.name, "folder": folder.name})
     finished = folder / f"finished{output.suffix.lower()}"
     try:
@@ -168,7 +174,7 @@ def publish(
         _log.info("signing %s", output)
         salt = secrets.token_bytes(16)
         claim = replace(
-            _claim(permits, render, config, salt, mark_id, ledger.stored_head(project)),
+            _claim(permits, render, config, approval, salt, mark_id, ledger.stored_head(project)),
             label_corners=corners_of([*corners, *labels_in(render.plate.path)]),
         )
         manifest = sign(
@@ -180,6 +186,7 @@ def publish(
         # Before the name: a file whose mark leads nowhere is never handed out.
         store.remember(store.Entry(mark_id=in_hex(mark_id), manifest=manifest, fingerprint=fingerprint))
         facts = _facts(signed, render, permits, claim, manifest_digest)
+        facts |= _approval_facts(permits, render, config, approval, output)
         entry = _log_and_place(
             project,
             facts,
@@ -207,6 +214,7 @@ def publish(
         log_index=entry.number,
         num_frames=claim.num_frames,
         num_altered_frames=claim.num_altered_frames,
+        is_proxy=claim.is_proxy,
     )
 
 
@@ -359,20 +367,56 @@ def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> 
     }
 
 
+def result_parts(render: Render, config: PublishConfig) -> dict[str, str]:
+    """Digests of everything that decides a result, each under a name for people; the marks come on top."""
+    label: str = config.label_form if config.label else "left out"
+    if not config.is_label_throughout:
+        label += f": {config.unlabelled_reason.strip()}"
+    return {**render.parts, "quality": str(config.quality), "label": label}
+
+
+def result_digest(render: Render, config: PublishConfig) -> str:
+    """What stands for a result when people approve it; a proxy has that of what it is a copy of."""
+    return hashlib.sha256(ledger.canonical_json(result_parts(render, config))).hexdigest()
+
+
+def _check_approved(
+    permits: Sequence[Permit], render: Render, config: PublishConfig, approval: Approval | None
+) -> None:
+    """Check that everybody whose release asks for it approved exactly this; a proxy needs no approval."""
+    people = {person for permit in permits for person, _ in permit.approvers}
+    if not people or render.proxy_wh is not None:
+        return
+    given = set() if approval is None else set(approval.decisions)
+    if missing := sorted(people - given):
+        raise ConsentError(
+            f"{' and '.join(missing)} must approve this result before it is published; "
+            "run `countenance generate`, which leaves a proxy to show them",
+            code="consent.approval_awaited",
+            people=missing,
+        )
+    if approval is not None and approval.result != result_digest(render, config):
+        raise ConsentError("the approval is for another result than this one; ask for approval of this one")
+
+
 def _claim(
     permits: Sequence[Permit],
     render: Render,
     config: PublishConfig,
+    approval: Approval | None,
     salt: bytes,
     mark_id: int,
     head: ledger.Head | None,
 ) -> Claim:
     assert head is not None, "a render that has begun is in the log"
+    is_proxy = render.proxy_wh is not None
+    decisions = () if approval is None else tuple(approval.decisions.values())
+    label, reason = _label_of(render, config)
     return Claim(
         num_frames=len(render.altered),
         num_altered_frames=sum(render.altered),
-        label=config.label_form if config.label else "left out",
-        label_reason="" if config.is_label_throughout else config.unlabelled_reason.strip(),
+        label=label,
+        label_reason=reason,
         model_digest=render.model_digest,
         first_frame=render.frames.start,
         num_plate_frames=render.plate.num_frames,
@@ -394,13 +438,25 @@ def _claim(
         watermark=Watermark(id=in_hex(mark_id), algorithm=ALGORITHM),
         log_number=head.number,
         log_digest=head.digest,
+        is_proxy=is_proxy,
+        approval="awaited" if is_proxy else "given" if decisions else "",
+        result_digest=result_digest(render, config) if is_proxy else "",
+        salted_decision_digests=tuple(salted(digest, salt) for digest in decisions),
     )
 
 
+def _label_of(render: Render, config: PublishConfig) -> tuple[Literal["shown", "credits", "left out"], str]:
+    """How a file is labelled, and why not throughout. A proxy always is: nobody has agreed yet to anything else."""
+    if render.proxy_wh is not None or config.is_label_throughout:
+        return "shown", ""
+    return config.label_form if config.label else "left out", config.unlabelled_reason.strip()
+
+
 def _corners(render: Render, config: PublishConfig) -> tuple[Corner | None, ...]:
-    if not config.label:
+    label, _ = _label_of(render, config)
+    if label == "left out":
         return (None,) * len(render.altered)
-    return plan_labels(render, only_beginnings=config.label_form == "credits")
+    return plan_labels(render, only_beginnings=label == "credits")
 
 
 def _write_frames(
@@ -416,9 +472,11 @@ def _write_frames(
     def frames_from(index: int) -> Iterator[Frame]:
         for frame in checked(render.frames_from(index), render.plate.path.name, _looked_at(render)):
             number = frame.index - render.frames.start
-            marked = mark(frame.pixels, mark_id) if render.altered[number] else frame.pixels
+            pixels = mark(frame.pixels, mark_id) if render.altered[number] else frame.pixels
+            if render.proxy_wh is not None:
+                pixels = draw_words(pixels)
             corner = corners[number]
-            yield replace(frame, pixels=marked if corner is None else draw_label(marked, corner))
+            yield replace(frame, pixels=pixels if corner is None else draw_label(pixels, corner))
 
     if finished.suffix in SUFFIXES["picture"]:
         write_picture(next(frames_from(render.frames.start)), render.plate, finished)
@@ -430,7 +488,7 @@ def _write_frames(
             folder,
             quality=config.quality,
             excerpt=render.excerpt,
-            size_wh=render.preview_wh,
+            size_wh=render.proxy_wh or render.preview_wh,
             check_leave=check_leave,
             progress=progress,
         )
@@ -503,6 +561,25 @@ def _facts(
         "label": claim.label,
         "label_reason": claim.label_reason,
     }
+
+
+def _approval_facts(
+    permits: Sequence[Permit], render: Render, config: PublishConfig, approval: Approval | None, output: Path
+) -> dict[str, Any]:
+    """What the log keeps of who is asked about a result, or has approved it; nothing where nobody is."""
+    if render.proxy_wh is None:
+        return {} if approval is None else {"approvals": sorted(approval.decisions.values()), "result": approval.result}
+    if render.preview_wh is not None:
+        return {"is_proxy": True}
+    asked = {
+        "people": dict(sorted(approver for permit in permits for approver in permit.approvers)),
+        "result": result_digest(render, config),
+        "parts": result_parts(render, config),
+        "file": output.name,
+        "label": "shown" if config.label else "left out",
+        "label_reason": "" if config.label else config.unlabelled_reason.strip(),
+    }
+    return {"is_proxy": True, "asked": asked}
 
 
 def _log_and_place(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from countenance.config import Setting
+from countenance.consent.decision import Decision
 from countenance.consent.register import Added, KnownRelease, state_of
 from countenance.consent.release import Release, Revocation, digest_of
 from countenance.coverage.measure import coverage_document
@@ -145,6 +146,8 @@ def generated_document(result: "Generated") -> Document:
             "covered_spans_s": result.covered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
+            **({"is_proxy": True} if published.is_proxy else {}),
+            **({"awaited": result.awaited, "requests": result.requests} if result.awaited else {}),
             **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
         }
     )
@@ -249,10 +252,13 @@ def imported_document(person: str, result: "Imported") -> Document:
     )
 
 
-def release_document(path: Path, document: Release | Revocation) -> Document:
-    """Of `release new`, `sign`, `countersign` and `revoke`: the document that was written."""
-    if isinstance(document, Revocation):
-        about: Document = {"person": document.person, "release": document.release}
+def release_document(path: Path, document: Release | Revocation | Decision) -> Document:
+    """Of `release new`, `sign`, `countersign`, `revoke`, `approve` and `decline`: the document that was written."""
+    if isinstance(document, Decision):
+        about: Document = {"person": document.person, "release": document.release, "verdict": document.verdict}
+        about |= {"result": document.result, "reason": document.reason}
+    elif isinstance(document, Revocation):
+        about = {"person": document.person, "release": document.release}
     else:
         about = {"person": document.subject.person, "role": document.role, "release": digest_of(document)}
         about["countersigned"] = document.countersignature is not None

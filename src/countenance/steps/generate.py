@@ -40,6 +40,7 @@ from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
+from countenance.steps.approval import exit_of, write_requests
 from countenance.steps.guards import Guard, joint_check
 from countenance.steps.holding import holding
 from countenance.steps.labelled import labelled_shots
@@ -158,6 +159,10 @@ class Generated:
     """The likenesses' faces that were drawn from."""
     pairs: tuple[GeneratedPair, ...]
     """The same for each, in the order in which they were given."""
+    awaited: tuple[str, ...] = ()
+    """Who must approve the result first; then the file is a proxy."""
+    requests: tuple[Path, ...] = ()
+    """Beside the proxy, a file for each of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,13 +201,17 @@ def generate(
     asked for; `config.preset` isn't changed by it. `shot_changes` such as `shot.sharpness=0.2` count for all shots,
     above their files.
 
+    Where releases ask for approval and it isn't there for exactly this result, only a proxy is published, with a
+    request to each person beside it.
+
     Raises:
         UsageError: the pairs can't be replaced together, the plate has no such part, a shot's file holds something that
             isn't allowed, or the output can't have that name.
         IntimateError: a frame of the plate, or of what is made of it, looks intimate.
         ConsentError: a permit doesn't hold, a release doesn't let the label be left out, or a face set or the model
             that is used was made under a release revoked since, or one of them ends while this goes on; then there is
-            no file, and what was rendered so far is removed.
+            no file, and what was rendered so far is removed. Or somebody declined this result, or was asked about it
+            already.
         ModelError: a trained model is asked for, and there is no usable one for a pair.
         MediaError: the plate can't be read, or the output can't be written.
         FaceError: there is no face set of a likeness, or a performer isn't in the plate.
@@ -281,6 +290,7 @@ def generate(
         num_held_frames=sum(at in places.reached for at in swap.render.frames),
         labelled_shots=labelled,
     )
+    leaving = exit_of(guards, render, output, config, overwrite=overwrite, progress=progress)
     permits = [guard.permit for guard in guards]
     facts = {
         "config": asdict(config),
@@ -301,13 +311,15 @@ def generate(
         published = publish(
             project,
             permits,
-            render,
-            output,
+            leaving.render,
+            leaving.output,
             config=config,
             overwrite=overwrite,
             check_leave=check_leave,
             progress=progress,
+            approval=leaving.approval,
         )
+    requests = write_requests(project, output, published.path, leaving.awaited) if leaving.awaited else ()
     fractions = swap.hidden.fraction_at.items()
     much_hidden = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
     if much_hidden:
@@ -338,6 +350,8 @@ def generate(
             )
             for number, (pair, drawing) in enumerate(zip(pairs, drawings, strict=True))
         ),
+        awaited=leaving.awaited,
+        requests=requests,
     )
 
 

@@ -59,6 +59,14 @@ class Guard:
         """
         self._leave.check()
 
+    def for_result(self, result: str) -> None:
+        """Let this result be published, for as long as everybody whose release asks for it approves.
+
+        Raises:
+            ConsentError: somebody declined it, or hasn't decided.
+        """
+        self._leave = self._leave.for_result(result)
+
     def face_set(self, person: str) -> FaceSet:
         """The closed face set of a person whom the permit names.
 

@@ -262,6 +262,7 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     replaced = f"{_replaced(claim)}{_decided(claim)}"
     details = (
         _label(claim),
+        *_approval(claim),
         *_drawn(claim),
         *_signs(claim),
         *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
@@ -331,6 +332,15 @@ def _drawn(claim: Claim) -> tuple[str, ...]:
         "mixed": f"some were drawn from pictures of {two}, others by a model that was trained on their faces",
     }
     return (words[claim.drawn_with],) if claim.drawn_with else ()
+
+
+def _approval(claim: Claim) -> tuple[str, ...]:
+    """Whether the people whose releases ask for it have seen and approved what the file shows."""
+    if claim.is_proxy and claim.is_preview:
+        return ("it is a preview of what some of these people must approve first; they hadn't approved it",)
+    if claim.is_proxy:
+        return ("it is a proxy, made to ask for approval; those whose releases ask for it hadn't all approved it",)
+    return ("it was approved by the people whose releases ask for it",) if claim.approval == "given" else ()
 
 
 def _signs(claim: Claim) -> tuple[str, ...]:
