@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from countenance.consent.register import KnownRelease, check_title, known_releases, project_title
 from countenance.consent.release import check_term
+from countenance.consent.statement import check_statement
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
@@ -141,6 +142,7 @@ def _valid_release(
     for number, release in enumerate(own):
         try:
             _check_allows(release, role, project.use, title, at)
+            check_statement(project, release)
         except ConsentError as error:
             refusals.append((release.release.role == role, number, error))
         else:

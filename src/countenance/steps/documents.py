@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
     from countenance.steps.shots import PlateShots
+    from countenance.steps.statement import Asked, Stated
 
 __all__ = [
     "added_document",
+    "asked_document",
     "checked_log_document",
     "collected_document",
     "coverage_document",
@@ -54,6 +56,7 @@ __all__ = [
     "settings_document",
     "sheets_document",
     "shots_document",
+    "stated_document",
     "trained_document",
     "verified_document",
 ]
@@ -258,8 +261,30 @@ def added_document(path: Path, added: Added) -> Document:
     return {**release_document(path, added.document), "new": added.new}
 
 
-def releases_document(title: str | None, use: str, known: Iterable[KnownRelease], at: datetime) -> Document:
-    """Of `release list`; states are those of the moment `at`."""
+def asked_document(asked: "Asked") -> Document:
+    """Of `release challenge`."""
+    challenge = asked.challenge
+    return _ready(
+        {
+            "person": asked.person,
+            "release": challenge.release,
+            "page": asked.page,
+            "code": challenge.code,
+            "turns": challenge.turns,
+            "until": asked.until,
+        }
+    )
+
+
+def stated_document(stated: "Stated") -> Document:
+    """Of `release statement`."""
+    return _ready(asdict(stated))
+
+
+def releases_document(
+    title: str | None, use: str, known: Sequence[KnownRelease], statements: Sequence[str], at: datetime
+) -> Document:
+    """Of `release list`; states are those of the moment `at`, statements those of each release."""
     return _ready(
         {
             "title": title,
@@ -272,10 +297,11 @@ def releases_document(title: str | None, use: str, known: Iterable[KnownRelease]
                     "valid_from": each.release.term.valid_from,
                     "expires": each.release.term.expires,
                     "state": state_of(each, at),
+                    "statement": statement,
                     "revoked_on": each.revocation.revoked_on if each.revocation else None,
                     "release": each.digest,
                 }
-                for each in known
+                for each, statement in zip(known, statements, strict=True)
             ],
         }
     )
