@@ -1,6 +1,51 @@
-"""Make the clips with which statements are tested: `tests/data/statement`, and for measuring more of them elsewhere.
+"""Make a clip with which statements are tested, `tests/data/statement/NAME.mp4`: an actor, as a phone films them.
 
-.venv/bin/python tools/make_statement_clips.py portraits     # the release of the actor and portraits
-.venv/bin/python tools/make_statement_clips.py frames FOLDER # rendered frames, minutes each
-.venv/bin/python tools/make_statement_clips.py clips FOLDER  # as filmed, from those
+    .venv/bin/python tools/make_statement_clips.py bo 7 6     # an hour on a busy core: a second or more a frame
+    .venv/bin/python tools/make_statement_clips.py lee 31 11
+
+Name, the actor's seed, and that of light, camera and movements. Both answer the challenge of `tests/support/statement.py`
+to bo. The pictures as rendered are kept in a folder of the user's cache, so that other cameras can film them.
 """
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+
+from countenance.capture.presets import draw_capture
+from tests.support.statement import CHALLENGE, FOLDER
+from tools.statement.film import FRAME_RATE, Take, film, filmed
+
+CACHE = Path("~/.cache/countenance/statement").expanduser()
+CRF = 21
+
+
+def main() -> None:
+    name, actor, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    kept = CACHE / f"{name}-{actor}-{seed}.npz"
+    if not kept.exists():
+        take = Take(actor=actor, seed=seed, turns=CHALLENGE.turns, code=CHALLENGE.code)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(kept, rgb=np.stack([rgb for rgb, _ in film(take)]))
+    with np.load(kept) as stored:
+        pictures = list(stored["rgb"])
+    write_clip(FOLDER / f"{name}.mp4", list(filmed(pictures, draw_capture(seed, "phone"))))
+
+
+def write_clip(path: Path, pictures: list[np.ndarray]) -> None:
+    """As a messenger sends it on: encoded once more."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(FRAME_RATE), options={"crf": str(CRF)})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for picture in pictures:
+            container.mux(stream.encode(VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from countenance.composite.shot import ShotSettings
 from countenance.composite.shotfile import Shot
 from countenance.config import describe_settings
 from countenance.consent.register import Added, KnownRelease
+from countenance.consent.challenge import Challenge
 from countenance.consent.release import Release, Revocation
 from countenance.faces.faceset import Prepared
 from countenance.faces.store import StoredFace
@@ -28,6 +29,7 @@ from countenance.steps import documents
 from countenance.steps.collect import Collected
 from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
+from countenance.steps.statement import Asked, Stated
 from countenance.steps.shots import PlateShots
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
@@ -251,8 +253,26 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
             "film",
             [KnownRelease(release=RELEASE, digest=DIGEST, revocation=REVOCATION)],
             datetime(2027, 7, 1, tzinfo=UTC),
+            ["missing"],
         ),
         {"title", "use", "releases"},
+    ),
+    "asked": (
+        lambda: documents.asked_document(
+            Asked(
+                person="dana",
+                challenge=Challenge(release=DIGEST, nonce="0123456789abcdef"),
+                page=Path("dana.challenge.html"),
+                until=datetime(2027, 7, 1, tzinfo=UTC),
+            )
+        ),
+        {"person", "release", "page", "code", "turns", "until"},
+    ),
+    "stated": (
+        lambda: documents.stated_document(
+            Stated(person="dana", release=DIGEST, video=DIGEST, distance=0.2, turns=("left", "up"))
+        ),
+        {"person", "release", "video", "distance", "turns"},
     ),
     "checked log": (
         lambda: documents.checked_log_document(3, None, [2]),
@@ -288,11 +308,13 @@ def test_each_result_has_a_case_here() -> None:
     """A new document is to be promised, too."""
     tested = {"added", "collected", "decided", "exported", "faces", "generated", "imported", "prepared", "release"}
     tested |= {
+        "asked",
         "releases",
         "reviewed",
         "settings",
         "sheets",
         "shots",
+        "stated",
         "trained",
         "verified",
         "checked_log",
@@ -338,5 +360,5 @@ def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
 def test_a_release_says_its_state_at_that_moment() -> None:
     known = KnownRelease(release=RELEASE, digest=DIGEST, revocation=None)
     for moment, state in ((datetime(2027, 7, 1, tzinfo=UTC), "valid"), (datetime(2028, 1, 1, tzinfo=UTC), "expired")):
-        (release,) = documents.releases_document(None, "film", [known], moment)["releases"]
+        (release,) = documents.releases_document(None, "film", [known], moment, ["given"])["releases"]
         assert (release["state"], release["expires"], release["uses"]) == (state, "2027-12-31", ["film"])

@@ -332,7 +332,7 @@ def list_releases(
         title, use, at = project_title(project, known), project.use, datetime.now(UTC)
         statements = [state_of_statement(project, each) for each in known]
     if json:
-        print_json(releases_document(title, use, known, statements, at))
+        print_json(releases_document(title, use, known, at, statements))
         return
     console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
     if not known:

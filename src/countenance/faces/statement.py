@@ -27,6 +27,8 @@ MIN_S, MAX_S = 5.0, 45.0
 TURNS_WITHIN_S = 30.0
 """From the first look at the code to the end of the last turn."""
 FRONTAL_YAW_DEG, FRONTAL_PITCH_DEG = 20.0, 15.0
+MEASURED_STEP = 3
+"""Of each so-manieth of these the code is measured."""
 NUM_PARTS, FACES_PER_PART = 3, 4
 """The face is compared in each third of the video, by so many frames of each."""
 MIN_FACE_PX = 60.0
@@ -150,7 +152,8 @@ def look_at_statement(info: MediaInfo, progress: Progress) -> SeenStatement:
     for frame, faces in follow(frames, frozenset({0})):
         thumbnails.append(thumbnail(frame.rgb))
         face = next(iter(faces.values())) if len(faces) == 1 else None
-        moments.append(_moment(frame, len(faces), face, read_code(frame.rgb)))
+        code = read_code(frame.rgb, measure=frame.index % MEASURED_STEP == 0)
+        moments.append(_moment(frame, len(faces), face, code))
         yaw, pitch = moments[-1].yaw_pitch_deg
         if face is not None and abs(yaw) < FRONTAL_YAW_DEG and abs(pitch) < FRONTAL_PITCH_DEG:
             chips.append(cut_chip(frame.rgb, face.landmarks_xyz[:, :2]))

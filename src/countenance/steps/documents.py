@@ -282,7 +282,7 @@ def stated_document(stated: "Stated") -> Document:
 
 
 def releases_document(
-    title: str | None, use: str, known: Sequence[KnownRelease], statements: Sequence[str], at: datetime
+    title: str | None, use: str, known: Sequence[KnownRelease], at: datetime, statements: Sequence[str]
 ) -> Document:
     """Of `release list`; states are those of the moment `at`, statements those of each release."""
     return _ready(

@@ -1,5 +1,6 @@
-"""Ask the owner of a release for a statement, and take it: the video in which they show its code and turn their head."""
+"""Ask the owner of a release for a statement, and take it: a video that shows its code and turns of their head."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +124,7 @@ def decide_on_statement(
     facts = _facts(judged)
     if reasons or challenge is None or judged.distance is None:
         refuse(project, known, video=seen.sha256, reasons=reasons, facts=facts)
-        words = {**REASONS, **REFUSALS}
+        words: dict[str, str] = {**REASONS, **REFUSALS}
         raise ConsentError(
             f"this isn't the statement of {person} that was asked for: {'; '.join(words[each] for each in reasons)}",
             code="consent.statement_refused",
@@ -174,5 +175,5 @@ def _facts(judged: Judged) -> dict[str, object]:
     """What the log holds of the look at a video: numbers, no template."""
     return {
         "turns": [[each.turn, round(each.most_deg, 1)] for each in judged.turns],
-        "figures": {name: round(value, 4) for name, value in judged.figures.items() if value == value},
+        "figures": {name: round(value, 4) for name, value in judged.figures.items() if math.isfinite(value)},
     }

@@ -14,9 +14,9 @@ from jaxtyping import Float, Float32, UInt8
 
 QUIET = 2
 """Modules of white around the code that are compared, too."""
-FINE = 4
+FINE = 3
 """So many times finer than the frame's pixels the pattern is laid."""
-BLURS_PX = np.arange(0.2, 2.61, 0.1)
+BLURS_PX = (0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
 MAX_FIT_STEPS, FIT_STEP = 25, 1e-4
 MIN_MODULE_PX = 2.0
 """A code whose modules are smaller than this isn't measured."""
@@ -59,8 +59,10 @@ class CodeReader:
     def __init__(self) -> None:
         self._detector = cv2.QRCodeDetector()
 
-    def __call__(self, rgb: UInt8[np.ndarray, "H W 3"]) -> SeenCode | None:
-        """The code of the frame, if one is there that can be read."""
+    def __call__(self, rgb: UInt8[np.ndarray, "H W 3"], *, measure: bool = True) -> SeenCode | None:
+        """The code of the frame, if one is there that can be read; without `measure` only where it is, which is much
+        quicker.
+        """
         luma = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         try:
             text, points, _ = self._detector.detectAndDecode(luma)
@@ -69,7 +71,8 @@ class CodeReader:
             return None
         if not text or points is None:
             return None
-        return measured(luma, str(text), np.asarray(points, np.float32).reshape(4, 2))
+        corners_xy = np.asarray(points, np.float32).reshape(4, 2)
+        return measured(luma, str(text), corners_xy) if measure else _unmeasured(str(text), corners_xy)
 
 
 def pattern_of(text: str) -> Float32[np.ndarray, "M M"]:
@@ -83,17 +86,8 @@ def measured(luma: UInt8[np.ndarray, "H W"], text: str, corners_xy: Corners) -> 
     pattern = pattern_of(text)
     num = len(pattern) - 2 * QUIET
     side_px = float(np.mean([np.linalg.norm(corners_xy[i] - corners_xy[i - 1]) for i in range(4)]))
-    nothing = SeenCode(
-        text=text,
-        corners_xy=corners_xy,
-        blur_px=np.nan,
-        white=np.nan,
-        black=np.nan,
-        misfit=np.nan,
-        picture_blur_px=np.nan,
-    )
     if side_px / num < MIN_MODULE_PX:
-        return nothing
+        return _unmeasured(text, corners_xy)
     # A pixel of the pattern's picture is a module.
     modules = np.array([[0, 0], [num, 0], [num, num], [0, num]], np.float32) + QUIET - 0.5
     to_frame = cv2.getPerspectiveTransform(modules, corners_xy)
@@ -102,7 +96,7 @@ def measured(luma: UInt8[np.ndarray, "H W"], text: str, corners_xy: Corners) -> 
     high = np.minimum(np.ceil(outer.max(axis=0)) + 3, [luma.shape[1], luma.shape[0]]).astype(int)
     seen = luma[low[1] : high[1], low[0] : high[0]].astype(np.float32)
     if min(seen.shape) < 16:
-        return nothing
+        return _unmeasured(text, corners_xy)
     to_seen = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64) @ to_frame
     to_seen = _settled(pattern, seen, to_seen)
     blur_px, white, black, misfit = _fit(pattern, seen, to_seen)
@@ -115,6 +109,18 @@ def measured(luma: UInt8[np.ndarray, "H W"], text: str, corners_xy: Corners) -> 
         black=black,
         misfit=misfit,
         picture_blur_px=_picture_blur(luma, np.asarray(refined, np.float32)),
+    )
+
+
+def _unmeasured(text: str, corners_xy: Corners) -> SeenCode:
+    return SeenCode(
+        text=text,
+        corners_xy=corners_xy,
+        blur_px=np.nan,
+        white=np.nan,
+        black=np.nan,
+        misfit=np.nan,
+        picture_blur_px=np.nan,
     )
 
 
@@ -132,9 +138,10 @@ def _settled(
     # Pixel centres are at integers in both.
     to_fine = np.array([[1 / scale, 0, 0.5 / scale - 0.5], [0, 1 / scale, 0.5 / scale - 0.5], [0, 0, 1]])
     start = (to_seen @ to_fine).astype(np.float32)
+    everywhere = np.full(seen.shape, 255, np.uint8)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, MAX_FIT_STEPS, FIT_STEP)
     try:
-        _, found = cv2.findTransformECC(fine, seen, start / start[2, 2], cv2.MOTION_HOMOGRAPHY, criteria, None, 1)
+        _, found = cv2.findTransformECC(fine, seen, start / start[2, 2], cv2.MOTION_HOMOGRAPHY, criteria, everywhere, 1)
     except cv2.error:
         return to_seen
     return np.asarray(found, np.float64) @ np.linalg.inv(to_fine)
@@ -156,17 +163,20 @@ def _fit(
     rows, columns = np.nonzero(inside)
     x, y = (columns - columns.mean()) / width, (rows - rows.mean()) / height
     values = seen[inside]
-    best = (np.inf, np.nan, np.nan, np.nan)
-    for blur_px in BLURS_PX:
+
+    def fitted(blur_px: float) -> tuple[float, float, float, float]:
         # The box of a pixel is there already, as it is in a camera's.
         soft = cv2.resize(cv2.GaussianBlur(laid, (0, 0), FINE * blur_px), (width, height), interpolation=cv2.INTER_AREA)
         p = soft[inside]
         basis = np.stack([p, p * x, p * y, np.ones_like(p), x, y], axis=1)
         found, *_ = np.linalg.lstsq(basis, values, rcond=None)
         left = float(np.sqrt(np.mean((values - basis @ found) ** 2)))
-        if left < best[0]:
-            best = (left, float(blur_px), float(found[3] + found[0]), float(found[3]))
-    left, blur_px, white, black = best
+        return left, blur_px, float(found[3] + found[0]), float(found[3])
+
+    coarse = [fitted(blur_px) for blur_px in BLURS_PX]
+    nearest = min(range(len(coarse)), key=lambda index: coarse[index][0])
+    around = BLURS_PX[max(nearest - 1, 0) : nearest + 2]
+    left, blur_px, white, black = min([coarse[nearest], *(fitted((one + BLURS_PX[nearest]) / 2) for one in around)])
     return blur_px, white, black, left / max(white - black, 1.0)
 
 
