@@ -32,7 +32,7 @@ Corners = Float32[np.ndarray, "4 2"]
 @cache
 def template(person: str) -> Embedding:
     """Of a portrait: bo's, or lee's, who is somebody else."""
-    return template_of([FOLDER / f"{person}.png"])
+    return template_of([FOLDER / f"{person}_portrait.png"])
 
 
 @cache

@@ -43,6 +43,14 @@ MAX_DISTANCE, MAX_PART_DISTANCE = 0.4, 0.5
 near as 0.34, 1.1% of them within 0.40 (docs/prepare.md)."""
 MIN_MARGIN = 0.05
 """How much further away everybody else of the project must be."""
+MIN_MEASURED = 5
+MIN_STEP_PX, MIN_SHAPE_SPREAD = 0.3, 0.0006
+"""What a hand moves a code from one measured frame to the next, and how much its outline's proportions change."""
+MIN_BLUR = 0.5
+"""Of the code's edges, in parts of that of the sharpest edges around it."""
+MIN_MISFIT, MIN_WHITE_SPREAD = 0.035, 0.004
+"""What a camera's noise, sharpening and compression leave of a fitted pattern, in parts of its contrast, and how much
+the brightness of paper changes as it moves in the light. Where these five come from: docs/statement.md."""
 STILL_DEG = 3.0
 """A head whose angles spread less than this is a picture."""
 
@@ -61,6 +69,7 @@ Reason = Literal[
     "code.other",
     "code.rarely",
     "code.not_at_turns",
+    "code.small",
     "code.still",
     "code.sharp",
     "code.clean",
@@ -82,6 +91,7 @@ REASONS: Mapping[Reason, str] = {
     "code.other": "the code isn't the one that was asked for: of another release, or of another time",
     "code.rarely": "the code can be read too rarely; hold it still, flat and in the light, and come nearer",
     "code.not_at_turns": "the code isn't beside the face at each turn of the head",
+    "code.small": "the code is too small in the picture; come nearer, or film in a higher resolution",
     "code.still": "the code doesn't move as something that is held does",
     "code.sharp": "the code is sharper than the picture around it: it was laid over the video",
     "code.clean": "the code is cleaner than a camera sees it: it was laid over the video",
@@ -176,7 +186,7 @@ def judge_statement(
     with_face = [moment for moment in seen.moments if moment.num_faces == 1]
     made = turns_made([each.time_s for each in with_face], np.array([each.yaw_pitch_deg for each in with_face]))
     distance = float(np.linalg.norm(seen.embedding - reference)) if seen.parts else None
-    figures = _figures(seen, code)
+    figures = code_figures([each.code for each in seen.moments if each.code is not None], code)
     reasons = [
         *_about_video(seen),
         *_about_face(seen, with_face, reference, others),
@@ -272,11 +282,20 @@ def _about_code(
         for turn in made
     ):
         yield "code.not_at_turns"
-    yield from _about_paste(figures)
+    yield from about_paste(figures)
 
 
-def _about_paste(figures: Mapping[str, float]) -> Iterator[Reason]:
-    yield from ()
+def about_paste(figures: Mapping[str, float]) -> Iterator[Reason]:
+    """Why a code whose figures are these wasn't filmed; nothing where it may have been."""
+    if not figures:
+        yield "code.small"
+        return
+    if figures["step_px"] < MIN_STEP_PX or figures["shape_spread"] < MIN_SHAPE_SPREAD:
+        yield "code.still"
+    if figures["blur_px"] < MIN_BLUR * figures["picture_blur_px"]:
+        yield "code.sharp"
+    if figures["misfit"] < MIN_MISFIT or figures["white_spread"] < MIN_WHITE_SPREAD:
+        yield "code.clean"
 
 
 def _about_turns(seen: SeenStatement, made: Sequence[MadeTurn], turns: Sequence[Turn]) -> Iterator[Reason]:
@@ -288,11 +307,10 @@ def _about_turns(seen: SeenStatement, made: Sequence[MadeTurn], turns: Sequence[
         yield "turns.late"
 
 
-def _figures(seen: SeenStatement, code: str) -> dict[str, float]:
-    """What the code's pictures measure, over the video."""
-    read = [moment.code for moment in seen.moments if moment.code is not None and moment.code.text == code]
-    measured = [each for each in read if np.isfinite(each.blur_px)]
-    if len(measured) < 3:
+def code_figures(seen: Sequence[SeenCode], code: str) -> dict[str, float]:
+    """What the pictures of a code measure over a video; nothing where it is too small or too rarely read to tell."""
+    measured = [each for each in seen if each.text == code and np.isfinite(each.blur_px)]
+    if len(measured) < MIN_MEASURED:
         return {}
     corners = np.array([each.corners_xy for each in measured])
     side = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
