@@ -21,7 +21,7 @@ from countenance.faces.statement import (
 from countenance.vision.code import CodeReader, SeenCode
 from tests.support.statement import CHALLENGE, LATER, Corners, Rgb, frames, pasted, seen, template
 
-STEP = 6
+STEP = 8
 """Of the frames, those onto which a code is laid."""
 PHONE = Codec(name="h264", bits_per_pixel=0.25, still_quantiser=24)
 
@@ -44,9 +44,9 @@ def test_a_statement_as_it_was_asked_for_is_accepted() -> None:
 
 
 def test_somebody_else_with_the_right_code_is_refused() -> None:
-    """Lee films herself with the code that was made for bo; and, seen otherwise, bo's release shows lee's portrait."""
+    """Lee films herself with the code that was made for bo."""
     assert judge_statement(seen("lee"), CHALLENGE.code, CHALLENGE.turns, template("lee"), []).reasons == ()
-    assert judged(seen("lee")).reasons == ("face.other", "face.changes", "face.known")[:1] + ("face.known",)
+    assert {"face.other", "face.known"} <= set(judged(seen("lee")).reasons)
 
 
 def test_a_portrait_that_is_somebody_else_s_is_refused() -> None:
@@ -108,7 +108,10 @@ def test_a_code_too_small_to_be_measured_is_refused() -> None:
         (lambda _: with_moments(lambda each: replace(each, num_faces=2)), "face.several"),
         (lambda _: with_moments(lambda each: replace(each, face_px=20.0)), "face.small"),
         (lambda _: with_moments(lambda each: replace(each, code=None)), "code.none"),
-        (lambda _: with_moments(lambda each: replace(each, code=each.code if each.time_s < 3 else None)), "code.rarely"),
+        (
+            lambda _: with_moments(lambda each: replace(each, code=each.code if each.time_s < 3 else None)),
+            "code.rarely",
+        ),
         (lambda _: without_code_at_the_last_turn(), "code.not_at_turns"),
         (lambda _: with_moments(lambda each: replace(each, code=mirrored(each.code))), "code.mirrored"),
         (lambda _: with_moments(lambda each: replace(each, time_s=5 * each.time_s)), "turns.late"),
