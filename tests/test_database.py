@@ -28,6 +28,7 @@ OWNERS = {
     "releases": "consent/register.py",
     "runs": "runs.py",
     "scans": "faces/store.py",
+    "statements": "consent/statement.py",
     "stretches": "faces/store.py",
     "timelines": "footage.py",
     "tracks": "faces/store.py",

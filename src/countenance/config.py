@@ -38,7 +38,7 @@ class Setting:
 
     name: str
     """With its section, as `--set` takes it."""
-    default: int | float | bool | str
+    default: int | float | bool | str | list[str]
     allowed: str
     """Range or choices in words."""
     meaning: str
@@ -157,10 +157,10 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         *first, last = (str(choice) for choice in schema["enum"])
         return f"{', '.join(first)} or {last}"
-    if schema["type"] == "boolean":
-        return "true or false"
-    if schema["type"] == "string":
-        return f"text of at most {schema['maxLength']} characters"
+    if schema["type"] == "array":
+        return f"a list of {_allowed(schema['items'])}"
+    if schema["type"] in ("boolean", "string"):
+        return "true or false" if schema["type"] == "boolean" else f"text of at most {schema['maxLength']} characters"
     kind = "a number" if schema["type"] == "number" else "a whole number"
     if schema.get("multipleOf") == 2:
         kind = "an even number"

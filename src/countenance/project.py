@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 SETTINGS_NAME = "countenance.toml"
 SETTINGS = ("schema", "id", "use", "title", "channels", "revocations")
-SECTIONS = ("prepare", "coverage", "train", "generate", "shot")
+SECTIONS = ("consent", "prepare", "coverage", "train", "generate", "shot")
 """What `countenance.toml` may hold: facts of the project, and the settings of the steps."""
 PRIVATE, SHARED = 0o600, 0o644
 """Modes of files: of private ones, whatever the user's umask, and of those to hand out, less what the umask takes."""

@@ -9,6 +9,7 @@ import pytest
 
 from countenance.demo import data_folder
 from tests.support.desk import TRAIN, Desk, started_forker
+from tests.support.policy import ask_for_no_statements
 from tests.support.videos import cut
 
 
@@ -27,6 +28,7 @@ def released_desk(forker: "subprocess.Popen[str]", tmp_path_factory: pytest.Temp
         cut(actor, desk.folder / f"{person}.mp4", num_frames=num_frames)
     cut("performance", desk.folder / "plate.mp4", num_frames=16)
     assert desk.run("new", "film", cwd=desk.folder).code == 0
+    ask_for_no_statements(desk.project)
     for person, role in (("dana", "likeness"), ("kim", "performer")):
         desk.do("release", "add", desk.release(person, role))
     return desk

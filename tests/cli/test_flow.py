@@ -11,6 +11,7 @@ import pytest
 
 from countenance.demo import data_folder
 from tests.support.desk import TRAIN
+from tests.support.policy import ask_for_no_statements
 from tests.support.videos import cut
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,7 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
 
     made = countenance(folder, "new", "film").stderr
     assert "Next: `cd film`" in made
+    ask_for_no_statements(folder / "film")
     for path in (folder / "film").iterdir():
         path.rename(folder / path.name)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from countenance.project import create, opened
+from tests.support.policy import ask_for_no_statements
 from tests.support.signing import Production
 
 
@@ -16,8 +17,10 @@ def make_production(tmp_path: Path) -> Iterator[Callable[..., Production]]:
     folder.mkdir()
     open_projects = []
 
-    def make(*, use: str = "film", title: str | None = None) -> Production:
+    def make(*, use: str = "film", title: str | None = None, statements: bool = False) -> Production:
         create(tmp_path / "film", use=use, title=title)
+        if not statements:
+            ask_for_no_statements(tmp_path / "film")
         open_projects.append(opened(tmp_path / "film"))
         return Production(project=open_projects[-1].__enter__(), folder=folder)
 

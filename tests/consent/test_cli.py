@@ -219,7 +219,9 @@ def test_wrong_use_is_told() -> None:
         run("list")
 
 
-@pytest.mark.parametrize("name", ["key", "new", "page", "sign", "countersign", "add", "revoke", "list"])
+@pytest.mark.parametrize(
+    "name", ["key", "new", "page", "sign", "countersign", "add", "challenge", "statement", "revoke", "list"]
+)
 def test_each_command_explains_itself_with_an_example(name: str) -> None:
     text = " ".join(run(f"{name} --help").stdout.split())
     assert f"Example: countenance release {name}" in text

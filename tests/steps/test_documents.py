@@ -15,6 +15,7 @@ import pytest
 from countenance.composite.shot import ShotSettings
 from countenance.composite.shotfile import Shot
 from countenance.config import describe_settings
+from countenance.consent.challenge import Challenge
 from countenance.consent.decision import Decision
 from countenance.consent.register import Added, KnownRelease
 from countenance.consent.release import Release, Revocation
@@ -32,6 +33,7 @@ from countenance.steps.forget import Forgotten, Holdings
 from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
 from countenance.steps.shots import PlateShots
+from countenance.steps.statement import Asked, Stated
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
 
@@ -311,6 +313,7 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
             "film",
             [KnownRelease(release=RELEASE, digest=DIGEST, revocation=REVOCATION)],
             {DIGEST: 3},
+            ["missing"],
             datetime(2027, 7, 1, tzinfo=UTC),
         ),
         {"title", "use", "releases"},
@@ -329,6 +332,23 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
             ),
         ),
         FORGOTTEN_KEYS,
+    ),
+    "asked": (
+        lambda: documents.asked_document(
+            Asked(
+                person="dana",
+                challenge=Challenge(release=DIGEST, nonce="0123456789abcdef"),
+                page=Path("dana.challenge.html"),
+                until=datetime(2027, 7, 1, tzinfo=UTC),
+            )
+        ),
+        {"person", "release", "page", "code", "turns", "until"},
+    ),
+    "stated": (
+        lambda: documents.stated_document(
+            Stated(person="dana", release=DIGEST, video=DIGEST, distance=0.2, turns=("left", "up"))
+        ),
+        {"person", "release", "video", "distance", "turns"},
     ),
     "checked log": (
         lambda: documents.checked_log_document(
@@ -389,11 +409,13 @@ def test_each_result_has_a_case_here() -> None:
         "release_page",
     }
     tested |= {
+        "asked",
         "releases",
         "reviewed",
         "settings",
         "sheets",
         "shots",
+        "stated",
         "trained",
         "verified",
         "checked_log",
@@ -440,7 +462,7 @@ def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
 def test_a_release_says_its_state_at_that_moment() -> None:
     known = KnownRelease(release=RELEASE, digest=DIGEST, revocation=None)
     for moment, state in ((datetime(2027, 7, 1, tzinfo=UTC), "valid"), (datetime(2028, 1, 1, tzinfo=UTC), "expired")):
-        (release,) = documents.releases_document(None, "film", [known], {DIGEST: 0}, moment)["releases"]
+        (release,) = documents.releases_document(None, "film", [known], {DIGEST: 0}, ["given"], moment)["releases"]
         assert (release["state"], release["expires"], release["uses"]) == (state, "2027-12-31", ["film"])
         limits = [release[name] for name in ("lines", "channels", "plates", "footage", "outputs", "published")]
         assert limits == [[], ["cinema"], [], [], None, 0]

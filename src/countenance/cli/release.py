@@ -9,6 +9,7 @@ import typer
 from countenance.cli import approval as approval_verbs
 from countenance.cli.options import Json, Overwrite
 from countenance.cli.shell import at_terminal, console, here, print_json
+from countenance.cli.statement import challenge, statement
 
 if TYPE_CHECKING:
     from countenance.consent.release import Release
@@ -355,6 +356,10 @@ def add(
         print_json(added_document(path, added))
 
 
+app.command(short_help="Ask the owner of a release for a statement on video.")(challenge)
+app.command(short_help="Check the statement that the owner of a release filmed.")(statement)
+
+
 @app.command(short_help="Revoke a release as the owner of the face.")
 def revoke(
     path: ReleaseFile,
@@ -396,21 +401,24 @@ app.command(short_help="Decline a result as the owner of the face, with a reason
 def list_releases(
     json: Json = False,
 ) -> None:
-    """Show the project's releases: people, roles, uses, terms, and whether they are valid now.
+    """Show the project's releases: people, roles, uses, terms, whether they are valid now, and whether the statement
+    that the project asks for was given.
 
     Example: countenance release list
     """
     from countenance import ledger
     from countenance.consent.register import known_releases, project_title, state_of
     from countenance.consent.scope import limits_of, num_outputs
+    from countenance.consent.statement import state_of_statement
     from countenance.steps.documents import releases_document
 
     with here(writing=False, any_schema=True) as project:
         known = known_releases(project)
         title, use, at = project_title(project, known), project.use, ledger.time_now(project)
         used = {each.digest: num_outputs(project, each.digest) for each in known}
+        statements = [state_of_statement(project, each) for each in known]
     if json:
-        print_json(releases_document(title, use, known, used, at))
+        print_json(releases_document(title, use, known, used, statements, at))
         return
     console.print(f'Project "{title}", for {use}.' if title else f"No title yet; for {use}.", markup=False)
     if not known:
@@ -419,8 +427,8 @@ def list_releases(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("person", "role", "uses", "limits", "term (UTC)", "state", box=None)
-    for each in known:
+    table = Table("person", "role", "uses", "limits", "term (UTC)", "state", "statement", box=None)
+    for each, statement_state in zip(known, statements, strict=True):
         release, term = each.release, each.release.term
         state: str = state_of(each, at)
         if each.forgotten_on:
@@ -434,6 +442,7 @@ def list_releases(
             ", ".join(limits_of(release, used[each.digest])),
             f"{term.valid_from} to {term.expires}",
             state,
+            statement_state,
         )
     Console(highlight=False).print(table)
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def settings(
     section: Annotated[
         str | None,
-        typer.Argument(metavar="[SECTION]", help="prepare, coverage, train, generate or shot.", show_default=False),
+        typer.Argument(
+            metavar="[SECTION]", help="consent, prepare, coverage, train, generate or shot.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

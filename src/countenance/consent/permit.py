@@ -12,6 +12,7 @@ from countenance import ledger
 from countenance.consent.register import KnownRelease, known_releases, project_title
 from countenance.consent.release import USES, check_term
 from countenance.consent.scope import check_particulars, check_production
+from countenance.consent.statement import check_statement
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
@@ -269,6 +270,7 @@ def _valid_release(
     for number, release in enumerate(own):
         try:
             _check_allows(project, release, role, title, particulars, at)
+            check_statement(project, release)
         except ConsentError as error:
             refusals.append((release.release.role == role, number, error))
         else:

@@ -115,6 +115,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
             "release.added",
             {
                 "release": digest,
+                "version": release.first_version,
                 "role": release.role,
                 "person": person,
                 "key": fingerprint_of(release.subject.public_key),

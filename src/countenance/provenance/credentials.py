@@ -650,7 +650,7 @@ def _actions(claim: Claim, *, is_converted: bool) -> list[dict[str, Any]]:
         )
     if claim.is_preview:
         actions.append({"action": "c2pa.resized.proportional"})
-    if claim.label == "shown" or claim.sentence:
+    if claim.label != "left out" or claim.sentence:
         actions.append(
             {
                 "action": "c2pa.addedText",

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from countenance.steps.generate import Generated, GeneratedPair
     from countenance.steps.review import Imported, Sheets
     from countenance.steps.shots import PlateShots
+    from countenance.steps.statement import Asked, Stated
 
 __all__ = [
     "added_document",
+    "asked_document",
     "checked_log_document",
     "collected_document",
     "coverage_document",
@@ -60,6 +62,7 @@ __all__ = [
     "settings_document",
     "sheets_document",
     "shots_document",
+    "stated_document",
     "trained_document",
     "verified_document",
 ]
@@ -275,10 +278,37 @@ def added_document(path: Path, added: Added) -> Document:
     return {**release_document(path, added.document), "new": added.new, "in_project": added.in_project}
 
 
+def asked_document(asked: "Asked") -> Document:
+    """Of `release challenge`."""
+    challenge = asked.challenge
+    return _ready(
+        {
+            "person": asked.person,
+            "release": challenge.release,
+            "page": asked.page,
+            "code": challenge.code,
+            "turns": challenge.turns,
+            "until": asked.until,
+        }
+    )
+
+
+def stated_document(stated: "Stated") -> Document:
+    """Of `release statement`."""
+    return _ready(asdict(stated))
+
+
 def releases_document(
-    title: str | None, use: str, known: Iterable[KnownRelease], used: Mapping[str, int], at: datetime
+    title: str | None,
+    use: str,
+    known: Sequence[KnownRelease],
+    used: Mapping[str, int],
+    statements: Sequence[str],
+    at: datetime,
 ) -> Document:
-    """Of `release list`; states are those of the moment `at`, and `used` says how many files count for a digest."""
+    """Of `release list`; states are those of the moment `at`, statements those of each release, and `used` says how
+    many files count for a digest.
+    """
     return _ready(
         {
             "title": title,
@@ -291,6 +321,7 @@ def releases_document(
                     "valid_from": each.release.term.valid_from,
                     "expires": each.release.term.expires,
                     "state": state_of(each, at),
+                    "statement": statement,
                     "revoked_on": each.revocation.revoked_on if each.revocation else None,
                     "release": each.digest,
                     "lines": each.release.scope.explicit,
@@ -302,7 +333,7 @@ def releases_document(
                     "approval": each.release.approval.needed,
                     "countersigned": each.release.countersignature is not None,
                 }
-                for each in known
+                for each, statement in zip(known, statements, strict=True)
             ],
         }
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from countenance.composite.shot import ShotConfig
 from countenance.config import Setting, describe_settings
+from countenance.consent.statement import ConsentConfig
 from countenance.coverage.aspects import CoverageConfig
 from countenance.errors import UsageError
 from countenance.faces.config import PrepareConfig
@@ -11,6 +12,7 @@ from countenance.model.config import TrainConfig
 from countenance.steps.generate import GenerateConfig
 
 SECTIONS: Mapping[str, type] = {
+    "consent": ConsentConfig,
     "prepare": PrepareConfig,
     "coverage": CoverageConfig,
     "train": TrainConfig,
