@@ -15,8 +15,8 @@ import pytest
 from countenance.composite.shot import ShotSettings
 from countenance.composite.shotfile import Shot
 from countenance.config import describe_settings
-from countenance.consent.register import Added, KnownRelease
 from countenance.consent.challenge import Challenge
+from countenance.consent.register import Added, KnownRelease
 from countenance.consent.release import Release, Revocation
 from countenance.faces.faceset import Prepared
 from countenance.faces.store import StoredFace
@@ -29,8 +29,8 @@ from countenance.steps import documents
 from countenance.steps.collect import Collected
 from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
-from countenance.steps.statement import Asked, Stated
 from countenance.steps.shots import PlateShots
+from countenance.steps.statement import Asked, Stated
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
 

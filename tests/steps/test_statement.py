@@ -61,7 +61,7 @@ def test_an_answer_gives_the_permit_and_leaves_numbers_alone(film: Project, know
     assert set(entry.facts) == {
         *("release", "person", "nonce", "video", "distance", "template", "turns", "figures"),
     }
-    assert not [path for path in film.folder.rglob("*.mp4")]
+    assert not list(film.folder.rglob("*.mp4"))
 
 
 def test_the_same_video_again_is_refused(film: Project, known: KnownRelease) -> None:

@@ -1,4 +1,4 @@
-"""`countenance release challenge` and `countenance release statement`: ask the owner of a face on video, and check it."""
+"""`countenance release challenge` and `release statement`: ask the owner of a face for a video, and check it."""
 
 from pathlib import Path
 from typing import Annotated
