@@ -33,8 +33,8 @@ def challenge(
     with here(writing=True) as project:
         asked = ask_for_statement(project, path, page, overwrite=overwrite)
     console.print(
-        f"Wrote {page}, good until {asked.until:%d %B, %H:%M} UTC. Next: {asked.person} films themselves as it says, and "
-        f"you run `countenance release statement {path} VIDEO`.",
+        f"Wrote {page}, good until {asked.until:%d %B, %H:%M} UTC. Next: {asked.person} films themselves as it says, "
+        f"and you run `countenance release statement {path} VIDEO`.",
         markup=False,
     )
     if json:
