@@ -3,8 +3,9 @@
     .venv/bin/python tools/make_statement_clips.py bo 7 6 12     # minutes: a second or more a frame
     .venv/bin/python tools/make_statement_clips.py lee 31 11 10
 
-Name, the actor's seed, that of light and movements, and the phone's. Beside the clip a portrait is drawn. Both answer the challenge of `tests/support/statement.py`
-to bo. The pictures as rendered are kept in a folder for temporary files, so that other cameras can film them.
+Name, the actor's seed, that of light and movements, and the phone's. Beside the clip a portrait is drawn. Both answer
+the challenge of `tests/support/statement.py` to bo. The pictures as rendered are kept in a folder for temporary files,
+so that other cameras can film them.
 """
 
 import sys

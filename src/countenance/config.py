@@ -157,16 +157,20 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         *first, last = (str(choice) for choice in schema["enum"])
         return f"{', '.join(first)} or {last}"
-    if schema["type"] == "array":
-        return f"a list of {_allowed(schema['items'])}"
-    if schema["type"] in ("boolean", "string"):
-        return "true or false" if schema["type"] == "boolean" else f"text of at most {schema['maxLength']} characters"
+    if schema["type"] in ("array", "boolean", "string"):
+        return _allowed_words(schema)
     kind = "a number" if schema["type"] == "number" else "a whole number"
     if schema.get("multipleOf") == 2:
         kind = "an even number"
     if "exclusiveMinimum" in schema:
         return f"{kind} above {_figure(schema['exclusiveMinimum'])}, at most {_figure(schema['maximum'])}"
     return f"{kind} from {_figure(schema['minimum'])} to {_figure(schema['maximum'])}"
+
+
+def _allowed_words(schema: Mapping[str, Any]) -> str:
+    if schema["type"] == "array":
+        return f"a list of {_allowed(schema['items'])}"
+    return "true or false" if schema["type"] == "boolean" else f"text of at most {schema['maxLength']} characters"
 
 
 def _figure(value: float) -> str:

@@ -51,7 +51,7 @@ def test_the_turns_follow_from_the_nonce_and_none_is_likelier_than_chance() -> N
     counts = Counter(challenge.turns for challenge in challenges)
     assert len(counts) == NUM_SEQUENCES == 108
     assert max(counts.values()) < 3 * 20
-    assert all(one != next_ for turns in counts for one, next_ in pairwise(turns))
+    assert all(one != other for turns in counts for one, other in pairwise(turns))
     assert len({new_challenge("ab" * 32).nonce for _ in range(100)}) == 100
 
 
@@ -83,7 +83,7 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
     known = released(asking)
     asking.project.settings["consent"] = {"statement_uses": ["advertising"]}
     assert state_of_statement(asking.project, known) == "not asked for"
-    assert grant_prepare(asking.project, "dana", at=NOON).people == ("dana",)
+    assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
     asking.project.settings["consent"] = {"statement_uses": ["advertising", "film"]}
     assert state_of_statement(asking.project, known) == "missing"
 
@@ -91,7 +91,7 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
 def test_a_synthetic_person_gives_none(asking: Production) -> None:
     known = released(asking, synthetic=True)
     assert state_of_statement(asking.project, known) == "synthetic"
-    assert grant_prepare(asking.project, "dana", at=NOON).people == ("dana",)
+    assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
     with pytest.raises(ConsentError, match="synthetic"):
         ask(asking.project, known)
 

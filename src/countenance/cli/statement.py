@@ -34,8 +34,7 @@ def challenge(
         asked = ask_for_statement(project, path, page, overwrite=overwrite)
     console.print(
         f"Wrote {page}, good until {asked.until:%d %B, %H:%M} UTC. Next: {asked.person} films themselves as it says, "
-        "and "
-        f"you run `countenance release statement {path} VIDEO`.",
+        f"and you run `countenance release statement {path} VIDEO`.",
         markup=False,
     )
     if json:

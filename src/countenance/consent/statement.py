@@ -79,7 +79,7 @@ def ask(project: Project, known: KnownRelease) -> Challenge:
 
 
 def state_of_challenge(project: Project, challenge: Challenge, *, at: datetime | None = None) -> ChallengeState:
-    """Whether a challenge was made here and can still be answered, now or when the log's last entry says."""
+    """Whether a challenge was made here and can still be answered, now or at the log's last entry if that is later."""
     asked_at, latest, used = None, "", False
     for entry in ledger.entries(project):
         latest = max(latest, entry.time)

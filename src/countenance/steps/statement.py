@@ -124,7 +124,7 @@ def decide_on_statement(
     facts = _facts(judged)
     if reasons or challenge is None or judged.distance is None:
         refuse(project, known, video=seen.sha256, reasons=reasons, facts=facts)
-        words: dict[str, str] = {str(each): text for each, text in (*REASONS.items(), *REFUSALS.items())}
+        words = {str(reason): text for known_reasons in (REASONS, REFUSALS) for reason, text in known_reasons.items()}
         raise ConsentError(
             f"this isn't the statement of {person} that was asked for: {'; '.join(words[each] for each in reasons)}",
             code="consent.statement_refused",
