@@ -259,7 +259,7 @@ def sign(
 
 
 def rehearse_signing(identity: SigningIdentity, timestamp_authority: str) -> None:
-    """Sign and stamp a picture of one pixel in memory, so that what can't be signed is told before anything is rendered.
+    """Sign and stamp a picture of one pixel, so that what can't be signed is told before anything is rendered.
 
     Raises:
         ProvenanceError: it can't be signed, or not stamped, or the signature wouldn't be known here.
