@@ -5,6 +5,7 @@ themselves and, in videos, the boxes that name the kind of file and its random a
 unnoticed by the signature.
 """
 
+import base64
 import hashlib
 import io
 import json
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import c2pa  # type: ignore[import-untyped]
-from PIL import Image
 from pydantic import Field, TypeAdapter, ValidationError
 
 from countenance import __version__
@@ -40,6 +40,9 @@ MEDIA_TYPES = {
 
 UNKNOWN_TYPE = "application/octet-stream"
 """Of files that carry no credentials."""
+
+ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
+"""A grey one, as PNG, to rehearse on."""
 
 JUMBF, JUMBF_BYTES = re.compile(rb"jumb.{4}jumd", re.DOTALL), 12
 CHUNK_BYTES = 2**20
@@ -284,13 +287,12 @@ def sign(
 
 
 def rehearse_signing(identity: SigningIdentity, timestamp_authority: str) -> None:
-    """Sign and stamp a small picture in memory, so that what can't be signed is told before anything is rendered.
+    """Sign and stamp a picture of one pixel, so that what can't be signed is told before anything is rendered.
 
     Raises:
         ProvenanceError: it can't be signed, or not stamped, or the signature wouldn't be known here.
     """
-    picture, signed = io.BytesIO(), io.BytesIO()
-    Image.new("L", (8, 8)).save(picture, "png")
+    picture, signed = io.BytesIO(base64.b64decode(ONE_PIXEL)), io.BytesIO()
     try:
         with (
             c2pa.Context(_settings(identity.trust)) as context,
