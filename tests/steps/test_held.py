@@ -16,6 +16,7 @@ from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_trust
+from countenance.provenance.label import box_of_label
 from countenance.steps.documents import shots_document
 from countenance.steps.forget import forget_without_consent
 from countenance.steps.shots import hold_frames, list_shots
@@ -29,7 +30,6 @@ CONFIG = replace(LABELLED, model="base", preset="draft", quality=4)
 CHEEK = np.s_[125:140, 100:118]
 """A patch of the face, in the demo's performance."""
 FACE = np.s_[60:190, 70:190]
-LABEL = np.s_[8:40, 130:-8]
 
 
 @pytest.fixture
@@ -70,7 +70,11 @@ def test_one_frame_is_published_as_a_picture_like_any_other_file(trained: Produc
     assert claim is not None
     assert (claim.num_frames, claim.first_frame, claim.num_plate_frames) == (1, KEY, NUM_FRAMES)
     assert claim.label == "shown"
-    assert np.abs(rgb[LABEL].astype(int) - pictures(plate)[KEY][LABEL]).max() > 60
+    (corner,) = claim.label_corners
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = np.round(np.multiply(box_of_label((width, height), corner), [width, height] * 2))
+    label = np.s_[int(top) : int(bottom), int(left) : int(right)]
+    assert np.abs(rgb[label].astype(int) - pictures(plate)[KEY][label]).max() > 60
     states = {each.about: each.state for each in verify(picture, trained.project).findings}
     assert (states["credentials"], states["log"], states["edits"]) == ("trusted", "valid", "trusted")
 

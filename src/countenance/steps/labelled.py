@@ -20,8 +20,8 @@ from countenance.steps.places import Places
 from countenance.types import LabelledShot, MediaInfo
 from countenance.vision.detect import FaceDetector
 
-AROUND_FACE = 0.12
-"""By so much of its size a face's box is wider on each side than its mesh or find. A label may lie on hair."""
+AROUND_FACE = 0.25
+"""By so much of its size a face's box is wider on each side than its mesh or find, so that hair and chin are in it."""
 SAMPLES_A_SHOT = 8
 """Evenly spaced frames of a shot in which everybody's faces are looked for; those replaced are known in each."""
 SEEN_PX = 1152
@@ -97,7 +97,7 @@ def _shrunk(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def box_of_face(xyxy: Float32[np.ndarray, "4"], size_wh: tuple[int, int], around: float = AROUND_FACE) -> Box:
-    """A face's box, a little wider on each side."""
+    """A face's box, wider by what of the head lies around it."""
     left, top, right, bottom = xyxy.tolist()
     width, height = size_wh
     across, down = around * (right - left), around * (bottom - top)
