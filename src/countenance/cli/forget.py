@@ -1,6 +1,7 @@
 """`countenance forget`: delete all that is kept of a person."""
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,8 @@ KINDS = {
 """What is counted, in words: of one, and of several where that isn't just an s more."""
 MOST_PATHS = 12
 """Shown one by one."""
+FEW_FILES = 6
+"""Of a folder, shown one by one; of more, the folder."""
 
 
 def forget(
@@ -84,24 +87,30 @@ def _tell_what_stays(holdings: "Holdings") -> None:
     console.print("These stay: their signed releases and the log, with this name; and, as they aren't the project's:")
     _tell_paths("Footage", holdings.footage)
     _tell_paths("Published", holdings.published.values())
-    _tell_paths("Other files in the project's folder", holdings.others)
+    for folder, paths in groupby(holdings.others, key=lambda path: path.parent):
+        several = list(paths)
+        _tell_paths(
+            "In the project's folder",
+            several if len(several) <= FEW_FILES else [folder],
+            "" if len(several) <= FEW_FILES else f" ({len(several):,} files)",
+        )
     console.print(
         "- copies elsewhere: of published files, of the project, and pages, sheets and faces written to other folders"
     )
 
 
-def _tell_paths(what: str, paths: Iterable[Path]) -> None:
+def _tell_paths(what: str, paths: Iterable[Path], more: str = "") -> None:
     shown = list(paths)
     for path in shown[:MOST_PATHS]:
-        console.print(f"- {what}: {path}", markup=False)
+        console.print(f"- {what}: {path}{more}", markup=False)
     if len(shown) > MOST_PATHS:
         console.print(f"- {what}: {len(shown) - MOST_PATHS:,} more; --json lists them all")
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     words = []
-    for what, number in counts.items():
-        one, _, several = KINDS.get(what, what).partition("|")
-        if number:
+    for what, kind in KINDS.items():
+        one, _, several = kind.partition("|")
+        if number := counts.get(what, 0):
             words.append(f"{number:,} {several}" if several and number > 1 else count(number, one))
     return ", ".join(words) or "nothing more"
