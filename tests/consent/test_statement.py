@@ -17,7 +17,7 @@ from countenance.consent.statement import (
     accept,
     accepted,
     ask,
-    forget_statement_templates,
+    erase_statement_templates,
     is_known_video,
     state_of_challenge,
     state_of_statement,
@@ -173,7 +173,7 @@ def test_the_template_can_be_erased_and_the_statement_stays(asking: Production) 
     state(asking.project, known, ask(asking.project, known))
     assert np.array_equal(np.asarray(statement_template(asking.project, known.digest)), FACE)
     with asking.project.transaction():
-        forget_statement_templates(asking.project, [known.digest])
+        erase_statement_templates(asking.project, [known.digest])
     assert statement_template(asking.project, known.digest) is None
     assert state_of_statement(asking.project, known) == "given"
 

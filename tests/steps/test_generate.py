@@ -100,7 +100,7 @@ def face_area(
 
 def label_of(published: Path) -> Corner:
     """Where a file with one shot says that its label lies."""
-    claim = read_credentials(published, find_anchor()).claim
+    claim = read_credentials(published, find_trust()).claim
     assert claim is not None
     (corner,) = claim.label_corners
     return corner

@@ -50,11 +50,10 @@ def here(
 
 def keep_to_dates(project: "Project") -> None:
     """Before a command writes: forget people whose data may be kept no longer, and warn of days that are near."""
-    from datetime import UTC, datetime
-
+    from countenance import ledger
     from countenance.consent.retention import is_anything_due
 
-    at = datetime.now(UTC)
+    at = ledger.time_now(project)
     if not is_anything_due(project, at):
         return
     from countenance.steps.forget import forget_what_is_over

@@ -235,7 +235,7 @@ def statement_template(project: Project, release: str) -> Template | None:
     return None if template is None else np.frombuffer(template, np.float32)
 
 
-def forget_statement_templates(project: Project, releases: Sequence[str]) -> None:
+def erase_statement_templates(project: Project, releases: Sequence[str]) -> None:
     """Erase the faces' templates of statements under some releases, within the caller's transaction; that they were
     given stays in the log.
     """

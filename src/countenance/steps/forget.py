@@ -26,6 +26,7 @@ from countenance.consent.register import (
     templates,
 )
 from countenance.consent.retention import begun_but_not_ended, retentions
+from countenance.consent.statement import erase_statement_templates
 from countenance.consent.synthetic import ROOM as ACTORS
 from countenance.coverage.page import JSON_NAME as COVERAGE_NAME
 from countenance.database import DATABASE_NAME, is_copy, overwrite_deleted
@@ -273,6 +274,8 @@ def _erase_rows(project: Project, holdings: Holdings) -> None:
         erase_clips(project, person)
         erase_runs(project, person, holdings.permits)
         erase_template(project, person)
+        own = [each.digest for each in known_releases(project) if each.release.subject.person == person]
+        erase_statement_templates(project, own)
 
 
 def _scan_of(track: OthersTrack) -> tuple[str, str, Purpose]:
