@@ -20,12 +20,12 @@ from countenance.watermark.search import Folded, Place, fold, likely_places, ref
 from countenance.watermark.tile import NUM_DATA, TILES, carriers, data_key, tile_px
 from countenance.watermark.whiten import luminance, whitened
 
-LOOKS = tuple(2**power for power in range(24))
+LOOKS = tuple(4**power for power in range(12))
 """Numbers of frames after which the mark is looked for."""
-MAX_DECODED = 3
+MAX_DECODED = 2
 """Places in one look that are decoded."""
 MIN_PILOT_SIGMA = 4.5
-"""Below, a place isn't decoded."""
+"""Below, a place isn't decoded: the best of a picture without a mark has about 4."""
 MAX_TRIES = (len(LOOKS) + 1) * (MAX_DECODED + 2)
 """Words that one reading may compare."""
 FALSE_READINGS = 1e-9
@@ -114,9 +114,8 @@ def _candidates(total: Float32[np.ndarray, "a b"], plain_periods: set[float]) ->
             yield plain
     tried = sorted((fold(total, place) for place in likely_places(total)), key=lambda each: -each.sigma)
     for found in islice(tried, MAX_DECODED):
-        refined = refine(total, found)
-        if refined.sigma >= MIN_PILOT_SIGMA:
-            yield refined
+        if found.sigma >= MIN_PILOT_SIGMA:
+            yield refine(total, found)
 
 
 def _soft(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
