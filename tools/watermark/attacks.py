@@ -4,12 +4,15 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
+from PIL import Image
 
 from tools.watermark.clips import FPS, HEIGHT, WIDTH
 
@@ -99,10 +102,10 @@ def encoded(frames: Iterable[Frame], *, codec: str = "libx264", crf: int, preset
     if codec == "libx265":
         options["x265-params"] = "log-level=none:pools=1:frame-threads=1"
     with av.open(file, "w", format="mp4") as container:
-        stream = None
+        stream: VideoStream | None = None
         for frame in frames:
             if stream is None:
-                stream = container.add_stream(codec, rate=Fraction(fps), options=options)
+                stream = cast("VideoStream", container.add_stream(codec, rate=Fraction(fps), options=options))
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.thread_count = 1
@@ -114,7 +117,7 @@ def encoded(frames: Iterable[Frame], *, codec: str = "libx264", crf: int, preset
 
 def decoded(film: bytes) -> Iterable[Frame]:
     """The frames of a file."""
-    with av.open(io.BytesIO(film)) as container:
+    with av.open(io.BytesIO(film), "r") as container:
         container.streams.video[0].codec_context.thread_count = 1
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
@@ -131,8 +134,9 @@ def attacked(frames: Sequence[Frame], attack: Attack) -> bytes:
 
 
 def jpeg(picture: Frame, quality: int) -> Frame:
-    data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 def screenshot(picture: Frame) -> Frame:

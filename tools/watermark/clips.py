@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import skimage
 from jaxtyping import Float32, UInt8
+from PIL import Image
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.cache import cache_folder
@@ -90,7 +91,7 @@ def _decoded(path: Path) -> Iterator[Frame]:
 
 def _photograph(name: str) -> Frame:
     path = Path(skimage.__file__).parent / "data" / name
-    picture = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    picture = np.asarray(Image.open(path).convert("RGB"))
     scale = max(1.15 * WIDTH / picture.shape[1], 1.15 * HEIGHT / picture.shape[0])
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
 
@@ -145,7 +146,7 @@ def _sky() -> Iterator[Frame]:
     clouds = cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH + 2 * NUM_FRAMES)).astype(np.float32), (0, 0), 60)
     clouds *= 18 / clouds.std()
     down = np.linspace(0, 1, HEIGHT, dtype=np.float32)[:, None, None]
-    colour = np.float32([70, 120, 200]) * (1 - down) + np.float32([190, 205, 225]) * down
+    colour = (1 - down) * np.array([70, 120, 200], np.float32) + down * np.array([190, 205, 225], np.float32)
     for index in range(NUM_FRAMES):
         yield _to_frame(colour + clouds[:, 2 * index : 2 * index + WIDTH, None])
 

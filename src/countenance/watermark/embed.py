@@ -94,4 +94,4 @@ def _strength(pixels: Pixels) -> Float32[np.ndarray, "H W"]:
     # What is flat keeps its part, or it would be lost between the values of 8 bits.
     more *= np.float32(min(1, (MAX_RMS**2 - FLAT_STRENGTH**2) / max(float(np.mean(more)), 1e-6)))
     strength = cv2.sqrt(more + np.float32(FLAT_STRENGTH**2))
-    return cv2.resize(strength, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(strength, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

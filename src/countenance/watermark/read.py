@@ -32,7 +32,7 @@ FALSE_READINGS = 1e-9
 THRESHOLD = math.sqrt(2 * (ID_BITS * math.log(2) + math.log(MAX_TRIES) - math.log(FALSE_READINGS)))
 """Sigma that a reading must have: 10.8."""
 
-Frame = UInt8[np.ndarray, "h w 3"]
+Frame = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Reading:
     sigma: float
     """How far beyond chance: the chance is below exp(-sigma² / 2) for each number and try."""
     scale: float
-    """Size of the tiles relative to a quarter of the shorter side: 1 if nothing was cut off, 2 if half of each side is
+    """Size of the tiles relative to a fifth of the shorter side: 1 if nothing was cut off, 2 if half of each side is
     left. Pictures that were marked below 480 pixels begin above 1."""
     rotation_deg: float
     """By which the picture was turned, clockwise, -90 to 90."""
@@ -88,17 +88,15 @@ def certainty(found: Folded, mark_id: int) -> float:
 
 def _look(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...], count: int) -> Reading | None:
     """Try the places where tiles may lie, the plain one first."""
-    height, width = shape[:2]
-    to_picture = min(height, width) / min(total.shape)
-    plain = min(total.shape) / TILES
-    for found in _candidates(total, {plain, tile_px(width, height) / to_picture}):
-        mark_id = decode(_soft(found.waves))
+    to_picture = min(shape[:2]) / min(total.shape)
+    for found in candidates(total, shape):
+        mark_id = decode(soft_bits(found.waves))
         if mark_id is not None and (sigma := certainty(found, mark_id)) >= THRESHOLD:
             return Reading(
                 mark_id=mark_id,
                 sigma=sigma,
-                scale=found.place.period / plain,
-                rotation_deg=found.place.turn_deg,
+                scale=found.place.period * TILES / min(total.shape),
+                rotation_deg=float(found.place.turn_deg),
                 crop_xy=_corner(found, total.shape, to_picture),
                 tile_px=found.place.period * to_picture,
                 num_frames=count,
@@ -106,9 +104,12 @@ def _look(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...], count: int)
     return None
 
 
-def _candidates(total: Float32[np.ndarray, "a b"], plain_periods: set[float]) -> Iterator[Folded]:
-    """Places that are worth decoding, with the tiles there."""
-    for period in sorted(plain_periods):
+def candidates(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...]) -> Iterator[Folded]:
+    """Places that are worth decoding, with the tiles there; `shape` is that of the frames that were summed."""
+    height, width = shape[:2]
+    to_total = min(total.shape) / min(height, width)
+    # Nothing cut off, of a picture that was large enough, or that is as it was.
+    for period in {min(total.shape) / TILES, tile_px(width, height) * to_total}:
         plain = fold(total, Place(period=period, turn_deg=0))
         if plain.sigma >= MIN_PILOT_SIGMA:
             yield plain
@@ -118,7 +119,7 @@ def _candidates(total: Float32[np.ndarray, "a b"], plain_periods: set[float]) ->
             yield refine(total, found)
 
 
-def _soft(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
+def soft_bits(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
     """Log-likelihood ratios of the code's bits, up to a factor."""
     key = data_key()
     soft = np.empty(2 * NUM_DATA, np.float32)

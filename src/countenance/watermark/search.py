@@ -196,12 +196,13 @@ def _find_pilot(values: np.ndarray) -> tuple[tuple[float, float], float]:
     y, x = np.unravel_index(int(np.argmax(match)), match.shape)
     scale = TILE**2 / (np.sqrt(np.sum(np.abs(values[NUM_DATA:]) ** 2)) + 1e-12)
     peak = match[y, x] * scale
-    x_part = _vertex(match[y, x - 1], match[y, x], match[y, (x + 1) % TILE])
-    y_part = _vertex(match[y - 1, x], match[y, x], match[(y + 1) % TILE, x])
+    x_part = _vertex(match[y, np.arange(x - 1, x + 2) % TILE])
+    y_part = _vertex(match[np.arange(y - 1, y + 2) % TILE, x])
     return (float(x + x_part) / TILE, float(y + y_part) / TILE), float(peak)
 
 
-def _vertex(before: float, here: float, after: float) -> float:
+def _vertex(values: Float32[np.ndarray, "3"]) -> float:
     """Where a parabola through three values has its vertex, from the middle one."""
+    before, here, after = (float(value) for value in values)
     bend = before - 2 * here + after
-    return 0.5 * float(before - after) / float(bend) if bend < 0 else 0.0
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0
