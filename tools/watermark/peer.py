@@ -2,8 +2,8 @@
 
     PYTHON peer.py mark|read METHOD FOLDER
 
-Marks FOLDER/in/*.png into FOLDER/out with a fixed word, or reads FOLDER/read/*.png; prints milliseconds a picture, or the
-fraction of right bits of each picture, as JSON.
+Marks FOLDER/in/*.png into FOLDER/out with a fixed word, or reads FOLDER/read/*.png; prints milliseconds a picture, or
+the fraction of right bits of each picture, as JSON.
 """
 
 import json

@@ -48,7 +48,8 @@ class Reading:
     rotation_deg: float
     """By which the picture was turned, clockwise, -90 to 90."""
     crop_xy: tuple[float, float]
-    """Where a tile begins, in pixels from the upper left corner of what was read; less than a tile."""
+    """Where a tile begins, in pixels from the upper left corner of what was read, along the tiles' own axes; at most a
+    tile."""
     tile_px: float
     """Length of a tile's side, in pixels of what was read."""
     num_frames: int
@@ -97,7 +98,7 @@ def _look(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...], count: int)
                 sigma=sigma,
                 scale=found.place.period * TILES / min(total.shape),
                 rotation_deg=float(found.place.turn_deg),
-                crop_xy=_corner(found, total.shape, to_picture),
+                crop_xy=_corner(found, shape, to_picture),
                 tile_px=found.place.period * to_picture,
                 num_frames=count,
             )
@@ -128,11 +129,11 @@ def soft_bits(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]
     return soft
 
 
-def _corner(found: Folded, shape: tuple[int, int], to_picture: float) -> tuple[float, float]:
+def _corner(found: Folded, shape: tuple[int, ...], to_picture: float) -> tuple[float, float]:
     """Where the picture's upper left corner lies within a tile, as the tile's beginning seen from there, in pixels."""
     turn = np.deg2rad(found.place.turn_deg)
-    height, width = shape
-    from_centre = np.array([-(width - 1) / 2, -(height - 1) / 2])
+    height, width = shape[:2]
+    from_centre = np.array([1 - width / to_picture, 1 - height / to_picture]) / 2
     along = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) @ from_centre
     begin = (np.array(found.begin_xy) - along / found.place.period) % 1 * found.place.period
     # A small picture's first pixel is the middle of several.
