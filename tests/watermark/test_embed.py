@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from watermark.pictures import MARK_ID, picture
 
 from countenance.errors import MediaError
 from countenance.pixels import from_unit, to_8_bit
 from countenance.watermark.embed import FLAT_STRENGTH, can_carry, mark
+from tests.support.marked import MARK_ID, picture
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from jaxtyping import UInt8
-from watermark.pictures import MARK_ID, picture
 
 from countenance.watermark import read as read_module
 from countenance.watermark.code import ID_BITS
@@ -14,6 +13,7 @@ from countenance.watermark.embed import mark
 from countenance.watermark.read import FALSE_READINGS, MAX_TRIES, THRESHOLD, certainty, read
 from countenance.watermark.search import Place, fold
 from countenance.watermark.whiten import luminance, whitened
+from tests.support.marked import MARK_ID, picture
 from tools.watermark.attacks import crop, decoded, encoded, jpeg, resize, rotate
 
 Frame = UInt8[np.ndarray, "H W 3"]
@@ -108,7 +108,7 @@ def test_false_readings_are_rarer_than_one_in_a_billion_by_construction(monkeypa
 def test_random_words_are_as_certain_as_coins() -> None:
     """The bound holds for any picture, also for one with strong textures."""
     rows, columns = np.mgrid[:360, :640]
-    stripes = np.uint8(127 + 100 * np.sin(rows / 3) * np.sin(columns / 5))
+    stripes = np.asarray(127 + 100 * np.sin(rows / 3) * np.sin(columns / 5), np.uint8)
     found = fold(whitened(luminance(cv2.merge([stripes] * 3))), Place(period=72, turn_deg=0))
     words = np.array(
         [certainty(found, int(word)) for word in np.random.default_rng(0).integers(1 << ID_BITS, size=500)]

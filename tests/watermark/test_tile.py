@@ -1,9 +1,9 @@
 import hashlib
 
 import numpy as np
-from watermark.pictures import MARK_ID
 
 from countenance.watermark.tile import NUM_DATA, carriers, draw_tile, waves
+from tests.support.marked import MARK_ID
 
 
 def test_marks_of_today_are_read_tomorrow() -> None:

@@ -19,7 +19,7 @@ BITS = {"dwtDctSvd": 32, "rivaGan": 32, "blind-watermark": 64}
 
 def word(method: str) -> list[int]:
     """The same pseudo-random bits every time."""
-    return np.random.default_rng(7).integers(0, 2, BITS[method]).tolist()
+    return [int(bit) for bit in np.random.default_rng(7).integers(0, 2, BITS[method])]
 
 
 def mark(method: str, source: Path, target: Path) -> None:

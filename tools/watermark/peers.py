@@ -77,7 +77,7 @@ def measure(method: str, python: str) -> dict[str, Any]:
     similar = [float(structural_similarity(a, b)) for a, b in grey]  # type: ignore[no-untyped-call]
     return {
         "method": method,
-        "psnr_db": float(np.mean([10 * np.log10(255**2 / max(each, 1e-9)) for each in error])),
+        "psnr_db": float(np.mean([-10 * np.log10(each / 255**2 + 1e-12) for each in error])),
         "ssim": float(np.mean(similar)),
         "mark_ms": cost,
         "right": {attack: [right[f"{number} {attack}"] for number in range(len(plain))] for attack in TRIED},
