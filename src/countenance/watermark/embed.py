@@ -1,4 +1,4 @@
-"""Put the mark into pixels, as strongly as it isn't seen.
+"""Put the mark into pixels, as weakly as it can still be read.
 
 The same change is added to red, green and blue, so only luminance changes. Where a picture is flat the mark is least;
 where it is busy, and the eye sees less, it grows with how busy it is.
