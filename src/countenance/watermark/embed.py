@@ -1,4 +1,4 @@
-"""Put the mark into pixels, as strongly as it isn't seen.
+"""Put the mark into pixels, as weakly as it can still be read.
 
 The same change is added to red, green and blue, so only luminance changes. Where a picture is flat the mark is least;
 where it is busy, and the eye sees less, it grows with how busy it is.
@@ -21,8 +21,9 @@ FLAT_STRENGTH = 0.8
 BUSY_STRENGTH = 0.2
 """How much the mark's mean square grows with that of a picture's fine detail: as a fraction, as root mean square."""
 MAX_STRENGTH = 4.5
-MAX_RMS = 1.9
-"""Of a whole picture, of 255: a peak signal-to-noise ratio of 42.5 dB."""
+"""Of what is added where it is busy."""
+MAX_RMS = 1.95
+"""Of a whole picture, of 255: a peak signal-to-noise ratio of 42.3 dB."""
 PEAK = 2.5
 """Where the tile's values are cut, in their root mean squares."""
 SHRINK = 4
@@ -49,11 +50,12 @@ def mark(pixels: Pixels, mark_id: int) -> Pixels:
             f"a picture of {width} × {height} pixels is too small for the watermark; it needs {MIN_WIDTH_HEIGHT} "
             "in each direction"
         )
-    change = _pattern(width, height, mark_id) * _strength(pixels)
+    change = cv2.multiply(_pattern(width, height, mark_id), _strength(pixels))
     if pixels.dtype == np.uint8:
         more = cv2.cvtColor(cv2.convertScaleAbs(np.maximum(change, 0)), cv2.COLOR_GRAY2RGB)
         less = cv2.cvtColor(cv2.convertScaleAbs(np.minimum(change, 0)), cv2.COLOR_GRAY2RGB)
-        return cv2.subtract(cv2.add(pixels, more), less)
+        marked = cv2.add(pixels, more, dst=more)
+        return cv2.subtract(marked, less, dst=marked)
     white = white_of(pixels)
     marked = pixels + (change * np.float32(white / 255))[..., None]
     if pixels.dtype == np.float32:
@@ -88,7 +90,8 @@ def _strength(pixels: Pixels) -> Float32[np.ndarray, "H W"]:
     detail = fine.astype(np.float32) * scale + cv2.absdiff(small, cv2.blur(small, (5, 5)))
     # An edge is busy, but what lies beside it may be flat: the least around counts.
     busy = cv2.blur(cv2.erode(cv2.blur(detail, (3, 3)), np.ones((3, 3))), (5, 5))
-    strength = cv2.sqrt(FLAT_STRENGTH**2 + (BUSY_STRENGTH * busy) ** 2)
-    np.minimum(strength, MAX_STRENGTH, out=strength)
-    strength *= np.float32(min(1, MAX_RMS / float(np.sqrt(np.mean(strength**2)))))
-    return cv2.resize(strength, (width, height), interpolation=cv2.INTER_LINEAR)
+    more = np.minimum((BUSY_STRENGTH * busy) ** 2, MAX_STRENGTH**2)
+    # What is flat keeps its part, or it would be lost between the values of 8 bits.
+    more *= np.float32(min(1, (MAX_RMS**2 - FLAT_STRENGTH**2) / max(float(np.mean(more)), 1e-6)))
+    strength = cv2.sqrt(more + np.float32(FLAT_STRENGTH**2))
+    return np.asarray(cv2.resize(strength, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

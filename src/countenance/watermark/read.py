@@ -20,19 +20,19 @@ from countenance.watermark.search import Folded, Place, fold, likely_places, ref
 from countenance.watermark.tile import NUM_DATA, TILES, carriers, data_key, tile_px
 from countenance.watermark.whiten import luminance, whitened
 
-LOOKS = tuple(2**power for power in range(24))
+LOOKS = tuple(4**power for power in range(12))
 """Numbers of frames after which the mark is looked for."""
-MAX_DECODED = 3
+MAX_DECODED = 2
 """Places in one look that are decoded."""
 MIN_PILOT_SIGMA = 4.5
-"""Below, a place isn't decoded."""
+"""Below, a place isn't decoded: the best of a picture without a mark has about 4."""
 MAX_TRIES = (len(LOOKS) + 1) * (MAX_DECODED + 2)
 """Words that one reading may compare."""
 FALSE_READINGS = 1e-9
 THRESHOLD = math.sqrt(2 * (ID_BITS * math.log(2) + math.log(MAX_TRIES) - math.log(FALSE_READINGS)))
 """Sigma that a reading must have: 10.8."""
 
-Frame = UInt8[np.ndarray, "h w 3"]
+Frame = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +43,13 @@ class Reading:
     sigma: float
     """How far beyond chance: the chance is below exp(-sigma² / 2) for each number and try."""
     scale: float
-    """Size of the tiles relative to a quarter of the shorter side: 1 if nothing was cut off, 2 if half of each side is
+    """Size of the tiles relative to a fifth of the shorter side: 1 if nothing was cut off, 2 if half of each side is
     left. Pictures that were marked below 480 pixels begin above 1."""
     rotation_deg: float
     """By which the picture was turned, clockwise, -90 to 90."""
     crop_xy: tuple[float, float]
-    """Where a tile begins, in pixels from the upper left corner of what was read; less than a tile."""
+    """Where a tile begins, in pixels from the upper left corner of what was read, along the tiles' own axes; at most a
+    tile."""
     tile_px: float
     """Length of a tile's side, in pixels of what was read."""
     num_frames: int
@@ -88,38 +89,38 @@ def certainty(found: Folded, mark_id: int) -> float:
 
 def _look(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...], count: int) -> Reading | None:
     """Try the places where tiles may lie, the plain one first."""
-    height, width = shape[:2]
-    to_picture = min(height, width) / min(total.shape)
-    plain = min(total.shape) / TILES
-    for found in _candidates(total, {plain, tile_px(width, height) / to_picture}):
-        mark_id = decode(_soft(found.waves))
+    to_picture = min(shape[:2]) / min(total.shape)
+    for found in candidates(total, shape):
+        mark_id = decode(soft_bits(found.waves))
         if mark_id is not None and (sigma := certainty(found, mark_id)) >= THRESHOLD:
             return Reading(
                 mark_id=mark_id,
                 sigma=sigma,
-                scale=found.place.period / plain,
-                rotation_deg=found.place.turn_deg,
-                crop_xy=_corner(found, total.shape, to_picture),
+                scale=found.place.period * TILES / min(total.shape),
+                rotation_deg=float(found.place.turn_deg),
+                crop_xy=_corner(found, shape, to_picture),
                 tile_px=found.place.period * to_picture,
                 num_frames=count,
             )
     return None
 
 
-def _candidates(total: Float32[np.ndarray, "a b"], plain_periods: set[float]) -> Iterator[Folded]:
-    """Places that are worth decoding, with the tiles there."""
-    for period in sorted(plain_periods):
+def candidates(total: Float32[np.ndarray, "a b"], shape: tuple[int, ...]) -> Iterator[Folded]:
+    """Places that are worth decoding, with the tiles there; `shape` is that of the frames that were summed."""
+    height, width = shape[:2]
+    to_total = min(total.shape) / min(height, width)
+    # Nothing cut off, of a picture that was large enough, or that is as it was.
+    for period in {min(total.shape) / TILES, tile_px(width, height) * to_total}:
         plain = fold(total, Place(period=period, turn_deg=0))
         if plain.sigma >= MIN_PILOT_SIGMA:
             yield plain
     tried = sorted((fold(total, place) for place in likely_places(total)), key=lambda each: -each.sigma)
     for found in islice(tried, MAX_DECODED):
-        refined = refine(total, found)
-        if refined.sigma >= MIN_PILOT_SIGMA:
-            yield refined
+        if found.sigma >= MIN_PILOT_SIGMA:
+            yield refine(total, found)
 
 
-def _soft(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
+def soft_bits(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
     """Log-likelihood ratios of the code's bits, up to a factor."""
     key = data_key()
     soft = np.empty(2 * NUM_DATA, np.float32)
@@ -128,11 +129,11 @@ def _soft(values: Complex64[np.ndarray, " K"]) -> Float32[np.ndarray, "512"]:
     return soft
 
 
-def _corner(found: Folded, shape: tuple[int, int], to_picture: float) -> tuple[float, float]:
+def _corner(found: Folded, shape: tuple[int, ...], to_picture: float) -> tuple[float, float]:
     """Where the picture's upper left corner lies within a tile, as the tile's beginning seen from there, in pixels."""
     turn = np.deg2rad(found.place.turn_deg)
-    height, width = shape
-    from_centre = np.array([-(width - 1) / 2, -(height - 1) / 2])
+    height, width = shape[:2]
+    from_centre = np.array([1 - width / to_picture, 1 - height / to_picture]) / 2
     along = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) @ from_centre
     begin = (np.array(found.begin_xy) - along / found.place.period) % 1 * found.place.period
     # A small picture's first pixel is the middle of several.

@@ -6,6 +6,7 @@ judged by the pilot: the picture is turned and scaled, all its tiles are laid on
 for at every place of the tile.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +18,10 @@ from jaxtyping import Complex64, Float32
 from countenance.watermark.tile import NUM_DATA, pilot, waves
 
 TILE = 128
-"""Pixels of a side of the tile onto which all tiles are laid."""
-MIN_PERIOD, MAX_PERIOD = 44.0, 210.0
+"""Places along a tile's side at which the pilot is looked for."""
+FOLDED = ((80.0, 64), (math.inf, 128))
+"""Longest tiles, in pixels, and the side of the tile onto which they are laid."""
+MIN_PERIOD, MAX_PERIOD = 36.0, 170.0
 """Of a tile in the picture that is searched, in pixels."""
 NUM_ANGLES = 480
 """Over half a turn: what is found is known to 0.4°, and refined."""
@@ -59,22 +62,23 @@ class Folded:
 def fold(picture: Picture, place: Place) -> Folded:
     """Lay all tiles onto one another, and find where they begin."""
     height, width = picture.shape
-    scale = TILE / place.period
+    size = next(size for longest, size in FOLDED if place.period <= longest)
+    scale = size / place.period
     turn = np.deg2rad(place.turn_deg)
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     # The picture's centre comes to a tile's corner, so that an error of scale or angle moves nothing there.
     reach_x = (abs(cos) * width + abs(sin) * height) / 2
     reach_y = (abs(sin) * width + abs(cos) * height) / 2
-    half_x, half_y = (int(-(-reach // TILE)) for reach in (reach_x, reach_y))
+    half_x, half_y = (int(-(-reach // size)) for reach in (reach_x, reach_y))
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     to_tiles = np.array(
         [
-            [cos, sin, half_x * TILE - cos * centre_x - sin * centre_y],
-            [-sin, cos, half_y * TILE + sin * centre_x - cos * centre_y],
+            [cos, sin, half_x * size - cos * centre_x - sin * centre_y],
+            [-sin, cos, half_y * size + sin * centre_x - cos * centre_y],
         ]
     )
-    tiles = cv2.warpAffine(picture, to_tiles, (2 * half_x * TILE, 2 * half_y * TILE), flags=cv2.INTER_LINEAR)
-    folded = tiles.reshape(2 * half_y, TILE, 2 * half_x, TILE).sum(axis=(0, 2))
+    tiles = cv2.warpAffine(picture, to_tiles, (2 * half_x * size, 2 * half_y * size), flags=cv2.INTER_LINEAR)
+    folded = tiles.reshape(2 * half_y, size, 2 * half_x, size).sum(axis=(0, 2))
     across, down = waves().T
     values = np.fft.fft2(folded)[down, across]
     values = _whitened(values)
@@ -192,12 +196,13 @@ def _find_pilot(values: np.ndarray) -> tuple[tuple[float, float], float]:
     y, x = np.unravel_index(int(np.argmax(match)), match.shape)
     scale = TILE**2 / (np.sqrt(np.sum(np.abs(values[NUM_DATA:]) ** 2)) + 1e-12)
     peak = match[y, x] * scale
-    x_part = _vertex(match[y, x - 1], match[y, x], match[y, (x + 1) % TILE])
-    y_part = _vertex(match[y - 1, x], match[y, x], match[(y + 1) % TILE, x])
+    x_part = _vertex(match[y, np.arange(x - 1, x + 2) % TILE])
+    y_part = _vertex(match[np.arange(y - 1, y + 2) % TILE, x])
     return (float(x + x_part) / TILE, float(y + y_part) / TILE), float(peak)
 
 
-def _vertex(before: float, here: float, after: float) -> float:
+def _vertex(values: Float32[np.ndarray, "3"]) -> float:
     """Where a parabola through three values has its vertex, from the middle one."""
+    before, here, after = (float(value) for value in values)
     bend = before - 2 * here + after
-    return 0.5 * float(before - after) / float(bend) if bend < 0 else 0.0
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0

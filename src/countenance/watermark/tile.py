@@ -1,6 +1,6 @@
 """One tile of the mark, as the waves that it is made of.
 
-A tile repeats without a seam, four times along a picture's shorter side. It is a sum of waves of one strength that go 4
+A tile repeats without a seam, five times along a picture's shorter side. It is a sum of waves of one strength that go 6
 to 16 times into it; half of each wave's information is whether its cosine, half whether its sine is added or taken
 away. Two thirds of the waves carry the code word, the others are the pilot, the same in every mark, by which a reader
 finds where a tile begins. All signs are turned by a fixed key, so that a mark looks like noise and no picture looks
@@ -15,7 +15,7 @@ from jaxtyping import Complex64, Float32, Int64
 
 from countenance.watermark.code import CODE_BITS, encode
 
-TILES = 4
+TILES = 5
 """Along the shorter side."""
 MIN_SIDE = 480
 """Of a picture whose shorter side is below this, the tile is as large as here; or its waves would be too fine."""

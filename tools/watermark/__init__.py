@@ -1,0 +1,1 @@
+"""What the watermark survives, what it costs, and how others do: docs/watermark.md."""
