@@ -14,7 +14,9 @@ def test_all_sections_are_listed_in_the_order_of_the_work() -> None:
 
 
 def test_an_unknown_section_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no section 'trian' of the settings; choose one of prepare, coverage, train"):
+    with pytest.raises(
+        UsageError, match="no section 'trian' of the settings; choose one of consent, prepare, coverage"
+    ):
         list_settings("trian")
 
 
