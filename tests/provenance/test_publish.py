@@ -24,6 +24,8 @@ from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, joint_digest, publish
 from countenance.types import Frame, LabelledShot, Permit, Published, Render
+from countenance.watermark.embed import mark
+from countenance.watermark.read import read
 from tests.support.leave import never_ends
 
 MakePlate = Callable[..., Path]
@@ -401,6 +403,47 @@ def test_fragments_stay_after_a_failure_and_are_used_again(
     assert [path for path in folder.iterdir() if path.is_file()]
     monkeypatch.setattr(door, "draw_label", refuse)
     do_publish("mp4")
+
+
+def test_fragments_carry_the_mark(
+    do_publish: Callable[..., Published], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "sign", refuse)
+        with pytest.raises(ProvenanceError):
+            do_publish("mp4")
+    (fragment,) = (project.folder / "render").rglob("*.nut")
+    found = read(frame.rgb for frame in read_frames(probe(fragment)))
+    assert found is not None
+    # And the next run goes on with it.
+    claim = read_credentials(do_publish("mp4").path, find_trust()).claim
+    assert claim is not None
+    assert claim.watermark is not None
+    assert claim.watermark.id == f"{found.mark_id:012x}"
+
+
+def test_what_can_t_be_read_back_is_not_published(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "mark", lambda pixels, _: pixels)
+    with pytest.raises(ProvenanceError, match="the watermark can't be read in what was rendered"):
+        do_publish("mp4")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert events(project) == []
+
+
+def test_frames_that_are_not_altered_stay_as_they_are(
+    do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[int] = []
+
+    def noted(pixels: np.ndarray, mark_id: int) -> np.ndarray:
+        marked.append(mark_id)
+        return mark(pixels, mark_id)
+
+    monkeypatch.setattr(door, "mark", noted)
+    published = do_publish("mp4")
+    assert len(marked) == published.num_altered_frames == published.num_frames - 1
 
 
 def test_labelled_and_unlabelled_fragments_never_mix(
