@@ -813,6 +813,8 @@ def leave_by_a_kill(project: Project, permit: Permit, make_plate: MakePlate, tmp
         child = os.fork()
         if child == 0:
             setattr(door, stage, lambda *_args, **_options: os._exit(9))
+            # Threads of a net that was loaded before the fork aren't in the new process.
+            setattr(gates, "opened_net", lambda: lambda _: 0.0)  # noqa: B010
             with opened(project.folder) as own:
                 publish(
                     own,
