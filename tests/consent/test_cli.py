@@ -60,6 +60,7 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
         run(command)
     run("revoke dana.release.toml --key dana.key")
     monkeypatch.chdir(folder / "film")
+    monkeypatch.setenv("COLUMNS", "200")
     assert "Added the release of dana as likeness" in run("add ../dana.release.toml").stderr
     assert "already" in run("add ../dana.release.toml").stderr
     listed = json.loads(run("list --json").stdout)
