@@ -72,7 +72,9 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
     assert json.loads(run("list --json").stdout)["releases"][0]["state"] == "revoked"
     with opened(folder / "film") as project, pytest.raises(ConsentError, match="was revoked"):
         grant_prepare(project, "dana")
-    assert json.loads(run("check --json", log.app).stdout) == {"entries": 2, "remembered": 2, "clock_set_back_at": []}
+    checked = json.loads(run("check --json", log.app).stdout)
+    assert (checked["entries"], checked["remembered"], checked["clock_set_back_at"]) == (2, 2, [])
+    assert [(each["first"], each["last"]) for each in checked["signers"]] == [(1, 2)]
     assert [entry["event"] for entry in json.loads(run("show --json", log.app).stdout)] == [
         "release.added",
         "release.revoked",
