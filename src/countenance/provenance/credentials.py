@@ -52,6 +52,8 @@ SPEC_VERSION = "2.4.0"
 REPLACEMENT = "org.countenance.replacement"
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 COMPOSITE = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+MAX_INGREDIENTS = 32
+"""Of one file; beyond, they aren't told."""
 MAX_GENERATIONS = 16
 """Of plates that were themselves published; beyond, they aren't told any more."""
 MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
@@ -62,7 +64,7 @@ OUT_OF_TERM = (
     "or of the one that signed, is wrong"
 )
 SIDECAR_TYPE = "application/c2pa"
-UNTRUSTED = "signingCredential.untrusted"
+TRUSTED, UNTRUSTED = "signingCredential.trusted", "signingCredential.untrusted"
 CONTENT_MISMATCHES = frozenset({"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"})
 """C2PA's codes for a file that isn't the one that was signed."""
 UNKNOWN_SIGNER = "the signer is unknown here"
@@ -91,6 +93,7 @@ UNSTATED: Mapping[str, object] = {
     "num_covered_frames": 0,
     "num_held_frames": 0,
     "watermark": None,
+    "fingerprint_sha256": "",
     "log_number": 0,
     "log_digest": "",
     "label_corners": (),
@@ -125,10 +128,10 @@ class Claim:
     label_reason: str
     """Why the label was left out, or isn't shown throughout; empty where it is."""
     model_digest: str
-    salted_release_digests: tuple[str, ...]
+    salted_release_digests: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], Field(max_length=64)]
     """See `salted`."""
-    salted_permit_digest: str
-    signed_at: str
+    salted_permit_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    signed_at: Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{10,40}$")]
     """By the clock of the machine that signed."""
     trusted_timestamp: bool = False
     """Whether a time-stamp authority vouches for the time of signing; without one nobody else vouches for it."""
@@ -157,6 +160,8 @@ class Claim:
     """Whether the frames are a preview's: smaller, and drawn in haste."""
     watermark: Watermark | None = None
     """The invisible watermark in the pixels; None states none."""
+    fingerprint_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    """Of what the file looks like (`provenance/fingerprint.py`), so that nobody can exchange it in a shared store."""
     log_number: int = 0
     """Where the project's log ended when the file was signed: number of the last entry; older files don't say."""
     log_digest: str = ""
@@ -483,8 +488,9 @@ def read_manifest(manifest: bytes, trust: Trust | None) -> Credentials:
     own = store.get("validation_results", {}).get("activeManifest", {})
     own["failure"] = [failure for failure in own.get("failure", []) if failure["code"] not in CONTENT_MISMATCHES]
     failed = {failure["code"] for failure in own["failure"]}
+    passed = {success["code"] for success in own.get("success", [])}
     if failed <= {UNTRUSTED}:
-        store["validation_state"] = "Valid" if failed else "Trusted"
+        store["validation_state"] = "Trusted" if TRUSTED in passed and not failed else "Valid"
     return _judge(store)
 
 
@@ -519,9 +525,11 @@ def _judge(store: Mapping[str, Any]) -> Credentials:
 def _ingredients(
     manifest: Mapping[str, Any], manifests: Mapping[str, Any], *, generation: int = 1
 ) -> tuple[Ingredient, ...]:
-    """What a manifest's file was made from, and what that was made from."""
+    """What a manifest's file was made from, and what its parent was made from."""
     found = []
-    for ingredient in manifest.get("ingredients", []):
+    parents = [each.get("relationship") == "parentOf" for each in manifest.get("ingredients", [])]
+    parent = parents.index(True) if True in parents else -1
+    for number, ingredient in enumerate(manifest.get("ingredients", [])[:MAX_INGREDIENTS]):
         below = manifests.get(ingredient.get("active_manifest"), {})
         claim, broken = _claim(below.get("assertions", []))
         found.append(
@@ -531,9 +539,9 @@ def _ingredients(
                 problems=_reasons(ingredient.get("validation_results", {})) + broken,
                 generator=_generator(below),
                 claim=claim,
-                # Anybody can write credentials that go round in a circle.
+                # Anybody can write credentials that go round in a circle, or double with each generation.
                 ingredients=_ingredients(below, manifests, generation=generation + 1)
-                if generation < MAX_GENERATIONS
+                if generation < MAX_GENERATIONS and number == parent
                 else (),
             )
         )

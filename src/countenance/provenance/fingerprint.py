@@ -25,6 +25,8 @@ MAX_DISTANCE = 60
 """Bits by which two hashes of the same window may differ; of two windows that have nothing to do with each other about
 128 do, and fewer than 80 hardly ever."""
 MAX_BYTES = 32 * 10**6
+MAX_WINDOWS = 4096
+"""Of one picture; a wide one has about 200."""
 
 Rgb = UInt8[np.ndarray, "h w 3"]
 
@@ -99,7 +101,8 @@ def unpacked(fingerprint: bytes) -> list[Windows]:
     if len(fingerprint) < 12:
         raise ValueError("expected a fingerprint")
     count, rows, columns = (int(each) for each in np.frombuffer(fingerprint[:12], "<u4"))
-    if len(fingerprint) != 12 + 33 * count * rows * columns or len(fingerprint) > 2 * MAX_BYTES:
+    is_sane = 1 <= rows * columns <= MAX_WINDOWS and count >= 1
+    if not is_sane or len(fingerprint) != 12 + 33 * count * rows * columns or len(fingerprint) > MAX_BYTES + 12:
         raise ValueError("expected a fingerprint of as many windows as it says")
     end = 12 + count * rows * columns
     usable = np.frombuffer(fingerprint[12:end], np.uint8).reshape(count, rows, columns)

@@ -61,7 +61,7 @@ def labels_in(plate: Path) -> tuple[Corner, ...]:
     except MediaError:
         # It is no kind of file that can carry any.
         return ()
-    if credentials.claim is None or credentials.state not in {"trusted", "valid"}:
+    if credentials.claim is None or credentials.state != "trusted":
         return ()
     return _stated(credentials.claim)
 

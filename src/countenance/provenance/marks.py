@@ -5,9 +5,20 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Literal
 
+import numpy as np
+from jaxtyping import UInt8
+
 from countenance.ledger import canonical_json
 from countenance.media.reader import read_frames, spread_frames
-from countenance.provenance.fingerprint import Lattice, Windows, likeness_of, mean_of_best, packed, windows_of
+from countenance.provenance.fingerprint import (
+    MAX_BYTES,
+    Lattice,
+    Windows,
+    likeness_of,
+    mean_of_best,
+    packed,
+    windows_of,
+)
 from countenance.types import Frame, MediaInfo
 from countenance.watermark.read import Reading, read
 from countenance.watermark.tile import tile_px
@@ -20,8 +31,9 @@ PART = 48
 """Frames that are looked at together where all are."""
 KNOWN_STEP, MIN_KNOWN = 24, 16
 """From one picture of a fingerprint to the next, in frames, and about how many a short file has at least."""
-NUM_COMPARED_PLACES, COMPARED_RUN, COMPARED_STEP = 3, 60, 4
-"""Where it is compared with a fingerprint: long enough for one of the known pictures to be among a run."""
+NUM_COMPARED, COMPARED_RUN, COMPARED_STEP = 3, 60, 4
+"""Where it is compared with a fingerprint: in so many runs in which the mark is read, long enough for one of the known
+pictures to be among each, and every so many frames of them."""
 SAME, OTHER = 0.5, 0.2
 """How much of a picture must be known for it to be the same footage, and below what it is other footage."""
 
@@ -49,7 +61,7 @@ def find_mark(info: MediaInfo, *, every_frame: bool = False) -> Reading | None:
     found = read(frame.rgb for frame in chain.from_iterable(_looked_at(info)))
     if found is not None:
         return found
-    parts = _all_in_parts(info) if every_frame else _looked_at(info) if _is_long(info) else iter(())
+    parts = _looked_at(info) if _is_long(info) and not every_frame else _all_in_parts(info)
     readings = (read(frame.rgb for frame in part) for part in parts)
     return next((reading for reading in readings if reading is not None), None)
 
@@ -75,24 +87,57 @@ def _all_in_parts(info: MediaInfo) -> Iterator[Iterator[Frame]]:
 
 def fingerprint_of(info: MediaInfo) -> bytes:
     """The fingerprint of a published file: about one picture a second, and some of a short one."""
-    step = min(max(1, info.num_frames // MIN_KNOWN), KNOWN_STEP)
+    most = MAX_BYTES // (33 * _windows_in(*info.resolution_wh))
+    step = max(min(max(1, info.num_frames // MIN_KNOWN), KNOWN_STEP), -(-info.num_frames // most))
     return packed(_windows(frame, None) for frame in read_frames(info) if frame.index % step == 0)
 
 
 def compare(info: MediaInfo, reading: Reading, known: Sequence[Windows]) -> Footage:
     """Whether footage in which a mark was read is that from which a fingerprint was taken.
 
+    Only where the mark itself is read is it compared: the rest may be other footage, with which it was cut together.
+
     Raises:
         MediaError: it can't be read.
     """
-    runs = spread_frames(info, num_places=NUM_COMPARED_PLACES, run=COMPARED_RUN)
-    frames = chain.from_iterable(islice(run, 0, None, COMPARED_STEP) for run in runs)
-    found = [likeness_of(_windows(frame, reading), known) for frame in frames]
-    known_part = [value for value in found if value is not None]
-    if not known_part or not any(each.is_usable.any() for each in known):
+    if not any(each.is_usable.any() for each in known):
         return "unclear"
-    likeness = mean_of_best(known_part)
-    return "same" if likeness >= SAME else "other" if likeness < OTHER else "unclear"
+    found: list[float] = []
+    num_runs = 0
+    for run in _compared(info):
+        seen: list[Windows] = []
+        frames = islice(run, 0, None, COMPARED_STEP)
+        own = read(_noted(frames, reading, seen))
+        if own is None or own.mark_id != reading.mark_id:
+            continue
+        seen += [_windows(frame, reading) for frame in frames]
+        found += [value for each in seen if (value := likeness_of(each, known)) is not None]
+        num_runs += 1
+        if num_runs == NUM_COMPARED:
+            break
+    if not found:
+        return "unclear"
+    likeness_at_best = mean_of_best(found)
+    return "same" if likeness_at_best >= SAME else "other" if likeness_at_best < OTHER else "unclear"
+
+
+def _compared(info: MediaInfo) -> Iterator[Iterator[Frame]]:
+    if info.num_frames <= NUM_PLACES * COMPARED_RUN:
+        return _all_in_parts(info)
+    return spread_frames(info, num_places=NUM_PLACES, run=COMPARED_RUN)
+
+
+def _noted(frames: Iterator[Frame], reading: Reading, seen: list[Windows]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Pictures for a reader, of which the windows are noted as they go by: none is kept."""
+    for frame in frames:
+        seen.append(_windows(frame, reading))
+        yield frame.rgb
+
+
+def _windows_in(width: int, height: int) -> int:
+    """About how many windows a picture of this size has."""
+    tiles = [side / tile_px(width, height) for side in (width, height)]
+    return max(1, round((2 * tiles[0] - 3) * (2 * tiles[1] - 3)))
 
 
 def _windows(frame: Frame, reading: Reading | None) -> Windows:

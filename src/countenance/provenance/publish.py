@@ -175,6 +175,7 @@ def publish(
         salt = secrets.token_bytes(16)
         claim = replace(
             _claim(permits, render, config, approval, salt, mark_id, ledger.stored_head(project)),
+            fingerprint_sha256=hashlib.sha256(fingerprint).hexdigest(),
             label_corners=corners_of([*corners, *labels_in(render.plate.path)]),
         )
         manifest = sign(

@@ -153,6 +153,8 @@ def _signing_command(text: str, folder: Path, public_key: object) -> Callable[[b
         command = shlex.split(text)
     except ValueError as error:
         raise ProvenanceError(f"the signing command {text!r} can't be read ({error}); {REMEDY}") from error
+    if not command:
+        raise ProvenanceError(f"the signing command is empty; {REMEDY}")
 
     def sign_bytes(data: bytes) -> bytes:
         try:

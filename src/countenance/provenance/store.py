@@ -31,7 +31,7 @@ FORMAT = {"format": "countenance.manifests", "version": 1}
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 MAX_MANIFEST_BYTES = 4 * 2**20
-MAX_LINE_BYTES = 2 * (MAX_MANIFEST_BYTES + 2 * MAX_BYTES)
+MAX_LINE_BYTES = 2 * (MAX_MANIFEST_BYTES + MAX_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class _Line(BaseModel):
 
     mark_id: str = Field(pattern="^[0-9a-f]{12}$")
     manifest: Base64Bytes = Field(max_length=MAX_MANIFEST_BYTES)
-    fingerprint: Base64Bytes = Field(max_length=2 * MAX_BYTES)
+    fingerprint: Base64Bytes = Field(max_length=MAX_BYTES + 12)
 
 
 def remember(entry: Entry) -> None:
@@ -184,6 +184,9 @@ def why_not(entry: Entry, trust: Trust | None) -> str | None:
         return f"its credentials don't hold ({'; '.join(credentials.reasons) or credentials.state})"
     if mark_in(credentials.claim) != entry.mark_id:
         return f"its credentials don't name the watermark {entry.mark_id}"
+    named = None if credentials.claim is None else credentials.claim.fingerprint_sha256
+    if named != hashlib.sha256(entry.fingerprint).hexdigest():
+        return "its fingerprint isn't the one that its credentials name"
     return None
 
 
@@ -208,7 +211,9 @@ def _opened_to_read() -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as database:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        ) as database:
             _check_schema(database, path)
             yield database
     except sqlite3.Error as error:

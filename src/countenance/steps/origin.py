@@ -17,6 +17,9 @@ from countenance.provenance.store import Entry, find, mark_in, why_not
 from countenance.types import Finding, FindingState, MediaInfo
 from countenance.watermark.read import Reading
 
+MOST_COMPARED = 8
+"""Entries of one number; one render that was published several times has the same pictures."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
@@ -41,22 +44,22 @@ def find_origin(path: Path, own: Credentials, trust: Trust, project: Project | N
         return Origin(finding=_no_mark(info, own, thorough=thorough))
     number = in_hex(reading.mark_id)
     named = mark_in(own.claim) if own.state in {"trusted", "valid"} else None
-    if named == number:
-        return Origin(
-            finding=_mark(
-                own.state, f"The invisible watermark {number} is in the picture, and the credentials name it."
-            )
-        )
-    if named is not None:
+    agreed = _mark(own.state, f"The invisible watermark {number} is in the picture, and the credentials name it.")
+    if own.state == "trusted" and named == number:
+        return Origin(finding=agreed)
+    if named not in (None, number):
         said = (
             f"The picture carries the watermark {number}, but its credentials name {named}: one of them was moved here."
         )
         return Origin(finding=_mark("invalid", said))
-    return _looked_up(info, reading, trust, project)
+    # Anybody can sign anew what carries the mark, and name its number: what is known here counts more.
+    return _looked_up(info, reading, agreed if named else None, trust, project)
 
 
-def _looked_up(info: MediaInfo, reading: Reading, trust: Trust, project: Project | None) -> Origin:
-    """What the manifest store knows of a number."""
+def _looked_up(
+    info: MediaInfo, reading: Reading, agreed: Finding | None, trust: Trust, project: Project | None
+) -> Origin:
+    """What the manifest store knows of a number; where it knows nothing, what the file's own credentials say."""
     number = in_hex(reading.mark_id)
     try:
         entries = [entry for entry in find(number) if why_not(entry, trust) is None]
@@ -64,7 +67,8 @@ def _looked_up(info: MediaInfo, reading: Reading, trust: Trust, project: Project
         return Origin(finding=_mark("unknown", f"The picture carries the watermark {number}.", str(error)))
     if not entries:
         return Origin(
-            finding=_mark(
+            finding=agreed
+            or _mark(
                 "unknown",
                 f"The picture carries Countenance's watermark {number}: it comes from a published file in which a face "
                 "was replaced, or the mark was moved here. No credentials are known for it on this computer.",
@@ -78,12 +82,17 @@ def _looked_up(info: MediaInfo, reading: Reading, trust: Trust, project: Project
 def _origin(
     info: MediaInfo, reading: Reading, entries: Sequence[Entry], trust: Trust, project: Project | None
 ) -> Origin:
-    """Of several files with the same number, the one that shows this footage, else the newest."""
+    """Of several files with the same number, one that was signed here before others, one of this footage before others,
+    and the newest of these.
+    """
     number = in_hex(reading.mark_id)
-    seen = {entry.digest: compare(info, reading, unpacked(entry.fingerprint)) for entry in entries}
+    known = {entry.digest: read_manifest(entry.manifest, trust) for entry in entries}
+    own = [entry for entry in entries if known[entry.digest].state == "trusted"]
+    candidates = (own or entries)[:MOST_COMPARED]
+    seen = {entry.digest: compare(info, reading, unpacked(entry.fingerprint)) for entry in candidates}
     order: dict[Footage, int] = {"same": 0, "unclear": 1, "other": 2}
-    entry = min(entries, key=lambda each: order[seen[each.digest]])
-    credentials = read_manifest(entry.manifest, trust)
+    entry = min(candidates, key=lambda each: order[seen[each.digest]])
+    credentials = known[entry.digest]
     assert credentials.claim is not None
     claim = credentials.claim
     whose = "this computer" if credentials.state == "trusted" else "a signer who is unknown here"

@@ -212,7 +212,7 @@ def _check_head_in(project: Project, credentials: Credentials, *, is_published: 
         ProvenanceError: it doesn't.
     """
     claim = credentials.claim
-    if claim is None or not claim.log_digest or credentials.state not in {"trusted", "valid"}:
+    if claim is None or not claim.log_digest or credentials.state != "trusted":
         return
     last, digest = 0, ""
     for entry in ledger.entries(project):
@@ -247,7 +247,7 @@ def _published(project: Project) -> tuple[dict[str, ledger.LogEntry], set[str]]:
 
 def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     """What was altered, by the file's own credentials or by those that its watermark leads to."""
-    is_own = recovered is None or own.state in {"trusted", "valid"}
+    is_own = recovered is None or own.state == "trusted" or (own.state == "valid" and own.claim == recovered.claim)
     credentials = own if is_own or recovered is None else recovered
     claim = credentials.claim
     if claim is None:

@@ -20,8 +20,12 @@ def luminance(frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "a b"]:
     """A frame's luminance, its shorter side made 360 pixels long."""
     height, width = frame.shape[:2]
     scale = SIDE / min(height, width)
-    size_wh = (round(width * scale), round(height * scale))
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    # Before it is resized, because a picture may be a thousand times longer than it is high.
+    x, y = (max(0, int(side - MAX_LENGTH / scale) // 2) for side in (width, height))
+    frame = frame[y : height - y, x : width - x]
+    height, width = frame.shape[:2]
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = (
         cv2.resize(grey.astype(np.float32), size_wh, interpolation=method) if scale != 1 else grey.astype(np.float32)
