@@ -9,6 +9,7 @@ import pytest
 from countenance import ledger
 from countenance.consent import statement as record
 from countenance.consent.challenge import Challenge
+from countenance.consent.challenge_page import TURNS_ON_PAGE
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import KnownRelease, add_release, known_releases
 from countenance.errors import ConsentError, UsageError
@@ -97,7 +98,9 @@ def test_the_page_shows_code_and_turns_and_asks_nothing_of_a_network(film: Proje
     text = page.read_text()
     assert asked.challenge.code in text
     assert "<svg" in text
-    assert text.count("<b>1. ") == text.count("<b>4. ") == 1
+    words = [f"<b>{number}. {TURNS_ON_PAGE[turn][0]}</b>" for number, turn in enumerate(asked.challenge.turns, 1)]
+    assert [text.count(each) for each in words] == [1, 1, 1, 1]
+    assert [text.index(each) for each in words] == sorted(text.index(each) for each in words)
     assert "src=" not in text
     assert "href=" not in text
     assert page.stat().st_mode & 0o077 == 0
