@@ -13,7 +13,12 @@ from countenance.capture.settings import Codec
 from countenance.faces.statement import (
     MAX_DISTANCE,
     MAX_PART_DISTANCE,
+    MIN_BLUR,
     MIN_MARGIN,
+    MIN_MISFIT,
+    MIN_SHAPE_SPREAD,
+    MIN_WHITE_SPREAD,
+    MIN_WITH_CODE,
     Judged,
     Moment,
     Reason,
@@ -55,6 +60,13 @@ def test_true_faces_and_false_ones_lie_clear_of_every_limit(person: str, other: 
     assert max(float(np.linalg.norm(part - own)) for part in found.parts) < MAX_PART_DISTANCE - CLEAR
     to_other = float(np.linalg.norm(found.embedding - template(other)))
     assert to_other > max(MAX_DISTANCE, distance + MIN_MARGIN) + CLEAR
+    with_code = [moment.code for moment in found.moments if moment.code is not None]
+    assert len(with_code) / len(found.moments) > MIN_WITH_CODE + CLEAR
+    figures = code_figures(with_code, CHALLENGE.code)
+    assert figures["blur_px"] > 1.3 * MIN_BLUR * figures["picture_blur_px"]
+    assert figures["misfit"] > 1.3 * MIN_MISFIT
+    assert figures["white_spread"] > 1.3 * MIN_WHITE_SPREAD
+    assert figures["shape_spread"] > 1.3 * MIN_SHAPE_SPREAD
 
 
 def test_somebody_else_with_the_right_code_is_refused() -> None:
@@ -99,6 +111,10 @@ def test_a_code_laid_over_the_old_one_is_refused(how: dict[str, float], reason: 
     assert not list(about_paste(figures_of(rgbs, CHALLENGE.code)))
     found = figures_of([pasted(rgb, LATER.code, xy, **how) for rgb, xy in zip(rgbs, corners, strict=True)], LATER.code)
     assert reason in list(about_paste(found))
+    if reason == "code.sharp":
+        assert found["blur_px"] < 0.7 * MIN_BLUR * found["picture_blur_px"]
+    else:
+        assert found["misfit"] < 0.7 * MIN_MISFIT
 
 
 def test_a_code_that_stands_still_on_the_picture_is_refused() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from countenance import ledger
@@ -13,7 +14,9 @@ from countenance.consent.challenge_page import TURNS_ON_PAGE
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import KnownRelease, add_release, known_releases
 from countenance.errors import ConsentError, UsageError
+from countenance.faces.recognise import Reference
 from countenance.project import Project, create, opened
+from countenance.steps import statement as step
 from countenance.steps.statement import ask_for_statement, decide_on_statement
 from tests.support.statement import CHALLENGE, FOLDER, LATER, seen, template
 
@@ -90,6 +93,22 @@ def test_a_release_with_somebody_else_s_portrait_stays_without_a_statement(tmp_p
         assert refused(project, known) == ["face.other"]
         with pytest.raises(ConsentError, match="has given no statement"):
             grant_prepare(project, "bo")
+
+
+def test_a_face_that_the_person_s_footage_doesn_t_show_is_refused(
+    film: Project, known: KnownRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `prepare`, which finds tracks that are beyond doubt the person's."""
+    put(film, known, CHALLENGE)
+
+    def with_footage_at(distance: float) -> None:
+        face = seen().embedding + np.eye(1, 128, dtype=np.float32)[0] * np.float32(distance)
+        monkeypatch.setattr(step, "reference_of", lambda *_: Reference(embedding=face, limit=0.35, num_tracks=2))
+
+    with_footage_at(0.4)
+    assert refused(film, known) == ["face.footage"]
+    with_footage_at(0.3)
+    assert decide_on_statement(film, known, seen()).person == "bo"
 
 
 def test_the_page_shows_code_and_turns_and_asks_nothing_of_a_network(film: Project, tmp_path: Path) -> None:
