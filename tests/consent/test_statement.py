@@ -88,12 +88,13 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
     assert state_of_statement(asking.project, known) == "missing"
 
 
-def test_a_synthetic_person_gives_none(asking: Production) -> None:
+def test_a_synthetic_person_needs_none_and_may_give_one(asking: Production) -> None:
     known = released(asking, synthetic=True)
     assert state_of_statement(asking.project, known) == "synthetic"
     assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
-    with pytest.raises(ConsentError, match="synthetic"):
-        ask(asking.project, known)
+    state(asking.project, known, ask(asking.project, known))
+    assert state_of_statement(asking.project, known) == "given"
+    assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
 
 
 def test_a_release_in_the_first_form_is_exempt_only_where_it_was_known_before(

@@ -45,7 +45,7 @@ class ConsentConfig:
 
     statement_uses: tuple[Use, ...] = USES  # type: ignore[assignment]
     """Uses for which nobody's face is touched before they have given a statement: a video in which they show their
-    release's code and turn their head as asked (docs/statement.md). Synthetic people give none."""
+    release's code and turn their head as asked (docs/statement.md). Synthetic people needn't."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +64,14 @@ class Statement:
 def ask(project: Project, known: KnownRelease) -> Challenge:
     """Make a challenge to the owner of a release; whichever of several is answered counts.
 
+    A synthetic person may be asked, too, though no policy requires it.
+
     Raises:
-        ConsentError: nobody is to be asked: the release was revoked, or is a synthetic person's.
+        ConsentError: nobody is to be asked: the release was revoked.
     """
     person = known.release.subject.person
     if known.revocation is not None:
         raise ConsentError(f"the release of {person} was revoked; a statement would change nothing")
-    if known.release.subject.synthetic:
-        raise ConsentError(f"{person} is synthetic, by their release, and gives no statement")
     challenge = new_challenge(known.digest)
     with project.transaction():
         ledger.append(project, "statement.asked", {"release": known.digest, "person": person, "nonce": challenge.nonce})
@@ -180,10 +180,10 @@ def refuse(
 def state_of_statement(project: Project, known: KnownRelease) -> StatementState:
     """Whether the project's policy asks for a statement under a release, and whether there is one."""
     config = read_config(ConsentConfig, SECTION, project.settings)
-    if known.release.subject.synthetic:
-        return "synthetic"
     if known.digest in accepted(project):
         return "given"
+    if known.release.subject.synthetic:
+        return "synthetic"
     if project.use not in config.statement_uses:
         return "not asked for"
     return "earlier release" if _was_here_before(project, known) else "missing"
@@ -233,6 +233,16 @@ def statement_template(project: Project, release: str) -> Template | None:
     if logged is None or stored is None or logged[:2] != stored[:2] or stored[2] not in (None, logged[2]):
         raise ConsentError("the log and the database disagree on a statement; restore the project from a copy")
     return None if template is None else np.frombuffer(template, np.float32)
+
+
+def stated_faces(project: Project, releases: Sequence[str]) -> tuple[Template, ...]:
+    """The faces in the statements that were given under some releases, as far as they weren't erased.
+
+    Raises:
+        ConsentError: one isn't the one that was accepted.
+    """
+    found = (statement_template(project, release) for release in releases)
+    return tuple(template for template in found if template is not None)
 
 
 def erase_statement_templates(project: Project, releases: Sequence[str]) -> None:
