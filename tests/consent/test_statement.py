@@ -28,7 +28,8 @@ from countenance.project import Project
 from tests.support.signing import NOON, Production, template_of
 
 MakeProduction = Callable[..., Production]
-FACE, VIDEO = np.full(128, 0.1, np.float32), "cd" * 32
+FACE, VIDEO = np.full(128, 100, np.float32), "cd" * 32
+"""The face is what `template_of` makes of the pictures that `released` takes, unless another shade is asked for."""
 
 
 @pytest.fixture
@@ -70,6 +71,22 @@ def test_without_a_statement_there_is_no_permit(asking: Production) -> None:
     assert caught.value.code == "consent.statement_missing"
     state(asking.project, known, ask(asking.project, known))
     assert grant_prepare(asking.project, "dana", at=NOON).release_digests == (known.digest,)
+
+
+def test_a_newer_release_with_another_face_is_not_covered_by_an_older_statement(asking: Production) -> None:
+    known = released(asking)
+    state(asking.project, known, ask(asking.project, known))
+    released(asking, role="performer", shade=101)
+    with pytest.raises(ConsentError, match="show another face than their statement") as caught:
+        grant_prepare(asking.project, "dana", at=NOON)
+    assert caught.value.code == "consent.statement_differs"
+
+
+def test_nobody_is_asked_whose_release_was_revoked(asking: Production) -> None:
+    released(asking)
+    asking.revoke(asking.folder / "dana-likeness.release.toml")
+    with pytest.raises(ConsentError, match="was revoked"):
+        ask(asking.project, known_releases(asking.project)[-1])
 
 
 def test_a_statement_is_for_one_release(asking: Production) -> None:

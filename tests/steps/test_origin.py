@@ -18,8 +18,9 @@ from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.project import config_folder, create, opened
 from countenance.provenance import store
-from countenance.provenance.credentials import read_manifest
-from countenance.provenance.keys import find_trust
+from countenance.provenance.credentials import Credentials, read_credentials, read_manifest
+from countenance.provenance.keys import Trust, find_trust
+from countenance.provenance.marks import fingerprint_of
 from countenance.provenance.publish import PublishConfig, publish
 from countenance.steps.verify import verify
 from countenance.types import Finding, Frame, Permit, Published, Render
@@ -191,6 +192,8 @@ def test_what_was_shared_is_found_by_others_and_its_signer_is_unknown_to_them(
         ("no entry", "line 2, is not what `countenance marks export` writes"),
         ("another format", "line 1, is not what"),
         ("no print", "expected a fingerprint of as many windows"),
+        ("another print", "its fingerprint isn't the one that its credentials name"),
+        ("a byte more", "its fingerprint isn't the one that its credentials name"),
     ],
 )
 def test_a_forged_entry_is_not_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgery: str, words: str) -> None:
@@ -206,6 +209,13 @@ def test_a_forged_entry_is_not_added(tmp_path: Path, monkeypatch: pytest.MonkeyP
         manifest = entries()[0].manifest.replace(b"num_altered_frames\x0c", b"num_altered_frames\x01", 1)
         assert manifest != entries()[0].manifest
         fields |= json.loads(store._line(replace(entries()[0], manifest=manifest)))
+    if forgery in ("another print", "a byte more"):
+        # The signature holds with a byte behind it, or one changed where C2PA leaves room.
+        more = b"\0" if forgery == "a byte more" else b""
+        prints = fingerprint_of(probe(again(tmp_path / "other.mp4", footage(2))))
+        fields |= json.loads(
+            store._line(replace(entries()[0], manifest=entries()[0].manifest + more, fingerprint=prints))
+        )
     if forgery == "no entry":
         fields = {"mark_id": 1}
     if forgery == "another format":
@@ -215,6 +225,32 @@ def test_a_forged_entry_is_not_added(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ProvenanceError, match=f"{words}.*nothing was added"):
         store.add_entries(path, find_trust())
     assert store.find(fields.get("mark_id", "")) == []
+
+
+def test_one_s_own_entry_counts_more_than_a_stranger_s(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = entries()[0]
+    stranger = replace(own, manifest=own.manifest + b"\0")
+    real = read_manifest
+
+    def read(manifest: bytes, trust: Trust | None) -> Credentials:
+        found = real(manifest, trust)
+        return replace(found, state="valid") if manifest == stranger.manifest else found
+
+    monkeypatch.setattr("countenance.steps.origin.read_manifest", read)
+    monkeypatch.setattr("countenance.steps.origin.find", lambda _: [stranger, own])
+    copy = again(tmp_path / "copy.mp4", pictures(published.path))
+    assert found(copy).state == "trusted"
+
+
+@pytest.mark.parametrize("states_it", [False, True])
+def test_signing_anew_hides_nothing(published: Published, monkeypatch: pytest.MonkeyPatch, states_it: bool) -> None:
+    """A stranger signed what carries the mark, and states nothing, or names its number too."""
+    claim = read_credentials(published.path, find_trust()).claim if states_it else None
+    monkeypatch.setattr("countenance.steps.verify.read_credentials", lambda *_: Credentials(state="valid", claim=claim))
+    assert found(published.path).state == "trusted"
+    assert "a face was replaced" in found(published.path, "edits").summary
 
 
 def test_a_mark_that_differs_from_the_one_that_the_credentials_name_is_told(

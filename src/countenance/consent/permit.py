@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from countenance import ledger
-from countenance.consent.register import KnownRelease, known_releases, project_title
+from countenance.consent.register import KnownRelease, check_in_force, known_releases, project_title
 from countenance.consent.release import USES, check_term
 from countenance.consent.scope import check_particulars, check_production
 from countenance.consent.statement import check_statement
@@ -206,7 +206,7 @@ def require_unrevoked(project: Project, release_digests: Sequence[str], *, what:
                 f"{what} was made under release {digest[:12]}…, which this project doesn't know; "
                 f"use it in the project that has the release, or {again}"
             )
-        _check_in_force(known[digest])
+        check_in_force(known[digest])
 
 
 @contextmanager
@@ -292,31 +292,7 @@ def _check_allows(
             role=role,
             release=known.digest,
         )
-    _check_in_force(known)
+    check_in_force(known)
     check_term(release, at)
     check_production(release, use=project.use, channels=project.channels, title=title)
     check_particulars(project, known, particulars)
-
-
-def _check_in_force(known: KnownRelease) -> None:
-    """Neither revoked nor forgotten."""
-    if known.forgotten_on is not None:
-        day, person = known.forgotten_on, known.release.subject.person
-        raise ConsentError(
-            f"{person} was forgotten on {day.day} {day:%B %Y}: their face data were deleted, and this release ended "
-            "with them; with a newly signed release all begins afresh",
-            code="consent.forgotten",
-            person=person,
-            release=known.digest,
-            forgotten_on=day,
-        )
-    if known.revocation is not None:
-        day = known.revocation.revoked_on
-        raise ConsentError(
-            f"the release of {known.release.subject.person} was revoked on {day.day} {day:%B %Y}; "
-            "nothing more may be made with this face under it",
-            code="consent.release_revoked",
-            person=known.release.subject.person,
-            release=known.digest,
-            revoked_on=day,
-        )

@@ -277,6 +277,34 @@ def state_of(known: KnownRelease, at: datetime) -> ReleaseState:
     return "expired" if at > known.release.term.last_moment else "valid"
 
 
+def check_in_force(known: KnownRelease) -> None:
+    """Check that a release is neither revoked nor forgotten.
+
+    Raises:
+        ConsentError: it is.
+    """
+    if known.forgotten_on is not None:
+        day, person = known.forgotten_on, known.release.subject.person
+        raise ConsentError(
+            f"{person} was forgotten on {day.day} {day:%B %Y}: their face data were deleted, and this release ended "
+            "with them; with a newly signed release all begins afresh",
+            code="consent.forgotten",
+            person=person,
+            release=known.digest,
+            forgotten_on=day,
+        )
+    if known.revocation is not None:
+        day = known.revocation.revoked_on
+        raise ConsentError(
+            f"the release of {known.release.subject.person} was revoked on {day.day} {day:%B %Y}; "
+            "nothing more may be made with this face under it",
+            code="consent.release_revoked",
+            person=known.release.subject.person,
+            release=known.digest,
+            revoked_on=day,
+        )
+
+
 def project_title(project: Project, known: Sequence[KnownRelease]) -> str | None:
     """The production's title: that of the settings, else of the first release; None where there is neither."""
     if "title" in project.settings:

@@ -15,9 +15,10 @@ from jaxtyping import Float32
 from countenance import ledger
 from countenance.config import read_config, section
 from countenance.consent.challenge import Challenge, new_challenge
-from countenance.consent.register import KnownRelease
+from countenance.consent.register import KnownRelease, check_in_force, templates
 from countenance.consent.release import USES, Use
 from countenance.errors import ConsentError
+from countenance.faces.config import MAX_STATED_DISTANCE
 from countenance.project import Project
 
 VALID_FOR = timedelta(hours=24)
@@ -67,11 +68,10 @@ def ask(project: Project, known: KnownRelease) -> Challenge:
     A synthetic person may be asked, too, though no policy requires it.
 
     Raises:
-        ConsentError: nobody is to be asked: the release was revoked.
+        ConsentError: nobody is to be asked: the release was revoked or forgotten.
     """
+    check_in_force(known)
     person = known.release.subject.person
-    if known.revocation is not None:
-        raise ConsentError(f"the release of {person} was revoked; a statement would change nothing")
     challenge = new_challenge(known.digest)
     with project.transaction():
         ledger.append(project, "statement.asked", {"release": known.digest, "person": person, "nonce": challenge.nonce})
@@ -205,7 +205,17 @@ def check_statement(project: Project, known: KnownRelease) -> None:
             release=known.digest,
         )
     if state == "given":
-        statement_template(project, known.digest)
+        stated = statement_template(project, known.digest)
+        # The pictures of a release that was added later find the person from then on.
+        found_by = templates(project).get(person)
+        if stated is not None and found_by is not None and np.linalg.norm(stated - found_by) > MAX_STATED_DISTANCE:
+            raise ConsentError(
+                f"the pictures in the newest release of {person} show another face than their statement does; have "
+                "the release drafted with pictures of the person who gave it, or another statement given under it",
+                code="consent.statement_differs",
+                person=person,
+                release=known.digest,
+            )
 
 
 def statement_template(project: Project, release: str) -> Template | None:

@@ -11,6 +11,8 @@ from pydantic import Field
 from countenance.config import Integer, Number, Threads, section
 
 Fraction = Annotated[Number, Field(ge=0, le=1)]
+MAX_STATED_DISTANCE = 0.4
+"""Between a statement's face and the pictures of the release (docs/statement.md)."""
 
 
 @section

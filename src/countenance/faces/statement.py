@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from countenance.faces.config import MAX_STATED_DISTANCE
 from countenance.faces.turns import MadeTurn, Turn, turns_made
 from countenance.media.reader import read_frames
 from countenance.media.shots import Thumbnail, find_shots, thumbnail
@@ -38,7 +39,7 @@ MIN_WITH_FACE, MIN_WITH_CODE = 0.9, 0.5
 """Fraction of the frames that show one face, and of these that show the code so that it can be read."""
 CODE_AT_TURN_S = 0.5
 """The code is read at every turn: while the head is turned, or so long before and after."""
-MAX_DISTANCE, MAX_PART_DISTANCE = 0.4, 0.5
+MAX_DISTANCE, MAX_PART_DISTANCE = MAX_STATED_DISTANCE, 0.5
 """Between the face and the release's pictures: of the whole video, and of each of its parts. Strangers' tracks lie as
 near as 0.34, 1.1% of them within 0.40 (docs/prepare.md)."""
 MIN_MARGIN = 0.05
@@ -293,14 +294,15 @@ def about_paste(figures: Mapping[str, float]) -> Iterator[Reason]:
         return
     if figures["step_px"] < MIN_STEP_PX or figures["shape_spread"] < MIN_SHAPE_SPREAD:
         yield "code.still"
-    if figures["blur_px"] < MIN_BLUR * figures["picture_blur_px"]:
+    # Also where the picture has too few edges to tell.
+    if not figures["blur_px"] >= MIN_BLUR * figures["picture_blur_px"]:
         yield "code.sharp"
     if figures["misfit"] < MIN_MISFIT or figures["white_spread"] < MIN_WHITE_SPREAD:
         yield "code.clean"
 
 
 def _about_turns(seen: SeenStatement, made: Sequence[MadeTurn], turns: Sequence[Turn]) -> Iterator[Reason]:
-    if tuple(each.turn for each in made) != tuple(turns):
+    if not made or tuple(each.turn for each in made) != tuple(turns):
         yield "turns.wrong"
         return
     first_code = next((moment.time_s for moment in seen.moments if moment.code is not None), 0.0)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from countenance import ledger
 from countenance.consent.challenge import Challenge, challenge_of
 from countenance.consent.challenge_page import challenge_page
 from countenance.consent.document import read_release
-from countenance.consent.register import KnownRelease, known_releases, project_title, templates
+from countenance.consent.register import KnownRelease, check_in_force, known_releases, project_title, templates
 from countenance.consent.release import check_term, digest_of
 from countenance.consent.statement import (
     REFUSALS,
@@ -86,7 +87,8 @@ def take_statement(
         MediaError: it can't be read.
     """
     known, _ = _known(project, release)
-    check_term(known.release, at or datetime.now(UTC))
+    check_in_force(known)
+    check_term(known.release, at or ledger.time_now(project))
     info = probe(video)
     if info.kind != "video":
         raise UsageError(f"expected a video, but {video} is a {info.kind}; film the statement")
@@ -102,6 +104,7 @@ def decide_on_statement(
     Raises:
         ConsentError: it isn't the statement that was asked for.
     """
+    check_in_force(known)
     person = known.release.subject.person
     challenge = next((found for text in seen.texts if (found := challenge_of(text, known.digest))), None)
     reference, everybody = templates(project)[person], templates(project)
