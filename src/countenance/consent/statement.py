@@ -45,7 +45,7 @@ class ConsentConfig:
 
     statement_uses: tuple[Use, ...] = USES  # type: ignore[assignment]
     """Uses for which nobody's face is touched before they have given a statement: a video in which they show their
-    release's code and turn their head as asked (docs/statement.md). Synthetic people give none."""
+    release's code and turn their head as asked (docs/statement.md). Synthetic people needn't."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,18 +61,23 @@ class Statement:
     accepted_at: str
 
 
-def ask(project: Project, known: KnownRelease) -> Challenge:
+def ask(project: Project, known: KnownRelease, *, challenge: Challenge | None = None) -> Challenge:
     """Make a challenge to the owner of a release; whichever of several is answered counts.
 
+    A synthetic person may be asked, too, though no policy requires it. They alone can be asked a `challenge` that is
+    known beforehand, as for the demo, whose clip was rendered long ago.
+
     Raises:
-        ConsentError: nobody is to be asked: the release was revoked, or is a synthetic person's.
+        ConsentError: nobody is to be asked: the release was revoked. Or a known challenge is for a real person, whom
+            it would prove nothing about, or to another release.
     """
     person = known.release.subject.person
     if known.revocation is not None:
         raise ConsentError(f"the release of {person} was revoked; a statement would change nothing")
-    if known.release.subject.synthetic:
-        raise ConsentError(f"{person} is synthetic, by their release, and gives no statement")
-    challenge = new_challenge(known.digest)
+    if challenge is None:
+        challenge = new_challenge(known.digest)
+    elif not known.release.subject.synthetic or challenge.release != known.digest:
+        raise ConsentError(f"{person} must be asked something that nobody knew before; make a new challenge")
     with project.transaction():
         ledger.append(project, "statement.asked", {"release": known.digest, "person": person, "nonce": challenge.nonce})
     return challenge
@@ -180,10 +185,10 @@ def refuse(
 def state_of_statement(project: Project, known: KnownRelease) -> StatementState:
     """Whether the project's policy asks for a statement under a release, and whether there is one."""
     config = read_config(ConsentConfig, SECTION, project.settings)
-    if known.release.subject.synthetic:
-        return "synthetic"
     if known.digest in accepted(project):
         return "given"
+    if known.release.subject.synthetic:
+        return "synthetic"
     if project.use not in config.statement_uses:
         return "not asked for"
     return "earlier release" if _was_here_before(project, known) else "missing"
