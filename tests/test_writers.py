@@ -22,6 +22,7 @@ ALLOWED = {
     "model/record.py": "the preview of a training, in the project's own folder",
     "review/exchange.py": "masks of the project's own faces, exported to be corrected",
     "review/sheet.py": "small crops of the project's own faces, to be reviewed; a PNG in memory",
+    "vision/nudity.py": "a small JPEG in memory, as the net wants its pictures",
     "vision/crops.py": "aligned crops as bytes for the project's own database",
 }
 """Who may encode frames, and why that is no way around publish."""

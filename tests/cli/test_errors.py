@@ -39,7 +39,7 @@ def run(*words: str) -> Result:
 def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checking the log raises this."""
 
-    def fail(_: object) -> int:
+    def fail(*_: object, **__: object) -> int:
         raise error
 
     monkeypatch.setattr(ledger, "check", fail)

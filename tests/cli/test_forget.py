@@ -1,6 +1,7 @@
 """`countenance forget`, and the days until which data are kept, as a user meets them."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from countenance.cli import app as cli
 from countenance.consent import retention
+from countenance.consent.register import KnownRelease
 from countenance.project import opened
 from tests.support.desk import Desk
 
@@ -61,10 +63,11 @@ def test_a_command_that_writes_keeps_to_the_day_of_the_release(
 ) -> None:
     until = datetime.now(UTC).date() + timedelta(days=days)
 
-    def day_of(release: object) -> date | None:
-        return until if "person='dana'" in repr(release) else None
+    def last_day(known: Iterable[KnownRelease]) -> date | None:
+        own = [each for each in known if each.forgotten_on is None and each.release.subject.person == "dana"]
+        return until if own else None
 
-    monkeypatch.setattr(retention, "kept_until", day_of)
+    monkeypatch.setattr(retention, "last_day", last_day)
     monkeypatch.setenv("COUNTENANCE_CONFIG", str(released.folder / "config"))
     monkeypatch.chdir(released.project)
     result = CliRunner().invoke(cli.app, ["collect", "dana", str(released.folder / "dana.mp4")])

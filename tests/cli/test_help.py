@@ -81,7 +81,10 @@ def test_settings_are_listed_for_people_and_programs(tmp_path: Path, monkeypatch
     assert by_name["train.learning_rate"]["default"] == 2e-4
     assert by_name["train.learning_rate"]["schema"] == {"exclusiveMinimum": 0, "maximum": 1, "type": "number"}
     unknown = CliRunner().invoke(cli.app, ["settings", "trian"])
-    assert (unknown.exit_code, "choose one of prepare, coverage, train, generate" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "choose one of consent, prepare, coverage, train, generate" in unknown.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -116,6 +116,7 @@ def test_published_files_are_counted_from_the_log(production: Production) -> Non
     project, dana = production.project, known_releases(production.project)[1].digest
     publish(project, (dana,))
     publish(project, (dana,), is_preview=True)
+    publish(project, (dana,), is_proxy=True)
     publish(project, (OTHER,))
     second = publish(project, (dana, OTHER))
     assert num_outputs(project, dana) == 2

@@ -4,7 +4,7 @@ import base64
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,15 @@ from countenance import ledger
 from countenance.consent import retention
 from countenance.consent.drafting import new_revocation
 from countenance.consent.permit import grant, grant_prepare
-from countenance.consent.register import FORGETTING, FORGOTTEN, add_release, known_releases, state_of, templates
-from countenance.consent.release import Release
+from countenance.consent.register import (
+    FORGETTING,
+    FORGOTTEN,
+    KnownRelease,
+    add_release,
+    known_releases,
+    state_of,
+    templates,
+)
 from countenance.coverage.aspects import CoverageConfig
 from countenance.database import DATABASE_NAME
 from countenance.errors import ConsentError, UsageError
@@ -359,10 +366,10 @@ def kept_until(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
     """By person, the day that their releases name."""
     days: dict[str, date] = {}
 
-    def day_of(release: Release) -> date | None:
-        return days.get(release.subject.person)
+    def last_day(known: Iterable[KnownRelease]) -> date | None:
+        return next((days.get(each.release.subject.person) for each in known if each.forgotten_on is None), None)
 
-    monkeypatch.setattr(retention, "kept_until", day_of)
+    monkeypatch.setattr(retention, "last_day", last_day)
     return days
 
 
@@ -393,17 +400,20 @@ def test_after_that_day_they_are_forgotten_and_the_log_says_why(
     assert forget_what_is_over(trained.project, datetime(2030, 3, 21, tzinfo=UTC)) == []
 
 
-def test_a_later_release_can_name_a_later_day(released: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+def keeping(known: KnownRelease, until: date | None) -> KnownRelease:
+    data = known.release.data.model_copy(update={"kept_until": until})
+    return replace(known, release=known.release.model_copy(update={"data": data}))
+
+
+def test_a_later_release_can_name_a_later_day(released: Production) -> None:
     released.add(released.sign(LIKENESS, uses=("film",)))
     first, second = [each for each in known_releases(released.project) if each.release.subject.person == LIKENESS]
     early, late = date(2030, 3, 20), date(2031, 3, 20)
-    days: dict[str, date | None] = {first.release.id: early, second.release.id: late}
-    monkeypatch.setattr(retention, "kept_until", lambda release: days[release.id])
     revoked = replace(second, revocation=new_revocation(second.release, released.key(LIKENESS)))
+    first, second, revoked = keeping(first, early), keeping(second, late), keeping(revoked, late)
     assert retention.last_day([first, second]) == late
     assert retention.last_day([first, revoked]) == early
     assert retention.last_day([revoked]) == late
     assert retention.last_day([replace(first, forgotten_on=early), second]) == late
-    days[second.release.id] = None
-    assert retention.last_day([first, second]) == early
+    assert retention.last_day([first, keeping(second, None)]) == early
     assert retention.last_day([second]) is None

@@ -98,12 +98,11 @@ def face_area(
     return np.hypot((x - middle[0]) / reach[0], (y - middle[1]) / reach[1]) < 0.6, far > 1.4
 
 
-def label_of(published: Path) -> Corner:
-    """Where a file with one shot says that its label lies."""
+def labels_of(published: Path) -> tuple[Corner, ...]:
+    """Where a file says that labels lie."""
     claim = read_credentials(published, find_trust()).claim
     assert claim is not None
-    (corner,) = claim.label_corners
-    return corner
+    return claim.label_corners
 
 
 def assert_swapped(production: Production, plate: Path, output: Path, frames: Sequence[int]) -> None:
@@ -201,8 +200,8 @@ def test_frames_without_the_performer_pass_unaltered(trained: Production, tmp_pa
     assert (result.published.num_frames, result.published.num_altered_frames) == (29, 20)
     assert result.unaltered_spans == ((10 / 24, 19 / 24),)
     before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
-    label = difference(draw_label(GREY, label_of(tmp_path / "shot.mp4")), GREY) > 0
-    assert label.sum() > 500
+    labels = [difference(draw_label(GREY, corner), GREY) > 0 for corner in labels_of(tmp_path / "shot.mp4")]
+    assert all(label.sum() > 500 for label in labels)
     # A shot of their own, in which nothing is altered and no label says so.
     for index in range(10, 19):
         assert difference(before[index], after[index]).mean() < CODEC_NOISE
@@ -210,7 +209,7 @@ def test_frames_without_the_performer_pass_unaltered(trained: Production, tmp_pa
         inside, _ = face_area(trained, plate, index)
         change = difference(before[index], after[index])
         assert change[inside].mean() > FACE_CHANGE
-        assert change[label].mean() > FACE_CHANGE
+        assert max(change[label].mean() for label in labels) > FACE_CHANGE
 
 
 def test_of_two_people_only_the_performer_is_changed(trained: Production, tmp_path: Path) -> None:
@@ -314,7 +313,8 @@ def test_label_is_left_off_only_with_a_reason(trained: Production, tmp_path: Pat
     trained.generate(plate, tmp_path / "labelled.png", LABELLED)
     trained.generate(plate, tmp_path / "unlabelled.png", UNLABELLED)
     (labelled,), (unlabelled,) = pictures(tmp_path / "labelled.png"), pictures(tmp_path / "unlabelled.png")
-    assert np.array_equal(labelled, draw_label(unlabelled, label_of(tmp_path / "labelled.png")))
+    (corner,) = labels_of(tmp_path / "labelled.png")
+    assert np.array_equal(labelled, draw_label(unlabelled, corner))
     assert not np.array_equal(labelled, unlabelled)
     facts = [entry.facts for entry in ledger.entries(trained.project) if entry.event == "published"]
     assert [(fact["label"], fact["label_reason"]) for fact in facts] == [

@@ -45,13 +45,13 @@ def project(tmp_path: Path) -> Iterator[Project]:
 @pytest.fixture
 def plate(tmp_path: Path) -> Path:
     path = tmp_path / "plate.png"
-    Image.fromarray(np.full((96, 160, 3), 90, np.uint8)).save(path)
+    Image.fromarray(np.full((256, 320, 3), 90, np.uint8)).save(path)
     return path
 
 
 @pytest.fixture
 def published(project: Project, plate: Path, tmp_path: Path) -> Published:
-    frame = Frame(pixels=np.full((96, 160, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
+    frame = Frame(pixels=np.full((256, 320, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
     render = Render(
         plate=probe(plate),
         frames_from=lambda _: iter([frame]),

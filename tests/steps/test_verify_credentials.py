@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 @pytest.fixture
 def plate(tmp_path: Path) -> Path:
     path = tmp_path / "plate.png"
-    Image.fromarray(np.full((96, 160, 3), 90, np.uint8)).save(path)
+    Image.fromarray(np.full((256, 320, 3), 90, np.uint8)).save(path)
     return path
 
 

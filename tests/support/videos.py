@@ -111,7 +111,7 @@ def noise(num_frames: int, size_wh: tuple[int, int], *, low: int = 0, high: int 
 
 def grey(output: Path, *, num_frames: int = 6) -> Path:
     """A video that shows nobody."""
-    return write_video(output, [np.full((128, 192, 3), 100 + shade, np.uint8) for shade in range(num_frames)])
+    return write_video(output, [np.full((256, 384, 3), 100 + shade, np.uint8) for shade in range(num_frames)])
 
 
 def frames_of(name: str, num_frames: int, *, first: int = 0) -> list[Rgb]:

@@ -134,10 +134,10 @@ def check_collected(known: Sequence[KnownRelease], person: str, sha256: str) -> 
 
 
 def num_outputs(project: Project, release_digest: str) -> int:
-    """How many files the log knows that were published under a release, and not withdrawn; previews don't count."""
+    """How many files were published under a release, by the log, and not withdrawn; previews and proxies don't count."""
     published = set()
     for entry in ledger.entries(project):
-        if entry.event == "published" and not entry.facts.get("is_preview"):
+        if entry.event == "published" and not (entry.facts.get("is_preview") or entry.facts.get("is_proxy")):
             # Entries of earlier versions name no releases, and no release of then counts files.
             if "releases" in entry.facts and release_digest in entry.fact("releases", list):
                 published.add(entry.number)
