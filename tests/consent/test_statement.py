@@ -88,12 +88,24 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
     assert state_of_statement(asking.project, known) == "missing"
 
 
-def test_a_synthetic_person_gives_none(asking: Production) -> None:
+def test_a_synthetic_person_neednt_give_one_but_can(asking: Production) -> None:
     known = released(asking, synthetic=True)
     assert state_of_statement(asking.project, known) == "synthetic"
     assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
-    with pytest.raises(ConsentError, match="synthetic"):
-        ask(asking.project, known)
+    state(asking.project, known, ask(asking.project, known))
+    assert state_of_statement(asking.project, known) == "given"
+
+
+def test_only_a_synthetic_person_can_be_asked_what_was_known_before(asking: Production) -> None:
+    real = released(asking)
+    with pytest.raises(ConsentError, match="nobody knew before"):
+        ask(asking.project, real, challenge=Challenge(release=real.digest, nonce="00" * 8))
+    synthetic = released(asking, role="performer", shade=101, synthetic=True)
+    known = Challenge(release=synthetic.digest, nonce="00" * 8)
+    assert ask(asking.project, synthetic, challenge=known) == known
+    assert state_of_challenge(asking.project, known) == "open"
+    with pytest.raises(ConsentError, match="nobody knew before"):
+        ask(asking.project, synthetic, challenge=Challenge(release=real.digest, nonce="00" * 8))
 
 
 def test_a_release_in_the_first_form_is_exempt_only_where_it_was_known_before(
