@@ -9,7 +9,7 @@ from pathlib import Path
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.footage import render_screen_test
-from countenance.consent.permit import grant_prepare
+from countenance.consent.permit import decide_prepare
 from countenance.consent.register import add_release, known_releases, project_title
 from countenance.consent.synthetic import ROOM, issue_release
 from countenance.errors import ConsentError, UsageError
@@ -81,7 +81,7 @@ def cast_actor(project: Project, seed: int, progress: Progress) -> str:
         release = issue_release(person, "likeness", portrait, folder, use=project.use, title=title)
         add_release(project, release, template_of)
     collect(project, person, [clip], progress=progress)
-    prepare(project, person, grant_prepare(project, person), PrepareConfig(), progress=progress)
+    prepare(project, person, decide_prepare(project, person), PrepareConfig(), progress=progress)
     return person
 
 

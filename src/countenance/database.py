@@ -154,8 +154,8 @@ def is_copy(path: Path, database: sqlite3.Connection) -> bool:
             own, its = (_tables(each) for each in (database, other))
     except sqlite3.DatabaseError:
         return False
-    # An older one lacks those that came later.
-    return bool(its) and its <= own
+    # An older one lacks those that came later; these have been there from the first.
+    return {"log", "releases"} <= its <= own
 
 
 def _tables(database: sqlite3.Connection) -> set[str]:

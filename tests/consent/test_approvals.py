@@ -260,10 +260,10 @@ def test_a_revocation_or_the_end_of_the_term_beats_an_approval(
 ) -> None:
     clock = [NOON]
     decide(production, ask(production, releases["dana"])["dana"])
-    leave = leave_of(production, lambda: clock[0]).for_result(RESULT)
+    leave, later = (leave_of(production, lambda: clock[0]).for_result(RESULT) for _ in range(2))
     clock[0] = datetime(2028, 1, 1, tzinfo=UTC)
     with pytest.raises(ConsentError, match="expired"):
-        leave.check()
+        later.check()
     clock[0] = NOON
     leave.check()
     production.revoke(releases["dana"])

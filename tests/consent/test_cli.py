@@ -60,6 +60,7 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
         run(command)
     run("revoke dana.release.toml --key dana.key")
     monkeypatch.chdir(folder / "film")
+    monkeypatch.setenv("COLUMNS", "200")
     assert "Added the release of dana as likeness" in run("add ../dana.release.toml").stderr
     assert "already" in run("add ../dana.release.toml").stderr
     listed = json.loads(run("list --json").stdout)
@@ -71,7 +72,9 @@ def test_production_adds_lists_and_ends(folder: Path, monkeypatch: pytest.Monkey
     assert json.loads(run("list --json").stdout)["releases"][0]["state"] == "revoked"
     with opened(folder / "film") as project, pytest.raises(ConsentError, match="was revoked"):
         grant_prepare(project, "dana")
-    assert json.loads(run("check --json", log.app).stdout) == {"entries": 2, "remembered": 2, "clock_set_back_at": []}
+    checked = json.loads(run("check --json", log.app).stdout)
+    assert (checked["entries"], checked["remembered"], checked["clock_set_back_at"]) == (2, 2, [])
+    assert [(each["first"], each["last"]) for each in checked["signers"]] == [(1, 2)]
     assert [entry["event"] for entry in json.loads(run("show --json", log.app).stdout)] == [
         "release.added",
         "release.revoked",

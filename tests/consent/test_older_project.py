@@ -92,7 +92,8 @@ def test_a_release_of_the_first_form_gives_permits_as_it_did(old: Production) ->
             (digest, text, "2026-01-01"),
         )
     shutil.rmtree(config_folder() / "heads")
-    with project.transaction():
+    with pytest.MonkeyPatch.context() as patch, project.transaction():
+        write_as_before(patch)
         ledger.append(project, "release.added", {"release": digest, "role": "likeness", "person": "dana"})
     project.database.close()
     with opened(project.folder) as reopened:

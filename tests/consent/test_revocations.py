@@ -17,6 +17,7 @@ from countenance.consent.register import add_release, add_revocation, known_rele
 from countenance.consent.release import Release, digest_of
 from countenance.errors import ConsentError
 from countenance.project import SETTINGS_NAME, Project, create, opened
+from tests.support.policy import ask_for_no_statements
 from tests.support.signing import NOON, Production, template_of
 
 REVOKED = "the release of dana was revoked on"
@@ -30,6 +31,7 @@ def open_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
         def open_or_make(name: str) -> Project:
             if not (tmp_path / name).exists():
                 create(tmp_path / name, use="film", title=None)
+                ask_for_no_statements(tmp_path / name)
             return stack.enter_context(opened(tmp_path / name))
 
         yield open_or_make

@@ -24,6 +24,8 @@ from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, joint_digest, publish
 from countenance.types import Frame, LabelledShot, Permit, Published, Render
+from countenance.watermark.embed import mark
+from countenance.watermark.read import read
 from tests.support.leave import never_ends
 
 MakePlate = Callable[..., Path]
@@ -403,6 +405,47 @@ def test_fragments_stay_after_a_failure_and_are_used_again(
     do_publish("mp4")
 
 
+def test_fragments_carry_the_mark(
+    do_publish: Callable[..., Published], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "sign", refuse)
+        with pytest.raises(ProvenanceError):
+            do_publish("mp4")
+    (fragment,) = (project.folder / "render").rglob("*.nut")
+    found = read(frame.rgb for frame in read_frames(probe(fragment)))
+    assert found is not None
+    # And the next run goes on with it.
+    claim = read_credentials(do_publish("mp4").path, find_trust()).claim
+    assert claim is not None
+    assert claim.watermark is not None
+    assert claim.watermark.id == f"{found.mark_id:012x}"
+
+
+def test_what_can_t_be_read_back_is_not_published(
+    do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "mark", lambda pixels, _: pixels)
+    with pytest.raises(ProvenanceError, match="the watermark can't be read in what was rendered"):
+        do_publish("mp4")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert events(project) == []
+
+
+def test_frames_that_are_not_altered_stay_as_they_are(
+    do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[int] = []
+
+    def noted(pixels: np.ndarray, mark_id: int) -> np.ndarray:
+        marked.append(mark_id)
+        return mark(pixels, mark_id)
+
+    monkeypatch.setattr(door, "mark", noted)
+    published = do_publish("mp4")
+    assert len(marked) == published.num_altered_frames == published.num_frames - 1
+
+
 def test_labelled_and_unlabelled_fragments_never_mix(
     do_publish: Callable[..., Published], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -770,6 +813,8 @@ def leave_by_a_kill(project: Project, permit: Permit, make_plate: MakePlate, tmp
         child = os.fork()
         if child == 0:
             setattr(door, stage, lambda *_args, **_options: os._exit(9))
+            # Threads of a net that was loaded before the fork aren't in the new process.
+            setattr(gates, "opened_net", lambda: lambda _: 0.0)  # noqa: B010
             with opened(project.folder) as own:
                 publish(
                     own,

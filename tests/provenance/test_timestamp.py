@@ -127,7 +127,7 @@ def test_an_authority_that_fails_is_told_and_leaves_no_file(
     ):
         publish_grey(project, make_plate("plate.png"), tmp_path / "out" / "shot.png", config)
     assert list((tmp_path / "out").iterdir()) == []
-    assert list(ledger.entries(project)) == []
+    assert [entry.event for entry in ledger.entries(project)] == ["render.begun"]
 
 
 def test_an_authority_that_can_not_be_reached_is_told_before_anything_is_rendered(

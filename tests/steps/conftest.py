@@ -4,15 +4,29 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from countenance.consent.permit import grant
 from countenance.progress import Silent
 from countenance.project import create
+from countenance.provenance import publish
+from countenance.provenance.fingerprint import packed
 from countenance.steps.collect import collect
 from countenance.steps.train import train
 from tests.support.production import LIKENESS, PERFORMER, TITLE, TRAINING, USE, Production, copied, open_production
 from tests.support.videos import clip_of, write_video
+
+
+@pytest.fixture
+def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishes without a watermark, for tests that compare the composite's own pixels."""
+
+    def plain(pixels: np.ndarray, _: int) -> np.ndarray:
+        return pixels
+
+    monkeypatch.setattr(publish, "mark", plain)
+    monkeypatch.setattr(publish, "_read_back", lambda *_: packed([]))
 
 
 @pytest.fixture(scope="session")

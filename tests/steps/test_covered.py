@@ -26,6 +26,8 @@ from countenance.steps.verify import verify
 from tests.support.production import PERFORMER, STRANGER, UNLABELLED, Production
 from tests.support.videos import Rgb, clip_of, frames_of, write_video
 
+pytestmark = pytest.mark.usefixtures("unmarked")
+
 NUM_FRAMES, LOST = 12, range(5, 8)
 CONFIG = replace(UNLABELLED, model="base", preset="draft")
 FACE = np.s_[70:170, 90:170]

@@ -52,6 +52,8 @@ from tests.support.production import LABELLED, LIKENESS, PERFORMER, STRANGER, UN
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, dissolved, frames_of, tone, write_video
 
+pytestmark = pytest.mark.usefixtures("unmarked")
+
 GREY = np.full((256, 256, 3), 110, np.uint8)
 CODEC_NOISE, LARGEST_CODEC_NOISE = 1.0, 12.0
 """Differences of pixels, 0–255, mean and largest, that encoding stays below; measured: 0.34 and 4.3."""
@@ -559,6 +561,7 @@ def test_a_preview_is_small_short_and_says_so(
 ) -> None:
     monkeypatch.setattr(places_module, "PREVIEW_S", Fraction(1, 4))
     monkeypatch.setattr(render_module, "PREVIEW_HEIGHT", 100)
+    monkeypatch.setattr(render_module, "MIN_WIDTH_HEIGHT", 100)
     plate = write_video(tmp_path / "plate.mp4", [*[GREY] * 7, *frames_of("performance.mp4", 9)])
     config = replace(LABELLED, model="base", preset="draft")
     result = trained.generate(plate, tmp_path / "preview.mp4", config, preview=True)

@@ -25,6 +25,8 @@ from tests.support.production import LABELLED, LIKENESS, PERFORMER, STRANGER, Pr
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, frames_of, write_video
 
+pytestmark = pytest.mark.usefixtures("unmarked")
+
 NUM_FRAMES, KEY = 12, 4
 CONFIG = replace(LABELLED, model="base", preset="draft", quality=4)
 CHEEK = np.s_[125:140, 100:118]

@@ -113,8 +113,9 @@ def test_no_more_files_are_published_than_are_allowed(limited: Production, tmp_p
     plate = limited.folder / "plate.png"
     limited.generate(plate, tmp_path / "look.png", DRAFT, preview=True)
     limited.generate(plate, tmp_path / "first.png", DRAFT)
-    before, granted, published = list(ledger.entries(limited.project))[-3:]
-    assert (before.event, granted.event, published.event) == ("published", "permit.granted", "published")
+    before, granted, begun, published = list(ledger.entries(limited.project))[-4:]
+    events = [each.event for each in (before, granted, begun, published)]
+    assert events == ["published", "permit.granted", "render.begun", "published"]
     assert (granted.facts["plate"], granted.facts["counted"]) == (published.facts["plate_sha256"], True)
     assert published.facts["releases"] == granted.facts["releases"]
     error = refused(limited, plate, tmp_path / "second.png")

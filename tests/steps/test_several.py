@@ -28,6 +28,8 @@ from tests.support.production import LIKENESS, PERFORMER, STRANGER, UNLABELLED, 
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, frames_of, write_video
 
+pytestmark = pytest.mark.usefixtures("unmarked")
+
 ZURI, KOFI, MIRA = LIKENESS, PERFORMER, STRANGER
 NUM_FRAMES = 8
 CONFIG = replace(UNLABELLED, model="base", preset="draft")

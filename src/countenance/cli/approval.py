@@ -58,8 +58,8 @@ def _decide(
     from countenance.steps.documents import release_document
 
     request = read_request(path)
-    written, decision = decide(path, load_key(key), verdict, reason=reason, output=output, overwrite=overwrite)
     console.print(_what_is_asked(request), markup=False)
+    written, decision = decide(path, load_key(key), verdict, reason=reason, output=output, overwrite=overwrite)
     console.print(
         f"You {verdict} it. Wrote {written}. It takes effect in the project with `countenance release add {written}`: "
         "send it to the production. Until the result is published, you can decide anew.",
@@ -72,9 +72,12 @@ def _decide(
 def _what_is_asked(request: "Request") -> str:
     """What a yes would let out."""
     last = request.first_frame + request.num_frames - 1
-    label = "with the label in the picture"
-    if request.label == "left out":
-        label = f"WITHOUT the label in the picture, with the reason: {request.label_reason}"
+    labels = {
+        "shown": "with the label in the picture",
+        "credits": "with the label ONLY WHERE ALTERED PICTURES BEGIN, with the reason: {reason}",
+        "left out": "WITHOUT the label in the picture, with the reason: {reason}",
+    }
+    label = labels[request.label].replace("{reason}", request.label_reason or "")
     return (
         f'"{request.project}" asks {request.person} about {request.proxy.file}: frames {request.first_frame} to {last} '
         f"of {request.num_plate_frames} of the plate, to be published at full size, {label}."

@@ -326,7 +326,8 @@ def add(
 
             added = add_revocation(project, path)
             assert isinstance(added.document, Revocation)
-            forget_drawn(project, added.document.person)
+            if added.in_project:
+                forget_drawn(project, added.document.person)
         refused = _refusal(project, added.document)
     document = added.document
     if not added.in_project:

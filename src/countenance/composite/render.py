@@ -38,6 +38,7 @@ from countenance.pixels import Pixels
 from countenance.project import private_file
 from countenance.types import Excerpt, Frame, MediaInfo, Render
 from countenance.vision.segment import Segmenter
+from countenance.watermark.embed import MIN_WIDTH_HEIGHT
 
 ROOM = "renders"
 """Folder of the project for work in progress."""
@@ -243,8 +244,9 @@ def frames_render(
 
 
 def preview_size(plate: MediaInfo) -> tuple[int, int]:
-    """Width and height of a preview, both even: those of the plate, or smaller ones."""
-    scale = min(1.0, PREVIEW_HEIGHT / plate.resolution_wh[1])
+    """Width and height of a preview, both even: those of the plate, or smaller ones that still carry a watermark."""
+    least = MIN_WIDTH_HEIGHT / min(plate.resolution_wh)
+    scale = min(1.0, max(PREVIEW_HEIGHT / plate.resolution_wh[1], least))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in plate.resolution_wh)
     return width, height
 

@@ -64,7 +64,7 @@ class Request(_Fields):
     """Of the plate's frames, counted from 0, the first that the result shows; it shows `num_frames` in a row."""
     num_frames: Count
     num_plate_frames: Count
-    label: Literal["shown", "left out"]
+    label: Literal["shown", "credits", "left out"]
     """In the result; the proxy has it in any case."""
     label_reason: Line | None = None
     asked_at: Moment

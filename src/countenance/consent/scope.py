@@ -134,7 +134,7 @@ def check_collected(known: Sequence[KnownRelease], person: str, sha256: str) -> 
 
 
 def num_outputs(project: Project, release_digest: str) -> int:
-    """How many files were published under a release, by the log, and not withdrawn; previews and proxies don't count."""
+    """How many files were published under a release and not withdrawn, by the log; no previews, no proxies."""
     published = set()
     for entry in ledger.entries(project):
         if entry.event == "published" and not (entry.facts.get("is_preview") or entry.facts.get("is_proxy")):

@@ -192,25 +192,6 @@ def spread_frames(info: MediaInfo, *, num_places: int, run: int) -> Iterator[Ite
             yield _run_at(info, container, stream, begin + round(place * length), run)
 
 
-def key_frames(info: MediaInfo) -> Iterator[Frame]:
-    """The frames of a video that are stored whole, in order, without decoding the others; of a picture the one.
-
-    `index` counts them.
-
-    Raises:
-        MediaError: damaged.
-    """
-    if info.kind != "video":
-        yield from read_frames(info)
-        return
-    reformatter, matrix = VideoReformatter(), None
-    with opened_video(info.path) as (container, stream):
-        stream.codec_context.skip_frame = "NONKEY"
-        for index, frame in enumerate(decoded_in_time(info.path, container.demux(stream))):
-            matrix = matrix or display_matrix(frame)
-            yield _shown(info, frame, index, matrix, reformatter)
-
-
 def _shown(info: MediaInfo, frame: VideoFrame, index: int, matrix: Matrix, reformatter: VideoReformatter) -> Frame:
     return Frame(
         pixels=_upright(info, frame, matrix, reformatter, deep=False),

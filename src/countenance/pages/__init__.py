@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 JPEG_QUALITY = 82
-SHOWS_FACES = "this page shows faces"
-"""Stands in each of these pages."""
+SHOWS_FACES = ("this page shows faces", "this page shows a face")
+"""One of these stands in each page that shows any."""
 
 
 def environment_of(package: str) -> Environment:
@@ -29,7 +29,7 @@ def environment_of(package: str) -> Environment:
 def is_page_about(path: Path, words: Iterable[str]) -> bool:
     """Whether a file is one of these pages, and has one of these words in it: people's names, or digests."""
     text = path.read_bytes().decode(errors="replace")
-    return SHOWS_FACES in text and any(names(text, word) for word in words)
+    return any(each in text for each in SHOWS_FACES) and any(names(text, word) for word in words)
 
 
 def names(text: str, word: str) -> bool:

@@ -1,7 +1,7 @@
 """The watermark of a file: which number it carries, and what that number and the fingerprint say of other footage."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Literal
 
@@ -18,6 +18,8 @@ NUM_PLACES, RUN = 48, 6
 """Where a long video is looked into for a mark, and how many frames at each place."""
 PART = 48
 """Frames that are looked at together where all are."""
+KNOWN_STEP, MIN_KNOWN = 24, 16
+"""From one picture of a fingerprint to the next, in frames, and about how many a short file has at least."""
 NUM_COMPARED_PLACES, COMPARED_RUN, COMPARED_STEP = 3, 60, 4
 """Where it is compared with a fingerprint: long enough for one of the known pictures to be among a run."""
 SAME, OTHER = 0.5, 0.2
@@ -71,9 +73,10 @@ def _all_in_parts(info: MediaInfo) -> Iterator[Iterator[Frame]]:
         yield chain([first], islice(frames, PART - 1))
 
 
-def fingerprint_of(frames: Iterable[Frame]) -> bytes:
-    """The fingerprint of a published file, of some of its own frames in order."""
-    return packed(_windows(frame, None) for frame in frames)
+def fingerprint_of(info: MediaInfo) -> bytes:
+    """The fingerprint of a published file: about one picture a second, and some of a short one."""
+    step = min(max(1, info.num_frames // MIN_KNOWN), KNOWN_STEP)
+    return packed(_windows(frame, None) for frame in read_frames(info) if frame.index % step == 0)
 
 
 def compare(info: MediaInfo, reading: Reading, known: Sequence[Windows]) -> Footage:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from countenance.errors import ProvenanceError
 from countenance.pixels import Pixels, from_unit, white_of
 from countenance.types import Frame, Render
+from countenance.watermark.embed import MIN_WIDTH_HEIGHT
 
 LONGER_SIDE_PX = 640
 WORDS = "NOT APPROVED"
@@ -44,8 +45,8 @@ def proxied(render: Render) -> Render:
 
 
 def proxy_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a proxy, both even: those of the result, or smaller ones."""
-    scale = min(1.0, LONGER_SIDE_PX / max(size_wh))
+    """Width and height of a proxy, both even: those of the result, or smaller ones that still carry a watermark."""
+    scale = min(1.0, max(LONGER_SIDE_PX / max(size_wh), MIN_WIDTH_HEIGHT / min(size_wh)))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in size_wh)
     return width, height
 

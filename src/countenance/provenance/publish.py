@@ -21,7 +21,7 @@ from countenance.errors import ConsentError, IntimateError, MediaError, Provenan
 from countenance.gates import EVERY_S, RULE, checked, opened_net
 from countenance.media.losses import losses
 from countenance.media.probe import probe, take_fingerprint
-from countenance.media.reader import key_frames, read_frames
+from countenance.media.reader import read_frames
 from countenance.media.tonemap import sdr_command
 from countenance.media.writer import join_fragments, planned_output, rehearse, write_fragments, write_picture
 from countenance.progress import Progress
@@ -353,6 +353,7 @@ def salt_of(project: Project, manifest_digest: str) -> bytes | None:
 
 def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> dict[str, Any]:
     """What the log keeps of a render before its first frame, also where it is never finished."""
+    label, reason = _label_of(render, config)
     return {
         "render": render.work_folder.name,
         "plate_sha256": render.plate.sha256,
@@ -362,17 +363,15 @@ def _begun(permits: Sequence[Permit], render: Render, config: PublishConfig) -> 
         "first_frame": render.frames.start,
         "num_frames": len(render.frames),
         "is_preview": render.preview_wh is not None,
-        "label": "shown" if config.label else "left out",
-        "label_reason": "" if config.label else config.unlabelled_reason.strip(),
+        "label": label,
+        "label_reason": reason,
     }
 
 
 def result_parts(render: Render, config: PublishConfig) -> dict[str, str]:
     """Digests of everything that decides a result, each under a name for people; the marks come on top."""
-    label: str = config.label_form if config.label else "left out"
-    if not config.is_label_throughout:
-        label += f": {config.unlabelled_reason.strip()}"
-    return {**render.parts, "quality": str(config.quality), "label": label}
+    label, reason = _wanted_label(config)
+    return {**render.parts, "quality": str(config.quality), "label": f"{label}: {reason}" if reason else label}
 
 
 def result_digest(render: Render, config: PublishConfig) -> str:
@@ -447,7 +446,12 @@ def _claim(
 
 def _label_of(render: Render, config: PublishConfig) -> tuple[Literal["shown", "credits", "left out"], str]:
     """How a file is labelled, and why not throughout. A proxy always is: nobody has agreed yet to anything else."""
-    if render.proxy_wh is not None or config.is_label_throughout:
+    return ("shown", "") if render.proxy_wh is not None else _wanted_label(config)
+
+
+def _wanted_label(config: PublishConfig) -> tuple[Literal["shown", "credits", "left out"], str]:
+    """How a result is to be labelled, and why not throughout."""
+    if config.is_label_throughout:
         return "shown", ""
     return config.label_form if config.label else "left out", config.unlabelled_reason.strip()
 
@@ -505,7 +509,7 @@ def _read_back(finished: Path, mark_id: int, altered: Sequence[bool]) -> bytes:
             "the watermark can't be read in what was rendered: it is too dark, too flat or too short for one, or too "
             "little of it is altered; nothing was published. Render more of the plate, or a larger one"
         )
-    return fingerprint_of(key_frames(info))
+    return fingerprint_of(info)
 
 
 def _looked_at(render: Render) -> set[int]:
@@ -571,13 +575,14 @@ def _approval_facts(
         return {} if approval is None else {"approvals": sorted(approval.decisions.values()), "result": approval.result}
     if render.preview_wh is not None:
         return {"is_proxy": True}
+    label, reason = _wanted_label(config)
     asked = {
         "people": dict(sorted(approver for permit in permits for approver in permit.approvers)),
         "result": result_digest(render, config),
         "parts": result_parts(render, config),
         "file": output.name,
-        "label": "shown" if config.label else "left out",
-        "label_reason": "" if config.label else config.unlabelled_reason.strip(),
+        "label": label,
+        "label_reason": reason,
     }
     return {"is_proxy": True, "asked": asked}
 

@@ -13,7 +13,9 @@ from countenance.consent.approvals import (
     standing_of,
 )
 from countenance.consent.document import write_document
-from countenance.errors import UsageError
+from countenance.consent.permit import log_refused
+from countenance.consent.release import beside
+from countenance.errors import ConsentError, UsageError
 from countenance.footage import is_collected
 from countenance.progress import Progress
 from countenance.project import Project
@@ -65,7 +67,11 @@ def exit_of(
         return proxy
     result = result_digest(render, config)
     standing = standing_of(project, permits, result)
-    check_not_declined(standing)
+    try:
+        check_not_declined(standing)
+    except ConsentError as error:
+        log_refused(project, "generate", error, result=result)
+        raise
     if not standing.awaited:
         for guard in guards:
             guard.for_result(result)
@@ -73,7 +79,9 @@ def exit_of(
     if not overwrite:
         if _is_asked(project, result, proxy.output):
             write_requests(project, output, proxy.output, standing.awaited)
-            raise awaited_error(standing.awaited, result)
+            awaited = awaited_error(standing.awaited, result)
+            log_refused(project, "generate", awaited, result=result)
+            raise awaited
         for path in (request_path(output, person) for person in standing.awaited):
             if path.exists() or path.is_symlink():
                 raise UsageError(
@@ -95,7 +103,12 @@ def write_requests(project: Project, output: Path, proxy: Path, people: Sequence
 
 def _free_name(project: Project, output: Path) -> Path:
     path = proxy_path(output)
-    if not path.name.isprintable():
+    try:
+        beside(path.name)
+        is_fit = path.name.isprintable()
+    except ValueError:
+        is_fit = False
+    if not is_fit:
         raise UsageError(f"{output.name!r} can't be named in a request for approval; choose a name without signs")
     if is_collected(project, path):
         raise UsageError(f"{path} is a clip of this project, which is never written to; choose another name")

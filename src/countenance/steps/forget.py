@@ -61,6 +61,10 @@ ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
 ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, ROOM)
 ASKED = "asked"
+ENDED = frozenset(
+    {"consent.release_revoked", "consent.release_expired", "consent.release_missing", "consent.forgotten"}
+)
+"""Codes of refusals by which consent has ended."""
 """Why somebody was forgotten: it was asked for. Otherwise `kept until` and a day."""
 
 
@@ -394,7 +398,10 @@ def forget_without_consent(project: Project) -> list[tuple[str, str]]:
     for likeness, performer in _pairs(project):
         try:
             grant(project, "generate", likeness=likeness, performer=performer)
-        except ConsentError:
+        except ConsentError as error:
+            # Anything else can be mended in the settings, and brings no artist's work back.
+            if error.code not in ENDED:
+                continue
             _forget(project, likeness, performer)
             gone.append((likeness, performer))
     return gone

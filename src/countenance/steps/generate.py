@@ -249,8 +249,8 @@ def generate(
         for open_drawing, performer in zip(open_drawings, performers, strict=True)
     ]
     disguise = Disguise(halo=config.halo, sentence=config.sentence, sentence_s=config.sentence_s)
-    # An artist may have been given a frame with its label, also where the file is to have none.
-    labelled = labelled_shots(info, timeline, places, disguise) if config.label or places.held else ()
+    # Also where the file is to have no label: its shots are looked at, an artist's frame or a proxy may have one.
+    labelled = labelled_shots(info, timeline, places, disguise)
     pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
     drawer, store = drawings[0].drawer, None
     if len(pairs) > 1:
