@@ -6,6 +6,10 @@
 Name, the actor's seed, that of light and movements, and the phone's. Beside the clip a portrait is drawn. Both answer
 the challenge of `tests/support/statement.py` to bo. The pictures as rendered are kept in a folder for temporary files,
 so that other cameras can film them.
+
+    .venv/bin/python tools/make_statement_clips.py bo 7 42 3 --portrait   # a second portrait
+
+Two portraits in different light are nearer to a video than one.
 """
 
 import sys
@@ -33,8 +37,13 @@ PORTRAIT_SIZE = 256
 
 def main() -> None:
     name, actor, seed, phone = sys.argv[1], *map(int, sys.argv[2:5])
+    if sys.argv[5:] == ["--portrait"]:
+        take = Take(actor=actor, seed=seed, turns=CHALLENGE.turns, code=None)
+        pictures = [rgb for rgb, _ in film(take, range(2))]
+        write_picture(FOLDER / f"{name}_portrait_2.png", list(filmed(pictures, draw_capture(phone, "phone")))[-1])
+        return
     portrait = draw_portrait(Caster(build_figure(draw_actor(actor), "fine")), PORTRAIT_SIZE)
-    cv2.imwrite(str(FOLDER / f"{name}_portrait.png"), cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR))
+    write_picture(FOLDER / f"{name}_portrait.png", portrait)
     kept = CACHE / f"{name}-{actor}-{seed}.npz"
     if not kept.exists():
         take = Take(actor=actor, seed=seed, turns=CHALLENGE.turns, code=CHALLENGE.code)
@@ -43,6 +52,10 @@ def main() -> None:
     with np.load(kept) as stored:
         pictures = list(stored["rgb"])
     write_clip(FOLDER / f"{name}.mp4", list(filmed(pictures, draw_capture(phone, "phone"))))
+
+
+def write_picture(path: Path, rgb: np.ndarray) -> None:
+    cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
 
 
 def write_clip(path: Path, pictures: list[np.ndarray]) -> None:

@@ -30,6 +30,7 @@ CODES: Mapping[str, str] = {
     "consent.release_not_yet_valid": "The release's term has not begun.",
     "consent.release_revoked": "Its owner revoked the release.",
     "consent.forgotten": "What was known of this person was deleted; it needs a new release.",
+    "consent.known_face": "The face in the release is known here under another name.",
     "consent.role": "The release is for the other role.",
     "consent.use": "The release is for other uses than the project's.",
     "consent.project": "The release is for another production.",

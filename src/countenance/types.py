@@ -239,6 +239,8 @@ class Permit:
     """What the releases were asked besides."""
     approvers: tuple[tuple[str, str], ...] = ()
     """Person and digest of each release that asks for that person's approval of every result."""
+    synthetic: tuple[Role, ...] = ()
+    """Roles whose person is a synthetic one, by their release."""
 
     @property
     def people(self) -> tuple[str, ...]:

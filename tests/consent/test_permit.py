@@ -163,6 +163,13 @@ def test_permit_digest_has_no_time_in_it_and_all_that_was_permitted(production: 
     assert len({permit.digest for permit in (*permits, as_performer)}) == 4
 
 
+def test_a_permit_says_whose_release_calls_them_synthetic(production: Production) -> None:
+    production.add(production.draft("dana", synthetic=True))
+    production.add(production.draft("kim", role="performer"))
+    assert grant(production.project, "train", likeness="dana", performer="kim", at=NOON).synthetic == ("likeness",)
+    assert grant(production.project, "prepare", performer="kim", at=NOON).synthetic == ()
+
+
 def test_permit_stays_the_same_while_its_releases_hold(production: Production) -> None:
     with_both(production)
     before = ask(production, "train")

@@ -9,7 +9,14 @@ from jaxtyping import Float32
 from countenance import ledger
 from countenance.consent.document import document_text, read_release, write_document
 from countenance.consent.drafting import new_revocation, sign
-from countenance.consent.register import add_release, add_revocation, known_releases, project_title, state_of
+from countenance.consent.register import (
+    add_release,
+    add_revocation,
+    erase_template,
+    known_releases,
+    project_title,
+    state_of,
+)
 from countenance.consent.release import digest_of
 from countenance.errors import ConsentError, FaceError, ProvenanceError
 from tests.support.signing import NOON, Production, template_of
@@ -105,6 +112,33 @@ def test_picture_exchanged_while_it_is_looked_at(production: Production) -> None
     with pytest.raises(ConsentError, match="is not the picture"):
         add_release(production.project, production.signed(production.draft()), exchange, at=NOON)
     assert counts(production) == (0, 0, 0)
+
+
+def test_a_known_face_under_a_second_name_is_refused(production: Production) -> None:
+    production.add(production.draft())
+
+    def looks_like_dana(apart: float) -> Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]:
+        return lambda _: stored_template(production, "dana") + np.eye(1, 128, dtype=np.float32)[0] * np.float32(apart)
+
+    path = production.signed(production.draft("dora"))
+    with pytest.raises(ConsentError, match=r"is known here as dana: the pictures are 0\.30 apart") as caught:
+        add_release(production.project, path, looks_like_dana(0.3), at=NOON)
+    assert (caught.value.code, caught.value.facts) == ("consent.known_face", {"person": "dora", "known_as": "dana"})
+    assert counts(production) == (1, 1, 1)
+    # The same name may look as it likes, and so may somebody who only resembles them.
+    same = production.signed(production.draft(role="performer", shade=101))
+    add_release(production.project, same, looks_like_dana(0.3), at=NOON)
+    add_release(production.project, path, looks_like_dana(0.7), at=NOON)
+    assert counts(production) == (2, 3, 3)
+
+
+def test_a_face_that_was_forgotten_is_known_no_more(production: Production) -> None:
+    production.add(production.draft())
+    face = stored_template(production, "dana")
+    with production.project.transaction():
+        erase_template(production.project, "dana")
+    add_release(production.project, production.signed(production.draft("dora")), lambda _: face, at=NOON)
+    assert counts(production) == (2, 2, 2)
 
 
 def test_first_release_gives_the_title(production: Production) -> None:

@@ -88,7 +88,7 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
     assert state_of_statement(asking.project, known) == "missing"
 
 
-def test_a_synthetic_person_neednt_give_one_but_can(asking: Production) -> None:
+def test_a_synthetic_person_needs_none_and_may_give_one(asking: Production) -> None:
     known = released(asking, synthetic=True)
     assert state_of_statement(asking.project, known) == "synthetic"
     assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"

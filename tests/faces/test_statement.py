@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,6 +11,14 @@ import pytest
 from countenance.capture.codec import recorded
 from countenance.capture.settings import Codec
 from countenance.faces.statement import (
+    MAX_DISTANCE,
+    MAX_PART_DISTANCE,
+    MIN_BLUR,
+    MIN_MARGIN,
+    MIN_MISFIT,
+    MIN_SHAPE_SPREAD,
+    MIN_WHITE_SPREAD,
+    MIN_WITH_CODE,
     Judged,
     Moment,
     Reason,
@@ -23,6 +32,7 @@ from tests.support.statement import CHALLENGE, LATER, Corners, Rgb, frames, past
 
 STEP = 8
 """Of the frames, those onto which a code is laid."""
+CLEAR = 0.03
 PHONE = Codec(name="h264", bits_per_pixel=0.25, still_quantiser=24)
 
 
@@ -39,8 +49,24 @@ def test_a_statement_as_it_was_asked_for_is_accepted() -> None:
     answer = judged(seen())
     assert answer.reasons == ()
     assert tuple(turn.turn for turn in answer.turns) == CHALLENGE.turns == ("right", "down", "up", "left")
-    assert answer.distance is not None
-    assert answer.distance < 0.4
+
+
+@pytest.mark.parametrize(("person", "other"), [("bo", "lee"), ("lee", "bo")])
+def test_true_faces_and_false_ones_lie_clear_of_every_limit(person: str, other: str) -> None:
+    """So that another processor's rounding tips none of these tests."""
+    found, own = seen(person), template(person)
+    distance = float(np.linalg.norm(found.embedding - own))
+    assert distance < MAX_DISTANCE - CLEAR
+    assert max(float(np.linalg.norm(part - own)) for part in found.parts) < MAX_PART_DISTANCE - CLEAR
+    to_other = float(np.linalg.norm(found.embedding - template(other)))
+    assert to_other > max(MAX_DISTANCE, distance + MIN_MARGIN) + CLEAR
+    with_code = [moment.code for moment in found.moments if moment.code is not None]
+    assert len(with_code) / len(found.moments) > MIN_WITH_CODE + CLEAR
+    figures = code_figures(with_code, CHALLENGE.code)
+    assert figures["blur_px"] > 1.3 * MIN_BLUR * figures["picture_blur_px"]
+    assert figures["misfit"] > 1.3 * MIN_MISFIT
+    assert figures["white_spread"] > 1.3 * MIN_WHITE_SPREAD
+    assert figures["shape_spread"] > 1.3 * MIN_SHAPE_SPREAD
 
 
 def test_somebody_else_with_the_right_code_is_refused() -> None:
@@ -85,6 +111,10 @@ def test_a_code_laid_over_the_old_one_is_refused(how: dict[str, float], reason: 
     assert not list(about_paste(figures_of(rgbs, CHALLENGE.code)))
     found = figures_of([pasted(rgb, LATER.code, xy, **how) for rgb, xy in zip(rgbs, corners, strict=True)], LATER.code)
     assert reason in list(about_paste(found))
+    if reason == "code.sharp":
+        assert found["blur_px"] < 0.7 * MIN_BLUR * found["picture_blur_px"]
+    else:
+        assert found["misfit"] < 0.7 * MIN_MISFIT
 
 
 def test_a_code_that_stands_still_on_the_picture_is_refused() -> None:
@@ -130,6 +160,7 @@ def mirrored(code: SeenCode | None) -> SeenCode | None:
     return None if code is None else replace(code, corners_xy=code.corners_xy[[1, 0, 3, 2]])
 
 
+@cache
 def old_codes() -> tuple[list[Rgb], list[Corners]]:
     """Frames of bo's video in which the code is read, and where."""
     read = CodeReader()

@@ -695,7 +695,9 @@ def test_a_render_is_private_and_a_published_file_is_as_the_umask_says(
 def test_of_several_permits_all_stand_in_file_and_log(
     project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path
 ) -> None:
-    other = replace(permit, performer="bo", release_digests=("ef" * 32,), digest="12" * 32)
+    other = replace(
+        permit, performer="bo", release_digests=("ef" * 32,), digest="12" * 32, synthetic=("performer", "likeness")
+    )
     render = replace(render_of(make_plate("plate.png"), project.folder / "render"), num_performers=2)
     published = publish(
         project,
@@ -714,6 +716,7 @@ def test_of_several_permits_all_stand_in_file_and_log(
     assert claim.salted_release_digests == tuple(salted(digest, salt) for digest in digests)
     assert claim.salted_permit_digest == salted(joint_digest((other, permit)), salt)
     assert claim.num_performers == 2
+    assert claim.synthetic == ("likeness", "performer")
     _, entry = ledger.entries(project)
     assert entry.facts["permits"] == sorted((permit.digest, other.digest))
     assert entry.facts["permit_digest"] not in entry.facts["permits"]
@@ -727,7 +730,7 @@ def test_of_one_permit_file_and_log_say_nothing_of_several(
     assert entry.facts["permit_digest"] == permit.digest
     assert "permits" not in entry.facts
     facts = json.loads(project.database.execute("SELECT facts FROM published").fetchone()[0])
-    assert "num_performers" not in facts
+    assert not {"num_performers", "synthetic"} & set(facts)
 
 
 # What the log holds of it.

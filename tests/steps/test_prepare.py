@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 
 from countenance.consent.permit import grant_prepare
-from countenance.errors import FaceError
+from countenance.consent.register import known_releases, templates
+from countenance.consent.statement import accept, ask
+from countenance.errors import ConsentError, FaceError
 from countenance.faces.answers import answer
 from countenance.faces.config import PrepareConfig
 from countenance.faces.faceset import open_face_set, read_faces
@@ -16,6 +18,7 @@ from countenance.faces.store import stored_faces
 from countenance.progress import Silent
 from countenance.steps.collect import collect
 from countenance.steps.prepare import prepare
+from countenance.vision.identity import Embedding
 from tests.support.production import EVERY_FACE, LIKENESS, PERFORMER, STRANGER, Production, copied
 from tests.support.recorder import Recorder
 from tests.support.videos import Rgb, clip_of, frames_of, write_video
@@ -65,10 +68,60 @@ def test_the_other_person_of_the_project_is_the_wrong_person_too(released: Produ
 
 def test_release_with_another_person_s_picture_finds_nothing(released: Production) -> None:
     """The picture in the release is what finds a person: with a wrong one, the right footage is of no use."""
-    released.add(released.sign(STRANGER, picture_of=LIKENESS))
-    collect_frames(released, STRANGER, "stranger.mp4", clip_of(STRANGER, 6))
+    released.add(released.sign("nia", role="performer", picture_of=STRANGER))
+    collect_frames(released, "nia", "kofi.mp4", clip_of(PERFORMER, 6))
     with pytest.raises(FaceError, match="have a release with a better reference picture signed"):
-        released.prepare(STRANGER)
+        released.prepare("nia")
+
+
+def test_release_with_the_picture_of_somebody_known_is_refused(released: Production) -> None:
+    with pytest.raises(
+        ConsentError, match=f"the release of {STRANGER} is known here as {LIKENESS}: the pictures are 0"
+    ):
+        released.add(released.sign(STRANGER, picture_of=LIKENESS))
+
+
+# Whoever gave a statement.
+
+
+def state(production: Production, face: Embedding) -> None:
+    """The performer gave a statement in which this face is seen."""
+    known = next(each for each in known_releases(production.project) if each.release.subject.person == PERFORMER)
+    challenge = ask(production.project, known)
+    accept(production.project, known, challenge, video=challenge.nonce, template=face, distance=0.2, facts={})
+
+
+def apart(production: Production, distance: float) -> Embedding:
+    """A face that far from the picture of the performer's release."""
+    offset = np.eye(1, 128, dtype=np.float32)[0] * np.float32(distance)
+    return np.asarray(templates(production.project)[PERFORMER] + offset)
+
+
+def test_footage_must_show_the_face_of_the_statement(released: Production) -> None:
+    collect_frames(released, PERFORMER, "kofi.mp4", clip_of(PERFORMER, 6))
+    state(released, apart(released, 0.05))
+    assert released.prepare(PERFORMER).face_set.num_faces == 6
+    state(released, templates(released.project)[LIKENESS])
+    with pytest.raises(ConsentError, match="kofi shows another face than their statement: 0") as caught:
+        released.prepare(PERFORMER)
+    assert caught.value.code == "consent.statement_differs"
+    with pytest.raises(ConsentError, match="another face"):
+        released.choose_again(PERFORMER)
+
+
+def test_a_yes_brings_nobody_in_but_who_gave_the_statement(released: Production) -> None:
+    """No track is theirs beyond doubt, so that the set rests on the user's word alone."""
+    collect_two(released)
+    with pytest.raises(FaceError, match="countenance faces review kofi"):
+        released.prepare(PERFORMER, UNSURE)
+    answer(released.project, PERFORMER, stored_faces(released.project, PERFORMER)[:1], "yes")
+    state(released, apart(released, 0.9))
+    with pytest.raises(ConsentError, match="another face than their statement: 0"):
+        released.choose_again(PERFORMER, UNSURE)
+    with pytest.raises(FaceError, match="no face set of kofi"):
+        open_face_set(released.project, PERFORMER)
+    state(released, apart(released, 0.05))
+    assert released.choose_again(PERFORMER, UNSURE).face_set.num_faces == 10
 
 
 # Whoever isn't surely the person.

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from countenance import ledger
 from countenance.consent import statement as record
 from countenance.consent.challenge import Challenge
+from countenance.consent.challenge_page import TURNS_ON_PAGE
 from countenance.consent.permit import grant_prepare
 from countenance.consent.register import KnownRelease, add_release, known_releases
 from countenance.errors import ConsentError, UsageError
+from countenance.faces.recognise import Reference
 from countenance.project import Project, create, opened
+from countenance.steps import statement as step
 from countenance.steps.statement import ask_for_statement, decide_on_statement
 from tests.support.statement import CHALLENGE, FOLDER, LATER, seen, template
 
@@ -91,13 +95,31 @@ def test_a_release_with_somebody_else_s_portrait_stays_without_a_statement(tmp_p
             grant_prepare(project, "bo")
 
 
+def test_a_face_that_the_person_s_footage_doesn_t_show_is_refused(
+    film: Project, known: KnownRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `prepare`, which finds tracks that are beyond doubt the person's."""
+    put(film, known, CHALLENGE)
+
+    def with_footage_at(distance: float) -> None:
+        face = seen().embedding + np.eye(1, 128, dtype=np.float32)[0] * np.float32(distance)
+        monkeypatch.setattr(step, "reference_of", lambda *_: Reference(embedding=face, limit=0.35, num_tracks=2))
+
+    with_footage_at(0.4)
+    assert refused(film, known) == ["face.footage"]
+    with_footage_at(0.3)
+    assert decide_on_statement(film, known, seen()).person == "bo"
+
+
 def test_the_page_shows_code_and_turns_and_asks_nothing_of_a_network(film: Project, tmp_path: Path) -> None:
     page = tmp_path / "bo.challenge.html"
     asked = ask_for_statement(film, RELEASE, page, overwrite=False)
     text = page.read_text()
     assert asked.challenge.code in text
     assert "<svg" in text
-    assert text.count("<b>1. ") == text.count("<b>4. ") == 1
+    words = [f"<b>{number}. {TURNS_ON_PAGE[turn][0]}</b>" for number, turn in enumerate(asked.challenge.turns, 1)]
+    assert [text.count(each) for each in words] == [1, 1, 1, 1]
+    assert [text.index(each) for each in words] == sorted(text.index(each) for each in words)
     assert "src=" not in text
     assert "href=" not in text
     assert page.stat().st_mode & 0o077 == 0

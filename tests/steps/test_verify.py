@@ -20,12 +20,12 @@ from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.progress import Silent
 from countenance.project import Project, create, opened
-from countenance.provenance.credentials import Credentials, read_credentials
+from countenance.provenance.credentials import Claim, Credentials, read_credentials
 from countenance.provenance.keys import Trust
 from countenance.provenance.publish import PublishConfig, publish
 from countenance.steps import verify as step
 from countenance.steps.verify import verify
-from countenance.types import Finding, Frame, Permit, Published, Render, Report
+from countenance.types import Finding, Frame, Permit, Published, Render, Report, Role
 from tests.support.leave import never_ends
 from tests.support.unsigned import write_as_before
 
@@ -100,6 +100,37 @@ def test_published_file_is_trusted_and_known(published: Published, project: Proj
     assert any("credits name it" in reason for reason in found["edits"].reasons)
     assert f"log entry {published.log_index}" in found["log"].summary
     assert report.sha256 == published.sha256
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "num_releases", "words"),
+    [
+        ((), 2, []),
+        (("likeness",), 2, ["by its release the likeness is a synthetic person, who exists nowhere"]),
+        (("performer",), 3, ["by a release a performer is a synthetic person, who exists nowhere"]),
+    ],
+)
+def test_who_is_synthetic_by_their_release_is_told(
+    plate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    synthetic: tuple[Role, ...],
+    num_releases: int,
+    words: list[str],
+) -> None:
+    claim = Claim(
+        num_frames=1,
+        num_altered_frames=1,
+        label="shown",
+        label_reason="",
+        model_digest="ab" * 32,
+        salted_release_digests=("cd" * 32,) * num_releases,
+        salted_permit_digest="ef" * 32,
+        signed_at="2027-06-01T12:00:00+00:00",
+        synthetic=synthetic,
+    )
+    monkeypatch.setattr(step, "read_credentials", lambda *_: Credentials(state="trusted", claim=claim))
+    reasons = findings(verify(plate, None))["edits"].reasons
+    assert [reason for reason in reasons if "synthetic" in reason] == words
 
 
 def test_altered_file_is_invalid_and_unknown_to_the_log(published: Published, project: Project) -> None:

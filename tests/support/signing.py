@@ -45,8 +45,9 @@ def revoke(project: Project, path: Path) -> Path:
 
 
 def template_of(pictures: Sequence[Path]) -> Float32[np.ndarray, "128"]:
-    """Like the real one, changes with the pictures."""
-    return np.full(128, np.mean([np.asarray(Image.open(path)).mean() for path in pictures]), np.float32)
+    """Like the real one, changes with the pictures, and with who is in them: `PERSON100.png` shows that person."""
+    person = sum(pictures[0].stem.rstrip("0123456789").encode()) - sum(b"dana")
+    return np.full(128, person + np.mean([np.asarray(Image.open(path)).mean() for path in pictures]), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

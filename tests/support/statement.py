@@ -31,8 +31,8 @@ Corners = Float32[np.ndarray, "4 2"]
 
 @cache
 def template(person: str) -> Embedding:
-    """Of a portrait: bo's, or lee's, who is somebody else."""
-    return template_of([FOLDER / f"{person}_portrait.png"])
+    """Of all portraits of a person: bo, or lee, who is somebody else."""
+    return template_of(sorted(FOLDER.glob(f"{person}_portrait*.png")))
 
 
 @cache
@@ -42,7 +42,7 @@ def seen(name: str = "bo") -> SeenStatement:
 
 
 @cache
-def frames(step: int = 1) -> tuple[Frame, ...]:
+def frames(step: int) -> tuple[Frame, ...]:
     """Each so-manieth frame of bo's clip."""
     return tuple(read_frames(probe(FOLDER / "bo.mp4")))[::step]
 

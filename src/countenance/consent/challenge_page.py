@@ -11,13 +11,14 @@ from countenance.faces.statement import MIN_S, TURNS_WITHIN_S
 from countenance.faces.turns import Turn
 from countenance.pages import environment_of
 
-TURNS_ON_PAGE: dict[Turn, tuple[str, int]] = {
-    "left": ("Turn left", 270),
-    "right": ("Turn right", 90),
-    "up": ("Look up", 0),
-    "down": ("Look down", 180),
+TURNS_ON_PAGE: dict[Turn, tuple[str, int, str]] = {
+    "left": ("Turn left", 270, "-12 0"),
+    "right": ("Turn right", 90, "12 0"),
+    "up": ("Look up", 0, "0 -14"),
+    "down": ("Look down", 180, "0 10"),
 }
-"""In words, and where the arrow points, in degrees clockwise from up: the reader's left is the page's."""
+"""In words, where the arrow points, in degrees clockwise from up, and how far eyes and nose are from the middle of the
+head: the reader's left is the page's."""
 
 
 def challenge_page(release: Release, challenge: Challenge, title: str, until: datetime) -> str:
@@ -36,7 +37,8 @@ def challenge_page(release: Release, challenge: Challenge, title: str, until: da
             code_svg=svg,
             code=challenge.code,
             turns=[
-                {"words": words, "angle": angle} for words, angle in (TURNS_ON_PAGE[turn] for turn in challenge.turns)
+                {"words": words, "angle": angle, "moved": moved}
+                for words, angle, moved in (TURNS_ON_PAGE[turn] for turn in challenge.turns)
             ],
             min_s=f"{MIN_S:g}",
             within_s=f"{TURNS_WITHIN_S:g}",

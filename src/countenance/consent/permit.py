@@ -66,6 +66,7 @@ def grant(
         approvers=tuple(
             (known.release.subject.person, known.digest) for known in releases if known.release.approval.needed
         ),
+        synthetic=tuple(known.release.role for known in releases if known.release.subject.synthetic),
     )
 
 

@@ -29,6 +29,7 @@ from countenance.consent.release import (
 from countenance.consent.revocations import find_revocation, keep_revocation
 from countenance.database import BUSY_TIMEOUT_S
 from countenance.errors import ConsentError, UsageError
+from countenance.faces.config import PrepareConfig
 from countenance.project import Project, now
 
 TemplateOf = Callable[[Sequence[Path]], Float32[np.ndarray, "128"]]
@@ -72,7 +73,8 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
 
     Raises:
         ConsentError: the release is not valid now, was revoked in any project of this user, is for another production,
-            its pictures aren't those it names, or the person's earlier releases were signed with another key.
+            its pictures aren't those it names, the person's earlier releases were signed with another key, or the face
+            is known here under another name.
         FaceError: a reference picture doesn't show exactly one face.
     """
     release = read_release(path)
@@ -96,6 +98,7 @@ def add_release(project: Project, path: Path, template_of: TemplateOf, *, at: da
     _check_same_key(release, known)
     pictures = check_references(release, path.parent)
     template = template_of(pictures)
+    _check_unknown(project, release, template)
     # An image may have been replaced while it was being analysed.
     check_references(release, path.parent)
     assert release.subject.public_key is not None
@@ -312,6 +315,29 @@ def _check_same_key(release: Release, known: Sequence[KnownRelease]) -> None:
         raise ConsentError(
             f"this release of {subject.person} was signed with another key than the one that is here already; "
             "have it signed with the same key, or, for another person, draft one under another name"
+        )
+
+
+def _check_unknown(project: Project, release: Release, template: Float32[np.ndarray, "128"]) -> None:
+    """Check that the face isn't beyond doubt that of somebody whom the project knows under another name.
+
+    Raises:
+        ConsentError: it is.
+    """
+    person, limit = release.subject.person, PrepareConfig().max_sure_distance
+    distances = {
+        name: float(np.linalg.norm(template - known)) for name, known in templates(project).items() if name != person
+    }
+    nearest = min(distances, key=lambda name: distances[name], default=None)
+    if nearest is not None and distances[nearest] <= limit:
+        raise ConsentError(
+            f"the face in the release of {person} is known here as {nearest}: the pictures are "
+            f"{distances[nearest]:.2f} apart, and up to {limit:g} two faces are one person's. If they are, have the "
+            f"release drafted for {nearest}, and signed with the key of {nearest}; two people who look so much alike "
+            "need a project each, because no footage of either can be told from the other's",
+            code="consent.known_face",
+            person=person,
+            known_as=nearest,
         )
 
 

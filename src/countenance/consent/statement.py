@@ -240,6 +240,16 @@ def statement_template(project: Project, release: str) -> Template | None:
     return None if template is None else np.frombuffer(template, np.float32)
 
 
+def stated_faces(project: Project, releases: Sequence[str]) -> tuple[Template, ...]:
+    """The faces in the statements that were given under some releases, as far as they weren't erased.
+
+    Raises:
+        ConsentError: one isn't the one that was accepted.
+    """
+    found = (statement_template(project, release) for release in releases)
+    return tuple(template for template in found if template is not None)
+
+
 def erase_statement_templates(project: Project, releases: Sequence[str]) -> None:
     """Erase the faces' templates of statements under some releases, within the caller's transaction; that they were
     given stays in the log.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from countenance import ledger
-from countenance.errors import FaceError
+from countenance.errors import ConsentError, FaceError
 from countenance.faces.answers import Word, answers, says
 from countenance.faces.config import PrepareConfig
-from countenance.faces.recognise import recognise
+from countenance.faces.recognise import recognise, reference_of
 from countenance.faces.selection import judge, most_varied
 from countenance.faces.store import (
     KeptFace,
@@ -28,7 +28,9 @@ from countenance.faces.store import (
     landmarks_of,
     nearest_track,
     store_rejections,
+    track_embeddings,
 )
+from countenance.footage import known_clips
 from countenance.progress import Progress
 from countenance.project import Project, now
 from countenance.types import AlignedFace, FaceQuality, FaceSet, MediaInfo, Permit, Rejection, Verdict
@@ -204,6 +206,38 @@ def read_faces(project: Project, face_set: FaceSet) -> Iterator[AlignedFace]:
         yield _aligned(face, face_set.crop_size)
 
 
+def _check_stated(
+    project: Project,
+    person: str,
+    templates: Mapping[str, Embedding],
+    config: PrepareConfig,
+    stated: Sequence[Embedding],
+) -> None:
+    """Check that what is known of a person's looks, and the mean of the tracks in their face set, are near enough to
+    each statement. Decisions put tracks into a set that nothing but a user calls the person's.
+    """
+    kept = {face.track for face in iterate_faces(project, person, kept_only=True)}
+    if not stated or not kept:
+        return
+    reference = reference_of(project, person, templates, config)
+    tracks = dict(
+        pair for sha256 in known_clips(project, person) for pair in track_embeddings(project, person, sha256, "prepare")
+    )
+    mean = np.mean([tracks[track] for track in sorted(kept)], axis=0)
+    for face in stated:
+        found = [(float(np.linalg.norm(mean - face)), config.max_unsure_distance)]
+        if reference.num_tracks:
+            found.append((reference.distance(face), reference.limit))
+        for distance, limit in found:
+            if distance > limit:
+                raise ConsentError(
+                    f"the footage of {person} shows another face than their statement: {distance:.2f} apart, at most "
+                    f"{limit:.2f} expected; collect footage of the person who gave it, and drop faces of others",
+                    code="consent.statement_differs",
+                    person=person,
+                )
+
+
 # Which faces.
 
 
@@ -304,11 +338,15 @@ def close_face_set(
     config: PrepareConfig,
     progress: Progress,
     *,
+    stated: Sequence[Embedding],
     check_leave: Callable[[], None],
 ) -> Prepared:
     """Choose from all faces that were found in a person's clips, and make the face set of those that are kept.
 
+    `stated` are the faces in the statements that were given under the permit's releases.
+
     Raises:
+        ConsentError: the faces are of somebody else than a statement.
         FaceError: no face, or none of this person.
     """
     check_leave()
@@ -325,6 +363,7 @@ def close_face_set(
     if total.kept == 0 and (total.found == 0 or total.rejections["unsure who"]):
         where = clips[0].path.name if len(clips) == 1 else f"the {len(clips)} clips of {person}"
         raise not_found(person, where, total, config, f"countenance faces review {person}")
+    _check_stated(project, person, templates, config, stated)
     face_set = make_face_set(project, person, permit, config, check_leave)
     return Prepared(
         face_set=face_set,

@@ -184,7 +184,8 @@ def judge_statement(
     `others` are everybody else whom the project knows.
     """
     with_face = [moment for moment in seen.moments if moment.num_faces == 1]
-    made = turns_made([each.time_s for each in with_face], np.array([each.yaw_pitch_deg for each in with_face]))
+    angles = np.array([each.yaw_pitch_deg for each in with_face], float).reshape(-1, 2)
+    made = turns_made([each.time_s for each in with_face], angles)
     distance = float(np.linalg.norm(seen.embedding - reference)) if seen.parts else None
     figures = code_figures([each.code for each in seen.moments if each.code is not None], code)
     reasons = [

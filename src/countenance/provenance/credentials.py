@@ -26,7 +26,7 @@ from countenance import __version__
 from countenance.errors import MediaError, ProvenanceError
 from countenance.project import SHARED
 from countenance.provenance.keys import SigningIdentity, Trust
-from countenance.types import Corner, DrawnWith
+from countenance.types import Corner, DrawnWith, Role
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -98,6 +98,7 @@ UNSTATED: Mapping[str, object] = {
     "approval": "",
     "result_digest": "",
     "salted_decision_digests": (),
+    "synthetic": (),
 }
 """Facts of a claim, and the values at which they aren't stated."""
 
@@ -169,6 +170,8 @@ class Claim:
     """Of a proxy: for everything that decides the result of which it is one, as the request for approval names it."""
     salted_decision_digests: tuple[str, ...] = ()
     """The decisions by which it was given."""
+    synthetic: tuple[Role, ...] = ()
+    """Roles in which somebody is, by their release, a synthetic person: one who exists nowhere."""
 
     @property
     def what_of_the_plate(self) -> str:

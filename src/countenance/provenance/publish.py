@@ -441,6 +441,7 @@ def _claim(
         approval="awaited" if is_proxy else "given" if decisions else "",
         result_digest=result_digest(render, config) if is_proxy else "",
         salted_decision_digests=tuple(salted(digest, salt) for digest in decisions),
+        synthetic=tuple(sorted({role for permit in permits for role in permit.synthetic})),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from countenance import ledger
 from countenance.config import stored_config
 from countenance.consent.register import templates
+from countenance.consent.statement import stated_faces
 from countenance.errors import ConsentError, CountenanceError, FaceError, UsageError
 from countenance.faces.answers import Word
 from countenance.faces.config import PrepareConfig
@@ -395,7 +396,7 @@ def choose_again(
     """Make the face set again from the faces found before, as after a user's decision on some of them.
 
     Raises:
-        ConsentError: the permit doesn't hold.
+        ConsentError: the permit doesn't hold, or the faces are of somebody else than the statement.
         MediaError: a clip was moved or changed.
         FaceError: no face is left.
     """
@@ -405,5 +406,13 @@ def choose_again(
     facts = {"config": asdict(config), "person": person, "clips": [info.sha256 for info in clips]}
     with recorded_run(project, "prepare", permit.digest, facts):
         return close_face_set(
-            project, person, templates(project), clips, permit, config, progress, check_leave=guard.check
+            project,
+            person,
+            templates(project),
+            clips,
+            permit,
+            config,
+            progress,
+            stated=stated_faces(project, permit.release_digests),
+            check_leave=guard.check,
         )

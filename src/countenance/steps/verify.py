@@ -24,6 +24,8 @@ from countenance.provenance.keys import find_trust
 from countenance.steps.origin import find_origin
 from countenance.types import Finding, Report
 
+NUM_RELEASES_OF_A_PAIR = 2
+
 
 def verify(path: Path, project: Project | None, *, why_no_log: str | None = None, thorough: bool = False) -> Report:
     """Check a file without changing anything; needs no network, and for most findings no project.
@@ -263,6 +265,7 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     details = (
         _label(claim),
         *_approval(claim),
+        *_synthetic(claim),
         *_drawn(claim),
         *_signs(claim),
         *((f"of the plate it shows this: {claim.what_of_the_plate}",) if claim.what_of_the_plate else ()),
@@ -341,6 +344,16 @@ def _approval(claim: Claim) -> tuple[str, ...]:
     if claim.is_proxy:
         return ("it is a proxy, made to ask for approval; those whose releases ask for it hadn't all approved it",)
     return ("it was approved by the people whose releases ask for it",) if claim.approval == "given" else ()
+
+
+def _synthetic(claim: Claim) -> tuple[str, ...]:
+    """Who exists nowhere, by what their own release says: whoever signed it answers for that."""
+    is_pair = len(claim.salted_release_digests) <= NUM_RELEASES_OF_A_PAIR
+    return tuple(
+        f"by {'its' if is_pair else 'a'} release {'the' if is_pair else 'a'} {role} is a synthetic person, who exists "
+        "nowhere"
+        for role in claim.synthetic
+    )
 
 
 def _signs(claim: Claim) -> tuple[str, ...]:
