@@ -1,14 +1,15 @@
-"""Make the releases of the demo's actors in `demo/data`: reference pictures, drafts, signatures.
+"""Make the release of the demo's likeness in `demo/data`: reference picture, draft, signature.
 
-The key is made for this and thrown away: nobody can sign in the actors' names again. Run it once more, with new
-keys, when the format of releases changes.
+Her key is published beside it: she exists nowhere, so anybody may sign, approve and revoke in her name. The statement
+that ships with the demo answers a challenge to exactly this release: after a new one its clip must be rendered anew.
+The releases of the other actors are of the first form and stay as they were signed, with keys that were thrown away:
+they show that such releases are read.
 
     .venv/bin/python tools/make_demo_releases.py
 """
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -17,11 +18,9 @@ from countenance.demo import data_folder
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 
-ACTORS = {"zuri": ("likeness", 151), "kofi": ("performer", 193), "mira": ("likeness", 114)}
-"""Role, and the frame of the training clip that serves as reference picture: frontal, mouth closed, even light."""
-
-LINES = ("--line", "words", "--no-approval")
-"""The performance has sound."""
+PERSON, FRAME = "zuri", 151
+"""The frame of the training clip that serves as reference picture: frontal, mouth closed, even light."""
+USES = ("research", "teaching", "film")
 
 
 def countenance(*arguments: str | Path) -> None:
@@ -30,21 +29,18 @@ def countenance(*arguments: str | Path) -> None:
 
 def main() -> None:
     data = data_folder()
-    with tempfile.TemporaryDirectory() as folder:
-        for person, (role, index) in ACTORS.items():
-            picture, document, key = (
-                data / f"{person}.png",
-                data / f"{person}.release.toml",
-                Path(folder, f"{person}.key"),
-            )
-            frame = next(f for f in read_frames(probe(data / f"{person}_training.mp4")) if f.index == index)
-            cv2.imwrite(str(picture), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR))
-            countenance("release", "key", key)
-            uses = [word for use in ("research", "teaching", "film") for word in ("--use", use)]
-            terms = ["--project", "Countenance demo", "--expires", "2099-12-31", "--valid-from", "2026-01-01"]
-            files: list[str | Path] = ["--reference", picture, "--output", document, "--overwrite"]
-            countenance("release", "new", person, "--role", role, *uses, *terms, *files, *LINES, "--synthetic")
-            countenance("release", "sign", document, "--key", key)
+    picture, document, key = (data / f"{PERSON}{ending}" for ending in (".png", ".release.toml", ".key"))
+    frame = next(f for f in read_frames(probe(data / f"{PERSON}_training.mp4")) if f.index == FRAME)
+    cv2.imwrite(str(picture), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR))
+    if not key.exists():
+        countenance("release", "key", key)
+    key.chmod(0o600)  # a checkout doesn't keep it
+    terms = ["--project", "Countenance demo", "--expires", "2099-12-31", "--valid-from", "2026-01-01"]
+    asked = ["--line", "words", "--approval", "--synthetic"]  # the performance has sound
+    uses = [word for use in USES for word in ("--use", use)]
+    files: list[str | Path] = ["--reference", picture, "--output", document, "--overwrite"]
+    countenance("release", "new", PERSON, "--role", "likeness", *uses, *terms, *asked, *files)
+    countenance("release", "sign", document, "--key", key, "--yes")
 
 
 if __name__ == "__main__":

@@ -69,10 +69,14 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
         words = ("--line", "words") if role == "likeness" else ()
         run("release", "new", person, *draft, *words)
         run("release", "key", f"{person}.key")
+        run("release", "page", f"{person}.release.toml")
+        assert (folder / f"{person}.release.html").exists()
         assert "may" in run("release", "sign", f"{person}.release.toml", "--key", f"{person}.key")
         added = run("release", "add", f"{person}.release.toml")
         assert f"Added the release of {person} as {role}" in added
         assert f"Next: `countenance collect {person} FOOTAGE`" in added
+        run("release", "challenge", f"{person}.release.toml")
+        assert "data:image" not in (folder / f"{person}.challenge.html").read_text()
 
     told, value = asked("collect", "dana", "footage/dana/")
     assert "left out: " in told
@@ -146,16 +150,26 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     told, value = asked("log", "check")
     (signer,) = value.pop("signers")
     assert signer.pop("key") in told
-    assert signer == {"is_this_computer": True, "entries": 12, "first": 1, "last": 12}
-    assert value == {"entries": 12, "remembered": 12, "clock_set_back_at": [], "anchors": []}
+    number, last = published["log_index"], value["entries"]
+    assert signer == {"is_this_computer": True, "entries": last, "first": 1, "last": last}
+    assert value == {"entries": last, "remembered": last, "clock_set_back_at": [], "anchors": []}
     assert "None is altered" in told
     told, value = asked("log", "export", "--head-only", "--output", "head.json")
-    assert (value["path"], value["entries"], value["whole"]) == ("head.json", 7, False)
+    assert (value["path"], value["entries"], value["whole"]) == ("head.json", last, False)
     assert value["digest"] in told
     told, value = asked("log", "check", "--anchor", "head.json", "--anchor", "shot.mp4")
-    assert [(each["path"], each["entry"]) for each in value["anchors"]] == [("head.json", 7), ("shot.mp4", 6)]
-    assert "The log goes on from shot.mp4 (a file that was published): entry 6." in told
+    assert [(each["path"], each["entry"]) for each in value["anchors"]] == [
+        ("head.json", last),
+        ("shot.mp4", number - 1),
+    ]
+    assert f"The log goes on from shot.mp4 (a file that was published): entry {number - 1}." in told
+    told, value = asked("marks", "export", "studio.marks.jsonl")
+    # The proxy and the published file.
+    assert value == {"path": "studio.marks.jsonl", "files": 2}
     _, listed = asked("release", "list")
     assert (listed["title"], listed["use"]) == ("Winter", "film")
+    told, value = asked("forget", "dana")
+    assert not value["deleted"]
+    assert "Nothing was deleted." in told
     hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}
     assert hidden == {".countenance.lock"}

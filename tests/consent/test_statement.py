@@ -11,7 +11,7 @@ import pytest
 
 from countenance import ledger
 from countenance.consent.challenge import NUM_SEQUENCES, Challenge, challenge_of, new_challenge
-from countenance.consent.permit import grant_prepare
+from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import KnownRelease, add_release, known_releases
 from countenance.consent.statement import (
     accept,
@@ -78,7 +78,7 @@ def test_a_newer_release_with_another_face_is_not_covered_by_an_older_statement(
     state(asking.project, known, ask(asking.project, known))
     released(asking, role="performer", shade=101)
     with pytest.raises(ConsentError, match="show another face than their statement") as caught:
-        grant_prepare(asking.project, "dana", at=NOON)
+        grant(asking.project, "prepare", likeness="dana", at=NOON)
     assert caught.value.code == "consent.statement_differs"
 
 
@@ -111,7 +111,18 @@ def test_a_synthetic_person_needs_none_and_may_give_one(asking: Production) -> N
     assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
     state(asking.project, known, ask(asking.project, known))
     assert state_of_statement(asking.project, known) == "given"
-    assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
+
+
+def test_only_a_synthetic_person_can_be_asked_what_was_known_before(asking: Production) -> None:
+    real = released(asking)
+    with pytest.raises(ConsentError, match="nobody knew before"):
+        ask(asking.project, real, challenge=Challenge(release=real.digest, nonce="00" * 8))
+    synthetic = released(asking, role="performer", shade=101, synthetic=True)
+    known = Challenge(release=synthetic.digest, nonce="00" * 8)
+    assert ask(asking.project, synthetic, challenge=known) == known
+    assert state_of_challenge(asking.project, known) == "open"
+    with pytest.raises(ConsentError, match="nobody knew before"):
+        ask(asking.project, synthetic, challenge=Challenge(release=real.digest, nonce="00" * 8))
 
 
 def test_a_release_in_the_first_form_is_exempt_only_where_it_was_known_before(

@@ -62,17 +62,22 @@ class Statement:
     accepted_at: str
 
 
-def ask(project: Project, known: KnownRelease) -> Challenge:
+def ask(project: Project, known: KnownRelease, *, challenge: Challenge | None = None) -> Challenge:
     """Make a challenge to the owner of a release; whichever of several is answered counts.
 
-    A synthetic person may be asked, too, though no policy requires it.
+    A synthetic person may be asked, too, though no policy requires it. They alone can be asked a `challenge` that is
+    known beforehand, as for the demo, whose clip was rendered long ago.
 
     Raises:
-        ConsentError: nobody is to be asked: the release was revoked or forgotten.
+        ConsentError: nobody is to be asked: the release was revoked or forgotten. Or a known challenge is for a real
+            person, whom it would prove nothing about, or to another release.
     """
     check_in_force(known)
     person = known.release.subject.person
-    challenge = new_challenge(known.digest)
+    if challenge is None:
+        challenge = new_challenge(known.digest)
+    elif not known.release.subject.synthetic or challenge.release != known.digest:
+        raise ConsentError(f"{person} must be asked something that nobody knew before; make a new challenge")
     with project.transaction():
         ledger.append(project, "statement.asked", {"release": known.digest, "person": person, "nonce": challenge.nonce})
     return challenge

@@ -5,15 +5,22 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from countenance import ledger
+from countenance.consent.approvals import add_decision
+from countenance.consent.challenge import Challenge
+from countenance.consent.document import read_release
+from countenance.consent.keys import load_key
 from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import add_release
+from countenance.consent.release import Release, digest_of
 from countenance.demo import data_folder
 from countenance.demo.compare import compare, write_comparison
+from countenance.demo.journey import JOURNEY
 from countenance.errors import UsageError
 from countenance.faces.config import PrepareConfig
 from countenance.faces.portrait import template_of
@@ -22,16 +29,39 @@ from countenance.model.checkpoint import model_folder
 from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
-from countenance.project import Project, create, opened, write_whole
+from countenance.project import PRIVATE, Project, create, opened, write_whole
 from countenance.steps.collect import collect
+from countenance.steps.decide import decide
 from countenance.steps.generate import GenerateConfig, Generated, Pair, generate
 from countenance.steps.guards import Guard
 from countenance.steps.prepare import prepare
+from countenance.steps.statement import ask_for_statement, take_statement
 from countenance.steps.train import train
 from countenance.steps.verify import verify
+from countenance.types import Permit, Report
 
-LIKENESS, PERFORMER = "zuri", "kofi"
-MADE = ("project", "published.mp4", "trained.mp4", "comparison.png", "preview.png", "report.json")
+LIKENESS, PERFORMER, PLATE = "zuri", "kofi", "performance.mp4"
+NONCE = "005eed0000000002"
+"""Of the challenge that the likeness's clip answers: it was rendered with the code in her hand."""
+MADE = (
+    "project",
+    "journey",
+    *(
+        f"{name}{ending}"
+        for name in ("published", "trained")
+        for ending in (
+            ".mp4",
+            ".not-approved.mp4",
+            f".{LIKENESS}.approval.toml",
+            f".{LIKENESS}.decision.toml",
+        )
+    ),
+    f"{LIKENESS}.challenge.html",
+    f"{LIKENESS}.key",
+    "comparison.png",
+    "preview.png",
+    "report.json",
+)
 DRAWING = GenerateConfig()
 QUICK_DRAWING = replace(DRAWING, preset="draft")
 TRAINING = TrainConfig(images=1_200, faces=120, threads=1)
@@ -47,7 +77,7 @@ def run_demo(
     drawing: GenerateConfig = DRAWING,
     training: TrainConfig | None = None,
 ) -> None:
-    """Leave `published.mp4`, `comparison.png` and `report.json` in the output folder.
+    """Leave `published.mp4`, what led to it and became of it, `comparison.png` and `report.json` in the output folder.
 
     With a training, the two are learned as well, and `trained.mp4` and `preview.png` show what came of it.
 
@@ -56,6 +86,7 @@ def run_demo(
     """
     _make_room(output, overwrite=overwrite)
     data, begun, seconds = data_folder(), time.monotonic(), {}
+    plate, truth = data / PLATE, data / "truth_zuri"
 
     def begin(verb: str, what: str) -> None:
         if should_stop():
@@ -67,8 +98,10 @@ def run_demo(
     create(output / "project", use="research", title="Countenance demo")
     with opened(output / "project") as project, project.writing():
         begin("release", f"Adding both releases: {LIKENESS} lends her face, {PERFORMER} the performance.")
-        for person in (LIKENESS, PERFORMER):
-            add_release(project, data / f"{person}.release.toml", template_of)
+        _add_releases(project, progress)
+
+        begin("statement", f"Asking {LIKENESS} to show that it is her: her release's code beside her face, four turns.")
+        statement = _take_statement(project, output, progress)
 
         begin("collect", "Collecting a training clip of each: four shots, four lights, ten seconds.")
         for person in (LIKENESS, PERFORMER):
@@ -81,27 +114,24 @@ def run_demo(
         }
 
         begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER}, from her pictures alone.")
-        plate, truth = data / "performance.mp4", data / "truth_zuri"
         published_path, trained_path = output / "published.mp4", output / "trained.mp4"
         permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
-
-        def generated(path: Path, config: GenerateConfig) -> Generated:
-            return generate(project, plate, [pair], path, config, overwrite=False, progress=progress)
-
-        result = generated(published_path, drawing)
+        result, approval = _publish(project, permit, published_path, drawing, progress)
         shown, trained_facts = {"plate": plate, "result": published_path}, dict[str, Any]()
         if training is not None:
             begin("train", f"Learning the two from {training.images:,} images, to compare with.")
             trained_facts = _train(project, training, progress, should_stop)
-            trained_facts["drawn_with"] = generated(trained_path, replace(drawing, model="trained")).drawn_with
+            learned, _ = _publish(project, permit, trained_path, replace(drawing, model="trained"), progress)
+            trained_facts["drawn_with"] = learned.drawn_with
             shutil.copyfile(model_folder(project, LIKENESS, PERFORMER) / PREVIEW_NAME, output / "preview.png")
             shown["trained"] = trained_path
 
         begin("verify", "Verifying the published file, as anybody can.")
         report = verify(published_path, project)
-        for finding in report.findings:
-            progress.note(f"  {finding.about}: {finding.summary}")
+        _tell(report, progress)
+
+        begin("journey", "Sending copies of it on their way, and asking of each what it is.")
+        journey = _send_on(project, published_path, output / "journey", progress)
 
         begin("compare", "Comparing with the truth: the same frames rendered with her face on his head.")
         guard = Guard(project, permit, "generate", people=(LIKENESS, PERFORMER))
@@ -110,11 +140,17 @@ def run_demo(
             trained_facts["identity"] = compare(guard, LIKENESS, plate, trained_path, truth, progress=progress)
         guard.check()
         write_comparison(output / "comparison.png", {**shown, "truth": truth})
+
+        begin("log", "Checking the project's log: each entry, its signature, and that it follows the one before.")
+        log = _check_log(project, progress)
         begin("end", f"Look at {output / 'comparison.png'} and {published_path}.")
 
-    info = probe(published_path)
     facts = {
-        "published": {**asdict(result.published), "frames": info.num_frames, "has_audio": info.has_audio},
+        "published": _about_published(result),
+        "statement": statement,
+        "approval": approval,
+        "journey": journey,
+        "log": log,
         "identity": likenesses,
         "faces": {person: asdict(each.face_set) for person, each in prepared.items()},
         "drawing": {"with": result.drawn_with, "references": result.num_references, "preset": drawing.preset},
@@ -129,6 +165,97 @@ def run_demo(
         f"result {likenesses['result_distance']:.3f}, truth {likenesses['truth_distance']:.3f}; "
         f"nearer than the plate in {likenesses['nearer_fraction']:.0%} of frames. {seconds['end']:.0f} s in all."
     )
+
+
+def _about_published(result: Generated) -> dict[str, Any]:
+    info = probe(result.published.path)
+    return {**asdict(result.published), "frames": info.num_frames, "has_audio": info.has_audio}
+
+
+def _add_releases(project: Project, progress: Progress) -> None:
+    for person in (LIKENESS, PERFORMER):
+        release = add_release(project, data_folder() / f"{person}.release.toml", template_of).document
+        assert isinstance(release, Release)
+        form = "first" if release.first_version == 1 else "second"
+        approval = "must see each result first" if release.approval.needed else "isn't asked about results"
+        progress.note(f"  {person}: rendered, {release.role}; a release of the {form} form; {approval}.")
+
+
+def _take_statement(project: Project, output: Path, progress: Progress) -> dict[str, Any]:
+    """Ask the likeness for her statement, and take the clip that was rendered to answer it."""
+    document = data_folder() / f"{LIKENESS}.release.toml"
+    known = Challenge(release=digest_of(read_release(document)), nonce=NONCE)
+    page = output / f"{LIKENESS}.challenge.html"
+    asked = ask_for_statement(project, document, page, overwrite=False, challenge=known)
+    progress.note(f"  {asked.page} asks her to turn {', '.join(asked.challenge.turns)}.")
+    stated = take_statement(project, document, data_folder() / f"{LIKENESS}_statement.mp4", progress=progress)
+    facts = next(entry.facts for entry in ledger.entries(project) if entry.event == "statement.accepted")
+    turned = ", ".join(f"{turn} by {most_deg:.0f}°" for turn, most_deg in facts["turns"])
+    progress.note(f"  Accepted: her face is {stated.distance:.2f} from her release's picture; she turned {turned}.")
+    figures = ", ".join(f"{name} {value:g}" for name, value in facts["figures"].items())
+    progress.note(f"  The code in her hand: {figures}.")
+    return {**asdict(stated), "nonce": known.nonce, "turned": facts["turns"], "figures": facts["figures"]}
+
+
+def _publish(
+    project: Project, permit: Permit, path: Path, config: GenerateConfig, progress: Progress
+) -> tuple[Generated, dict[str, Any]]:
+    """Generate, let the likeness see and approve what came of it, and generate again, which publishes it."""
+    pair = Pair(likeness=LIKENESS, performer=PERFORMER, permit=permit, is_disguise=False)
+
+    def generated() -> Generated:
+        return generate(project, data_folder() / PLATE, [pair], path, config, overwrite=False, progress=progress)
+
+    proxy = generated()
+    (request,) = proxy.requests
+    progress.note(
+        f"  Not published: {' and '.join(proxy.awaited)} must see it first. She gets {proxy.published.path.name}, "
+        f"marked NOT APPROVED, and {request.name}."
+    )
+    key = path.with_name(f"{LIKENESS}.key")
+    if not key.exists():
+        write_whole(key, (data_folder() / key.name).read_bytes(), mode=PRIVATE)
+    answer, decision = decide(request, load_key(key), "approved")
+    add_decision(project, answer)
+    progress.note(f"  {decision.person} {decision.verdict} it with her key: {answer.name}. Now it is published.")
+    result = generated()
+    return result, {
+        "proxy": proxy.published.path.name,
+        "request": request.name,
+        "decision": answer.name,
+        "person": decision.person,
+        "verdict": decision.verdict,
+        "result": decision.result,
+        "was_proxy": proxy.published.is_proxy,
+        "is_proxy": result.published.is_proxy,
+    }
+
+
+def _send_on(project: Project, published: Path, folder: Path, progress: Progress) -> list[dict[str, Any]]:
+    """What `verify` says of copies to which happened what happens to files."""
+    folder.mkdir()
+    journey = []
+    for station in JOURNEY:
+        copy = folder / station.name
+        station.make(published, copy)
+        report = verify(copy, project)
+        progress.note(f"  {station.what}:")
+        _tell(report, progress, about=("watermark", "edits"), indent=4)
+        findings = [asdict(finding) for finding in report.findings]
+        journey.append({"file": station.name, "what": station.what, "findings": findings})
+    return journey
+
+
+def _tell(report: Report, progress: Progress, *, about: Sequence[str] = (), indent: int = 2) -> None:
+    for finding in report.findings:
+        if not about or finding.about in about:
+            progress.note(f"{' ' * indent}{finding.about}: {finding.summary}")
+
+
+def _check_log(project: Project, progress: Progress) -> dict[str, Any]:
+    num_entries = ledger.check(project, every_signature=True)
+    progress.note(f"  Entries: {num_entries}. None is altered, missing or out of order.")
+    return {"entries": num_entries, "events": [entry.event for entry in ledger.entries(project)]}
 
 
 def _train(

@@ -60,8 +60,12 @@ class Stated:
     turns: tuple[str, ...]
 
 
-def ask_for_statement(project: Project, release: Path, page: Path, *, overwrite: bool) -> Asked:
+def ask_for_statement(
+    project: Project, release: Path, page: Path, *, overwrite: bool, challenge: Challenge | None = None
+) -> Asked:
     """Make a challenge to the owner of a release, and write the page for them.
+
+    A synthetic person can be asked a `challenge` that is known beforehand.
 
     Raises:
         UsageError: the page can't be written there.
@@ -69,7 +73,7 @@ def ask_for_statement(project: Project, release: Path, page: Path, *, overwrite:
     """
     check_page(page, overwrite=overwrite)
     known, title = _known(project, release)
-    challenge = ask(project, known)
+    challenge = ask(project, known, challenge=challenge)
     until = datetime.now(UTC) + VALID_FOR
     write_whole(page, challenge_page(known.release, challenge, title, until).encode(), mode=PRIVATE)
     return Asked(person=known.release.subject.person, challenge=challenge, page=page, until=until)
