@@ -425,7 +425,8 @@ def demo(
 ) -> None:
     """Run the whole workflow on two synthetic actors; it takes a minute or two.
 
-    The figures go into report.json beside the result.
+    Releases, a statement on video, faces, a proxy that is approved, the published file, copies of it without
+    credentials, the log. The figures go into report.json beside the result.
 
     Example: countenance demo --quick --output demo-quick
     """
