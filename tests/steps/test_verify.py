@@ -94,7 +94,7 @@ def alter(path: Path) -> None:
 def test_published_file_is_trusted_and_known(published: Published, project: Project) -> None:
     report = verify(published.path, project)
     assert [finding.about for finding in report.findings] == ["credentials", "log", "edits", "watermark"]
-    assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "unknown"]
+    assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "trusted"]
     found = findings(report)
     assert found["edits"].summary == "A face was replaced by a generated one in this picture."
     assert any("credits name it" in reason for reason in found["edits"].reasons)
@@ -299,7 +299,7 @@ def test_command_prints_json(published: Published, command: Callable[..., tuple[
     report = json.loads(text)
     assert code == 0
     assert report["sha256"] == published.sha256
-    assert [finding["state"] for finding in report["findings"]] == ["trusted", "valid", "trusted", "unknown"]
+    assert [finding["state"] for finding in report["findings"]] == ["trusted", "valid", "trusted", "trusted"]
 
 
 def test_command_ends_with_6_where_credentials_do_not_hold(
