@@ -110,11 +110,16 @@ def test_faces_of_an_older_project_are_cut_again_only_where_that_makes_them_larg
     database.execute("ALTER TABLE face_sets DROP COLUMN crop_size")
     database.execute("ALTER TABLE stretches DROP COLUMN nearest_other")
     database.execute("ALTER TABLE tracks DROP COLUMN is_decided")
+    signatures = database.execute("SELECT signature, number FROM log").fetchall()
+    database.execute("ALTER TABLE log DROP COLUMN signature")
+    for table in ("approvals", "passed_footage", "statements"):
+        database.execute(f"DROP TABLE {table}")
     database.execute("UPDATE scans SET settings = replace(settings, '\"crop_size\": 1024', '\"crop_size\": 256')")
     # That scans are made again shows in the ids, if none is given twice.
     database.execute("UPDATE faces SET id = id + 1000")
     database.execute("PRAGMA user_version = 2")
     with opened(production.project.folder) as project:
+        project.database.executemany("UPDATE log SET signature = ? WHERE number = ?", signatures)
         replace(production, project=project).prepare(PERFORMER)
         again = project.database.execute("SELECT id FROM faces ORDER BY id").fetchall()
     assert (again == [(number + 1000,) for (number,) in ids]) == (kind == "trained")

@@ -416,4 +416,4 @@ def test_a_later_release_can_name_a_later_day(released: Production) -> None:
     assert retention.last_day([revoked]) == late
     assert retention.last_day([replace(first, forgotten_on=early), second]) == late
     assert retention.last_day([first, keeping(second, None)]) == early
-    assert retention.last_day([second]) is None
+    assert retention.last_day([keeping(second, None)]) is None

@@ -73,7 +73,7 @@ def compiled_onnx(path: Path, shape: Sequence[int]) -> Runner:
         model = openvino.Core().read_model(str(path))
         model.reshape(list(shape))
         runner = _OpenVino(model, None, "f32", "float32")
-    _log.info("%s runs by %s", path.name, runner.ran_by)
+    _log.info("%s runs by %s", path.stem, runner.ran_by)
     return runner
 
 
