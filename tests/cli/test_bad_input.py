@@ -1,5 +1,3 @@
-import re
-
 """Whatever goes wrong: one clear line, the right exit code, nothing half-written, and the way on stays open."""
 
 import hashlib
@@ -7,6 +5,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import sqlite3

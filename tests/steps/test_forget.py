@@ -40,7 +40,7 @@ from countenance.provenance.record import read_record
 from countenance.review.query import FaceQuery
 from countenance.steps import forget as forget_module
 from countenance.steps.cover import cover, write_report
-from countenance.steps.forget import forget_person, forget_what_is_over, holdings_of
+from countenance.steps.forget import ending_soon, forget_person, forget_what_is_over, holdings_of
 from countenance.steps.recognise import recognise_performer
 from countenance.steps.report import report_training
 from countenance.steps.review import export_faces, show_faces
@@ -375,16 +375,13 @@ def kept_until(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
 
 @pytest.mark.parametrize(("days_before", "warns"), [(15, False), (14, True), (0, True)])
 def test_a_day_that_is_near_is_warned_of(
-    trained: Production,
-    kept_until: dict[str, date],
-    caplog: pytest.LogCaptureFixture,
-    days_before: int,
-    warns: bool,
+    trained: Production, kept_until: dict[str, date], days_before: int, warns: bool
 ) -> None:
     kept_until[LIKENESS] = date(2030, 3, 20)
     at = datetime(2030, 3, 20, 23, 59, tzinfo=UTC) - timedelta(days=days_before)
     assert forget_what_is_over(trained.project, at) == []
-    assert (f"face data of {LIKENESS} may be kept until 20 March 2030" in caplog.text) == warns
+    told = " ".join(ending_soon(trained.project, at))
+    assert (f"face data of {LIKENESS} may be kept until 20 March 2030" in told) == warns
     grant_prepare(trained.project, LIKENESS)
 
 

@@ -56,7 +56,7 @@ def keep_to_dates(project: "Project") -> None:
     at = ledger.time_now(project)
     if not is_anything_due(project, at):
         return
-    from countenance.steps.forget import forget_what_is_over
+    from countenance.steps.forget import ending_soon, forget_what_is_over
 
     for forgotten in forget_what_is_over(project, at):
         person, why = forgotten.holdings.person, forgotten.why
@@ -64,6 +64,8 @@ def keep_to_dates(project: "Project") -> None:
             f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.",
             markup=False,
         )
+    for line in ending_soon(project, at):
+        console.print(f"note: {line}", markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -212,8 +212,7 @@ def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgott
 
 
 def forget_what_is_over(project: Project, at: datetime) -> list[Forgotten]:
-    """Forget everybody of whom data were kept until a day that is over, go on where that was stopped before, and warn
-    of what ends soon.
+    """Forget everybody of whom data were kept until a day that is over, and go on where that was stopped before.
 
     The caller holds `project.writing()`.
 
@@ -222,19 +221,23 @@ def forget_what_is_over(project: Project, at: datetime) -> list[Forgotten]:
         ProvenanceError: the log was changed and can't be trusted, or this computer's key can't be used.
     """
     forgotten = [forget_person(project, entry.fact("person", str)) for entry in begun_but_not_ended(project)]
-    for each in retentions(project, at):
-        day = f"{each.kept_until.day} {each.kept_until:%B %Y}"
-        if each.is_over:
-            forgotten.append(forget_person(project, each.person, why=f"kept until {each.kept_until}"))
-        else:
-            _log.warning(
-                "face data of %s may be kept until %s, as their release says; the first command that writes after that "
-                "deletes them, as `countenance forget %s` does now; a new release can name a later day",
-                each.person,
-                day,
-                each.person,
-            )
+    forgotten += [
+        forget_person(project, each.person, why=f"kept until {each.kept_until}")
+        for each in retentions(project, at)
+        if each.is_over
+    ]
     return forgotten
+
+
+def ending_soon(project: Project, at: datetime) -> list[str]:
+    """A line for each person whose data may not be kept much longer."""
+    return [
+        f"face data of {each.person} may be kept until {each.kept_until.day} {each.kept_until:%B %Y}, as their release "
+        "says; the first command that writes after that deletes them, as "
+        f"`countenance forget {each.person}` does now; a new release can name a later day"
+        for each in retentions(project, at)
+        if not each.is_over
+    ]
 
 
 def _begin(project: Project, holdings: Holdings, why: str) -> ledger.LogEntry:
@@ -290,7 +293,7 @@ def _tracks_of_others(project: Project, person: str) -> list[OthersTrack]:
     try:
         known = templates(project)
     except ConsentError as error:
-        _log.warning("%s; what is stored for others isn't compared with %s", error, person)
+        _log.warning("%s; what is stored for others isn't compared with this person", error)
         return []
     return tracks_that_may_be(project, person, known, PLATE_CONFIG) if person in known else []
 
