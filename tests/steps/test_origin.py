@@ -1,10 +1,8 @@
 """A published file without its credentials is found again by its watermark, and only where it is that file."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -15,17 +13,15 @@ from jaxtyping import UInt8
 from countenance.errors import ProvenanceError, UsageError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.progress import Silent
 from countenance.project import config_folder, create, opened
 from countenance.provenance import store
 from countenance.provenance.credentials import Credentials, read_credentials, read_manifest
 from countenance.provenance.keys import Trust, find_trust
 from countenance.provenance.marks import fingerprint_of
-from countenance.provenance.publish import PublishConfig, publish
 from countenance.steps.verify import verify
-from countenance.types import Finding, Frame, Permit, Published, Render
+from countenance.types import Finding, Published
 from countenance.watermark.embed import mark
-from tests.support.leave import never_ends
+from tests.support.publishing import publish_as
 from tests.support.videos import write_video
 
 Clip = UInt8[np.ndarray, "n h w 3"]
@@ -54,39 +50,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         plate = folder / "plate.mp4"
         write_video(plate, footage(1), frame_rate=24)
         create(folder / "film", use="film", title="Winter")
-        info = probe(plate)
-
-        def frames_from(index: int) -> Iterator[Frame]:
-            return (frame for frame in read_frames(info) if frame.index >= index)
-
         with opened(folder / "film") as project, project.writing():
-            render = Render(
-                plate=info,
-                frames_from=frames_from,
-                altered=(True,) * NUM_FRAMES,
-                work_folder=project.folder / "render",
-                model_digest="ab" * 32,
-                seed=0,
-            )
-            permit = Permit(
-                action="generate",
-                likeness="dana",
-                performer="kim",
-                use="film",
-                release_digests=(hashlib.sha256(b"release").hexdigest(),),
-                expires_at=datetime.now(UTC) + timedelta(days=1),
-                digest=hashlib.sha256(b"permit").hexdigest(),
-            )
-            yield publish(
-                project,
-                (permit,),
-                render,
-                folder / "shot.mp4",
-                config=PublishConfig(),
-                overwrite=False,
-                check_leave=never_ends,
-                progress=Silent(),
-            )
+            yield publish_as(project, plate, folder / "shot.mp4")
 
 
 @pytest.fixture(autouse=True)
@@ -238,7 +203,7 @@ def test_one_s_own_entry_counts_more_than_a_stranger_s(
         found = real(manifest, trust)
         return replace(found, state="valid") if manifest == stranger.manifest else found
 
-    monkeypatch.setattr("countenance.steps.origin.read_manifest", read)
+    monkeypatch.setattr("countenance.provenance.store.read_manifest", read)
     monkeypatch.setattr("countenance.steps.origin.find", lambda _: [stranger, own])
     copy = again(tmp_path / "copy.mp4", pictures(published.path))
     assert found(copy).state == "trusted"

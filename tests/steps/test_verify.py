@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,14 @@ from typer.testing import CliRunner
 from countenance import ledger
 from countenance.cli import verify as cli
 from countenance.errors import MediaError
-from countenance.media.probe import probe
-from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.provenance.credentials import Claim, Credentials, read_credentials
 from countenance.provenance.keys import Trust
-from countenance.provenance.publish import PublishConfig, publish
+from countenance.provenance.publish import PublishConfig
 from countenance.steps import verify as step
 from countenance.steps.verify import verify
-from countenance.types import Finding, Frame, Permit, Published, Render, Report, Role
-from tests.support.leave import never_ends
+from countenance.types import Finding, Published, Report, Role
+from tests.support.publishing import publish_grey
 from tests.support.unsigned import write_as_before
 
 
@@ -51,34 +48,8 @@ def plate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def published(project: Project, plate: Path, tmp_path: Path) -> Published:
-    frame = Frame(pixels=np.full((256, 320, 3), 200, np.uint8), index=0, pts=0, time_base=probe(plate).time_base)
-    render = Render(
-        plate=probe(plate),
-        frames_from=lambda _: iter([frame]),
-        altered=(True,),
-        work_folder=tmp_path / "film" / "render",
-        model_digest="ab" * 32,
-        seed=0,
-    )
-    permit = Permit(
-        action="generate",
-        likeness="dana",
-        performer="kim",
-        use="film",
-        release_digests=("cd" * 32,),
-        expires_at=datetime.now(UTC) + timedelta(days=1),
-        digest=hashlib.sha256(b"permit").hexdigest(),
-    )
-    return publish(
-        project,
-        (permit,),
-        render,
-        tmp_path / "shot.png",
-        config=PublishConfig(label=False, unlabelled_reason="credits name it"),
-        overwrite=False,
-        check_leave=never_ends,
-        progress=Silent(),
-    )
+    config = PublishConfig(label=False, unlabelled_reason="credits name it")
+    return publish_grey(project, plate, tmp_path / "shot.png", config)
 
 
 def findings(report: Report) -> dict[str, Finding]:

@@ -1,7 +1,7 @@
-"""Real published files: every frame grey, for tests of what is around the pixels."""
+"""Real published files, for tests of what is around the pixels."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +21,23 @@ GREY = 200
 
 def publish_grey(project: Project, plate: Path, output: Path, config: PublishConfig | None = None) -> Published:
     """Publish a plate with every frame grey."""
+    return publish_as(
+        project, plate, output, config, lambda frame: replace(frame, pixels=np.full_like(frame.rgb, GREY))
+    )
+
+
+def publish_as(
+    project: Project,
+    plate: Path,
+    output: Path,
+    config: PublishConfig | None = None,
+    drawn: Callable[[Frame], Frame] = lambda frame: frame,
+) -> Published:
+    """Publish a plate with every frame altered, as `drawn` gives it."""
     info = probe(plate)
 
     def frames_from(index: int) -> Iterator[Frame]:
-        for frame in read_frames(info):
-            if frame.index >= index:
-                yield replace(frame, pixels=np.full_like(frame.rgb, GREY))
+        return (drawn(frame) for frame in read_frames(info) if frame.index >= index)
 
     permit = Permit(
         action="generate",

@@ -25,6 +25,7 @@ from countenance.consent.release import (
 )
 from countenance.errors import ConsentError, UsageError
 
+REQUEST_SUFFIX = ".approval.toml"
 Verdict = Literal["approved", "declined"]
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 """UTC, ISO 8601, to the second."""

@@ -20,10 +20,6 @@ class Retention:
     kept_until: date
     is_over: bool
 
-    def num_days(self, at: datetime) -> int:
-        """How many days are left, today's not counted."""
-        return (self.kept_until - at.date()).days
-
 
 def last_day(known: Iterable[KnownRelease]) -> date | None:
     """The last day for one person's data, of whom these are the releases; None where no release names any.

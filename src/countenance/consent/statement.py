@@ -59,7 +59,6 @@ class Statement:
     """SHA-256 of the file."""
     distance: float
     """Between the face in it and the release's pictures."""
-    accepted_at: str
 
 
 def ask(project: Project, known: KnownRelease, *, challenge: Challenge | None = None) -> Challenge:
@@ -111,7 +110,6 @@ def accepted(project: Project) -> dict[str, Statement]:
             nonce=entry.fact("nonce", str),
             video=entry.fact("video", str),
             distance=entry.fact("distance", float),
-            accepted_at=entry.time,
         )
         for entry in ledger.entries(project)
         if entry.event == "statement.accepted"

@@ -192,15 +192,6 @@ def spread_frames(info: MediaInfo, *, num_places: int, run: int) -> Iterator[Ite
             yield _run_at(info, container, stream, begin + round(place * length), run)
 
 
-def _shown(info: MediaInfo, frame: VideoFrame, index: int, matrix: Matrix, reformatter: VideoReformatter) -> Frame:
-    return Frame(
-        pixels=_upright(info, frame, matrix, reformatter, deep=False),
-        index=index,
-        pts=frame.pts or 0,
-        time_base=info.time_base,
-    )
-
-
 def _far_apart(count: int) -> Iterator[Fraction]:
     """Fractions of a whole, each far from those before (van der Corput's sequence)."""
     for number in range(count):
@@ -214,7 +205,12 @@ def _run_at(info: MediaInfo, container: InputContainer, stream: VideoStream, pts
         container.seek(pts, stream=stream)
         for index, frame in enumerate(islice(container.decode(stream), run)):
             matrix = matrix or display_matrix(frame)
-            yield _shown(info, frame, index, matrix, reformatter)
+            yield Frame(
+                pixels=_upright(info, frame, matrix, reformatter, deep=False),
+                index=index,
+                pts=frame.pts or 0,
+                time_base=info.time_base,
+            )
     except av.FFmpegError:
         return
 

@@ -22,7 +22,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from countenance.errors import ProvenanceError, UsageError
 from countenance.media.files import open_regular
 from countenance.project import config_folder, make_config_folder, now, write_whole
-from countenance.provenance.credentials import Claim, read_manifest
+from countenance.provenance.credentials import Claim, Credentials, read_manifest
 from countenance.provenance.fingerprint import MAX_BYTES, unpacked
 from countenance.provenance.keys import Trust
 
@@ -154,8 +154,10 @@ def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
             ) from None
         if entry is None:
             continue
-        if why := why_not(entry, trust):
-            raise ProvenanceError(f"{path}, line {number}: {why}; nothing was added")
+        try:
+            held(entry, trust)
+        except ProvenanceError as error:
+            raise ProvenanceError(f"{path}, line {number}: {error}; nothing was added") from None
         entries.append(entry)
     return len(entries), add(entries)
 
@@ -177,17 +179,21 @@ def _parsed(line: bytes, number: int) -> Entry | None:
     return entry
 
 
-def why_not(entry: Entry, trust: Trust | None) -> str | None:
-    """What is wrong with an entry; None where its credentials hold and name its number."""
+def held(entry: Entry, trust: Trust | None) -> Credentials:
+    """The credentials of an entry, which hold, and name its number and its fingerprint.
+
+    Raises:
+        ProvenanceError: they don't.
+    """
     credentials = read_manifest(entry.manifest, trust)
     if credentials.state not in {"trusted", "valid"}:
-        return f"its credentials don't hold ({'; '.join(credentials.reasons) or credentials.state})"
+        raise ProvenanceError(f"its credentials don't hold ({'; '.join(credentials.reasons) or credentials.state})")
     if mark_in(credentials.claim) != entry.mark_id:
-        return f"its credentials don't name the watermark {entry.mark_id}"
+        raise ProvenanceError(f"its credentials don't name the watermark {entry.mark_id}")
     named = None if credentials.claim is None else credentials.claim.fingerprint_sha256
     if named != hashlib.sha256(entry.fingerprint).hexdigest():
-        return "its fingerprint isn't the one that its credentials name"
-    return None
+        raise ProvenanceError("its fingerprint isn't the one that its credentials name")
+    return credentials
 
 
 def mark_in(claim: Claim | None) -> str | None:

@@ -12,6 +12,7 @@ from countenance.consent.approvals import (
     known_decisions,
     standing_of,
 )
+from countenance.consent.decision import REQUEST_SUFFIX
 from countenance.consent.document import write_document
 from countenance.consent.permit import log_refused
 from countenance.consent.release import beside
@@ -39,7 +40,7 @@ class Exit:
 
 def request_path(output: Path, person: str) -> Path:
     """The name of the request to a person about what would be published as `output`."""
-    return output.with_name(f"{output.stem}.{person}.approval.toml")
+    return output.with_name(f"{output.stem}.{person}{REQUEST_SUFFIX}")
 
 
 def exit_of(

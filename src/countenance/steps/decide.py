@@ -5,14 +5,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from countenance.consent.decision import Decision, Request, Verdict, new_decision
+from countenance.consent.decision import REQUEST_SUFFIX, Decision, Request, Verdict, new_decision
 from countenance.consent.document import read_document, write_document
 from countenance.consent.release import sha256_of
 from countenance.errors import ConsentError, UsageError
 from countenance.provenance.credentials import read_credentials
 from countenance.provenance.keys import find_trust
-
-SUFFIX = ".approval.toml"
 
 
 def read_request(path: Path) -> Request:
@@ -24,7 +22,7 @@ def read_request(path: Path) -> Request:
     """
     request = read_document(path)
     if not isinstance(request, Request):
-        raise ConsentError(f"{path} is a {request.kind}; expected a request such as shot.dana{SUFFIX}")
+        raise ConsentError(f"{path} is a {request.kind}; expected a request such as shot.dana{REQUEST_SUFFIX}")
     return request
 
 
@@ -75,6 +73,6 @@ def decide(
         raise UsageError("say why, so that it can be changed: add --reason")
     check_proxy(request, path.parent)
     decision = new_decision(request, key, verdict, reason=reason, at=at)
-    written = output or path.with_name(f"{path.name.removesuffix(SUFFIX).removesuffix('.toml')}.decision.toml")
+    written = output or path.with_name(f"{path.name.removesuffix(REQUEST_SUFFIX).removesuffix('.toml')}.decision.toml")
     write_document(written, decision, overwrite=overwrite)
     return written, decision

@@ -1,6 +1,7 @@
 """Where footage comes from, by the watermark in it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,12 @@ from countenance.consent.register import stored_releases
 from countenance.errors import MediaError, ProvenanceError
 from countenance.media.probe import probe
 from countenance.project import Project
-from countenance.provenance.credentials import Credentials, read_manifest, salted
+from countenance.provenance.credentials import Claim, Credentials, salted
 from countenance.provenance.fingerprint import unpacked
 from countenance.provenance.keys import Trust
 from countenance.provenance.marks import Footage, compare, find_mark, in_hex, num_looked_at
 from countenance.provenance.publish import salt_of
-from countenance.provenance.store import Entry, find, mark_in, why_not
+from countenance.provenance.store import Entry, find, held, mark_in
 from countenance.types import Finding, FindingState, MediaInfo
 from countenance.watermark.read import Reading
 
@@ -62,10 +63,14 @@ def _looked_up(
     """What the manifest store knows of a number; where it knows nothing, what the file's own credentials say."""
     number = in_hex(reading.mark_id)
     try:
-        entries = [entry for entry in find(number) if why_not(entry, trust) is None]
+        entries = find(number)
     except ProvenanceError as error:
         return Origin(finding=_mark("unknown", f"The picture carries the watermark {number}.", str(error)))
-    if not entries:
+    known = []
+    for entry in entries:
+        with suppress(ProvenanceError):
+            known.append((entry, held(entry, trust)))
+    if not known:
         return Origin(
             finding=agreed
             or _mark(
@@ -76,23 +81,22 @@ def _looked_up(
                 "them in",
             )
         )
-    return _origin(info, reading, entries, trust, project)
+    return _origin(info, reading, known, project)
 
 
 def _origin(
-    info: MediaInfo, reading: Reading, entries: Sequence[Entry], trust: Trust, project: Project | None
+    info: MediaInfo, reading: Reading, known: Sequence[tuple[Entry, Credentials]], project: Project | None
 ) -> Origin:
     """Of several files with the same number, one that was signed here before others, one of this footage before others,
     and the newest of these.
     """
     number = in_hex(reading.mark_id)
-    known = {entry.digest: read_manifest(entry.manifest, trust) for entry in entries}
-    own = [entry for entry in entries if known[entry.digest].state == "trusted"]
-    candidates = (own or entries)[:MOST_COMPARED]
-    seen = {entry.digest: compare(info, reading, unpacked(entry.fingerprint)) for entry in candidates}
+    own = [each for each in known if each[1].state == "trusted"]
+    candidates = (own or known)[:MOST_COMPARED]
+    seen = [compare(info, reading, unpacked(entry.fingerprint)) for entry, _ in candidates]
     order: dict[Footage, int] = {"same": 0, "unclear": 1, "other": 2}
-    entry = min(candidates, key=lambda each: order[seen[each.digest]])
-    credentials = known[entry.digest]
+    footage = min(seen, key=lambda each: order[each])
+    entry, credentials = candidates[seen.index(footage)]
     assert credentials.claim is not None
     claim = credentials.claim
     whose = "this computer" if credentials.state == "trusted" else "a signer who is unknown here"
@@ -100,15 +104,15 @@ def _origin(
     facts = (
         f"the number leads to a file that {whose} signed on {claim.signed_at.partition('T')[0]}",
         f"it was made under releases with the salted digests {releases}",
-        *_own_releases(project, entry),
+        *_own_releases(project, entry, claim),
     )
-    if seen[entry.digest] == "other":
+    if footage == "other":
         said = (
             f"The picture carries the watermark {number}, but it shows other footage than the file that was published "
             "with it: the mark was moved here, and says nothing about this footage."
         )
         return Origin(finding=_mark("invalid", said, *facts[:1]))
-    if seen[entry.digest] == "unclear":
+    if footage == "unclear":
         said = (
             f"The picture carries the watermark {number}, but too little or too plain a part of it is here to tell "
             "whether it shows the footage that was published with it."
@@ -121,19 +125,17 @@ def _origin(
     return Origin(finding=_mark(credentials.state, said, *facts), credentials=credentials)
 
 
-def _own_releases(project: Project | None, entry: Entry) -> tuple[str, ...]:
+def _own_releases(project: Project | None, entry: Entry, claim: Claim) -> tuple[str, ...]:
     """Which releases of the project here the salted digests are."""
     if project is None:
         return ()
     salt = salt_of(project, entry.digest)
     if salt is None:
         return ()
-    claim = read_manifest(entry.manifest, None).claim
-    salted_digests = () if claim is None else claim.salted_release_digests
     return tuple(
         f"here that is the release {digest[:12]}… of {person} as {role}"
         for digest, person, role, *_ in stored_releases(project)
-        if salted(digest, salt) in salted_digests
+        if salted(digest, salt) in claim.salted_release_digests
     )
 
 
