@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from countenance.actors.props import draw_props
@@ -16,7 +17,7 @@ from countenance.bench import cases, truth, worker
 from countenance.bench import pictures as bench_pictures
 from countenance.bench.cases import Case, case_files, case_folder, read_cases, shipped_cases
 from countenance.bench.judge.measure import ClipMeasures
-from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Stopwatch, chosen_methods
+from countenance.bench.methods import CLASSICAL, METHODS, OURS, PLATE, TRUTH, Job, Stopwatch, chosen_methods, stages
 from countenance.bench.pictures import (
     CAPTION_PX,
     GAP_PX,
@@ -29,6 +30,7 @@ from countenance.bench.pictures import (
     write_plot,
     write_sheet,
 )
+from countenance.bench.production import make_production, opened_production
 from countenance.bench.table import (
     absolute_table,
     document,
@@ -142,8 +144,10 @@ def test_a_case_is_run_and_measured(measured: Path) -> None:
     results = json.loads((measured / "results.json").read_text())
     plate, exact, classical, ours = results["rows"]
     assert [row["method"] for row in results["rows"]] == [PLATE, TRUTH, CLASSICAL, OURS]
-    # What the best swap could reach behind the encoder.
-    assert exact["stages"][0]["gains"]["identity"] == pytest.approx(1, abs=0.1)
+    # What the best swap could reach behind watermark and encoder. Plate and truth are so near in this case, 0.09 of the
+    # recogniser's distance, that another watermark, as another version gives, or another processor's rounding moves
+    # this gain: by a standard deviation of 0.05 over 16 watermarks.
+    assert exact["stages"][0]["gains"]["identity"] == pytest.approx(1, abs=0.25)
     assert exact["stages"][0]["gains"]["ssim"] > 0.85
     assert all(gain in (0, None) for gain in plate["stages"][0]["gains"].values())
     assert plate["stages"][0]["measures"]["num_frames"] == NUM_PLATE_FRAMES
@@ -159,6 +163,23 @@ def test_a_case_is_run_and_measured(measured: Path) -> None:
         assert probe(video).num_frames == NUM_PLATE_FRAMES
         assert read_credentials(video, None).claim is not None
     assert not list(measured.glob("cases/tiny/*/production"))
+
+
+@pytest.mark.slow
+def test_a_case_gives_the_same_frames_each_time(
+    measured_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTENANCE_CACHE", str(cache))
+    files = case_files(TINY, Silent())
+    make_production(files, tmp_path / "production", Silent())
+    with opened_production(tmp_path / "production") as project:
+        # What is trained for a budget of time isn't among them: how far it gets differs.
+        for method in (TRUTH, CLASSICAL):
+            (stage,) = stages(method, Job(project=project, files=files, stops_s=(0.5,), progress=Silent()))
+            again = tmp_path / f"{method}.mp4"
+            stage.publish(again)
+            first = truth.published_video(measured_folder, TINY, method, 0)
+            assert all(np.array_equal(one, other) for one, other in zip(pictures(first), pictures(again), strict=True))
 
 
 def test_results_are_shown(measured: Path, started: list[str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Both people are synthetic, so the benchmark holds their keys; everything else is
 import hashlib
 import os
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from countenance import drawing
 from countenance.bench.cases import ROLES, CaseFiles
@@ -36,7 +38,7 @@ from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
 from countenance.model.references import NUM_REFERENCES, choose_references
 from countenance.progress import Progress
-from countenance.project import Project, create, opened
+from countenance.project import PRIVATE, Project, create, opened, write_whole
 from countenance.provenance.publish import publish
 from countenance.steps.collect import collect
 from countenance.steps.generate import GenerateConfig
@@ -48,6 +50,8 @@ from countenance.vision.segment import Segmenter
 LIKENESS, PERFORMER = ROLES
 """The two people's names in every project of the benchmark."""
 TITLE, USE = "Countenance benchmark", "research"
+PROJECT_ID = "00000000-0000-0000-0000-000000000000"
+"""Of every project of the benchmark, in place of a random one: the watermark follows from it, and with it pixels."""
 PUBLISHING = GenerateConfig(
     model="trained",
     skin="performer",
@@ -71,7 +75,9 @@ def make_production(files: CaseFiles, folder: Path, progress: Progress) -> None:
     if aside.exists():
         shutil.rmtree(aside)
     aside.mkdir(parents=True)
-    create(aside / "project", use=USE, title=TITLE)
+    settings = create(aside / "project", use=USE, title=TITLE)
+    facts = {**tomllib.loads(settings.read_text()), "id": PROJECT_ID}
+    write_whole(settings, tomli_w.dumps(facts).encode(), mode=PRIVATE)
     with opened_production(aside) as project:
         for role in ROLES:
             document = issue_release(role, role, files.reference(role), aside / "documents", use=USE, title=TITLE)
