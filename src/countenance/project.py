@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import platformdirs
 import tomli_w
@@ -225,10 +225,17 @@ def write_whole(path: Path, content: bytes, *, mode: int = SHARED) -> None:
 
     From `mode` the user's umask is taken.
     """
+    with writing_whole(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing_whole(path: Path, *, mode: int = SHARED) -> Iterator[BinaryIO]:
+    """The same for what is written bit by bit; the file gets its name at the end, unless something fails."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         move_whole(part, path)

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
 from countenance.errors import ProvenanceError, UsageError
 from countenance.media.files import open_regular
-from countenance.project import config_folder, make_config_folder, now, write_whole
+from countenance.project import config_folder, make_config_folder, now, writing_whole
 from countenance.provenance.credentials import Claim, Credentials, read_manifest
 from countenance.provenance.fingerprint import MAX_BYTES, unpacked
 from countenance.provenance.keys import Trust
@@ -76,42 +76,28 @@ def add(entries: Iterable[Entry]) -> int:
     Raises:
         ProvenanceError: the store can't be written.
     """
-    make_config_folder()
-    path = config_folder() / STORE_NAME
-    try:
-        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as database:
-            path.chmod(0o600)
-            database.execute("BEGIN IMMEDIATE")
-            _make_schema(database, path)
-            before = database.total_changes
-            for entry in entries:
-                database.execute(
-                    "INSERT OR IGNORE INTO manifests VALUES (?, ?, ?, ?, ?)",
-                    (entry.digest, entry.mark_id, entry.manifest, entry.fingerprint, now()),
-                )
-            count = database.total_changes - before
-            database.execute("COMMIT")
-            return count
-    except (sqlite3.Error, OSError) as error:
-        raise ProvenanceError(
-            f"the manifest store {path} can't be written ({error}); check free disk space and permissions, then run "
-            "this again"
-        ) from error
+    with _opened_to_write() as database:
+        before = database.total_changes
+        for entry in entries:
+            database.execute(
+                "INSERT OR IGNORE INTO manifests VALUES (?, ?, ?, ?, ?)",
+                (entry.digest, entry.mark_id, entry.manifest, entry.fingerprint, now()),
+            )
+        return database.total_changes - before
 
 
-def find(mark_id: str) -> list[Entry]:
-    """The entries of a number, newest first; several where one render was published more than once.
+def find(mark_id: str) -> Iterator[Entry]:
+    """The entries of a number, newest first, one at a time; several where one render was published more than once.
 
     Raises:
         ProvenanceError: the store can't be read.
     """
     with _opened_to_read() as database:
         if database is None:
-            return []
-        rows = database.execute(
-            "SELECT manifest, fingerprint FROM manifests WHERE mark_id = ? ORDER BY rowid DESC", (mark_id,)
-        ).fetchall()
-    return [Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen) for manifest, seen in rows]
+            return
+        query = "SELECT manifest, fingerprint FROM manifests WHERE mark_id = ? ORDER BY rowid DESC"
+        for manifest, seen in database.execute(query, (mark_id,)):
+            yield Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)
 
 
 def export_entries(path: Path, *, overwrite: bool) -> int:
@@ -123,16 +109,13 @@ def export_entries(path: Path, *, overwrite: bool) -> int:
     """
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise UsageError(f"{path} is there already; choose another name or add --overwrite", code="usage.exists")
-    with _opened_to_read() as database:
-        rows = (
-            []
-            if database is None
-            else database.execute("SELECT mark_id, manifest, fingerprint FROM manifests ORDER BY rowid").fetchall()
-        )
-    lines = [json.dumps(FORMAT)]
-    lines += [_line(Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)) for mark_id, manifest, seen in rows]
-    write_whole(path, ("\n".join(lines) + "\n").encode())
-    return len(rows)
+    num_entries = 0
+    with writing_whole(path) as file:
+        file.write(f"{json.dumps(FORMAT)}\n".encode())
+        for entry in _all_entries():
+            file.write(f"{_line(entry)}\n".encode())
+            num_entries += 1
+    return num_entries
 
 
 def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
@@ -141,10 +124,32 @@ def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
     Each is checked: its signature must hold, and what it signs must name the number under which it is to be found.
 
     Raises:
-        ProvenanceError: it is no such file, or an entry doesn't hold.
+        ProvenanceError: it is no such file, an entry doesn't hold, or the file changed meanwhile.
     """
-    entries = []
+    # The file is read twice: entries aren't all held, and the store isn't locked while signatures are checked.
+    read, num_entries = hashlib.sha256(), 0
+    for number, entry in _numbered(path, read.update):
+        try:
+            held(entry, trust)
+        except ProvenanceError as error:
+            raise ProvenanceError(f"{path}, line {number}: {error}; nothing was added") from None
+        num_entries += 1
+    return num_entries, add(_again(path, read.digest()))
+
+
+def _all_entries() -> Iterator[Entry]:
+    with _opened_to_read() as database:
+        if database is None:
+            return
+        query = "SELECT mark_id, manifest, fingerprint FROM manifests ORDER BY rowid"
+        for mark_id, manifest, seen in database.execute(query):
+            yield Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)
+
+
+def _numbered(path: Path, read: Callable[[bytes], object]) -> Iterator[tuple[int, Entry]]:
+    """The entries of a file with the numbers of their lines; `read` is given all of it."""
     for number, line in enumerate(_lines(path), 1):
+        read(line)
         try:
             entry = _parsed(line, number)
         except (ValueError, ValidationError, RecursionError) as error:
@@ -152,14 +157,17 @@ def add_entries(path: Path, trust: Trust | None) -> tuple[int, int]:
                 f"{path}, line {number}, is not what `countenance marks export` writes "
                 f"({str(error).splitlines()[0]:.200}); nothing was added"
             ) from None
-        if entry is None:
-            continue
-        try:
-            held(entry, trust)
-        except ProvenanceError as error:
-            raise ProvenanceError(f"{path}, line {number}: {error}; nothing was added") from None
-        entries.append(entry)
-    return len(entries), add(entries)
+        if entry is not None:
+            yield number, entry
+
+
+def _again(path: Path, digest: bytes) -> Iterator[Entry]:
+    """The entries of a file that was checked when it had this digest."""
+    read = hashlib.sha256()
+    for _, entry in _numbered(path, read.update):
+        yield entry
+    if read.digest() != digest:
+        raise ProvenanceError(f"{path} changed while it was read; nothing was added; try again")
 
 
 def _line(entry: Entry) -> str:
@@ -220,24 +228,44 @@ def _opened_to_read() -> Iterator[sqlite3.Connection | None]:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
         ) as database:
-            _check_schema(database, path)
-            yield database
+            # Empty where the first writing failed.
+            yield database if _checked_schema(database, path) else None
     except sqlite3.Error as error:
         raise ProvenanceError(f"the manifest store {path} can't be read ({error}); restore it from a copy") from error
 
 
+@contextmanager
+def _opened_to_write() -> Iterator[sqlite3.Connection]:
+    """The store in a transaction, which is committed unless something fails."""
+    make_config_folder()
+    path = config_folder() / STORE_NAME
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as database:
+            path.chmod(0o600)
+            database.execute("BEGIN IMMEDIATE")
+            _make_schema(database, path)
+            yield database
+            database.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        raise ProvenanceError(
+            f"the manifest store {path} can't be written ({error}); check free disk space and permissions, then run "
+            "this again"
+        ) from error
+
+
 def _make_schema(database: sqlite3.Connection, path: Path) -> None:
-    if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+    if _checked_schema(database, path) == 0:
         database.execute(
             "CREATE TABLE manifests (digest TEXT PRIMARY KEY, mark_id TEXT NOT NULL, manifest BLOB NOT NULL, "
             "fingerprint BLOB NOT NULL, added_at TEXT NOT NULL) STRICT"
         )
         database.execute("CREATE INDEX manifests_by_mark ON manifests (mark_id)")
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    _check_schema(database, path)
 
 
-def _check_schema(database: sqlite3.Connection, path: Path) -> None:
-    found = database.execute("PRAGMA user_version").fetchone()[0]
+def _checked_schema(database: sqlite3.Connection, path: Path) -> int:
+    """The version by which the store was written; 0 where nothing was."""
+    found = int(database.execute("PRAGMA user_version").fetchone()[0])
     if found > SCHEMA_VERSION:
         raise ProvenanceError(f"{path} was written by a newer version of Countenance; use that one")
+    return found

@@ -60,16 +60,23 @@ def find_origin(path: Path, own: Credentials, trust: Trust, project: Project | N
 def _looked_up(
     info: MediaInfo, reading: Reading, agreed: Finding | None, trust: Trust, project: Project | None
 ) -> Origin:
-    """What the manifest store knows of a number; where it knows nothing, what the file's own credentials say."""
+    """What the manifest store knows of a number; where it knows nothing, what the file's own credentials say.
+
+    Files that were signed here count before others.
+    """
     number = in_hex(reading.mark_id)
+    own: list[tuple[Entry, Credentials]] = []
+    others: list[tuple[Entry, Credentials]] = []
     try:
-        entries = find(number)
+        for entry in find(number):
+            with suppress(ProvenanceError):
+                credentials = held(entry, trust)
+                kept = own if credentials.state == "trusted" else others
+                if len(kept) < MOST_COMPARED:
+                    kept.append((entry, credentials))
     except ProvenanceError as error:
         return Origin(finding=_mark("unknown", f"The picture carries the watermark {number}.", str(error)))
-    known = []
-    for entry in entries:
-        with suppress(ProvenanceError):
-            known.append((entry, held(entry, trust)))
+    known = own or others
     if not known:
         return Origin(
             finding=agreed
@@ -87,16 +94,12 @@ def _looked_up(
 def _origin(
     info: MediaInfo, reading: Reading, known: Sequence[tuple[Entry, Credentials]], project: Project | None
 ) -> Origin:
-    """Of several files with the same number, one that was signed here before others, one of this footage before others,
-    and the newest of these.
-    """
+    """What one of the files with this number says: the first that shows this footage, if one does."""
     number = in_hex(reading.mark_id)
-    own = [each for each in known if each[1].state == "trusted"]
-    candidates = (own or known)[:MOST_COMPARED]
-    seen = [compare(info, reading, unpacked(entry.fingerprint)) for entry, _ in candidates]
+    seen = [compare(info, reading, unpacked(entry.fingerprint)) for entry, _ in known]
     order: dict[Footage, int] = {"same": 0, "unclear": 1, "other": 2}
     footage = min(seen, key=lambda each: order[each])
-    entry, credentials = candidates[seen.index(footage)]
+    entry, credentials = known[seen.index(footage)]
     assert credentials.claim is not None
     claim = credentials.claim
     whose = "this computer" if credentials.state == "trusted" else "a signer who is unknown here"
