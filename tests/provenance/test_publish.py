@@ -20,6 +20,7 @@ from countenance.media.reader import read_frames
 from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.provenance import publish as door
+from countenance.provenance import store
 from countenance.provenance.credentials import read_credentials, salted, sign
 from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.publish import PublishConfig, joint_digest, publish
@@ -103,6 +104,11 @@ def do_publish(project: Project, permit: Permit, make_plate: MakePlate, tmp_path
 def events(project: Project) -> list[str]:
     """What became of renders; that each begins is tested by itself."""
     return [entry.event for entry in ledger.entries(project) if entry.event != "render.begun"]
+
+
+def num_known(folder: Path) -> int:
+    """How many files' marks lead to their credentials."""
+    return store.export_entries(folder / "known.jsonl", overwrite=True)
 
 
 def first_frame(path: Path) -> np.ndarray:
@@ -301,6 +307,7 @@ def refuse(*_args: object, **_options: object) -> None:
         "read_credentials",
         "_check_signed",
         "_facts",
+        "store.remember",
         "_put_in_place",
     ],
 )
@@ -312,13 +319,14 @@ def test_a_stage_that_fails_leaves_no_file(
     stage: str,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(door, stage, refuse)
+        patch.setattr(f"countenance.provenance.publish.{stage}", refuse)
         with pytest.raises(ProvenanceError, match="broken for the test"):
             do_publish("mp4")
     assert list((tmp_path / "out").iterdir()) == []
     assert not list(project.folder.rglob("finished*"))
     assert project.database.execute("SELECT count(*) FROM published").fetchone() == (0,)
-    assert events(project) == (["published", "withdrawn"] if stage == "_put_in_place" else [])
+    assert events(project) == (["published", "withdrawn"] if stage in ("_put_in_place", "store.remember") else [])
+    assert num_known(tmp_path) == 0
     ledger.check(project)
     assert do_publish("mp4").path.exists()
 
@@ -390,6 +398,7 @@ def test_ctrl_c_just_after_the_file_has_its_name_keeps_file_and_log(
         do_publish()
     assert (tmp_path / "out" / "shot.png").exists()
     assert events(project) == ["published"]
+    assert num_known(tmp_path) == 1
 
 
 def test_fragments_stay_after_a_failure_and_are_used_again(
@@ -864,6 +873,7 @@ def test_what_a_kill_leaves_is_swept_but_for_fragments(
     assert list(out.iterdir()) == []
     assert left_in(project) == {"00000.nut"}
     assert events(project) == became
+    assert num_known(tmp_path) == 0
     assert project.database.execute("SELECT count(*) FROM published").fetchone() == (0,)
     ledger.check(project)
     door.sweep(project)
@@ -881,6 +891,7 @@ def test_a_file_that_has_its_name_is_kept_by_the_sweep(
     door.sweep(project)
     assert list((tmp_path / "out").iterdir()) == [output]
     assert events(project) == ["published"]
+    assert num_known(tmp_path) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"signed": 7, "output": 8}', "[" * 9, "other"])

@@ -184,8 +184,6 @@ def publish(
         manifest_digest = hashlib.sha256(manifest).hexdigest()
         _sync(signed)
         _check_signed(signed, claim, identity)
-        # Before the name: a file whose mark leads nowhere is never handed out.
-        store.remember(store.Entry(mark_id=in_hex(mark_id), manifest=manifest, fingerprint=fingerprint))
         facts = _facts(signed, render, permits, claim, manifest_digest)
         facts |= _approval_facts(permits, render, config, approval, output)
         entry = _log_and_place(
@@ -193,6 +191,7 @@ def publish(
             facts,
             claim=claim,
             salt=salt,
+            known_by=store.Entry(mark_id=in_hex(mark_id), manifest=manifest, fingerprint=fingerprint),
             signed=signed,
             output=output,
             overwrite=overwrite,
@@ -247,9 +246,9 @@ def _sweep_signed(project: Project, note: Path) -> None:
         if not (output.exists() and output.samefile(signed)):
             with signed.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            query = "SELECT log_index FROM published WHERE sha256 = ?"
-            for (number,) in project.database.execute(query, (sha256,)).fetchall():
-                _withdraw(project, sha256, number)
+            query = "SELECT manifest_digest, log_index FROM published WHERE sha256 = ?"
+            for manifest_digest, number in project.database.execute(query, (sha256,)).fetchall():
+                _withdraw(project, sha256, manifest_digest, number)
         signed.unlink()
     note.unlink()
 
@@ -595,12 +594,15 @@ def _log_and_place(
     *,
     claim: Claim,
     salt: bytes,
+    known_by: store.Entry,
     signed: Path,
     output: Path,
     overwrite: bool,
     check_leave: Callable[[], None],
 ) -> ledger.LogEntry:
-    """Log first, so that every published file is in the log; if naming the file fails, the entry is withdrawn."""
+    """Log first, so that every published file is in the log, then remember what its mark leads to, so that no mark of
+    one leads nowhere; if naming the file fails, both are taken back.
+    """
     inode = signed.stat().st_ino
     entry: ledger.LogEntry | None = None
     try:
@@ -622,20 +624,26 @@ def _log_and_place(
                     now(),
                 ),
             )
+        store.remember(known_by)
         _put_in_place(signed, output, overwrite=overwrite)
     except BaseException:
         # Ctrl-C may come just after the file got its name.
         if entry is not None and not (output.exists() and output.stat().st_ino == inode):
-            _withdraw(project, facts["sha256"], entry.number)
+            _withdraw(project, facts["sha256"], facts["manifest_digest"], entry.number)
         raise
     return entry
 
 
-def _withdraw(project: Project, sha256: str, number: int) -> None:
-    """Note that a logged file never got its name; does nothing where the entry itself was rolled back."""
-    with project.transaction() as database:
-        if database.execute("DELETE FROM published WHERE sha256 = ?", (sha256,)).rowcount:
-            ledger.append(project, "withdrawn", {"sha256": sha256, "published_entry": number})
+def _withdraw(project: Project, sha256: str, manifest_digest: str, number: int) -> None:
+    """Note that a logged file never got its name, and forget what its mark would lead to; does nothing where the entry
+    itself was rolled back.
+    """
+    try:
+        store.take_back(manifest_digest)
+    finally:
+        with project.transaction() as database:
+            if database.execute("DELETE FROM published WHERE sha256 = ?", (sha256,)).rowcount:
+                ledger.append(project, "withdrawn", {"sha256": sha256, "published_entry": number})
 
 
 def _put_in_place(signed: Path, output: Path, *, overwrite: bool) -> None:

@@ -86,6 +86,16 @@ def add(entries: Iterable[Entry]) -> int:
         return database.total_changes - before
 
 
+def take_back(digest: str) -> None:
+    """Remove the entry of a file that never got its name, by the digest of its credentials; there may be none.
+
+    Raises:
+        ProvenanceError: the store can't be written.
+    """
+    with _opened_to_write() as database:
+        database.execute("DELETE FROM manifests WHERE digest = ?", (digest,))
+
+
 def find(mark_id: str) -> Iterator[Entry]:
     """The entries of a number, newest first, one at a time; several where one render was published more than once.
 
