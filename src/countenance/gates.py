@@ -4,12 +4,12 @@ Some frames are looked at, one a second and the first of each shot; where one of
 There is no setting, option or list of exceptions. Where the net is missing or fails, nothing passes either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from countenance.errors import IntimateError, one_line
 from countenance.media.timeline import Timeline, frames_at
@@ -24,6 +24,8 @@ MAX_SCORE = 0.8
 EVERY_S = 1.0
 RULE = f"{nudity.SHA256[:16]} {MAX_SCORE} {EVERY_S}"
 """By which footage was let pass; what passed another rule is looked at again."""
+ROUNDING = 1e-6
+"""Of times in seconds: a frame that comes so little before a full one opens it."""
 
 
 class Score(Protocol):
@@ -101,11 +103,16 @@ def check_frame(frame: Frame, what: str, score: Score, again: str) -> float:
 
 def sampled(info: MediaInfo, timeline: Timeline, frames: range) -> list[int]:
     """The frames that are looked at, of some in a row: the first, one a second, and the first of each shot."""
-    pts = timeline.frame_pts[frames.start : frames.stop]
-    seconds = (pts - pts[0]) // max(1, round(EVERY_S / info.time_base))
-    _, first_of_each = np.unique(seconds, return_index=True)
+    times_s = timeline.frame_pts[frames.start : frames.stop] * float(info.time_base)
     shots = (shot for shot in timeline.shots if shot in frames)
-    return sorted({*(frames.start + first_of_each).tolist(), *shots})
+    return sorted({*(frames.start + place for place in one_a_second(times_s)), *shots})
+
+
+def one_a_second(times_s: Sequence[float] | Float64[np.ndarray, " N"]) -> list[int]:
+    """Places of the first frame of each second, of frames that are shown at these times."""
+    passed_s = np.asarray(times_s) - times_s[0]
+    _, first_of_each = np.unique(np.floor(passed_s / EVERY_S + ROUNDING), return_index=True)
+    return [int(place) for place in first_of_each]
 
 
 def _check(

@@ -252,7 +252,7 @@ def test_a_result_that_looks_intimate_is_not_published_and_nothing_of_it_stays(
     intimate: int,
 ) -> None:
     monkeypatch.setattr(writer, "FRAGMENT_FRAMES", 2)
-    monkeypatch.setattr(door, "EVERY_S", 0.08)
+    monkeypatch.setattr(gates, "EVERY_S", 0.08)
     looked: list[np.ndarray] = []
 
     def score(rgb: np.ndarray) -> float:
@@ -268,6 +268,30 @@ def test_a_result_that_looks_intimate_is_not_published_and_nothing_of_it_stays(
     assert events(project) == []
     # Before the label, which is none of what is judged.
     assert all((rgb == SHADE).all() for rgb in looked)
+
+
+def test_each_second_of_a_result_is_looked_at_where_frames_come_at_any_time(
+    project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def noted(frame: Frame, *_args: object) -> None:
+        looked.append(frame.index)
+
+    scoring(monkeypatch, lambda _: 0.1)
+    monkeypatch.setattr(gates, "check_frame", noted)
+    render = render_of(make_plate("plate.mp4"), project.folder / "render")
+    publish(
+        project,
+        (permit,),
+        replace(render, times_s=(0.0, 0.9, 1.0, 1.4, 7.0, 7.5)),
+        tmp_path / "x.mp4",
+        config=PublishConfig(),
+        overwrite=False,
+        check_leave=never_ends,
+        progress=Silent(),
+    )
+    assert looked == [0, 2, 4]
 
 
 def test_without_the_net_nothing_is_published(

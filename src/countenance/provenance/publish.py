@@ -18,7 +18,7 @@ from pydantic import Field
 from countenance import ledger
 from countenance.config import Boolean, Integer, Text, section
 from countenance.errors import ConsentError, IntimateError, MediaError, ProvenanceError, UsageError, one_line
-from countenance.gates import EVERY_S, RULE, checked, opened_net
+from countenance.gates import RULE, checked, one_a_second, opened_net
 from countenance.media.losses import losses
 from countenance.media.probe import probe, take_fingerprint
 from countenance.media.reader import read_frames
@@ -514,9 +514,10 @@ def _read_back(finished: Path, mark_id: int, altered: Sequence[bool]) -> bytes:
 
 
 def _looked_at(render: Render) -> set[int]:
-    """The frames that must pass the gate: the first, about one a second, and the first of each shot that is altered."""
-    step = max(1, round(EVERY_S * render.plate.frame_rate))
-    return {*render.frames[::step], *(shot.frames.start for shot in render.labelled_shots)}
+    """The frames that must pass the gate: the first, one a second, and the first of each shot that is altered."""
+    times_s = render.times_s or [float(index / render.plate.frame_rate) for index in range(len(render.frames))]
+    frames = (render.frames[place] for place in one_a_second(times_s))
+    return {*frames, *(shot.frames.start for shot in render.labelled_shots)}
 
 
 def _check_plate_unchanged(render: Render, progress: Progress) -> None:
