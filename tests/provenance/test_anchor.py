@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 from countenance import ledger
 from countenance.errors import MediaError, ProvenanceError, UsageError
 from countenance.project import Project, create, opened
-from countenance.provenance.anchor import Anchor, check_anchor, export_log, read_anchor
+from countenance.provenance.anchor import MAX_BYTES, Anchor, check_anchor, export_log, read_anchor
 from countenance.provenance.credentials import Claim, sign
 from countenance.provenance.keys import load_or_make_identity
 from tests.support.timestamp import CONTENT, DIGEST, ROOT_PEM, TOKEN
@@ -149,12 +150,33 @@ def test_an_altered_head_and_one_of_another_project_are_told(project: Project, t
     path.write_text(content.replace('"number":4', '"number":3'))
     with pytest.raises(ProvenanceError, match="altered since it was signed"):
         read_anchor(path, None)
-    for wrong in ("{}", '{"head": 7}', "{" * 9, content.replace('"key"', '"kay"')):
+    numbers = [content.replace('"number":4', f'"number":{wrong}') for wrong in ("1e999", "4.0", '"4"', "null")]
+    for wrong in ("{}", '{"head": 7}', "{" * 9, content.replace('"key"', '"kay"'), *numbers):
         path.write_text(wrong)
         with pytest.raises(ProvenanceError, match="expected the head of a log"):
             read_anchor(path, None)
     with pytest.raises(UsageError, match="can't read"):
         read_anchor(tmp_path / "none", None)
+
+
+def test_of_a_long_file_only_the_end_is_read(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "head.json"
+    exported(project, path, head_only=True)
+    content = path.read_bytes()
+    with path.open("wb") as file:
+        file.write(b"{")
+        # Of it the disk has nothing.
+        file.seek(2**34)
+        file.write(b"\n" + content)
+    tracemalloc.start()
+    try:
+        assert check_anchor(project, read_anchor(path, None)) == 4
+        path.write_bytes(content.rstrip() + b" " * 2 * MAX_BYTES)
+        with pytest.raises(ProvenanceError, match="expected the head of a log"):
+            read_anchor(path, None)
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 # A published file.
@@ -245,6 +267,11 @@ def test_a_timestamp_needs_its_authority(token: tuple[Path, Path], tmp_path: Pat
         read_anchor(path, tmp_path / "none.pem")
     with pytest.raises(UsageError, match="expected a certificate"):
         read_anchor(path, path)
+    (tmp_path / "long").write_bytes(TOKEN + bytes(MAX_BYTES))
+    with pytest.raises(ProvenanceError, match="is no timestamp, of which none is that large"):
+        read_anchor(tmp_path / "long", root)
+    with pytest.raises(UsageError, match="expected a certificate"):
+        read_anchor(path, tmp_path / "long")
     other = tmp_path / "other.pem"
     other.write_text(load_or_make_identity().trust.anchor_pem)
     with pytest.raises(ProvenanceError, match="is no timestamp by the authority of"):

@@ -5,8 +5,11 @@ head), a published file, whose credentials name the head, or an authority's time
 """
 
 import json
+import operator
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,8 @@ from countenance.provenance.keys import find_trust
 
 DER_SEQUENCE = b"\x30"
 """With which every timestamp begins."""
-LONGEST_TEXT_BYTES = 2**30
+MAX_BYTES = 2**20
+"""Of a timestamp, a certificate, or the last line of an export: all have a few thousand at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +101,7 @@ def read_anchor(path: Path, certificate: Path | None) -> Anchor:
     try:
         with open_regular(path) as file:
             start = file.read(1)
-            content = start + file.read(LONGEST_TEXT_BYTES) if start in (b"{", DER_SEQUENCE) else b""
+            content = _last_line(file) if start == b"{" else start + file.read(MAX_BYTES)
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
     if start == b"{":
@@ -131,11 +135,16 @@ def check_anchor(project: Project, anchor: Anchor) -> int:
     return number
 
 
-def _signed_head(path: Path, content: bytes) -> Anchor:
+def _last_line(file: BufferedReader) -> bytes:
+    """Of a file of any length, of which only the end is read."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_BYTES))
+    return file.read(MAX_BYTES).rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _signed_head(path: Path, line: bytes) -> Anchor:
     try:
-        last = content.decode().rstrip("\n").rpartition("\n")[2]
-        fields: Mapping[str, Any] = json.loads(last)["head"]
-        head = ledger.Head(number=int(fields["number"]), digest=str(fields["digest"]))
+        fields: Mapping[str, Any] = json.loads(line)["head"]
+        head = ledger.Head(number=operator.index(fields["number"]), digest=str(fields["digest"]))
         key, signature, project = (str(fields[name]) for name in ("key", "signature", "project"))
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ProvenanceError(
@@ -150,8 +159,11 @@ def _signed_head(path: Path, content: bytes) -> Anchor:
 def _timestamp(path: Path, content: bytes, certificate: Path | None) -> Anchor:
     if certificate is None:
         raise UsageError(f"{path} is a timestamp; add --certificate with the authority's root certificate (PEM)")
+    if len(content) > MAX_BYTES:
+        raise ProvenanceError(f"{path} is no timestamp, of which none is that large; choose another file")
     try:
-        root = x509.load_pem_x509_certificate(certificate.read_bytes())
+        with open_regular(certificate) as file:
+            root = x509.load_pem_x509_certificate(file.read(MAX_BYTES))
     except OSError as error:
         raise UsageError(f"can't read {certificate}: {error.strerror}; check the name") from error
     except ValueError as error:
