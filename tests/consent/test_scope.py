@@ -208,6 +208,7 @@ def test_every_decision_is_in_the_log(production: Production) -> None:
             "use": "film",
             "releases": list(permit.release_digests),
             "permit": permit.digest,
+            "statements": {"likeness": "not asked for", "performer": "not asked for"},
             "plate": PLATE,
             "sound": False,
             "label": True,

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from countenance import ledger
 from countenance.consent.challenge import NUM_SEQUENCES, Challenge, challenge_of, new_challenge
-from countenance.consent.permit import grant, grant_prepare
+from countenance.consent.permit import decide, grant, grant_prepare
 from countenance.consent.register import KnownRelease, add_release, known_releases
 from countenance.consent.statement import (
     accept,
@@ -103,6 +104,24 @@ def test_the_policy_says_for_which_uses(asking: Production) -> None:
     assert grant_prepare(asking.project, "dana", at=NOON).likeness == "dana"
     asking.project.settings["consent"] = {"statement_uses": ["advertising", "film"]}
     assert state_of_statement(asking.project, known) == "missing"
+
+
+def test_the_log_says_of_each_permit_who_gave_one_and_why_others_did_not(asking: Production) -> None:
+    known = released(asking)
+    state(asking.project, known, ask(asking.project, known))
+    asking.add(asking.draft("kim", role="performer", shade=200, synthetic=True))
+    decide(asking.project, "train", likeness="dana", performer="kim", at=NOON)
+    assert last_facts(asking)["statements"] == {"likeness": "given", "performer": "synthetic"}
+    asking.project.settings["consent"] = {"statement_uses": []}
+    asking.add(asking.draft("lee", shade=20))
+    decide(asking.project, "prepare", likeness="lee", at=NOON)
+    assert last_facts(asking)["statements"] == {"likeness": "not asked for"}
+
+
+def last_facts(production: Production) -> dict[str, Any]:
+    *_, entry = ledger.entries(production.project)
+    assert entry.event == "permit.granted"
+    return entry.facts
 
 
 def test_a_synthetic_person_needs_none_and_may_give_one(asking: Production) -> None:

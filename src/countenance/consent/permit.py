@@ -12,7 +12,7 @@ from countenance import ledger
 from countenance.consent.register import KnownRelease, check_in_force, known_releases, project_title
 from countenance.consent.release import USES, check_term
 from countenance.consent.scope import check_particulars, check_production
-from countenance.consent.statement import check_statement
+from countenance.consent.statement import StatementState, check_statement, state_of_statement
 from countenance.errors import ConsentError
 from countenance.ledger import canonical_json
 from countenance.project import Project
@@ -228,10 +228,17 @@ def _log_granted(project: Project, permit: Permit) -> None:
         **({"channels": list(project.channels)} if project.channels else {}),
         "releases": list(permit.release_digests),
         "permit": permit.digest,
+        "statements": _statements(project, permit),
         **_logged(permit.particulars),
     }
     with project.transaction():
         ledger.append(project, "permit.granted", facts)
+
+
+def _statements(project: Project, permit: Permit) -> dict[str, StatementState]:
+    """By role, whether the person gave a statement, or why none was needed."""
+    known = [each for each in known_releases(project) if each.digest in permit.release_digests]
+    return {each.release.role: state_of_statement(project, each) for each in known}
 
 
 def _named(people: dict[str, str | None]) -> dict[str, str]:
