@@ -265,7 +265,7 @@ def test_a_command_that_does_not_sign_is_told_and_leaves_nothing(
     SOFT_TOKEN is None or not all(map(shutil.which, ("softhsm2-util", "pkcs11-tool", "openssl"))),
     reason="needs softhsm2, opensc and openssl (apt-get)",
 )
-def test_a_token_signs_by_pkcs11(
+def test_a_token_signs_by_the_documented_command(
     make_plate: MakePlate,
     claim: Claim,
     studio: Studio,
@@ -275,7 +275,7 @@ def test_a_token_signs_by_pkcs11(
     (tmp_path / "tokens").mkdir()
     (tmp_path / "softhsm.conf").write_text(f"directories.tokendir = {tmp_path / 'tokens'}\n")
     monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm.conf"))
-    monkeypatch.setenv("TOKEN_PIN", "1234")
+    monkeypatch.setenv("PIN", "1234")
 
     def tool(*arguments: str) -> bytes:
         command = ["pkcs11-tool", "--module", str(SOFT_TOKEN), "--token-label", "studio", "--login", "--pin", "1234"]
@@ -288,13 +288,12 @@ def test_a_token_signs_by_pkcs11(
     public_key = serialization.load_der_public_key(tool("--read-object", "--type", "pubkey", "--id", "01"))
     assert isinstance(public_key, ec.EllipticCurvePublicKey)
     leaf = certified_for(public_key, studio.root)
+    page = Path(__file__).parents[2] / "docs/credentials.md"
+    (documented,) = (line for line in page.read_text().splitlines() if line.startswith("command = "))
+    assert "pkcs11-tool" in documented
     studio.write(
         pem=leaf.public_bytes(serialization.Encoding.PEM).decode() + studio.root.pem,
-        # This token signs digests only.
-        toml=(
-            f"command = \"sh -c 'openssl dgst -sha256 -binary | pkcs11-tool --module {SOFT_TOKEN} --token-label studio "
-            "--login --pin env:TOKEN_PIN --sign --mechanism ECDSA --id 01'\""
-        ),
+        toml=documented.replace("/usr/lib/softhsm/libsofthsm2.so", str(SOFT_TOKEN)),
     )
     assert read_credentials(signed(make_plate, claim), find_trust()).state == "trusted"
 
