@@ -70,7 +70,7 @@ def pictures(path: Path) -> Clip:
 
 
 def found(path: Path, about: str = "watermark") -> Finding:
-    return next(finding for finding in verify(path, None).findings if finding.about == about)
+    return next(finding for finding in verify(path, None).report.findings if finding.about == about)
 
 
 def number() -> int:

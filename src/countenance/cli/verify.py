@@ -59,14 +59,14 @@ def verify(
 
     try:
         if find(Path.cwd()) is None:
-            report = check_file(path, None, thorough=thorough)
+            report = check_file(path, None, thorough=thorough).report
         else:
             with opened_to_read(Path.cwd(), any_schema=True) as project:
-                report = check_file(path, project, thorough=thorough)
+                report = check_file(path, project, thorough=thorough).report
     except (UsageError, OSError, sqlite3.Error) as error:
         # What is wrong with the project says nothing about the file.
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        report = check_file(path, None, why_no_log=why, thorough=thorough)
+        report = check_file(path, None, why_no_log=why, thorough=thorough).report
     if json:
         from countenance.steps.documents import verified_document
 

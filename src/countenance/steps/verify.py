@@ -1,6 +1,7 @@
 """Findings about a file: its credentials, this project's log, what was altered, the watermark."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from countenance import ledger
 from countenance.ed25519 import fingerprint_of
 from countenance.errors import MediaError, ProvenanceError
+from countenance.forensics.signal import Signal
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
 from countenance.project import Project
@@ -27,7 +29,20 @@ from countenance.types import Finding, Report
 NUM_RELEASES_OF_A_PAIR = 2
 
 
-def verify(path: Path, project: Project | None, *, why_no_log: str | None = None, thorough: bool = False) -> Report:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Examination:
+    """All that was found out about a file: the findings, and what a page shows beside them."""
+
+    report: Report
+    signal: Signal | None = None
+    """What the detector saw; None where it wasn't asked."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What the file says of itself, name and value: container, encoder, times."""
+
+
+def verify(
+    path: Path, project: Project | None, *, why_no_log: str | None = None, thorough: bool = False
+) -> Examination:
     """Check a file without changing anything; needs no network, and for most findings no project.
 
     `why_no_log` says why the log of the project here can't be read. With `thorough` every frame is searched for a
@@ -44,7 +59,7 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
     is_signed = credentials.state in {"trusted", "valid"}
     why_unopened = _why_unopened(path) if is_signed else None
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
-    return Report(
+    report = Report(
         path=path,
         sha256=sha256,
         findings=(
@@ -54,6 +69,7 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
             origin.finding,
         ),
     )
+    return Examination(report=report)
 
 
 def crjson(path: Path) -> tuple[dict[str, Any], bool]:
