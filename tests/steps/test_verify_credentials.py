@@ -201,5 +201,7 @@ def test_crjson_of_damaged_credentials_is_an_error(shot: Path, command: Callable
 
 
 def test_one_form_at_a_time(shot: Path, command: Callable[..., tuple[int, str]]) -> None:
-    with pytest.raises(UsageError, match="expected --crjson or --json, got both"):
+    with pytest.raises(UsageError, match="prints the credentials of one file"):
         command(str(shot), "--crjson", "--json")
+    with pytest.raises(UsageError, match="prints the credentials of one file"):
+        command(str(shot), str(shot), "--crjson")
