@@ -131,6 +131,13 @@ def test_states_differ_in_word_and_shape_and_not_in_colour_alone() -> None:
     assert len(set(shapes.values())) == len(shapes)
 
 
+def test_no_tick_stands_beside_a_replaced_face() -> None:
+    page = list_page([Row(path=Path("a"), states={"edits": "trusted"})], made_at=MADE_AT, version="1")
+    assert "s-noticed" in page
+    assert 's-trusted"' not in page
+    assert "face replaced" in page
+
+
 def test_scores_stay_out_of_the_page() -> None:
     signal = signal_of(0.83, 0.47, 0.13)
     text = text_of(drawn(signal))

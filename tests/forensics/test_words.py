@@ -1,6 +1,16 @@
 from typing import get_args
 
-from countenance.forensics.words import ANSWERS, QUESTIONS, STATES, answer_of, with_limits
+import pytest
+
+from countenance.forensics.words import (
+    ANSWERS,
+    QUESTIONS,
+    STATES,
+    answer_of,
+    columns_of,
+    with_limits,
+    words_of,
+)
 from countenance.types import Finding, FindingState
 
 STATES_OF = {
@@ -8,6 +18,7 @@ STATES_OF = {
     "log": ("valid", "invalid", "missing", "unknown"),
     "edits": ("trusted", "valid", "missing", "unknown"),
     "watermark": ("trusted", "valid", "invalid", "missing", "unknown"),
+    "traces": ("noticed", "unnoticed", "unknown"),
 }
 
 
@@ -34,3 +45,17 @@ def test_a_finding_that_says_its_limits_itself_keeps_them() -> None:
 def test_absent_credentials_are_said_to_be_usual() -> None:
     finding = with_limits(Finding(about="credentials", state="missing", summary="s"))
     assert "genuine and altered files alike come without" in " ".join(finding.limits)
+
+
+@pytest.mark.parametrize("state", ["trusted", "valid"])
+def test_a_replaced_face_that_is_well_stated_gets_no_tick(state: FindingState) -> None:
+    for about in ("edits", "watermark"):
+        assert words_of(about, state).symbol == "!"
+        assert "replaced face" in ANSWERS[about, state] or "A face was replaced" in ANSWERS[about, state]
+    assert words_of("credentials", state).symbol == "✓"
+
+
+def test_a_list_shows_the_log_only_where_one_was_asked() -> None:
+    outside = {"credentials": "missing", "log": "missing", "signal": "noticed"}
+    assert columns_of([outside]) == ["credentials", "signal"]  # type: ignore[list-item]
+    assert columns_of([outside, {"log": "unknown"}, {}]) == ["credentials", "log", "signal"]  # type: ignore[list-item]

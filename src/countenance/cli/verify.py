@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from countenance.steps.verify import Examination
-    from countenance.types import FindingState, Report
+    from countenance.types import FindingState
 
 DOES_NOT_HOLD, UNREAD, STOPPED = 6, 4, 130
 """Exit codes, of which the first that applies counts, but that a stopped command always says so."""
@@ -100,7 +100,7 @@ def _verify_one(path: Path, page: Path | None, *, thorough: bool, json: bool) ->
 
         print_json(verified_document(examination))
     else:
-        _show(examination.report)
+        _show(examination)
         _close()
     if page is not None:
         console.print(f"See {page}.", markup=False)
@@ -126,7 +126,7 @@ def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, jso
 
     total = sum(1 for _ in _files_of(paths))
     rows: list[_Row] = []
-    few: list[Report] = []
+    few: list[Examination] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as documents, stops_on_interrupt() as should_stop:
         with Bars() as progress:
             for path, why_not in progress.track(_files_of(paths), what="verifying", unit="files", total=total):
@@ -137,7 +137,7 @@ def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, jso
                 if json:
                     documents.write(f"{',' if len(rows) > 1 else ''}\n{_document_of(path, result)}")
                 elif total <= FEW and not isinstance(result, MediaError):
-                    few.append(result.report)
+                    few.append(result)
         if page is not None:
             _write_list(page, rows)
         if json:
@@ -287,10 +287,10 @@ def _print_documents(documents: IO[str], *, is_complete: bool) -> None:
     print(f'\n], "complete": {json_text.dumps(is_complete)}}}')
 
 
-def _show_all(rows: Sequence[_Row], few: "Sequence[Report]") -> None:
+def _show_all(rows: Sequence[_Row], few: "Sequence[Examination]") -> None:
     """All findings of a few files, and the table."""
-    for report in few:
-        _show(report)
+    for examination in few:
+        _show(examination)
         print()
     read, unread = [row for row in rows if row.states], [row for row in rows if row.why_not]
     if read:
@@ -307,36 +307,35 @@ def _show_table(rows: Sequence[_Row]) -> None:
     from rich.text import Text
 
     from countenance.cli.tables import print_table
-    from countenance.forensics.words import QUESTIONS
+    from countenance.forensics.words import QUESTIONS, columns_of
 
-    # Outside of a project there is no log to ask.
-    is_asked = any(row.states["log"] != "missing" for row in rows)
-    columns = [about for about in QUESTIONS if about in rows[0].states and (about != "log" or is_asked)]
+    columns = columns_of(row.states for row in rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("File", overflow="fold", min_width=12)
     for about in columns:
         table.add_column(QUESTIONS[about][0])
     for row in rows:
-        table.add_row(Text(one_line(str(row.path))), *(_state_text(row.states[about]) for about in columns))
+        table.add_row(Text(one_line(str(row.path))), *(_state_text(about, row.states[about]) for about in columns))
     print_table(table)
 
 
-def _state_text(state: "FindingState") -> "Text":
+def _state_text(about: str, state: "FindingState") -> "Text":
     from rich.text import Text
 
-    from countenance.forensics.words import STATES
+    from countenance.forensics.words import words_of
 
-    words = STATES[state]
+    words = words_of(about, state)
     return Text(f"{words.symbol} {words.word}", words.colour)
 
 
-def _show(report: "Report") -> None:
+def _show(examination: "Examination") -> None:
     from rich.console import Console
     from rich.text import Text
 
     from countenance.forensics.words import STATES
 
     out = Console(highlight=False)
+    report = examination.report
     # File names and reasons come from others, so none of it is markup.
     out.print(Text(one_line(str(report.path)), "bold"))
     for finding in report.findings:
@@ -348,6 +347,11 @@ def _show(report: "Report") -> None:
             out.print(Text(_wrapped(reason, out.width, first="  • ")))
         for limit in finding.limits:
             out.print(Text(_wrapped(limit, out.width, first="  ○ "), "dim"))
+    if examination.facts:
+        out.print()
+        out.print(Text.assemble(("What the file says of itself", "bold"), ": anybody can write it"))
+    for name, value in examination.facts:
+        out.print(Text(_wrapped(f"{name}: {value}", out.width, first="  • ")))
 
 
 def _close() -> None:

@@ -15,7 +15,7 @@ from countenance.errors import one_line
 from countenance.forensics.overview import Overview
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 from countenance.forensics.signalled import Band, Card, Standing, band_of, rates, said_of, standing_of
-from countenance.forensics.words import QUESTIONS, STATES, answer_of
+from countenance.forensics.words import QUESTIONS, answer_of, columns_of, words_of
 from countenance.pages import data_address, environment_of
 from countenance.types import FindingState, Report
 
@@ -164,8 +164,18 @@ def verification_page(
 
 def list_page(rows: Iterable[Row], *, made_at: datetime, version: str) -> str:
     """Draw the list of several files, from which each one's page is reached."""
-    template = _environment().get_template("verify_list.html")
-    return template.render(rows=list(rows), can_and_cant=CAN_AND_CANT, made_at=_moment(made_at), version=version)
+    listed = list(rows)
+    return (
+        _environment()
+        .get_template("verify_list.html")
+        .render(
+            rows=listed,
+            columns=columns_of(row.states for row in listed),
+            can_and_cant=CAN_AND_CANT,
+            made_at=_moment(made_at),
+            version=version,
+        )
+    )
 
 
 def shown_faces(signal: Signal, card: Card, overview: Overview | None) -> tuple[ShownFace, ...]:
@@ -280,7 +290,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "picture": data_address,
         "questions": QUESTIONS,
-        "states": STATES,
+        "words_of": words_of,
         "answer": answer_of,
         "clock": _clock,
         "one_line": one_line,

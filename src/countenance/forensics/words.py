@@ -1,6 +1,6 @@
 """What findings are called, what their states mean, and what none of them can tell, in words for a layman."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from countenance.types import Finding, FindingState
@@ -16,16 +16,23 @@ class StateWords:
     """As terminals name it."""
 
 
+SOMETHING = StateWords(word="noticed", symbol="!", colour="magenta")
 STATES: Mapping[FindingState, StateWords] = {
     "trusted": StateWords(word="trusted", symbol="✓", colour="green"),
     "valid": StateWords(word="holds", symbol="✓", colour="cyan"),
     "invalid": StateWords(word="does not hold", symbol="✗", colour="red"),
     "missing": StateWords(word="none", symbol="–", colour="yellow"),
     "unknown": StateWords(word="unknown", symbol="?", colour="yellow"),
-    "noticed": StateWords(word="noticed", symbol="!", colour="magenta"),
+    "noticed": SOMETHING,
     "unnoticed": StateWords(word="nothing noticed", symbol="–", colour="yellow"),
     "inconclusive": StateWords(word="inconclusive", symbol="~", colour="yellow"),
 }
+
+FOUND: Mapping[str, StateWords] = {
+    "edits": replace(SOMETHING, word="face replaced"),
+    "watermark": replace(SOMETHING, word="found"),
+}
+"""What a list says of findings that hold: what they hold is a replaced face, which no tick may hide."""
 
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "credentials": ("Credentials", "Does the file carry a signed statement of its origin, and does that still hold?"),
@@ -46,16 +53,16 @@ ANSWERS: Mapping[tuple[str, FindingState], str] = {
     ("log", "invalid"): "The log here was changed",
     ("log", "missing"): "Not asked: this was checked outside of a project",
     ("log", "unknown"): "Nothing that can be relied on",
-    ("edits", "trusted"): "Stated, and signed on this computer",
-    ("edits", "valid"): "Stated, by somebody unknown here",
+    ("edits", "trusted"): "A face was replaced: so says a statement signed on this computer",
+    ("edits", "valid"): "A face was replaced: so says somebody unknown here",
     ("edits", "invalid"): "Stated, but the statement doesn't hold",
     ("edits", "missing"): "Nothing is stated",
-    ("edits", "unknown"): "Nothing that can be relied on",
-    ("watermark", "trusted"): "Found, and it leads to credentials that were signed on this computer",
-    ("watermark", "valid"): "Found, and it leads to credentials by somebody unknown here",
+    ("edits", "unknown"): "Nothing certain about this very file",
+    ("watermark", "trusted"): "Found: it is that of a file with a replaced face, signed on this computer",
+    ("watermark", "valid"): "Found: it is that of a file with a replaced face, signed by somebody unknown here",
     ("watermark", "invalid"): "Found, but it doesn't belong to this footage",
     ("watermark", "missing"): "None found",
-    ("watermark", "unknown"): "Can't be told",
+    ("watermark", "unknown"): "Uncertain",
     ("traces", "noticed"): "Something was noticed",
     ("traces", "unnoticed"): "Nothing was noticed",
     ("traces", "unknown"): "Couldn't be looked for",
@@ -80,6 +87,11 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
         "Only files made with Countenance carry this mark: it says nothing of what other programs do.",
         "Strong compression can lose a mark, and somebody who wants to can remove it: that none is found proves "
         "nothing.",
+    ),
+    "traces": (
+        "Most files were saved anew on their way here, by a platform, a messenger or an editor: that says nothing of "
+        "what they show.",
+        "Somebody who knows how can remove traces, or write false ones.",
     ),
 }
 BY_STATE: Mapping[tuple[str, FindingState], tuple[str, ...]] = {
@@ -110,6 +122,17 @@ def with_limits(finding: Finding) -> Finding:
     if finding.state == "missing" and in_state:
         return replace(finding, limits=in_state)
     return replace(finding, limits=(*ALWAYS.get(finding.about, ()), *in_state))
+
+
+def columns_of(states: Iterable[Mapping[str, FindingState]]) -> list[str]:
+    """Which findings a list of files shows: those that there are, and the log only where one was asked."""
+    asked = {about for each in states for about, state in each.items() if about != "log" or state != "missing"}
+    return [about for about in QUESTIONS if about in asked]
+
+
+def words_of(about: str, state: FindingState) -> StateWords:
+    """How a finding is shown in a list."""
+    return FOUND.get(about, STATES[state]) if state in {"trusted", "valid"} else STATES[state]
 
 
 def answer_of(finding: Finding) -> str:
