@@ -147,7 +147,7 @@ def test_a_flipped_byte_of_the_published_file_is_told(demo: Path, tmp_path: Path
     content[len(content) - len(content) // 3] ^= 1
     altered = tmp_path / "altered.mp4"
     altered.write_bytes(content)
-    credentials = verify(altered, None).findings[0]
+    credentials = verify(altered, None).report.findings[0]
     assert credentials.state == "invalid"
     assert "altered" in " ".join(credentials.reasons)
 

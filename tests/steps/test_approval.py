@@ -161,7 +161,7 @@ def test_without_approval_only_a_marked_proxy_and_a_request_come_out(film: Film)
     assert claim.result_digest == request.result == result_digest(film.render(), UNLABELLED)
     entry = list(ledger.entries(film.production.project))[-1]
     assert (entry.event, entry.facts["is_proxy"]) == ("published", True)
-    said = " ".join(reason for finding in verify(film.proxy, None).findings for reason in finding.reasons)
+    said = " ".join(reason for finding in verify(film.proxy, None).report.findings for reason in finding.reasons)
     assert "it is a proxy, made to ask for approval" in said
 
 
@@ -205,7 +205,7 @@ def test_what_was_approved_is_published_and_says_so_without_a_name(film: Film) -
     digest = digest_of(read_document(path))
     assert (claim.approval, claim.salted_decision_digests) == ("given", (salted(digest, bytes.fromhex(salt)),))
     assert list(ledger.entries(film.production.project))[-1].facts["approvals"] == [digest]
-    said = " ".join(reason for finding in verify(film.output, None).findings for reason in finding.reasons)
+    said = " ".join(reason for finding in verify(film.output, None).report.findings for reason in finding.reasons)
     assert "it was approved by the people whose releases ask for it" in said
     assert b"dana" not in film.output.read_bytes()
 
@@ -314,7 +314,7 @@ def test_a_preview_is_a_proxy_that_asks_nobody(film: Film) -> None:
     assert (published.path, published.is_proxy, film.request.exists()) == (film.proxy, True, False)
     rgb = np.asarray(Image.open(film.proxy))
     assert (rgb.shape, rgb[:, :10].min() < 100) == ((288, 512, 3), True)
-    said = " ".join(reason for finding in verify(film.proxy, None).findings for reason in finding.reasons)
+    said = " ".join(reason for finding in verify(film.proxy, None).report.findings for reason in finding.reasons)
     assert "it is a preview of what some of these people must approve first" in said
 
 

@@ -91,7 +91,9 @@ def test_a_disguise_covers_what_it_cannot_draw_and_says_so(trained: Production, 
     claim = read_credentials(tmp_path / "shot.mp4", find_trust()).claim
     assert claim is not None
     assert claim.num_covered_frames == len(covered)
-    (edits,) = [each for each in verify(tmp_path / "shot.mp4", trained.project).findings if each.about == "edits"]
+    (edits,) = [
+        each for each in verify(tmp_path / "shot.mp4", trained.project).report.findings if each.about == "edits"
+    ]
     assert "in 4 of these frames a head is covered, because no face could be drawn" in edits.reasons
 
 

@@ -19,6 +19,7 @@ from countenance.consent.challenge import Challenge
 from countenance.consent.decision import Decision
 from countenance.consent.register import Added, KnownRelease
 from countenance.consent.release import Release, Revocation
+from countenance.errors import MediaError
 from countenance.faces.faceset import Prepared
 from countenance.faces.store import StoredFace
 from countenance.footage import Clip
@@ -34,8 +35,10 @@ from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
 from countenance.steps.shots import PlateShots
 from countenance.steps.statement import Asked, Stated
+from countenance.steps.verify import Examination
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
+from tests.support.signals import signal_of
 
 DIGEST = "ab" * 32
 CLIP = Clip(sha256=DIGEST, name="dana.mp4", num_frames=48, duration_s=2.0)
@@ -71,6 +74,15 @@ PUBLISHED = Published(
     log_index=3,
     num_frames=8,
     num_altered_frames=7,
+)
+EXAMINATION = Examination(
+    report=Report(
+        path=Path("shot.mp4"),
+        sha256=DIGEST,
+        findings=(Finding(about="log", state="valid", summary="s", reasons=("r",), limits=("l",)),),
+    ),
+    signal=signal_of(0.9, 0.2),
+    facts=(("signer", "Winter Ltd"),),
 )
 SHOT = Shot(number=1, frames=range(48), begins_s=0.0, ends_s=2.0, path=Path("shots/0001.toml"), settings=ShotSettings())
 PAIR = GeneratedPair(
@@ -245,14 +257,12 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         {"shot", "frames", "begins_s", "ends_s", "file", "settings", "keys", "held_frames"},
     ),
     "verified": (
-        lambda: documents.verified_document(
-            Report(
-                path=Path("shot.mp4"),
-                sha256=DIGEST,
-                findings=(Finding(about="log", state="valid", summary="s", reasons=("r",)),),
-            )
-        ),
-        {"path", "sha256", "findings"},
+        lambda: documents.verified_document(EXAMINATION),
+        {"path", "sha256", "findings", "facts", "signal", "why_unopened"},
+    ),
+    "unread": (
+        lambda: documents.unread_document(Path("shot.mp4"), MediaError("gone", code="media.missing")),
+        {"path", "error"},
     ),
     "faces": (lambda: documents.faces_document("dana", [FACE], {DIGEST: CLIP}), {"person", "faces"}),
     "sheets": (
@@ -417,6 +427,7 @@ def test_each_result_has_a_case_here() -> None:
         "shots",
         "stated",
         "trained",
+        "unread",
         "verified",
         "checked_log",
         "exported_log",
@@ -457,6 +468,16 @@ def test_faces_and_tracks_carry_what_a_page_would_show() -> None:
         "distance": 0.4,
         "margin": 0.1,
     }
+
+
+def test_what_the_detector_saw_is_told_by_moments_without_a_number_for_the_file() -> None:
+    document = documents.verified_document(EXAMINATION)
+    assert document["findings"][0]["limits"] == ["l"]
+    assert document["facts"] == [{"name": "signer", "value": "Winter Ltd"}]
+    assert set(document["signal"]) == {"frames", "why_not", "faces"}
+    (face,) = document["signal"]["faces"]
+    assert set(face) == {"face", "from_s", "to_s", "distance", "moments"}
+    assert [moment["score"] for moment in face["moments"]] == [0.9, 0.2]
 
 
 def test_a_release_says_its_state_at_that_moment() -> None:

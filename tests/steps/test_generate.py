@@ -458,7 +458,9 @@ def test_the_base_draws_where_it_is_asked_for_and_else_what_was_trained(trained:
     assert claim is not None
     assert claim.drawn_with == logged["drawn_with"] == "base"
     assert claim.model_digest == logged["model_digest"] == run["model"]
-    (edits,) = [each for each in verify(tmp_path / "shot.mp4", trained.project).findings if each.about == "edits"]
+    (edits,) = [
+        each for each in verify(tmp_path / "shot.mp4", trained.project).report.findings if each.about == "edits"
+    ]
     assert "it was drawn from pictures of the two people; no model was trained on them" in edits.reasons
     sets = [open_face_set(trained.project, person) for person in (LIKENESS, PERFORMER)]
     assert run["face_sets"] == {each.person: each.digest for each in sets}
@@ -539,7 +541,9 @@ def test_a_part_is_a_file_of_its_own_that_says_what_it_shows(trained: Production
     assert claim is not None
     assert (claim.first_frame, claim.num_frames, claim.num_plate_frames, claim.is_preview) == (6, 50, 60, False)
     assert [logged[-1].facts[name] for name in ("first_frame", "num_frames", "num_plate_frames")] == [6, 50, 60]
-    (edits,) = [each for each in verify(tmp_path / "part.mp4", trained.project).findings if each.about == "edits"]
+    (edits,) = [
+        each for each in verify(tmp_path / "part.mp4", trained.project).report.findings if each.about == "edits"
+    ]
     assert "of the plate it shows this: frames 6 to 55 of 60, counted from 0" in edits.reasons
     assert last_run(trained)["frames"] == [6, 55]
 

@@ -77,7 +77,7 @@ def test_one_frame_is_published_as_a_picture_like_any_other_file(trained: Produc
     left, top, right, bottom = np.round(np.multiply(box_of_label((width, height), corner), [width, height] * 2))
     label = np.s_[int(top) : int(bottom), int(left) : int(right)]
     assert np.abs(rgb[label].astype(int) - pictures(plate)[KEY][label]).max() > 60
-    states = {each.about: each.state for each in verify(picture, trained.project).findings}
+    states = {each.about: each.state for each in verify(picture, trained.project).report.findings}
     assert (states["credentials"], states["log"], states["edits"]) == ("trusted", "valid", "trusted")
 
 
@@ -108,7 +108,7 @@ def test_the_render_holds_to_what_was_painted_and_carries_it_along(trained: Prod
     claim = read_credentials(again, find_trust()).claim
     assert claim is not None
     assert claim.num_held_frames == 1
-    (edits,) = [each for each in verify(again, trained.project).findings if each.about == "edits"]
+    (edits,) = [each for each in verify(again, trained.project).report.findings if each.about == "edits"]
     assert any("in 1 of these frames a face is as an artist painted" in reason for reason in edits.reasons)
 
     trained.generate(plate, plate.parent / "after.mp4", CONFIG)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import UInt8
 
-from countenance.errors import ProvenanceError, UsageError
+from countenance.errors import MediaError, ProvenanceError, UsageError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.project import config_folder, create, opened
@@ -70,7 +70,7 @@ def pictures(path: Path) -> Clip:
 
 
 def found(path: Path, about: str = "watermark") -> Finding:
-    return next(finding for finding in verify(path, None).findings if finding.about == about)
+    return next(finding for finding in verify(path, None).report.findings if finding.about == about)
 
 
 def number() -> int:
@@ -115,6 +115,20 @@ def test_a_mark_that_was_moved_onto_other_footage_is_told(tmp_path: Path) -> Non
     assert finding.state == "invalid"
     assert "was moved here" in finding.summary
     assert found(tmp_path / "other.mp4", "edits").state == "missing"
+
+
+def test_a_copy_that_is_damaged_further_on_is_no_reason_to_say_nothing(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = again(tmp_path / "copy.mp4", pictures(published.path))
+
+    def damaged(*_: object) -> None:
+        raise MediaError("damaged after 1.67 s")
+
+    monkeypatch.setattr("countenance.steps.origin.compare", damaged)
+    finding = found(copy)
+    assert finding.state == "unknown"
+    assert "too damaged a part of it is here" in finding.summary
 
 
 def test_other_footage_has_no_mark(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_published_file_carries_how_many_frames_rest_on_a_decision(
     trained.generate(split_screen, tmp_path / "shot.mp4")
     published = [entry.facts for entry in ledger.entries(trained.project) if entry.event == "published"]
     assert published[-1]["num_decided_frames"] == NUM_FRAMES
-    (edits,) = (each for each in verify(tmp_path / "shot.mp4", None).findings if each.about == "edits")
+    (edits,) = (each for each in verify(tmp_path / "shot.mp4", None).report.findings if each.about == "edits")
     assert f"(in {NUM_FRAMES} of them a user confirmed whose face it is)" in edits.summary
 
 

@@ -118,7 +118,7 @@ def test_records_and_results_hold_every_pair(three: Production, plate: Path, tmp
     assert (
         len(claim.salted_release_digests) == len({each for permit in permits for each in permit.release_digests}) == 4
     )
-    (edits,) = [each for each in verify(tmp_path / "shot.mp4", three.project).findings if each.about == "edits"]
+    (edits,) = [each for each in verify(tmp_path / "shot.mp4", three.project).report.findings if each.about == "edits"]
     assert edits.summary == "The faces of 2 people were replaced by generated ones in 8 of 8 frames."
     assert "they were drawn from pictures of the people; no model was trained on them" in edits.reasons
     (facts,) = three.project.database.execute("SELECT facts FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()

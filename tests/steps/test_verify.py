@@ -63,7 +63,7 @@ def alter(path: Path) -> None:
 
 
 def test_published_file_is_trusted_and_known(published: Published, project: Project) -> None:
-    report = verify(published.path, project)
+    report = verify(published.path, project).report
     assert [finding.about for finding in report.findings] == ["credentials", "log", "edits", "watermark"]
     assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "trusted"]
     found = findings(report)
@@ -100,13 +100,13 @@ def test_who_is_synthetic_by_their_release_is_told(
         synthetic=synthetic,
     )
     monkeypatch.setattr(step, "read_credentials", lambda *_: Credentials(state="trusted", claim=claim))
-    reasons = findings(verify(plate, None))["edits"].reasons
+    reasons = findings(verify(plate, None).report)["edits"].reasons
     assert [reason for reason in reasons if "synthetic" in reason] == words
 
 
 def test_altered_file_is_invalid_and_unknown_to_the_log(published: Published, project: Project) -> None:
     alter(published.path)
-    found = findings(verify(published.path, project))
+    found = findings(verify(published.path, project).report)
     assert found["credentials"].state == "invalid"
     assert any("altered" in reason for reason in found["credentials"].reasons)
     assert found["log"].state == "unknown"
@@ -118,7 +118,7 @@ def test_elsewhere_the_signer_is_unknown_and_nothing_is_made(
     published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
-    found = findings(verify(published.path, None))
+    found = findings(verify(published.path, None).report)
     assert found["credentials"].state == "valid"
     assert "signer is unknown" in found["credentials"].summary
     assert found["log"].state == "missing"
@@ -127,7 +127,7 @@ def test_elsewhere_the_signer_is_unknown_and_nothing_is_made(
 
 
 def test_plain_file_proves_nothing_either_way(plate: Path, project: Project) -> None:
-    found = findings(verify(plate, project))
+    found = findings(verify(plate, project).report)
     assert found["credentials"].state == found["edits"].state == "missing"
     assert "proves nothing either way" in found["credentials"].summary
     assert found["log"].state == "unknown"
@@ -135,18 +135,18 @@ def test_plain_file_proves_nothing_either_way(plate: Path, project: Project) -> 
 
 def test_plate_is_told(published: Published, plate: Path, project: Project) -> None:
     assert published.path.exists()
-    assert "plate" in findings(verify(plate, project))["log"].summary
+    assert "plate" in findings(verify(plate, project).report)["log"].summary
 
 
 def test_withdrawn_file_is_unknown(published: Published, project: Project) -> None:
     with project.transaction():
         ledger.append(project, "withdrawn", {"sha256": published.sha256, "published_entry": published.log_index})
-    assert findings(verify(published.path, project))["log"].state == "unknown"
+    assert findings(verify(published.path, project).report)["log"].state == "unknown"
 
 
 def test_a_log_that_was_changed_is_told(published: Published, project: Project) -> None:
     project.database.execute("UPDATE log SET entry = replace(entry, ?, ?)", (published.sha256, "0" * 64))
-    finding = findings(verify(published.path, project))["log"]
+    finding = findings(verify(published.path, project).report)["log"]
     assert finding.state == "invalid"
     assert finding.reasons
 
@@ -155,7 +155,7 @@ def test_a_log_that_was_changed_is_told(published: Published, project: Project) 
 def test_a_log_entry_without_its_facts_is_told(published: Published, project: Project, event: str) -> None:
     with project.transaction():
         ledger.append(project, event, {})
-    finding = findings(verify(published.path, project))["log"]
+    finding = findings(verify(published.path, project).report)["log"]
     assert finding.state == "invalid"
     assert f"({event}) should hold" in finding.reasons[0]
 
@@ -166,7 +166,7 @@ def test_a_log_that_ends_where_the_file_was_signed_was_cut(published: Published,
     remembered.unlink()
     project.database.execute("DELETE FROM log WHERE number = ?", (published.log_index,))
     assert ledger.check(project) == published.log_index - 1
-    finding = findings(verify(published.path, project))["log"]
+    finding = findings(verify(published.path, project).report)["log"]
     assert finding.state == "invalid"
     assert "and the log ends there: the entry of the file itself" in finding.reasons[0]
 
@@ -181,7 +181,7 @@ def test_a_log_that_was_another_one_before_the_file_is_told(
         for event in ("prepared", "trained", "published"):
             with forged.transaction():
                 ledger.append(forged, event, facts)
-        finding = findings(verify(published.path, forged))["log"]
+        finding = findings(verify(published.path, forged).report)["log"]
     assert finding.state == "invalid"
     assert "what came before the file was changed" in finding.reasons[0]
 
@@ -199,7 +199,7 @@ def test_of_a_forged_project_verify_says_that_its_log_is_unknown_here(
             sha256 = hashlib.sha256(plate.read_bytes()).hexdigest()
             with forged.transaction():
                 ledger.append(forged, "published", {"sha256": sha256, "plate_sha256": "ab" * 32})
-        finding = findings(verify(plate, forged))["log"]
+        finding = findings(verify(plate, forged).report)["log"]
         (signer,) = ledger.signers(forged)
     assert published.path.exists()
     assert finding.state == "unknown"
@@ -222,9 +222,9 @@ def test_a_signed_file_that_can_no_longer_be_opened_is_told(
     def damaged(path: Path) -> None:
         raise MediaError(f"the picture {path} is truncated or damaged")
 
-    assert findings(verify(published.path, project))["credentials"].reasons == ()
+    assert findings(verify(published.path, project).report)["credentials"].reasons == ()
     monkeypatch.setattr(step, "probe", damaged)
-    found = findings(verify(published.path, project))["credentials"]
+    found = findings(verify(published.path, project).report)["credentials"]
     assert found.state == "trusted"
     (reason,) = found.reasons
     assert reason.startswith("the signature holds, but the file can't be opened: the picture")
@@ -308,10 +308,10 @@ def test_report_says_so_for_a_video(published: Published, project: Project, monk
         )
 
     monkeypatch.setattr(step, "read_credentials", as_video)
-    summary = findings(verify(published.path, project))["edits"].summary
+    summary = findings(verify(published.path, project).report)["edits"].summary
     assert summary == "A face was replaced by a generated one in 93 of 1,200 frames."
     num_decided = 12
-    assert findings(verify(published.path, project))["edits"].summary == (
+    assert findings(verify(published.path, project).report)["edits"].summary == (
         "A face was replaced by a generated one in 93 of 1,200 frames "
         "(in 12 of them a user confirmed whose face it is)."
     )

@@ -50,7 +50,7 @@ def shot(project: Project, plate: Path, tmp_path: Path) -> Path:
 
 
 def told(path: Path, about: str = "credentials") -> str:
-    (finding,) = [finding for finding in verify(path, None).findings if finding.about == about]
+    (finding,) = [finding for finding in verify(path, None).report.findings if finding.about == about]
     return " ".join((finding.summary, *finding.reasons))
 
 
@@ -102,7 +102,7 @@ def test_a_stamp_that_fails_or_was_taken_away_is_told(
 def test_all_that_a_chain_of_published_files_states_is_told(project: Project, shot: Path, tmp_path: Path) -> None:
     second = publish_grey(project, shot, tmp_path / "second.png").path
     third = publish_grey(project, second, tmp_path / "third.png").path
-    (finding,) = [finding for finding in verify(third, None).findings if finding.about == "edits"]
+    (finding,) = [finding for finding in verify(third, None).report.findings if finding.about == "edits"]
     assert finding.state == "trusted"
     assert finding.reasons[-3:] == (
         "it was made from a plate whose own credentials are kept inside: "
@@ -201,5 +201,7 @@ def test_crjson_of_damaged_credentials_is_an_error(shot: Path, command: Callable
 
 
 def test_one_form_at_a_time(shot: Path, command: Callable[..., tuple[int, str]]) -> None:
-    with pytest.raises(UsageError, match="expected --crjson or --json, got both"):
+    with pytest.raises(UsageError, match="prints the credentials of one file"):
         command(str(shot), "--crjson", "--json")
+    with pytest.raises(UsageError, match="prints the credentials of one file"):
+        command(str(shot), str(shot), "--crjson")

@@ -1,101 +1,370 @@
-"""`countenance verify`: what can be known about a file."""
+"""`countenance verify`: what can be known about files."""
 
+import json as json_text
+import shutil
 import sqlite3
+import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from countenance.cli.options import Json
-from countenance.cli.shell import print_json
-from countenance.errors import UsageError
+from countenance.cli.options import Json, Overwrite
+from countenance.cli.shell import console, count, print_json, stops_on_interrupt
+from countenance.errors import MediaError, UsageError, one_line
 
 if TYPE_CHECKING:
-    from countenance.types import Report
+    from rich.text import Text
 
-MARKS = {
-    "trusted": ("trusted", "green"),
-    "valid": ("holds", "cyan"),
-    "invalid": ("does not hold", "red"),
-    "missing": ("none", "yellow"),
-    "unknown": ("unknown", "yellow"),
-}
-"""For each state of a finding, the word and colour for people."""
+    from countenance.steps.verify import Examination
+    from countenance.types import FindingState
+
+DOES_NOT_HOLD, UNREAD, STOPPED = 6, 4, 130
+"""Exit codes, of which the first that applies counts, but that a stopped command always says so."""
+FEW = 4
+"""Of so many files all findings are shown, of more the table alone."""
+CLOSING = "No report can show that a file is genuine. Look for its source and the earliest copy."
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A video or image.", readable=False, show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Videos or images, or folders of them; what is in a folder counts by its suffix.",
+            readable=False,
+            show_default=False,
+        ),
+    ],
     *,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE",
+            help="Write a page to read and print. Of several files: a list, and a page for each in a folder beside it.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
     crjson: Annotated[
-        bool, typer.Option("--crjson", help="Print the credentials and their check as C2PA's crJSON, nothing else.")
+        bool, typer.Option("--crjson", help="Print one file's credentials and their check as C2PA's crJSON.")
     ] = False,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Look for the watermark in every frame; it takes longer.")
     ] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Check a file's credentials and watermark, its entry in the project's log, and what was altered.
+    """Say what can be known about files: credentials, log, stated edits, watermark, traces of editing, a detector.
 
     Works anywhere and without a network. Inside a project, its log is checked as well. A file whose credentials
-    were taken away is recognised by its watermark, if they are in this computer's manifest store. Exit code 0:
-    nothing found is invalid, which doesn't make a file genuine; 6: credentials, watermark or log don't hold;
-    4: the file can't be read.
+    were taken away is recognised by its watermark, if they are in this computer's manifest store. Exit code 6: of a
+    file credentials, watermark or log don't hold; otherwise 4: a file can't be read; otherwise 0, which doesn't make a
+    file genuine. docs/verify.md says how to read it.
 
-    Example: countenance verify shot.mp4
+    Example: countenance verify shot.mp4 downloads --html report.html
     """
-    from countenance.project import find, opened_to_read
-    from countenance.steps.verify import crjson as crjson_of
-    from countenance.steps.verify import verify as check_file
-
-    if crjson and json:
-        raise UsageError("expected --crjson or --json, got both; choose one")
+    is_one = len(files) == 1 and not _is_folder(files[0])
     if crjson:
-        document, holds = crjson_of(path)
-        print_json(document)
-        if not holds:
-            raise typer.Exit(6)
+        _print_crjson(files, is_alone=is_one and not json and html is None)
         return
+    if html is not None:
+        _check_pages(html, overwrite=overwrite, is_one=is_one)
+    if is_one:
+        _verify_one(files[0], html, thorough=thorough, json=json)
+    else:
+        _verify_all(files, html, thorough=thorough, json=json)
 
-    try:
-        if find(Path.cwd()) is None:
-            report = check_file(path, None, thorough=thorough)
-        else:
-            with opened_to_read(Path.cwd(), any_schema=True) as project:
-                report = check_file(path, project, thorough=thorough)
-    except (UsageError, OSError, sqlite3.Error) as error:
-        # What is wrong with the project says nothing about the file.
-        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        report = check_file(path, None, why_no_log=why, thorough=thorough)
+
+def _print_crjson(files: Sequence[Path], *, is_alone: bool) -> None:
+    from countenance.steps.verify import crjson
+
+    if not is_alone:
+        raise UsageError("--crjson prints the credentials of one file; give one, without --json or --html")
+    document, holds = crjson(files[0])
+    print_json(document)
+    if not holds:
+        raise typer.Exit(DOES_NOT_HOLD)
+
+
+def _verify_one(path: Path, page: Path | None, *, thorough: bool, json: bool) -> None:
+    examination = _examine(path, thorough=thorough, with_pictures=page is not None)
+    if page is not None:
+        _write_page(page, examination)
     if json:
         from countenance.steps.documents import verified_document
 
-        print_json(verified_document(report))
+        print_json(verified_document(examination))
     else:
-        _show(report)
-    if any(finding.state == "invalid" for finding in report.findings):
-        raise typer.Exit(6)
+        _show(examination)
+        _close()
+    if page is not None:
+        console.print(f"See {page}.", markup=False)
+    exit_code = _exit_code([_row_of(path, examination, None, number=1)], is_complete=True)
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
-def _show(report: "Report") -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """What the table says of a file; of thousands of files only this is kept."""
+
+    path: Path
+    states: "dict[str, FindingState]" = field(default_factory=dict)
+    why_not: str | None = None
+    """Why it can't be read, or not be opened as a video or picture; of what can't be read there are no states."""
+    page: str | None = None
+    """Where its page lies, from the list's."""
+
+
+def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, json: bool) -> None:
+    from countenance.cli.display import Bars
+
+    total = sum(1 for _ in _files_of(paths))
+    rows: list[_Row] = []
+    few: list[Examination] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as documents, stops_on_interrupt() as should_stop:
+        with Bars() as progress:
+            for path, why_not in progress.track(_files_of(paths), what="verifying", unit="files", total=total):
+                if should_stop():
+                    break
+                result = _result(path, why_not, thorough=thorough, with_pictures=page is not None)
+                rows.append(_row_of(path, result, page, number=len(rows) + 1))
+                if json:
+                    documents.write(f"{',' if len(rows) > 1 else ''}\n{_document_of(path, result)}")
+                elif total <= FEW and not isinstance(result, MediaError):
+                    few.append(result)
+        if page is not None:
+            _write_list(page, rows)
+        if json:
+            _print_documents(documents, is_complete=len(rows) == total)
+        else:
+            _show_all(rows, few)
+    if page is not None:
+        console.print(f"See {page}.", markup=False)
+    exit_code = _exit_code(rows, is_complete=len(rows) == total)
+    if exit_code:
+        raise typer.Exit(exit_code)
+
+
+def _result(path: Path, why_not: str | None, *, thorough: bool, with_pictures: bool) -> "Examination | MediaError":
+    """What was found, or why the file can't be read: that is no reason to stop."""
+    if why_not is not None:
+        return MediaError(why_not, code="media.unreadable")
+    try:
+        return _examine(path, thorough=thorough, with_pictures=with_pictures)
+    except MediaError as error:
+        return error
+    except OSError as error:
+        return MediaError(f"{path} can't be read: {error.strerror or error}", code="media.unreadable")
+
+
+def _row_of(path: Path, result: "Examination | MediaError", page: Path | None, *, number: int) -> _Row:
+    """What the table says, after the file's own page was written where there is a list."""
+    if isinstance(result, MediaError):
+        return _Row(path=path, why_not=one_line(str(result)))
+    own = None
+    if page is not None:
+        own = _page_in(page, number, path)
+        _write_page(page.parent / own, result)
+    states = {each.about: each.state for each in result.report.findings}
+    why_not = None if result.why_unopened is None else one_line(result.why_unopened)
+    return _Row(path=path, states=states, why_not=why_not, page=own)
+
+
+def _document_of(path: Path, result: "Examination | MediaError") -> str:
+    from countenance.steps.documents import unread_document, verified_document
+
+    document = unread_document(path, result) if isinstance(result, MediaError) else verified_document(result)
+    return json_text.dumps(document, indent=2)
+
+
+def _exit_code(rows: Sequence[_Row], *, is_complete: bool) -> int:
+    if not is_complete:
+        return STOPPED
+    if any("invalid" in row.states.values() for row in rows):
+        return DOES_NOT_HOLD
+    return UNREAD if any(row.why_not for row in rows) else 0
+
+
+def _files_of(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Files that were named, and what folders hold; beside a place that can't be looked into, why."""
+    from countenance.media.folders import footage_in
+
+    for path in paths:
+        if not _is_folder(path):
+            yield path, None
+            continue
+        is_empty = True
+        for found in footage_in(path):
+            is_empty = False
+            yield found
+        if is_empty:
+            yield path, f"no video or picture is in the folder {path}, by the names of its files; name one to try it"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _examine(path: Path, *, thorough: bool, with_pictures: bool) -> "Examination":
+    from countenance.project import find, opened_to_read
+    from countenance.steps.verify import verify as check_file
+
+    try:
+        if find(Path.cwd()) is None:
+            return check_file(path, None, thorough=thorough, with_pictures=with_pictures)
+        with opened_to_read(Path.cwd(), any_schema=True) as project:
+            return check_file(path, project, thorough=thorough, with_pictures=with_pictures)
+    except (UsageError, OSError, sqlite3.Error) as error:
+        # What is wrong with the project says nothing about the file.
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return check_file(path, None, why_no_log=why, thorough=thorough, with_pictures=with_pictures)
+
+
+def _check_pages(page: Path, *, overwrite: bool, is_one: bool) -> None:
+    """Before hours of work: whether a page, and the folder beside it, can be written."""
+    from countenance.steps.pages import check_page
+
+    check_page(page, overwrite=overwrite)
+    if is_one:
+        return
+    folder = _folder_of(page)
+    if folder.exists() and not (overwrite and folder.is_dir()):
+        raise UsageError(
+            f"{folder} exists already, in which the page of each file would lie; choose another --html, or add "
+            "--overwrite",
+            code="usage.exists",
+            path=folder,
+        )
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def _folder_of(page: Path) -> Path:
+    return page.with_name(f"{page.stem}-files")
+
+
+def _page_in(page: Path, number: int, path: Path) -> str:
+    """The name of a file's own page, from the list's: with nothing of the file's name that a link can't hold."""
+    kept = "".join(each if each.isascii() and each.isalnum() else "-" for each in path.name)[:60].strip("-")
+    return f"{_folder_of(page).name}/{number:04}-{kept}.html"
+
+
+def _write_page(page: Path, examination: "Examination") -> None:
+    from datetime import datetime
+
+    from countenance.project import PRIVATE, write_whole
+    from countenance.steps.verify import report_page
+
+    # Reasons may name the file, and a name may be no text.
+    text = report_page(examination, made_at=datetime.now().astimezone())
+    write_whole(page, text.encode(errors="replace"), mode=PRIVATE)
+
+
+def _write_list(page: Path, rows: Sequence[_Row]) -> None:
+    from datetime import datetime
+
+    from countenance import __version__
+    from countenance.forensics.page import list_page
+    from countenance.project import PRIVATE, write_whole
+
+    text = list_page(rows, made_at=datetime.now().astimezone(), version=__version__)
+    write_whole(page, text.encode(errors="replace"), mode=PRIVATE)
+
+
+def _print_documents(documents: IO[str], *, is_complete: bool) -> None:
+    """One document with all that were written, none of which is in memory."""
+    documents.seek(0)
+    print('{"files": [', end="")
+    shutil.copyfileobj(documents, sys.stdout)
+    print(f'\n], "complete": {json_text.dumps(is_complete)}}}')
+
+
+def _show_all(rows: Sequence[_Row], few: "Sequence[Examination]") -> None:
+    """All findings of a few files, and the table."""
+    for examination in few:
+        _show(examination)
+        print()
+    read, unread = [row for row in rows if row.states], [row for row in rows if row.why_not]
+    if read:
+        _show_table(read)
+    for row in unread:
+        print(f"{'Not opened' if row.states else 'Not read'}: {row.why_not}")
+    print(f"{count(len(rows), 'file')}, {len(unread):,} of them not opened or not read.")
+    _close()
+
+
+def _show_table(rows: Sequence[_Row]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from countenance.cli.tables import print_table
+    from countenance.forensics.words import QUESTIONS, columns_of
+
+    columns = columns_of(row.states for row in rows)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("File", overflow="fold", min_width=12)
+    for about in columns:
+        table.add_column(QUESTIONS[about][0])
+    for row in rows:
+        table.add_row(Text(one_line(str(row.path))), *(_state_text(about, row.states[about]) for about in columns))
+    print_table(table)
+
+
+def _state_text(about: str, state: "FindingState") -> "Text":
+    from rich.text import Text
+
+    from countenance.forensics.words import words_of
+
+    words = words_of(about, state)
+    return Text(f"{words.symbol} {words.word}", words.colour)
+
+
+def _show(examination: "Examination") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from countenance.forensics.words import STATES
+
+    out = Console(highlight=False)
+    report = examination.report
+    # File names and reasons come from others, so none of it is markup.
+    out.print(Text(one_line(str(report.path)), "bold"))
+    for finding in report.findings:
+        words = STATES[finding.state]
+        out.print()
+        out.print(Text.assemble((finding.about.capitalize(), "bold"), ": ", (words.word, words.colour)))
+        out.print(Text(_wrapped(finding.summary, out.width, first="  ")))
+        for reason in finding.reasons:
+            out.print(Text(_wrapped(reason, out.width, first="  • ")))
+        for limit in finding.limits:
+            out.print(Text(_wrapped(limit, out.width, first="  ○ "), "dim"))
+    if examination.facts:
+        out.print()
+        out.print(Text.assemble(("What the file says of itself", "bold"), ": anybody can write it"))
+    for name, value in examination.facts:
+        out.print(Text(_wrapped(f"{name}: {value}", out.width, first="  • ")))
+
+
+def _close() -> None:
     from rich.console import Console
     from rich.text import Text
 
     out = Console(highlight=False)
-    # File names and reasons come from others, so none of it is markup.
-    out.print(Text(str(report.path), "bold"))
-    for finding in report.findings:
-        word, colour = MARKS[finding.state]
-        out.print()
-        out.print(Text.assemble((finding.about.capitalize(), "bold"), ": ", (word, colour)))
-        out.print(Text(_wrapped(finding.summary, out.width, first="  ")))
-        for reason in finding.reasons:
-            out.print(Text(_wrapped(reason, out.width, first="  • ")))
     out.print()
-    closing = "No report can show that a file is genuine. Look for its source and the earliest copy."
-    out.print(Text(_wrapped(closing, out.width, first=""), "dim"))
+    out.print(Text(_wrapped(CLOSING, out.width, first=""), "dim"))
 
 
 def _wrapped(text: str, width: int, *, first: str) -> str:
     """Lines no longer than the terminal is wide, indented like the first one."""
-    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False)
+    return textwrap.fill(
+        one_line(text), width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False
+    )

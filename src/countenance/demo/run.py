@@ -127,7 +127,7 @@ def run_demo(
             shown["trained"] = trained_path
 
         begin("verify", "Verifying the published file, as anybody can.")
-        report = verify(published_path, project)
+        report = verify(published_path, project).report
         _tell(report, progress)
 
         begin("journey", "Sending copies of it on their way, and asking of each what it is.")
@@ -238,7 +238,7 @@ def _send_on(project: Project, published: Path, folder: Path, progress: Progress
     for station in JOURNEY:
         copy = folder / station.name
         station.make(published, copy)
-        report = verify(copy, project)
+        report = verify(copy, project).report
         progress.note(f"  {station.what}:")
         _tell(report, progress, about=("watermark", "edits"), indent=4)
         findings = [asdict(finding) for finding in report.findings]

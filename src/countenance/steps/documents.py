@@ -16,10 +16,10 @@ from countenance.consent.decision import Decision
 from countenance.consent.register import Added, KnownRelease, state_of
 from countenance.consent.release import Release, Revocation, digest_of
 from countenance.coverage.measure import coverage_document
+from countenance.errors import CountenanceError, one_line
 from countenance.ledger import LogEntry, Signer
 from countenance.recognition.report import recognition_document
 from countenance.review import query
-from countenance.types import Report
 
 if TYPE_CHECKING:
     # Only named: torch and the networks take seconds to load.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
+    from countenance.forensics.signal import Signal
     from countenance.model.checkpoint import Checkpoint
     from countenance.model.page import TrainingReport
     from countenance.provenance.anchor import Anchor, ExportedLog
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from countenance.steps.review import Imported, Sheets
     from countenance.steps.shots import PlateShots
     from countenance.steps.statement import Asked, Stated
+    from countenance.steps.verify import Examination
 
 __all__ = [
     "added_document",
@@ -64,6 +66,7 @@ __all__ = [
     "shots_document",
     "stated_document",
     "trained_document",
+    "unread_document",
     "verified_document",
 ]
 
@@ -195,9 +198,40 @@ def shots_document(found: "PlateShots") -> Document:
     )
 
 
-def verified_document(report: Report) -> Document:
-    """Of `verify`."""
-    return _ready(asdict(report))
+def verified_document(examination: "Examination") -> Document:
+    """Of `verify`. What the detector saw is given moment by moment: there is no number for the file."""
+    signal = examination.signal
+    facts = [{"name": name, "value": value} for name, value in examination.facts]
+    return _ready(
+        {
+            **asdict(examination.report),
+            "facts": facts,
+            "signal": None if signal is None else _signal(signal),
+            "why_unopened": examination.why_unopened,
+        }
+    )
+
+
+def unread_document(path: Path, error: CountenanceError) -> Document:
+    """Of `verify`, in the place of a file that can't be read."""
+    return _ready({"path": path, "error": {"code": error.code, "message": one_line(str(error))}})
+
+
+def _signal(signal: "Signal") -> Document:
+    return {
+        "frames": signal.num_frames,
+        "why_not": signal.why_not,
+        "faces": [
+            {
+                "face": track.number,
+                "from_s": track.first_s,
+                "to_s": track.last_s,
+                "distance": track.distance,
+                "moments": [{"frame": look.frame, "time_s": look.time_s, "score": look.score} for look in track.faces],
+            }
+            for track in signal.tracks
+        ],
+    }
 
 
 def faces_document(person: str, faces: "Iterable[StoredFace]", clips: "Mapping[str, Clip]") -> Document:

@@ -96,7 +96,7 @@ def _origin(
 ) -> Origin:
     """What one of the files with this number says: the first that shows this footage, if one does."""
     number = in_hex(reading.mark_id)
-    seen = [compare(info, reading, unpacked(entry.fingerprint)) for entry, _ in known]
+    seen = [_compared(info, reading, entry) for entry, _ in known]
     order: dict[Footage, int] = {"same": 0, "unclear": 1, "other": 2}
     footage = min(seen, key=lambda each: order[each])
     entry, credentials = known[seen.index(footage)]
@@ -117,8 +117,8 @@ def _origin(
         return Origin(finding=_mark("invalid", said, *facts[:1]))
     if footage == "unclear":
         said = (
-            f"The picture carries the watermark {number}, but too little or too plain a part of it is here to tell "
-            "whether it shows the footage that was published with it."
+            f"The picture carries the watermark {number}, but too little, too plain or too damaged a part of it is "
+            "here to tell whether it shows the footage that was published with it."
         )
         return Origin(finding=_mark("unknown", said, *facts))
     said = (
@@ -126,6 +126,14 @@ def _origin(
         "a copy of it, or of a part of it, that was changed since."
     )
     return Origin(finding=_mark(credentials.state, said, *facts), credentials=credentials)
+
+
+def _compared(info: MediaInfo, reading: Reading, entry: Entry) -> Footage:
+    """Whether it is the footage of an entry; where the file is damaged further on, that can't be told."""
+    try:
+        return compare(info, reading, unpacked(entry.fingerprint))
+    except MediaError:
+        return "unclear"
 
 
 def _own_releases(project: Project | None, entry: Entry, claim: Claim) -> tuple[str, ...]:

@@ -1,13 +1,19 @@
-"""Findings about a file: its credentials, this project's log, what was altered, the watermark."""
+"""Findings about a file: its credentials, this project's log, what was altered, the watermark, what is seen in it."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from countenance import ledger
+from countenance import __version__, ledger
 from countenance.ed25519 import fingerprint_of
 from countenance.errors import MediaError, ProvenanceError
+from countenance.forensics.overview import Overview, overview_of
+from countenance.forensics.page import verification_page
+from countenance.forensics.signal import Signal
+from countenance.forensics.signalled import Card
+from countenance.forensics.words import with_limits
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
 from countenance.project import Project
@@ -22,16 +28,40 @@ from countenance.provenance.credentials import (
 )
 from countenance.provenance.keys import find_trust
 from countenance.steps.origin import find_origin
-from countenance.types import Finding, Report
+from countenance.types import Finding, MediaInfo, Report
 
 NUM_RELEASES_OF_A_PAIR = 2
 
 
-def verify(path: Path, project: Project | None, *, why_no_log: str | None = None, thorough: bool = False) -> Report:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Examination:
+    """All that was found out about a file: the findings, and what a page shows beside them."""
+
+    report: Report
+    signal: Signal | None = None
+    """What the detector saw; None where it wasn't asked."""
+    card: Card | None = None
+    """How well the detector does, where it was asked."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What the file says of itself, name and value: who signed it, with what it was made."""
+    overview: Overview | None = None
+    """A few frames, where pictures were asked for and the file can be opened."""
+    why_unopened: str | None = None
+    """Why it can't be opened as a video or picture, where it can't."""
+
+
+def verify(
+    path: Path,
+    project: Project | None,
+    *,
+    why_no_log: str | None = None,
+    thorough: bool = False,
+    with_pictures: bool = False,
+) -> Examination:
     """Check a file without changing anything; needs no network, and for most findings no project.
 
     `why_no_log` says why the log of the project here can't be read. With `thorough` every frame is searched for a
-    watermark, instead of some hundred.
+    watermark, instead of some hundred. `with_pictures` takes what a page shows of the file.
 
     Raises:
         MediaError: the file can't be read.
@@ -40,19 +70,33 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
     sha256 = _sha256(path)
     trust = find_trust()
     credentials = read_credentials(path, trust)
-    # A signature holds only what it covers; the file may be damaged elsewhere.
-    is_signed = credentials.state in {"trusted", "valid"}
-    why_unopened = _why_unopened(path) if is_signed else None
+    info, why_unopened = _opened(path)
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
-    return Report(
-        path=path,
-        sha256=sha256,
-        findings=(
-            _credentials(credentials, why_unopened),
-            _log(sha256, credentials, project, why_no_log),
-            _edits(credentials, origin.credentials),
-            origin.finding,
-        ),
+    findings = (
+        _credentials(credentials, why_unopened),
+        _log(sha256, credentials, project, why_no_log),
+        _edits(credentials, origin.credentials),
+        origin.finding,
+    )
+    return Examination(
+        report=Report(path=path, sha256=sha256, findings=tuple(with_limits(finding) for finding in findings)),
+        facts=_facts(credentials),
+        overview=_overview(info) if with_pictures and info is not None else None,
+        why_unopened=why_unopened,
+    )
+
+
+def report_page(examination: Examination, *, made_at: datetime) -> str:
+    """The report as a page. It shows faces: a caller that writes it to a disk keeps it private."""
+    return verification_page(
+        examination.report,
+        overview=examination.overview,
+        signal=examination.signal,
+        card=examination.card,
+        facts=examination.facts,
+        why_unopened=examination.why_unopened,
+        made_at=made_at,
+        version=__version__,
     )
 
 
@@ -83,12 +127,27 @@ def _sha256(path: Path) -> str:
         ) from error
 
 
-def _why_unopened(path: Path) -> str | None:
+def _opened(path: Path) -> tuple[MediaInfo | None, str | None]:
+    """What the file is, or why it can't be opened."""
     try:
-        probe(path)
+        return probe(path), None
     except MediaError as error:
-        return str(error)
-    return None
+        return None, str(error)
+
+
+def _overview(info: MediaInfo) -> Overview | None:
+    try:
+        return overview_of(info)
+    except MediaError:
+        return None
+
+
+def _facts(credentials: Credentials) -> tuple[tuple[str, str], ...]:
+    """Whom and what credentials name that hold: anybody can write any name into a certificate."""
+    if credentials.state not in {"trusted", "valid"}:
+        return ()
+    named = {"signer, by the credentials": credentials.signer, "made with, by the credentials": credentials.generator}
+    return tuple((name, value) for name, value in named.items() if value)
 
 
 def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
@@ -108,9 +167,16 @@ def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
         reasons=(
             *(() if credentials.state == "valid" else credentials.reasons),
             *_lost_stamp(credentials),
-            *(() if why_unopened is None else (f"the signature holds, but the file can't be opened: {why_unopened}",)),
+            *_unopened(credentials, why_unopened),
         ),
     )
+
+
+def _unopened(credentials: Credentials, why_unopened: str | None) -> tuple[str, ...]:
+    """A signature holds only what it covers; the file may be damaged elsewhere."""
+    if why_unopened is None or credentials.state not in {"trusted", "valid"}:
+        return ()
+    return (f"the signature holds, but the file can't be opened: {why_unopened}",)
 
 
 def _time(credentials: Credentials) -> str:

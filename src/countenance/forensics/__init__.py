@@ -1,0 +1,1 @@
+"""What can be known of a file from anybody, without a project."""

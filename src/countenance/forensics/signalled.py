@@ -1,0 +1,151 @@
+"""What the detector saw, as a finding: never a number for the file, and inconclusive where it can't know."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from countenance.forensics.signal import FaceLook, Signal, TrackSignal
+from countenance.types import Finding
+
+CARD = Path(__file__).parent / "weights" / "detector.json"
+MOST_TOLD = 20
+"""Faces that have a line of their own."""
+FARTHEST = 1.0
+"""Distance of the last footage that is like what the detector was tested on."""
+
+Band = Literal["altered", "neither", "untouched"]
+"""Of one moment: like altered faces, like untouched ones, or neither."""
+Standing = Literal["noticed", "unnoticed", "inconclusive", "unlike", "few"]
+"""Of one face: signs, none, neither; or it can't be judged, because it is unlike what was tested, or hardly seen."""
+
+LIMITS = (
+    "The detector was tested on rendered people, who exist nowhere, and not on real ones: how often it is wrong about "
+    "real people isn't known.",
+    "It looks for replaced faces and for nothing else. It can't see a picture that was generated as a whole, altered "
+    "lips, a changed voice, a cut, or a wrong caption.",
+    "Strong compression, filters, make-up and small faces may look like a replaced face to it, or hide one.",
+    "It says what a face looks like, not who altered it or why.",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """What is known of how well the detector does, from the test that it was given."""
+
+    limit: float
+    """From this score on, a face looks like replaced ones."""
+    lower_limit: float
+    """Below this score, it looks like untouched ones."""
+    fewest_looks: int
+    """Moments of a video at which a face must have been seen to be judged."""
+    missed_of_100: float
+    """Of altered clips."""
+    flagged_of_100: float
+    """Of untouched clips."""
+    tested_on: str
+    """The footage, in words that go on after "tested on"."""
+
+
+def read_card(path: Path = CARD) -> Card:
+    """Of the weights that come with this version."""
+    known = json.loads(path.read_text())
+    return Card(**{name: known[name] for name in Card.__dataclass_fields__})
+
+
+def band_of(score: float, card: Card) -> Band:
+    """What a score is like."""
+    return "altered" if score >= card.limit else "untouched" if score < card.lower_limit else "neither"
+
+
+def standing_of(track: TrackSignal, signal: Signal, card: Card) -> Standing:
+    """Whether a face can be judged, and what it then looks like."""
+    if track.distance > FARTHEST:
+        return "unlike"
+    if len(track.faces) < min(card.fewest_looks, signal.num_frames):
+        return "few"
+    by_band: dict[Band, Standing] = {"altered": "noticed", "untouched": "unnoticed", "neither": "inconclusive"}
+    return by_band[band_of(track.score, card)]
+
+
+def signal_finding(signal: Signal, card: Card) -> Finding:
+    """The detector's finding in words, with how often it was wrong and what it can't tell."""
+    if signal.why_not is not None:
+        return _finding("unknown", "The detector couldn't look at the file.", signal.why_not)
+    if not signal.tracks:
+        where = "in this picture" if signal.num_frames == 1 else f"in the {signal.num_frames:,} frames looked at"
+        said = f"No face that is large and clear enough for the detector was found {where}. Result: inconclusive."
+        return _finding("inconclusive", said)
+    standings = [standing_of(track, signal, card) for track in signal.tracks]
+    reasons = tuple(
+        _of_track(track, standing, signal, card)
+        for track, standing in islice(zip(signal.tracks, standings, strict=True), MOST_TOLD)
+    )
+    if len(signal.tracks) > MOST_TOLD:
+        reasons += (f"and {len(signal.tracks) - MOST_TOLD:,} more faces",)
+    if all(standing in {"unlike", "few"} for standing in standings):
+        why = (
+            "The faces here are unlike what the detector was tested on, so that what it saw would mean nothing"
+            if "unlike" in standings
+            else "The faces here are seen too briefly for the detector to judge"
+        )
+        return _finding("inconclusive", f"{why}. Result: inconclusive.", *reasons)
+    judged = [
+        track for track, standing in zip(signal.tracks, standings, strict=True) if standing not in {"unlike", "few"}
+    ]
+    told = f"{_noticed(judged, signal, card)} {rates(card)}"
+    if "noticed" in standings:
+        return _finding("noticed", f"{told} Result: something to look into, and no proof.", *reasons)
+    if "inconclusive" in standings:
+        return _finding("inconclusive", f"{told} Result: inconclusive.", *reasons)
+    return _finding(
+        "unnoticed", f"{told} Result: no signs noticed, which doesn't show that a face is genuine.", *reasons
+    )
+
+
+def rates(card: Card) -> str:
+    """How often the detector was wrong in its test."""
+    return (
+        f"On footage of this kind that it was tested on ({card.tested_on}) it misses about {card.missed_of_100:.0f} in "
+        f"100 altered clips and flags {card.flagged_of_100:.0f} in 100 untouched ones; all of them show rendered "
+        "people, none a real one."
+    )
+
+
+def _noticed(judged: Sequence[TrackSignal], signal: Signal, card: Card) -> str:
+    frames = {look.frame for track in judged for look in track.faces if band_of(look.score, card) == "altered"}
+    if not frames:
+        return "The detector noticed no signs like those of replaced faces."
+    where = "in this picture" if signal.num_frames == 1 else f"in {len(frames):,} of {signal.num_frames:,} frames"
+    return f"The detector noticed signs like those of replaced faces {where}."
+
+
+def _of_track(track: TrackSignal, standing: Standing, signal: Signal, card: Card) -> str:
+    where = "" if signal.num_frames == 1 else f", {track.first_s:.1f} to {track.last_s:.1f} s"
+    return f"face {track.number}{where}: {said_of(track, standing, card)}"
+
+
+def said_of(track: TrackSignal, standing: Standing, card: Card) -> str:
+    """What is to be said of one face."""
+    if standing == "unlike":
+        return "unlike the footage that the detector was tested on, so it isn't judged"
+    if standing == "few":
+        return "seen too briefly to be judged"
+    num_altered = num_in("altered", track.faces, card)
+    seen = f"signs at {num_altered:,} of {len(track.faces):,} moments"
+    return {
+        "noticed": f"{seen}, taken together like replaced faces",
+        "unnoticed": f"{seen}, taken together like untouched faces",
+        "inconclusive": f"{seen}, taken together neither like replaced nor like untouched faces",
+    }[standing]
+
+
+def num_in(band: Band, looks: Sequence[FaceLook], card: Card) -> int:
+    """At how many moments a face looks so."""
+    return sum(band_of(look.score, card) == band for look in looks)
+
+
+def _finding(state: Literal["noticed", "unnoticed", "inconclusive", "unknown"], summary: str, *reasons: str) -> Finding:
+    return Finding(about="signal", state=state, summary=summary, reasons=reasons, limits=LIMITS)

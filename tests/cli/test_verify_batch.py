@@ -1,0 +1,178 @@
+"""Several files at once, and pages, through the command."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from countenance.cli import verify as cli
+from countenance.errors import UsageError
+from countenance.forensics.words import QUESTIONS
+from countenance.project import create, opened
+from tests.support.publishing import publish_grey
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(cli.verify)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path: Path, command: Command) -> Path:  # noqa: ARG001
+    """A folder with a picture, one below it, a text, and what only its name makes a picture."""
+    folder = tmp_path / "files"
+    (folder / "below").mkdir(parents=True)
+    for name, shade in (("plain.png", 90), ("below/other.png", 20)):
+        Image.fromarray(np.full((256, 320, 3), shade, np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def publish(folder: Path, *, is_altered: bool) -> None:
+    create(folder / "film", use="film", title=None)
+    with opened(folder / "film") as project:
+        published = publish_grey(project, folder / "files" / "plain.png", folder / "files" / "shot.png")
+    if is_altered:
+        content = bytearray(published.path.read_bytes())
+        content[-40] ^= 1
+        published.path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_folder_becomes_one_table(command: Command) -> None:
+    code, text = command("files")
+    assert code == 0
+    table = text[text.index(" File ") :]
+    for title in ("Credentials", "Stated edits", "Watermark"):
+        assert title in table
+    assert "Project log" not in table
+    rows = [line for line in table.splitlines() if ".png" in line]
+    assert [row.split()[0] for row in rows] == ["files/plain.png", "files/below/other.png"]
+    assert "notes.txt" not in text
+    assert "– none" in rows[0]
+    assert "2 files, 0 of them not opened or not read." in text
+    assert text.count("No report can show that a file is genuine.") == 1
+
+
+@pytest.mark.usefixtures("files")
+def test_all_findings_are_shown_of_a_few_files_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "○ Many platforms" in command("files")[1]
+    monkeypatch.setattr(cli, "FEW", 1)
+    assert "○ Many platforms" not in command("files")[1]
+
+
+def test_what_cannot_be_read_is_a_line_and_the_others_go_on(files: Path, command: Command) -> None:
+    (files / "broken.jpg").write_text("no picture")
+    (files / "half.png").write_bytes((files / "plain.png").read_bytes()[:-30])
+    code, text = command("files", "files/notes.txt", "lost.mp4")
+    words = " ".join(text.split())
+    assert code == 4
+    for name in ("broken.jpg", "notes.txt", "lost.mp4"):
+        assert any(line.startswith("Not read: ") and name in line for line in text.splitlines())
+    assert any(line.startswith("Not opened: ") and "half.png" in line for line in text.splitlines())
+    assert "6 files, 4 of them not opened or not read." in words
+    assert "files/below/other.png" in words
+
+
+@pytest.mark.usefixtures("files")
+def test_what_does_not_hold_counts_before_what_cannot_be_read(command: Command, tmp_path: Path) -> None:
+    publish(tmp_path, is_altered=True)
+    code, text = command("files", "lost.mp4")
+    assert code == 6
+    assert "✗ does not hold" in text
+
+
+@pytest.mark.usefixtures("files")
+def test_a_table_in_a_project_has_its_log(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, is_altered=False)
+    monkeypatch.chdir(tmp_path / "film")
+    code, text = command("../files")
+    assert code == 0
+    table = text[text.index(" File ") :]
+    assert "Project log" in table
+    (row,) = [line for line in table.splitlines() if "shot.png" in line]
+    assert "✓ holds" in row
+
+
+@pytest.mark.usefixtures("files")
+def test_several_files_are_one_document_and_one_file_is_as_before(command: Command) -> None:
+    code, text = command("files", "lost.mp4", "--json")
+    document = json.loads(text)
+    assert code == 4
+    assert set(document) == {"files", "complete"}
+    assert document["complete"] is True
+    plain, other, lost = document["files"]
+    assert (plain["path"], other["path"]) == ("files/plain.png", "files/below/other.png")
+    assert lost["path"] == "lost.mp4"
+    assert lost["error"]["code"] == "media.missing"
+    code, text = command("files/plain.png", "--json")
+    assert code == 0
+    assert json.loads(text) == plain
+
+
+def test_an_empty_folder_is_told(files: Path, command: Command) -> None:
+    (files / "below" / "other.png").unlink()
+    code, text = command("files/below")
+    assert code == 4
+    assert "no video or picture is in the folder files/below" in text
+
+
+@pytest.mark.usefixtures("files")
+def test_one_file_s_page(command: Command, tmp_path: Path) -> None:
+    code, text = command("files/plain.png", "--html", "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert code == 0
+    assert "Credentials: none" in text
+    assert "data:image/jpeg;base64," in page
+    assert QUESTIONS["credentials"][1] in page
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UsageError, match=r"report\.html exists already"):
+        command("files/plain.png", "--html", "report.html")
+    assert command("files/plain.png", "--html", "report.html", "--overwrite")[0] == 0
+
+
+def test_several_files_have_a_list_and_a_page_each(files: Path, command: Command, tmp_path: Path) -> None:
+    (files / "a <b>&.png").write_bytes((files / "plain.png").read_bytes())
+    code, _ = command("files", "lost.mp4", "--html", "report.html")
+    assert code == 4
+    page = (tmp_path / "report.html").read_text()
+    names = sorted(path.name for path in (tmp_path / "report-files").iterdir())
+    assert names == ["0001-a--b---png.html", "0002-plain-png.html", "0003-other-png.html"]
+    assert all(f'href="report-files/{name}"' in page for name in names)
+    assert "lost.mp4" in page
+    with pytest.raises(UsageError, match="exists already"):
+        command("files", "--html", "report.html")
+
+
+@pytest.mark.parametrize("page", ["report.pdf", "nowhere/report.html"])
+def test_where_no_page_can_be_nothing_is_begun(files: Path, command: Command, page: str) -> None:
+    with pytest.raises(UsageError):
+        command("files", "--html", page)
+    assert not (files.parent / "report-files").exists()
+
+
+def test_a_name_that_is_no_text_is_no_reason_to_fail(files: Path, command: Command) -> None:
+    path = files / "odd\udcff.png"
+    path.write_bytes((files / "plain.png").read_bytes())
+    code, text = command("files", "--html", "report.html")
+    assert code == 0
+    assert "odd" in text
+    assert len(json.loads(command("files", "--json")[1])["files"]) == 3
