@@ -16,8 +16,8 @@ from jaxtyping import Float32, UInt8
 
 from countenance.pixels import Pixels, to_8_bit
 
-FindingState = Literal["trusted", "valid", "invalid", "missing", "unknown"]
-"""How far something that was found can be relied on."""
+FindingState = Literal["trusted", "valid", "invalid", "missing", "unknown", "noticed", "unnoticed", "inconclusive"]
+"""How far something that was found can be relied on; of traces and signals, whether anything was noticed."""
 DrawnWith = Literal["", "base", "trained", "mixed"]
 """What drew faces: the base, from given faces; a model that was trained on the two people's; of several performers one
 this way and another that; or it isn't said."""
@@ -330,11 +330,13 @@ class Published:
 class Finding:
     """The result of one check by the verifier."""
 
-    about: Literal["credentials", "log", "edits", "watermark"]
+    about: Literal["credentials", "log", "edits", "watermark", "traces", "signal"]
     state: FindingState
     summary: str
     """One sentence for a layman."""
     reasons: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    """What it can't tell, a sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,9 @@ MARKS = {
     "invalid": ("does not hold", "red"),
     "missing": ("none", "yellow"),
     "unknown": ("unknown", "yellow"),
+    "noticed": ("noticed", "yellow"),
+    "unnoticed": ("nothing noticed", "cyan"),
+    "inconclusive": ("inconclusive", "yellow"),
 }
 """For each state of a finding, the word and colour for people."""
 
@@ -91,6 +94,8 @@ def _show(report: "Report") -> None:
         out.print(Text(_wrapped(finding.summary, out.width, first="  ")))
         for reason in finding.reasons:
             out.print(Text(_wrapped(reason, out.width, first="  • ")))
+        for limit in finding.limits:
+            out.print(Text(_wrapped(limit, out.width, first="  ? "), "dim"))
     out.print()
     closing = "No report can show that a file is genuine. Look for its source and the earliest copy."
     out.print(Text(_wrapped(closing, out.width, first=""), "dim"))

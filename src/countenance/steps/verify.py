@@ -1,4 +1,4 @@
-"""Findings about a file: its credentials, this project's log, what was altered, the watermark."""
+"""Findings about a file: its credentials, this project's log, what was altered, the watermark, traces of programs."""
 
 import hashlib
 from datetime import datetime
@@ -22,6 +22,7 @@ from countenance.provenance.credentials import (
 )
 from countenance.provenance.keys import find_trust
 from countenance.steps.origin import find_origin
+from countenance.steps.traced import find_traces
 from countenance.types import Finding, Report
 
 NUM_RELEASES_OF_A_PAIR = 2
@@ -52,6 +53,7 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
             _log(sha256, credentials, project, why_no_log),
             _edits(credentials, origin.credentials),
             origin.finding,
+            find_traces(path),
         ),
     )
 
