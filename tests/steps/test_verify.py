@@ -64,8 +64,8 @@ def alter(path: Path) -> None:
 
 def test_published_file_is_trusted_and_known(published: Published, project: Project) -> None:
     report = verify(published.path, project).report
-    assert [finding.about for finding in report.findings] == ["credentials", "log", "edits", "watermark"]
-    assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "trusted"]
+    assert [finding.about for finding in report.findings] == ["credentials", "log", "edits", "watermark", "traces"]
+    assert [finding.state for finding in report.findings] == ["trusted", "valid", "trusted", "trusted", "unnoticed"]
     found = findings(report)
     assert found["edits"].summary == "A face was replaced by a generated one in this picture."
     assert any("credits name it" in reason for reason in found["edits"].reasons)

@@ -1,4 +1,4 @@
-"""How many samples an MP4 or MOV announces, read before FFmpeg sets memory aside for each of them.
+"""The boxes of an MP4 or MOV, and how many samples they announce, before FFmpeg sets memory aside for each of them.
 
 Boxes as in ISO/IEC 14496-12. Where all samples have one size, twenty bytes can announce four billion of them, and every
 one would take some sixty bytes of memory.
@@ -47,23 +47,23 @@ def check_announced(path: Path, size: int, max_samples: int) -> None:
                 sound_of_single_ticks = False
             elif name == b"hdlr":
                 # QuickTime adds another one, of the data's place.
-                handler = _numbers(file, start, end, ">8xI")
+                handler = numbers_at(file, start, end, ">8xI")
                 sound_of_single_ticks = handler == (SOUND,) or (sound_of_single_ticks and handler != (VIDEO,))
-            elif name == b"stts" and _numbers(file, start, end, ">4xI4xI") != (1, 1):
+            elif name == b"stts" and numbers_at(file, start, end, ">4xI4xI") != (1, 1):
                 sound_of_single_ticks = False
             elif name == b"stsz":
-                same_size, num_samples = _numbers(file, start, end, ">4xII") or (1, 0)
+                same_size, num_samples = numbers_at(file, start, end, ">4xII") or (1, 0)
                 # Plain samples of sound aren't kept one by one.
                 num_announced += num_samples if same_size and not sound_of_single_ticks else 0
             elif name == b"trun":
-                flags, num_samples = _numbers(file, start, end, ">II") or (0, 0)
+                flags, num_samples = numbers_at(file, start, end, ">II") or (0, 0)
                 num_announced += 0 if flags & TRUN_FIELDS else num_samples
             if num_announced > max_samples:
                 raise MediaError(f"expected at most {max_samples} frames, but {path} announces {num_announced}; cut it")
 
 
-def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[Box]:
-    """All boxes in order, those within others after what holds them."""
+def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    """The boxes of one level in order, as far as they are boxes; the last may announce more than there is."""
     while start + 8 <= end:
         file.seek(start)
         size, name = struct.unpack(">I4s", file.read(8).ljust(8, b"\x00"))
@@ -75,12 +75,19 @@ def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[Box]:
         if stop < start + head:
             return
         yield name, start + head, stop
-        if name in HOLDERS and depth < MAX_DEPTH:
-            yield from _boxes(file, start + head, stop, depth + 1)
         start = stop
 
 
-def _numbers(file: BinaryIO, start: int, end: int, layout: str) -> tuple[int, ...] | None:
+def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[Box]:
+    """All boxes in order, those within others after what holds them."""
+    for name, begin, stop in boxes_in(file, start, end):
+        yield name, begin, stop
+        if name in HOLDERS and depth < MAX_DEPTH:
+            yield from _boxes(file, begin, stop, depth + 1)
+
+
+def numbers_at(file: BinaryIO, start: int, end: int, layout: str) -> tuple[int, ...] | None:
+    """Numbers at the beginning of a box; None where it is too short."""
     length = struct.calcsize(layout)
     file.seek(start)
     data = file.read(length)

@@ -28,6 +28,7 @@ from countenance.provenance.credentials import (
 )
 from countenance.provenance.keys import find_trust
 from countenance.steps.origin import find_origin
+from countenance.steps.traced import find_traces
 from countenance.types import Finding, MediaInfo, Report
 
 NUM_RELEASES_OF_A_PAIR = 2
@@ -77,6 +78,7 @@ def verify(
         _log(sha256, credentials, project, why_no_log),
         _edits(credentials, origin.credentials),
         origin.finding,
+        find_traces(path),
     )
     return Examination(
         report=Report(path=path, sha256=sha256, findings=tuple(with_limits(finding) for finding in findings)),

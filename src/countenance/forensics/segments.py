@@ -1,0 +1,81 @@
+"""Where a picture's file ends by its own format, and what lies after that."""
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from countenance.forensics.seen import Seen
+
+MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""Of a JPEG, within coded pixels: anything but a stuffed byte, a filling byte or a restart."""
+MAX_SEGMENTS = 100_000
+HEAD = 64
+"""Bytes of what lies after the end by which it is known."""
+
+
+def seen_after_the_end(path: Path, format_name: str) -> Seen:
+    """What is appended to a picture; a file that breaks off has nothing."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        end = {"JPEG": _end_of_jpeg, "MPO": _end_of_jpeg, "PNG": _end_of_png, "WEBP": _end_of_webp}.get(format_name)
+        at = end(data) if end else None
+        if at is None or at >= len(data):
+            return Seen()
+        number, head, tail = len(data) - at, data[at : at + HEAD], data[-HEAD:]
+    known = _known(head, tail, format_name)
+    if known:
+        return Seen(facts=(("after the picture", f"{number:,} bytes: {known}"),))
+    return Seen(
+        noticed=(
+            f"{number:,} bytes after the picture's end belong to nothing that a viewer shows. Phones keep data of "
+            "their own there, and broken copies leave remains; anything can be hidden there.",
+        )
+    )
+
+
+def _known(head: bytes, tail: bytes, format_name: str) -> str:
+    if not head.strip(b"\x00\n\r ") and not tail.strip(b"\x00\n\r "):
+        return "nothing but filling"
+    if head[4:8] == b"ftyp":
+        return "a short film, as phones keep one beside a picture"
+    if tail[-4:] in {b"SEFT"}:
+        return "data of a Samsung phone"
+    if format_name == "MPO" or head.startswith(b"\xff\xd8\xff"):
+        return "another picture, as cameras keep for depth or as a preview"
+    return ""
+
+
+def _end_of_jpeg(data: mmap.mmap) -> int | None:
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        match = MARKER.search(data, at)
+        if match is None:
+            return None
+        marker, at = data[match.start() + 1], match.end()
+        if marker == 0xD9:
+            return at
+        if marker not in {0x01, 0xD8}:
+            if at + 2 > len(data):
+                return None
+            at += max(2, int.from_bytes(data[at : at + 2]))
+    return None
+
+
+def _png_chunks(data: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
+    """Type, first byte of the content and the byte after it, of each chunk."""
+    at = 8
+    for _ in range(MAX_SEGMENTS):
+        if at + 12 > len(data):
+            return
+        length = int.from_bytes(data[at : at + 4])
+        yield data[at + 4 : at + 8], at + 8, at + 8 + length
+        at += 12 + length
+
+
+def _end_of_png(data: mmap.mmap) -> int | None:
+    return next((end + 4 for name, _, end in _png_chunks(data) if name == b"IEND"), None)
+
+
+def _end_of_webp(data: mmap.mmap) -> int | None:
+    length = int.from_bytes(data[4:8], "little")
+    return 8 + length + length % 2
