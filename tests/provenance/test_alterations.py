@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import av
 import pytest
@@ -11,8 +12,10 @@ from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.project import Project, create, opened
-from countenance.provenance.credentials import read_credentials
+from countenance.provenance.credentials import SLIPPED_IN, read_credentials
 from countenance.provenance.keys import find_trust
+from countenance.steps.verify import crjson
+from tests.support.mutations import Original, is_store, parts_of, room_used_between
 from tests.support.publishing import publish_grey
 
 VIDEOS, PICTURES = ["mp4", "mov"], ["jpg", "png", "webp"]
@@ -135,3 +138,29 @@ def test_nothing_can_be_hidden_in_a_box_without_content(publish_kind: Callable[[
         file.write(b"\0\0\0\x0efreesecret")
     assert seen_in(path) is not None
     assert state_of(path) == "invalid"
+
+
+def test_nothing_can_be_put_between_the_pieces_of_a_jpeg_s_credentials(
+    publish_kind: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Where the library looks only at where they begin and end: here, a word that the picture lies on its side."""
+    content = publish_kind("jpg").read_bytes()
+    turned = tmp_path / "turned.jpg"
+    turned.write_bytes(room_used_between(Random(0), Original(kind="jpg", content=content, twin=content)))
+    with Image.open(turned) as picture:
+        assert picture.getexif()[0x0112] == 6
+    credentials = read_credentials(turned, find_trust())
+    assert (credentials.state, credentials.reasons[-1]) == ("invalid", SLIPPED_IN)
+    assert not crjson(turned)[1]
+
+
+def test_credentials_in_several_pieces_hold(
+    project: Project, make_plate: MakePlate, tmp_path: Path, publish_kind: Callable[[str], Path]
+) -> None:
+    """A segment of JPEG holds 64 kB, and credentials keep those of the plate, and of its plate."""
+    path = publish_kind("jpg")
+    for generation in range(4):
+        path = publish_grey(project, path, tmp_path / f"{generation}.jpg").path
+    assert sum(is_store(part, "jpg") for part in parts_of(path.read_bytes(), "jpg")) > 1
+    assert state_of(path) == "trusted"
+    assert crjson(path)[1]

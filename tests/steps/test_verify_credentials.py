@@ -205,3 +205,16 @@ def test_one_form_at_a_time(shot: Path, command: Callable[..., tuple[int, str]])
         command(str(shot), "--crjson", "--json")
     with pytest.raises(UsageError, match="prints the credentials of one file"):
         command(str(shot), str(shot), "--crjson")
+
+
+def test_a_statement_that_can_t_be_read_is_told_of_a_valid_signer_too(
+    shot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a file that a later version published."""
+    monkeypatch.setattr("countenance.provenance.credentials.REPLACEMENT", "c2pa.soft-binding")
+    words = "what it states of the replacement is in a form that this version can't read"
+    assert words in told(shot)
+    monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "elsewhere"))
+    assert "the signer is unknown here" in told(shot)
+    assert words in told(shot)
+    assert "in a form that this version can't read" in told(shot, "edits")

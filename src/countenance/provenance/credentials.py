@@ -59,6 +59,8 @@ MAX_GENERATIONS = 16
 MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
 
 ALTERED = "the picture or the sound was altered after it was signed"
+SLIPPED_IN = "something was put among the pieces of the credentials, where the signature doesn't reach"
+UNREADABLE = "what it states of the replacement is in a form that this version can't read"
 OUT_OF_TERM = (
     "the signer's certificate isn't valid by this computer's clock: it has ended, or the clock of this computer, "
     "or of the one that signed, is wrong"
@@ -380,7 +382,7 @@ def read_credentials(path: Path, trust: Trust | None) -> Credentials:
             if reader is None:
                 return Credentials(state="missing")
             store: dict[str, Any] = json.loads(reader.json())
-            active: dict[str, Any] = json.loads(reader.crjson())["manifests"][0]
+            active: dict[str, Any] = _crjson(reader, path)["manifests"][0]
     except c2pa.C2paError as error:
         if str(error).startswith("Remote"):  # the library has no class of its own for this one
             return Credentials(
@@ -390,7 +392,10 @@ def read_credentials(path: Path, trust: Trust | None) -> Credentials:
             if not _holds_credentials(file):
                 return Credentials(state="missing", reasons=(f"the file's structure is unusual ({_plain(error)})",))
         return Credentials(state="invalid", reasons=(f"the credentials are damaged ({_plain(error)})",))
-    return replace(_judge(store), timestamp=_timestamp(active))
+    read = replace(_judge(store), timestamp=_timestamp(active))
+    if any(failure.get("explanation") == SLIPPED_IN for failure in active["validationResults"]["failure"]):
+        return replace(read, state="invalid", reasons=(*read.reasons, SLIPPED_IN))
+    return read
 
 
 def read_crjson(path: Path, trust: Trust | None) -> dict[str, Any]:
@@ -405,8 +410,7 @@ def read_crjson(path: Path, trust: Trust | None) -> dict[str, Any]:
     try:
         with _opened(path, trust) as reader:
             if reader is not None:
-                document: dict[str, Any] = json.loads(reader.crjson())
-                return document
+                return _crjson(reader, path)
     except c2pa.C2paError as error:
         read = read_credentials(path, trust)
         if read.state == "invalid" or str(error).startswith("Remote"):
@@ -416,6 +420,41 @@ def read_crjson(path: Path, trust: Trust | None) -> dict[str, Any]:
         "manifests": [],
         "jsonGenerator": {"name": "Countenance", "version": __version__},
     }
+
+
+def _crjson(reader: c2pa.Reader, path: Path) -> dict[str, Any]:
+    """A file's crJSON, with what the library doesn't check itself.
+
+    It checks that the bytes which the signature leaves out begin and end with the pieces of a JPEG's credentials. What
+    stands between two pieces, such as a word that the picture lies on its side, goes unnoticed by it.
+    """
+    document: dict[str, Any] = json.loads(reader.crjson())
+    active: dict[str, Any] = document["manifests"][0]
+    with path.open("rb") as file:
+        if _media_type(file) != "image/jpeg":
+            return document
+        left_out = [
+            (each["start"], each["start"] + each["length"])
+            for label, data in active.get("assertions", {}).items()
+            if label.startswith("c2pa.hash.data")
+            for each in data.get("exclusions", [])
+        ]
+        if any(not _is_in_pieces(file, start, end) for start, end in left_out):
+            active["validationResults"]["failure"].append(
+                {"code": "assertion.dataHash.mismatch", "explanation": SLIPPED_IN}
+            )
+    return document
+
+
+def _is_in_pieces(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether a stretch of a JPEG is nothing but pieces of credentials: segments APP11 with JUMBF in them."""
+    while start < end:
+        file.seek(start)
+        head = file.read(6)
+        if head[:2] != b"\xff\xeb" or head[4:] != b"JP":
+            return False
+        start += 2 + int.from_bytes(head[2:4])
+    return start == end
 
 
 @contextmanager
@@ -559,7 +598,7 @@ def _claim(assertions: list[dict[str, Any]]) -> tuple[Claim | None, tuple[str, .
     try:
         claim = TypeAdapter(Claim).validate_python(data)
     except ValidationError:
-        return None, ("what it states of the replacement is in a form that this version can't read",)
+        return None, (UNREADABLE,)
     texts = {name: _plain(getattr(claim, name)) for name in ("label_reason", "product", "sentence")}
     return replace(claim, **texts), ()  # type: ignore[arg-type]
 

@@ -19,6 +19,7 @@ from countenance.media.probe import probe
 from countenance.project import Project
 from countenance.provenance.credentials import (
     UNKNOWN_SIGNER,
+    UNREADABLE,
     Claim,
     Credentials,
     Ingredient,
@@ -167,7 +168,7 @@ def _credentials(credentials: Credentials, why_unopened: str | None) -> Finding:
         state=credentials.state,
         summary=summaries[credentials.state],
         reasons=(
-            *(() if credentials.state == "valid" else credentials.reasons),
+            *(each for each in credentials.reasons if credentials.state != "valid" or each == UNREADABLE),
             *_lost_stamp(credentials),
             *_unopened(credentials, why_unopened),
         ),
@@ -323,6 +324,12 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     if claim is None:
         if credentials.state == "missing":
             return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
+        if UNREADABLE in credentials.reasons:
+            return Finding(
+                about="edits",
+                state="unknown",
+                summary="The credentials say that Countenance replaced a face, in a form that this version can't read.",
+            )
         return Finding(
             about="edits",
             state="unknown",
@@ -347,7 +354,8 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     if not is_own:
         return Finding(
             about="edits",
-            state=credentials.state,
+            # They hold for what was published, not for this copy of it.
+            state="unknown",
             summary=f"Of the published file the credentials say that {replaced}. "
             "What was changed since, they can't say.",
             reasons=details,
