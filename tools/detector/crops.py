@@ -1,4 +1,4 @@
-"""What the detector sees of its footage: faces of clips that were scaled, filtered and encoded as files are on their way.
+"""What the detector sees of its footage: faces of clips that were scaled, filtered and encoded on their way.
 
     python -m tools.detector.crops
 

@@ -8,6 +8,7 @@ stopped at any moment, or killed, and goes on where it was; people come in the o
 """
 
 import argparse
+import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,8 +129,6 @@ def default_folder() -> Path:
 
 
 def _main() -> None:
-    import io
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=420)
     parser.add_argument("--output", type=Path, default=default_folder())

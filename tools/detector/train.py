@@ -23,10 +23,11 @@ from torch import Tensor
 
 from countenance.forensics.network import SIZE, DetectorNet, as_input
 from tools.detector.crops import WAYS, Crops, Way, crops_path, read_crops
-from tools.detector.footage import SPAN, Person, default_folder
+from tools.detector.faces import evidence_of, next_places
+from tools.detector.footage import Person, default_folder
+from tools.detector.groups import is_held_out
 from tools.detector.measure import area_under_curve
 
-VALIDATION_EVERY = 12
 PAIRS = 16
 LEARNING_RATE, WEIGHT_DECAY = 1.5e-3, 1e-2
 EMA = 0.998
@@ -78,13 +79,6 @@ def read_pairs(folder: Path, people: Sequence[Person], methods: Sequence[str]) -
     return pairs
 
 
-def next_places(frame: np.ndarray) -> np.ndarray:
-    """For each face the place of that in the next frame of its span; its own where there is none."""
-    places = np.arange(len(frame))
-    followed = (np.diff(frame, append=-9) == 1) & (frame % SPAN != SPAN - 1)
-    return np.where(followed, places + 1, places)
-
-
 def draw_batch(
     by_method: dict[str, list[Pair]], rng: np.random.Generator
 ) -> tuple[Float[Tensor, "B 6 S S"], Float[Tensor, " B"]]:
@@ -119,20 +113,6 @@ def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-@torch.inference_mode()
-def evidence_of(network: DetectorNet, crops: Crops, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Each face's evidence, and what the faces look like to the network."""
-    places = np.arange(0, len(crops.frame), every)
-    following = next_places(crops.frame)[places]
-    x = as_input(
-        torch.from_numpy(crops.rgb[places]),
-        torch.from_numpy(crops.rgb[following]),
-        torch.from_numpy((following != places).astype(np.float32)),
-    )
-    maps, looks = network(x.contiguous(memory_format=torch.channels_last))
-    return maps.mean(dim=(1, 2)).numpy(), looks.numpy()
-
-
 def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
     """Area under the curve of clips, by method."""
     real: dict[tuple[int, str], float] = {}
@@ -159,10 +139,10 @@ def _main() -> None:
     torch.manual_seed(asked.seed)
     rng = np.random.default_rng(asked.seed)
     numbers = sorted({int(path.name[:5]) for path in asked.crops.glob("*_real_light.npz")})
-    people = [person for person in map(_person, numbers) if not person.is_for_tests]
+    people = [person for person in (Person(number=number) for number in numbers) if not person.is_for_tests]
     methods = asked.methods.split(",")
-    learned = read_pairs(asked.crops, [each for each in people if each.number % VALIDATION_EVERY], methods)
-    held = read_pairs(asked.crops, [each for each in people if not each.number % VALIDATION_EVERY], methods)
+    learned = read_pairs(asked.crops, [each for each in people if not is_held_out(each)], methods)
+    held = read_pairs(asked.crops, [each for each in people if is_held_out(each)], methods)
     by_method: dict[str, list[Pair]] = {}
     for pair in learned:
         by_method.setdefault(pair.method, []).append(pair)
@@ -205,10 +185,6 @@ def _main() -> None:
     }
     (asked.output / "training.json").write_text(json.dumps(facts, indent=1))
     print(json.dumps(facts), flush=True)
-
-
-def _person(number: int) -> Person:
-    return Person(number=number)
 
 
 @torch.no_grad()
