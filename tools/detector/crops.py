@@ -105,7 +105,7 @@ def encoded(frames: Iterable[UInt8[np.ndarray, "S S 3"]], crf: int, preset: str)
         assert stream is not None
         output.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as made:
+    with av.open(file, "r") as made:
         return [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
 
 

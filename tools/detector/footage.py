@@ -18,10 +18,10 @@ from jaxtyping import UInt8
 
 from countenance.actors.actor import Actor, draw_actor
 from countenance.actors.caster import Caster
-from countenance.actors.figure import build_figure, pose_figure
+from countenance.actors.figure import Figure, build_figure, pose_figure
 from countenance.actors.performance import draw_performance
 from countenance.actors.props import draw_props
-from countenance.actors.render import detail_of
+from countenance.actors.render import DrawFigure, detail_of, opened_renderer
 from countenance.actors.scene import Scene
 from countenance.actors.staging import draw_scene
 from countenance.project import write_whole
@@ -36,7 +36,7 @@ SPAN = 8
 SPANS, SPANS_TO_TEST = (0, 44), (0, 22, 44, 66)
 """First frames, 24 a second; four spans are the 32 frames that the field measures a video by."""
 LENGTH = 80
-STILLS, STILLS_LENGTH, STILLS_SHOTS = 10, 240, 5
+STILLS, STILLS_BY_CYCLES, STILLS_LENGTH, STILLS_SHOTS = 10, 4, 240, 5
 TEST_EVERY = 6
 CLOSENESS = (0.72, 1.15)
 """Of what a scene's camera sees: faces of 90 to 190 px."""
@@ -93,27 +93,39 @@ def clip_indexes(person: Person) -> list[int]:
     return [first + step for first in spans for step in range(SPAN)]
 
 
-def render_footage(person: Person, size: int = SIZE) -> Footage:
-    """Draw a person's clip and stills."""
+def render_footage(person: Person, renderer: DrawFigure, size: int = SIZE) -> Footage:
+    """Draw a person's clip and stills; by Cycles, which is slow, fewer of both."""
     rng = np.random.default_rng([person.seed, 90])
     props = draw_props(person.seed) if rng.random() < SHARE_WITH_PROPS else ()
-    detail = detail_of("caster", size)
-    bare = Caster(build_figure(person.actor, detail))
-    caster = Caster(build_figure(person.actor, detail, props)) if props else bare
     scene = _seen_closer(draw_scene(person.seed, LENGTH), float(rng.uniform(*CLOSENESS)))
-    clip = _drawn(caster, person.seed, LENGTH, scene, clip_indexes(person), size)
     other = person.seed + 5_000_000
     stills_scene = _seen_closer(draw_scene(other, STILLS_LENGTH, STILLS_SHOTS), 0.85)
-    moments = [int(each) for each in np.linspace(6, STILLS_LENGTH - 6, STILLS)]
-    return Footage(clip=clip, stills=_drawn(bare, other, STILLS_LENGTH, stills_scene, moments, size))
+    is_slow = renderer.name == "cycles"
+    num_stills, num_frames = (STILLS_BY_CYCLES, 2 * SPAN) if is_slow else (STILLS, None)
+    moments = [int(each) for each in np.linspace(6, STILLS_LENGTH - 6, num_stills)]
+    detail = detail_of(renderer.name, size)
+    bare = build_figure(person.actor, detail)
+    stills = _drawn(renderer, bare, other, STILLS_LENGTH, stills_scene, moments, size)
+    figure = build_figure(person.actor, detail, props) if props else bare
+    clip = _drawn(renderer, figure, person.seed, LENGTH, scene, clip_indexes(person)[:num_frames], size)
+    return Footage(clip=clip, stills=stills)
 
 
-def _drawn(caster: Caster, seed: int, length: int, scene: Scene, indexes: list[int], size: int) -> Frames:
+def _drawn(
+    renderer: DrawFigure, figure: Figure, seed: int, length: int, scene: Scene, indexes: list[int], size: int
+) -> Frames:
     performance = draw_performance(seed, length)
+    renderer.load(figure)
+    caster = Caster(figure) if renderer.name == "caster" else None
     frames = []
     for index in indexes:
-        shot, posed = scene.shot_at(index), pose_figure(caster.figure, performance, index)
-        frames.append(caster.draw_as([caster.look], posed, shot.camera, shot.light, size)[0].rgb)
+        shot, posed = scene.shot_at(index), pose_figure(figure, performance, index)
+        if caster is not None:
+            frames.append(caster.draw_as([caster.look], posed, shot.camera, shot.light, size)[0].rgb)
+            continue
+        picture = renderer.draw(posed, shot, size)
+        assert picture is not None
+        frames.append(picture)
     return np.stack(frames)
 
 
@@ -133,18 +145,22 @@ def _main() -> None:
     parser.add_argument("--people", type=int, default=420)
     parser.add_argument("--output", type=Path, default=default_folder())
     parser.add_argument("--part", default="0/1", help="`1/2`: the second of two parts, for two processes")
+    parser.add_argument("--renderer", choices=("caster", "cycles"), default="caster")
+    parser.add_argument("--only-tests", action="store_true", help="leave out whom the detector learns from")
     asked = parser.parse_args()
     part, of = (int(each) for each in asked.part.split("/"))
     asked.output.mkdir(parents=True, exist_ok=True)
-    for number in range(part, asked.people, of):
-        path = footage_path(asked.output, number)
-        if path.exists():
-            continue
-        footage = render_footage(Person(number=number))
-        file = io.BytesIO()
-        np.savez_compressed(file, clip=footage.clip, stills=footage.stills)
-        write_whole(path, file.getvalue())
-        print(number, flush=True)
+    people = [Person(number=number) for number in range(part, asked.people, of)]
+    with opened_renderer(asked.renderer) as renderer:
+        for person in people:
+            path = footage_path(asked.output, person.number)
+            if path.exists() or (asked.only_tests and not person.is_for_tests):
+                continue
+            footage = render_footage(person, renderer)
+            file = io.BytesIO()
+            np.savez_compressed(file, clip=footage.clip, stills=footage.stills)
+            write_whole(path, file.getvalue())
+            print(person.number, flush=True)
 
 
 if __name__ == "__main__":

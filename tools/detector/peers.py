@@ -31,6 +31,8 @@ from tools.detector.swaps import Plate, Tools, aligned_faces, composited, swap_p
 
 METHODS: tuple[PeerName, ...] = ("faceswap-original", "deepfacelab-df")
 BATCH = 8
+FASTER = 8
+"""Times their makers' learning rate, with which minutes on a processor bring faces without features."""
 
 
 class DrawerOf(PeerDrawer):
@@ -74,8 +76,8 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", type=Path, default=default_folder())
     parser.add_argument("--swaps", type=Path, default=default_folder().with_name("swaps"))
-    parser.add_argument("--minutes", type=float, default=6, help="processor time for each network")
-    parser.add_argument("--people", type=int, default=14)
+    parser.add_argument("--minutes", type=float, default=8, help="processor time for each network")
+    parser.add_argument("--people", type=int, default=6)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     tools = Tools(find=FaceFinder(), segmenter=Segmenter())
@@ -92,17 +94,19 @@ def _main() -> None:
         random, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         network = widened(spec.build(), len(people)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = spec.optimise(network.parameters())
+        for group in optimiser.param_groups:
+            group["lr"] *= FASTER
         begun, step = time.process_time(), 0
         while time.process_time() - begun < 60 * asked.minutes:
-            person = int(rng.integers(len(people)))
-            faces = stacks[person]
+            drawn = int(rng.integers(len(people)))
+            faces = stacks[drawn]
             chosen = faces[torch.randint(len(faces), (BATCH,), generator=random)]
             batch = warped_batch(to_network_range(chosen), spec.warp, random)
-            rgb, mask = network(batch.warped, person)
+            rgb, mask = network(batch.warped, drawn)
             loss = spec.loss(rgb, mask, batch)
             # Decoders of whoever isn't in the batch rest.
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             step += 1
             if step % 500 == 0:
