@@ -46,5 +46,7 @@ class Signal:
     tracks: tuple[TrackSignal, ...]
     num_frames: int
     """Looked at."""
+    num_too_small: int = 0
+    """Faces that are smaller than any that the detector was tested on, and aren't among the tracks."""
     why_not: str | None = None
     """Why the file couldn't be looked at."""

@@ -1,0 +1,251 @@
+"""Signs in faces that were put in by a machine: a statistical signal, never a verdict.
+
+Moments spread over a file are looked at, of a long one as many as of a short one. Faces are followed for a few frames
+at each moment. What the network finds in a face is turned into a score by what was measured on footage that it had
+never seen; the same measurement says how far a face may lie from that footage before nothing can be said.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from countenance.errors import MediaError
+from countenance.forensics.network import SIZE, DetectorNet, as_input
+from countenance.forensics.signal import FaceLook, Signal, TrackSignal
+from countenance.geometry import overlap
+from countenance.media.reader import spread_frames
+from countenance.types import DetectedFace, Frame, MediaInfo
+from countenance.vision.align import cut, head_pose
+from countenance.vision.track import FaceFollower
+from countenance.vision.weights import read_weights
+
+NUM_PLACES, RUN = 8, 4
+"""Of a long file: 32 frames, the number by which the field measures a video."""
+SMALL_WIDTH = 320
+"""Of the frames that a report shows, in pixels."""
+SAME_PLACE = 0.2
+"""Overlap of boxes from which a face of one moment is taken for that of the moment before."""
+Box = tuple[float, float, float, float]
+"""Left, top, width and height, as fractions of the frame."""
+WEIGHTS_NAME, CARD_NAME = "detector.safetensors", "detector.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """What was measured of the weights, and what follows from it."""
+
+    scale: float
+    shift: float
+    """From evidence to a score: the logistic curve of scale · evidence + shift."""
+    altered_above: float
+    """Mean score of a track from which signs are noticed."""
+    untouched_below: float
+    """Mean score under which none are; between the two nothing is said."""
+    smallest_px: float
+    """Side of a face's crop in the frame, in pixels, under which it wasn't tested."""
+    fewest_faces: int
+    """Of a track in a video; a picture has one."""
+    missed_of_100: float
+    """Altered clips, by methods never seen, in which no signs are noticed."""
+    flagged_of_100: float
+    """Untouched clips in which some are."""
+    tested_on: str
+    """In words."""
+
+
+class Detector:
+    """The network with its card; not thread-safe.
+
+    Raises:
+        ModelError: the package's weights are missing or damaged.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or weights_folder()
+        values = read_weights(folder / WEIGHTS_NAME)
+        self._centre, self._spread = values.pop("looks.centre"), values.pop("looks.spread")
+        self._network = DetectorNet().eval()
+        self._network.load_state_dict(values)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.card = read_card(folder)
+
+    @torch.inference_mode()
+    def judge(
+        self,
+        crops: Sequence[UInt8[np.ndarray, "S S 3"]],
+        next_crops: Sequence[UInt8[np.ndarray, "S S 3"] | None],
+    ) -> list["Judged"]:
+        """Score, heat and distance of each crop; None for the next one where there is none."""
+        if not crops:
+            return []
+        has_next = torch.tensor([float(each is not None) for each in next_crops])
+        after = [crop if each is None else each for crop, each in zip(crops, next_crops, strict=True)]
+        x = as_input(torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(after)), has_next)
+        maps, looks = self._network(x.contiguous(memory_format=torch.channels_last))
+        heat = torch.sigmoid(self.card.scale * maps + self.card.shift).numpy()
+        scores = torch.sigmoid(self.card.scale * maps.mean(dim=(1, 2)) + self.card.shift).tolist()
+        distances = distance_of(looks, self._centre, self._spread).tolist()
+        return [
+            Judged(score=score, heat=np.asarray(each, np.float32), distance=distance)
+            for score, each, distance in zip(scores, heat, distances, strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Judged:
+    """What the network makes of one face."""
+
+    score: float
+    heat: Float32[np.ndarray, "m m"]
+    distance: float
+    """1: as far from the tested footage as the farthest hundredth of it lies itself."""
+
+
+def distance_of(
+    looks: Float[Tensor, "B F"], centre: Float[Tensor, " F"], spread: Float[Tensor, "F K"]
+) -> Float[Tensor, " B"]:
+    """How unlike the tested footage faces are: `spread` takes what they look like to independent parts of it."""
+    return ((looks - centre) @ spread).square().mean(dim=1).sqrt()
+
+
+def weights_folder() -> Path:
+    """Where the package keeps the detector."""
+    return Path(__file__).parent / "weights"
+
+
+def read_card(folder: Path | None = None) -> Card:
+    """What was measured of the package's detector."""
+    facts: dict[str, Any] = json.loads(((folder or weights_folder()) / CARD_NAME).read_text())
+    return Card(**facts["use"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Moment:
+    """A frame with its faces, by number of track within its run."""
+
+    frame: Frame
+    faces: Mapping[int, DetectedFace]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Track:
+    """A face that is followed through the file, as far as it stays in its place."""
+
+    box: Box
+    looks: list[FaceLook] = field(default_factory=list)
+    distances: list[float] = field(default_factory=list)
+    sides_px: list[float] = field(default_factory=list)
+
+
+def find_signs(info: MediaInfo, detector: Detector) -> Signal:
+    """Look at the faces of a video or picture; of what can't be read, `why_not` says why."""
+    follower, tracks, num_frames = FaceFollower(), list[_Track](), 0
+    is_long = info.kind == "video" and info.num_frames > NUM_PLACES * (RUN + 1)
+    try:
+        for run in spread_frames(info, num_places=NUM_PLACES, run=RUN + 1):
+            open_tracks: dict[int, _Track] = {}
+            for moment, after in _moments(follower, run, with_last=not is_long):
+                num_frames += 1
+                _look(detector, info, moment, after, open_tracks, tracks)
+    except MediaError as error:
+        return Signal(tracks=(), num_frames=num_frames, why_not=str(error))
+    by_time = sorted(tracks, key=lambda track: min(look.time_s for look in track.looks))
+    signals = [_signal(number, track) for number, track in enumerate(by_time, 1) if _is_large(track, detector.card)]
+    return Signal(tracks=tuple(signals), num_frames=num_frames, num_too_small=len(tracks) - len(signals))
+
+
+def _moments(
+    follower: FaceFollower, run: Iterator[Frame], *, with_last: bool
+) -> Iterator[tuple[_Moment, _Moment | None]]:
+    """Each frame of a run with the one after it; the last one, which has none, only where it is asked for."""
+    before: _Moment | None = None
+    for frame, faces in follower(run, {0}):
+        moment = _Moment(frame=frame, faces=faces)
+        if before is not None:
+            yield before, moment
+        before = moment
+    if before is not None and with_last:
+        yield before, None
+
+
+def _look(
+    detector: Detector,
+    info: MediaInfo,
+    moment: _Moment,
+    after: _Moment | None,
+    open_tracks: dict[int, _Track],
+    tracks: list[_Track],
+) -> None:
+    """Judge a frame's faces, and add them to the tracks to which they belong."""
+    rgb = moment.frame.rgb
+    height, width = rgb.shape[:2]
+    poses = {number: head_pose(face.landmarks_xyz) for number, face in moment.faces.items()}
+    crops = [cut(rgb, pose, SIZE) for pose in poses.values()]
+    judged = detector.judge(crops, [_crop_after(after, number) for number in poses])
+    small = cv2.resize(rgb, (SMALL_WIDTH, max(1, round(SMALL_WIDTH * height / width))), interpolation=cv2.INTER_AREA)
+    time_s = max(0.0, float(moment.frame.time))
+    for (number, pose), crop, each in zip(poses.items(), crops, judged, strict=True):
+        left, top, right, bottom = (float(value) for value in moment.faces[number].box_xyxy)
+        box = (left / width, top / height, (right - left) / width, (bottom - top) / height)
+        if number not in open_tracks:
+            open_tracks[number] = _track_at(box, tracks, open_tracks)
+        track = open_tracks[number]
+        track.box = box
+        track.distances.append(each.distance)
+        track.sides_px.append(pose.crop_side_px)
+        track.looks.append(
+            FaceLook(
+                frame=round(time_s * float(info.frame_rate)) if info.kind == "video" else 0,
+                time_s=time_s,
+                score=each.score,
+                rgb=crop,
+                heat=each.heat,
+                frame_rgb=np.asarray(small, np.uint8),
+                box_xywh=box,
+            )
+        )
+
+
+def _crop_after(after: _Moment | None, number: int) -> UInt8[np.ndarray, "S S 3"] | None:
+    face = after.faces.get(number) if after is not None else None
+    return None if after is None or face is None else cut(after.frame.rgb, head_pose(face.landmarks_xyz), SIZE)
+
+
+def _track_at(box: Box, tracks: list[_Track], taken: Mapping[int, _Track]) -> _Track:
+    """The track whose face was seen last in about the same place, or a new one."""
+    free = [track for track in tracks if all(track is not each for each in taken.values())]
+    corners = _corners(box)
+    best = max(free, key=lambda track: overlap(_corners(track.box), corners), default=None)
+    if best is not None and overlap(_corners(best.box), corners) >= SAME_PLACE:
+        return best
+    tracks.append(_Track(box=box))
+    return tracks[-1]
+
+
+def _corners(box: Box) -> Float32[np.ndarray, "4"]:
+    x, y, width, height = box
+    return np.array([x, y, x + width, y + height], np.float32)
+
+
+def _is_large(track: _Track, card: Card) -> bool:
+    return float(np.median(track.sides_px)) >= card.smallest_px
+
+
+def _signal(number: int, track: _Track) -> TrackSignal:
+    looks = sorted(track.looks, key=lambda look: look.time_s)
+    return TrackSignal(
+        number=number,
+        first_s=looks[0].time_s,
+        last_s=looks[-1].time_s,
+        score=float(np.mean([look.score for look in looks])),
+        distance=float(np.median(track.distances)),
+        faces=tuple(looks),
+    )

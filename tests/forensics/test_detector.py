@@ -1,0 +1,146 @@
+"""The detector on files: what it looks at, what it answers, and that it judges files only."""
+
+import ast
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from countenance.forensics.detector import CARD_NAME, WEIGHTS_NAME, Detector, distance_of, find_signs, weights_folder
+from countenance.forensics.network import MAP_SIZE, SIZE, DetectorNet, as_input
+from countenance.media.probe import probe
+from tests.support.videos import write_video
+
+ROOT = Path(__file__).parents[2]
+PORTRAIT = ROOT / "tests/data/portrait.jpg"
+MAY_IMPORT = {
+    "src/countenance/forensics",
+    "src/countenance/steps",
+    "src/countenance/cli",
+    "src/countenance/lesson",
+    "tools/detector",
+}
+LARGEST_BYTES = 5_000_000
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector()
+
+
+def test_a_faces_evidence_is_the_mean_of_its_map() -> None:
+    network = DetectorNet().eval()
+    crops = torch.randint(0, 256, (2, SIZE, SIZE, 3), dtype=torch.uint8)
+    maps, looks = network(as_input(crops, crops, torch.zeros(2)))
+    assert maps.shape == (2, MAP_SIZE, MAP_SIZE)
+    assert looks.shape[0] == 2
+
+
+def test_a_face_without_a_next_one_shows_no_motion() -> None:
+    now, after = (torch.randint(0, 256, (2, SIZE, SIZE, 3), dtype=torch.uint8) for _ in range(2))
+    x = as_input(now, after, torch.tensor([0.0, 1.0]))
+    assert not x[0, 3:].any()
+    assert x[1, 3:].any()
+
+
+def test_it_is_small() -> None:
+    folder = weights_folder()
+    assert sum((folder / name).stat().st_size for name in (WEIGHTS_NAME, CARD_NAME)) < LARGEST_BYTES
+
+
+def test_a_picture_has_one_moment(detector: Detector) -> None:
+    signal = find_signs(probe(PORTRAIT), detector)
+    assert signal.why_not is None
+    assert signal.num_frames == 1
+    (track,) = signal.tracks
+    (look,) = track.faces
+    assert look.rgb.shape == (SIZE, SIZE, 3)
+    assert look.heat.shape == (MAP_SIZE, MAP_SIZE)
+    assert 0 <= look.heat.min() <= look.heat.max() <= 1
+    assert 0 < look.score < 1
+    assert track.score == pytest.approx(look.score)
+    left, top, width, height = look.box_xywh
+    assert 0.2 < left + width / 2 < 0.8
+    assert 0.1 < top + height / 2 < 0.6
+
+
+def test_a_photograph_of_a_real_person_is_unfamiliar(detector: Detector) -> None:
+    (track,) = find_signs(probe(PORTRAIT), detector).tracks
+    assert track.distance > 1
+
+
+def test_what_was_rendered_is_familiar(detector: Detector, demo_data: Path) -> None:
+    signal = find_signs(probe(demo_data / "performance.mp4"), detector)
+    assert len(signal.tracks) == 1
+    assert signal.tracks[0].distance < 1
+
+
+def test_a_face_is_followed_through_a_file(detector: Detector, demo_data: Path) -> None:
+    info = probe(demo_data / "performance.mp4")
+    signal = find_signs(info, detector)
+    (track,) = signal.tracks
+    times = [look.time_s for look in track.faces]
+    assert times == sorted(times)
+    assert track.first_s == times[0]
+    assert track.last_s == times[-1]
+    assert track.last_s > 0.6 * float(info.duration)
+    assert track.score == pytest.approx(np.mean([look.score for look in track.faces]))
+
+
+def test_of_a_long_file_no_more_is_looked_at(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = cv2.cvtColor(cv2.resize(cv2.imread(str(PORTRAIT)), (128, 128)), cv2.COLOR_BGR2RGB)
+    path = tmp_path / "long.mp4"
+    write_video(path, [picture] * 200, rate=Fraction(24))
+    seen: list[int] = []
+    judge = Detector.judge
+    monkeypatch.setattr(Detector, "judge", lambda self, crops, after: seen.append(1) or judge(self, crops, after))
+    signal = find_signs(probe(path), detector)
+    assert signal.num_frames == len(seen) == 32
+
+
+def test_what_has_no_face_has_no_track(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    cv2.imwrite(str(path), np.full((64, 64, 3), 128, np.uint8))
+    signal = find_signs(probe(path), detector)
+    assert signal.tracks == ()
+    assert signal.num_frames == 1
+
+
+def test_distance_is_counted_in_what_was_tested() -> None:
+    centre, spread = torch.tensor([1.0, 2.0]), torch.eye(2) / 2
+    distances = distance_of(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), centre, spread)
+    assert distances.tolist() == pytest.approx([0.0, 1.0])
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_nothing_that_draws_faces_knows_the_detector() -> None:
+    knowing = {
+        str(path.relative_to(ROOT))
+        for folder in ("src", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(name.startswith(("countenance.forensics", "tools.detector")) for name in imported(path))
+    }
+    assert knowing
+    assert not [path for path in knowing if not any(path.startswith(room) for room in MAY_IMPORT)]
+
+
+def test_what_trains_the_detector_trains_no_generator() -> None:
+    drawing = ("countenance.model", "countenance.composite", "countenance.drawing", "tools.base")
+    learning = [path for path in (ROOT / "tools/detector").glob("*.py") if "optim" in path.read_text()]
+    train = ROOT / "tools/detector/train.py"
+    assert train in learning
+    assert not [name for name in imported(train) if name.startswith(drawing)]

@@ -1,0 +1,1 @@
+"""Training and measurement of the detector, on rendered people."""

@@ -1,0 +1,200 @@
+"""Train the detector on untouched and altered clips of rendered people.
+
+    python -m tools.detector.train --minutes 30 --output FOLDER
+
+Each batch holds pairs: a face as it was filmed and the same face altered, at the same moment and after the same
+journey, so that nothing else can tell them apart. Whoever is for testing isn't looked at.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from countenance.forensics.network import SIZE, DetectorNet, as_input
+from tools.detector.crops import WAYS, Crops, Way, crops_path, read_crops
+from tools.detector.faces import evidence_of, next_places
+from tools.detector.footage import Person, default_folder
+from tools.detector.groups import is_held_out
+from tools.detector.measure import area_under_curve
+
+PAIRS = 16
+LEARNING_RATE, WEIGHT_DECAY = 1.5e-3, 1e-2
+EMA = 0.998
+SHARE_WITHOUT_NEXT = 0.25
+SMALLEST = 64
+"""Side in pixels down to which a crop is shrunk and enlarged again, as small faces are."""
+SAME = 0.6
+"""Mean difference in grey levels below which a frame wasn't altered."""
+WEIGHTS = {"self": 0.25, "self again": 0.25, "base": 0.3, "classical": 0.2, "cloned": 0.2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pair:
+    """One clip after one journey, untouched and altered."""
+
+    person: int
+    way: Way
+    method: str
+    real: Crops
+    altered: Crops
+    differs: np.ndarray
+    """Whether each face was altered."""
+
+
+def read_pairs(folder: Path, people: Sequence[Person], methods: Sequence[str]) -> list[Pair]:
+    """All pairs of some people whose crops are there."""
+    pairs = []
+    for person in people:
+        for way in WAYS:
+            if not crops_path(folder, person.number, "real", way).exists():
+                continue
+            real = read_crops(folder, person.number, "real", way)
+            for method in methods:
+                if not len(real.frame) or not crops_path(folder, person.number, method, way).exists():
+                    continue
+                altered = read_crops(folder, person.number, method, way)
+                apart = np.abs(real.rgb.astype(np.int16) - altered.rgb).mean(axis=(1, 2, 3))
+                if (apart > SAME).any():
+                    pairs.append(
+                        Pair(
+                            person=person.number,
+                            way=way,
+                            method=method,
+                            real=real,
+                            altered=altered,
+                            differs=apart > SAME,
+                        )
+                    )
+    return pairs
+
+
+def draw_batch(
+    by_method: dict[str, list[Pair]], rng: np.random.Generator
+) -> tuple[Float[Tensor, "B 6 S S"], Float[Tensor, " B"]]:
+    """Untouched faces, then their altered twins, augmented alike."""
+    names = sorted(by_method)
+    weights = np.array([WEIGHTS[name] for name in names])
+    rows: list[list[np.ndarray]] = [[], [], [], []]
+    has_next = []
+    for _ in range(PAIRS):
+        pairs = by_method[names[rng.choice(len(names), p=weights / weights.sum())]]
+        pair = pairs[rng.integers(len(pairs))]
+        place = rng.choice(np.flatnonzero(pair.differs))
+        following = int(next_places(pair.real.frame)[place])
+        side = int(rng.integers(SMALLEST, SIZE)) if rng.random() < 0.3 else 0
+        flip = rng.random() < 0.5
+        for row, crops, at in zip(
+            rows, (pair.real, pair.real, pair.altered, pair.altered), (place, following) * 2, strict=True
+        ):
+            row.append(_shrunk(crops.rgb[at][:, ::-1] if flip else crops.rgb[at], side))
+        has_next.append(float(following != place and rng.random() > SHARE_WITHOUT_NEXT))
+    real, real_next, altered, altered_next = (torch.from_numpy(np.stack(row)) for row in rows)
+    nexts = torch.tensor(has_next)
+    x = as_input(torch.cat([real, altered]), torch.cat([real_next, altered_next]), torch.cat([nexts, nexts]))
+    gain = torch.from_numpy(np.exp(rng.normal(0, 0.1, (PAIRS, 1, 1, 1)))).float().repeat(2, 1, 1, 1)
+    return (x * gain).contiguous(memory_format=torch.channels_last), torch.cat([torch.zeros(PAIRS), torch.ones(PAIRS)])
+
+
+def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    if not side:
+        return np.ascontiguousarray(rgb)
+    small = cv2.resize(np.ascontiguousarray(rgb), (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Area under the curve of clips, by method."""
+    real: dict[tuple[int, str], float] = {}
+    altered: dict[str, list[float]] = {}
+    for pair in pairs:
+        key = (pair.person, pair.way)
+        if key not in real:
+            real[key] = float(evidence_of(network, pair.real, 4)[0].mean())
+        altered.setdefault(pair.method, []).append(float(evidence_of(network, pair.altered, 4)[0].mean()))
+    return {name: area_under_curve(list(real.values()), scores) for name, scores in sorted(altered.items())}
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--crops", type=Path, default=default_folder().with_name("crops"))
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--methods", default="self,self again,base,classical")
+    parser.add_argument("--minutes", type=float, default=30, help="processor time")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    asked.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(asked.seed)
+    rng = np.random.default_rng(asked.seed)
+    numbers = sorted({int(path.name[:5]) for path in asked.crops.glob("*_real_light.npz")})
+    people = [person for person in (Person(number=number) for number in numbers) if not person.is_for_tests]
+    methods = asked.methods.split(",")
+    learned = read_pairs(asked.crops, [each for each in people if not is_held_out(each)], methods)
+    held = read_pairs(asked.crops, [each for each in people if is_held_out(each)], methods)
+    by_method: dict[str, list[Pair]] = {}
+    for pair in learned:
+        by_method.setdefault(pair.method, []).append(pair)
+    print(f"{len(people)} people, {len(learned)} pairs of clips, {len(held)} held out", flush=True)
+    network = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean = DetectorNet()
+    mean.load_state_dict(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    begun, budget, step, losses, told = time.process_time(), asked.minutes * 60, 0, [], 0.0
+    while (spent := time.process_time() - begun) < budget:
+        for group in optimiser.param_groups:
+            share = spent / budget
+            group["lr"] = LEARNING_RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.01)
+        x, wanted = draw_batch(by_method, rng)
+        network.train()
+        evidence = network(x)[0].mean(dim=(1, 2))
+        loss = F.binary_cross_entropy_with_logits(evidence, wanted)
+        loss = loss + 0.5 * F.softplus(evidence[:PAIRS] - evidence[PAIRS:]).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        step += 1
+        _follow(mean, network, min(EMA, step / (step + 10)))
+        losses.append(float(loss.detach()))
+        if spent - told > 120:
+            told = spent
+            print(f"{spent / 60:.1f} min, step {step}, loss {np.mean(losses[-100:]):.3f}", flush=True)
+            if held:
+                print("   ", {k: round(v, 3) for k, v in validate(mean.eval(), held).items()}, flush=True)
+    mean.eval()
+    save_file(mean.state_dict(), asked.output / "detector.safetensors")
+    facts = {
+        "seed": asked.seed,
+        "methods": methods,
+        "people": len(people),
+        "pairs of clips": len(learned),
+        "steps": step,
+        "cpu_minutes": asked.minutes,
+        "validation": validate(mean, held) if held else {},
+    }
+    (asked.output / "training.json").write_text(json.dumps(facts, indent=1))
+    print(json.dumps(facts), flush=True)
+
+
+@torch.no_grad()
+def _follow(mean: DetectorNet, network: DetectorNet, keep: float) -> None:
+    for ours, theirs in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1 - keep)
+        else:
+            ours.copy_(theirs)
+
+
+if __name__ == "__main__":
+    _main()
