@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from countenance.forensics.card import Card
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
-from countenance.forensics.signalled import Card
 
 CARD = Card(
     limit=0.6,

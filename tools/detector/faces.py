@@ -20,10 +20,10 @@ def evidence_of(network: DetectorNet, crops: Crops, every: int = 1) -> tuple[np.
     """Each face's evidence, and what the faces look like to the network."""
     places = np.arange(0, len(crops.frame), every)
     following = next_places(crops.frame)[places]
-    x = as_input(
+    rgb, motion = as_input(
         torch.from_numpy(crops.rgb[places]),
         torch.from_numpy(crops.rgb[following]),
         torch.from_numpy((following != places).astype(np.float32)),
     )
-    maps, looks = network(x.contiguous(memory_format=torch.channels_last))
+    maps, looks = network(*(part.contiguous(memory_format=torch.channels_last) for part in (rgb, motion)))
     return maps.mean(dim=(1, 2)).numpy(), looks.numpy()

@@ -21,7 +21,9 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from countenance.forensics.network import SIZE, DetectorNet, as_input
+from countenance.bench.judge.unseen import weights_folder
+from countenance.forensics.network import SIZE, DetectorNet, as_input, read_trunk
+from countenance.vision.weights import read_weights
 from tools.detector.crops import WAYS, Crops, Way, crops_path, read_crops
 from tools.detector.faces import evidence_of, next_places
 from tools.detector.footage import Person, default_folder
@@ -29,7 +31,8 @@ from tools.detector.groups import is_held_out
 from tools.detector.measure import area_under_curve
 
 PAIRS = 16
-LEARNING_RATE, WEIGHT_DECAY = 1.5e-3, 1e-2
+LEARNING_RATE, WEIGHT_DECAY = 6e-4, 1e-2
+MOST_GRADIENT = 1.0
 EMA = 0.998
 SHARE_WITHOUT_NEXT = 0.25
 SMALLEST = 64
@@ -81,7 +84,7 @@ def read_pairs(folder: Path, people: Sequence[Person], methods: Sequence[str]) -
 
 def draw_batch(
     by_method: dict[str, list[Pair]], rng: np.random.Generator
-) -> tuple[Float[Tensor, "B 6 S S"], Float[Tensor, " B"]]:
+) -> tuple[tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 3 S S"]], Float[Tensor, " B"]]:
     """Untouched faces, then their altered twins, augmented alike."""
     names = sorted(by_method)
     weights = np.array([WEIGHTS[name] for name in names])
@@ -101,9 +104,10 @@ def draw_batch(
         has_next.append(float(following != place and rng.random() > SHARE_WITHOUT_NEXT))
     real, real_next, altered, altered_next = (torch.from_numpy(np.stack(row)) for row in rows)
     nexts = torch.tensor(has_next)
-    x = as_input(torch.cat([real, altered]), torch.cat([real_next, altered_next]), torch.cat([nexts, nexts]))
-    gain = torch.from_numpy(np.exp(rng.normal(0, 0.1, (PAIRS, 1, 1, 1)))).float().repeat(2, 1, 1, 1)
-    return (x * gain).contiguous(memory_format=torch.channels_last), torch.cat([torch.zeros(PAIRS), torch.ones(PAIRS)])
+    rgb, motion = as_input(torch.cat([real, altered]), torch.cat([real_next, altered_next]), torch.cat([nexts, nexts]))
+    gain = torch.from_numpy(np.exp(rng.normal(0, 0.15, (PAIRS, 3, 1, 1)))).float().repeat(2, 1, 1, 1)
+    shift = torch.from_numpy(rng.normal(0, 0.08, (PAIRS, 1, 1, 1))).float().repeat(2, 1, 1, 1)
+    return (rgb * gain + shift, motion * gain), torch.cat([torch.zeros(PAIRS), torch.ones(PAIRS)])
 
 
 def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -147,7 +151,9 @@ def _main() -> None:
     for pair in learned:
         by_method.setdefault(pair.method, []).append(pair)
     print(f"{len(people)} people, {len(learned)} pairs of clips, {len(held)} held out", flush=True)
-    network = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = DetectorNet()
+    read_trunk(network, read_weights(weights_folder() / "features.safetensors"))
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = DetectorNet()
     mean.load_state_dict(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -158,11 +164,12 @@ def _main() -> None:
             group["lr"] = LEARNING_RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.01)
         x, wanted = draw_batch(by_method, rng)
         network.train()
-        evidence = network(x)[0].mean(dim=(1, 2))
+        evidence = network(*(part.contiguous(memory_format=torch.channels_last) for part in x))[0].mean(dim=(1, 2))
         loss = F.binary_cross_entropy_with_logits(evidence, wanted)
         loss = loss + 0.5 * F.softplus(evidence[:PAIRS] - evidence[PAIRS:]).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
         optimiser.step()
         step += 1
         _follow(mean, network, min(EMA, step / (step + 10)))

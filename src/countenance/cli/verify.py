@@ -6,8 +6,9 @@ import sqlite3
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from countenance.steps.verify import Examination
     from countenance.types import FindingState
+
+    Examine = Callable[[Path], Examination]
 
 DOES_NOT_HOLD, UNREAD, STOPPED = 6, 4, 130
 """Exit codes, of which the first that applies counts, but that a stopped command always says so."""
@@ -74,10 +77,11 @@ def verify(
         return
     if html is not None:
         _check_pages(html, overwrite=overwrite, is_one=is_one)
+    examine = _examiner(thorough=thorough, with_pictures=html is not None)
     if is_one:
-        _verify_one(files[0], html, thorough=thorough, json=json)
+        _verify_one(files[0], html, examine, json=json)
     else:
-        _verify_all(files, html, thorough=thorough, json=json)
+        _verify_all(files, html, examine, json=json)
 
 
 def _print_crjson(files: Sequence[Path], *, is_alone: bool) -> None:
@@ -91,8 +95,8 @@ def _print_crjson(files: Sequence[Path], *, is_alone: bool) -> None:
         raise typer.Exit(DOES_NOT_HOLD)
 
 
-def _verify_one(path: Path, page: Path | None, *, thorough: bool, json: bool) -> None:
-    examination = _examine(path, thorough=thorough, with_pictures=page is not None)
+def _verify_one(path: Path, page: Path | None, examine: "Examine", *, json: bool) -> None:
+    examination = examine(path)
     if page is not None:
         _write_page(page, examination)
     if json:
@@ -121,7 +125,7 @@ class _Row:
     """Where its page lies, from the list's."""
 
 
-def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, json: bool) -> None:
+def _verify_all(paths: Sequence[Path], page: Path | None, examine: "Examine", *, json: bool) -> None:
     from countenance.cli.display import Bars
 
     total = sum(1 for _ in _files_of(paths))
@@ -132,7 +136,7 @@ def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, jso
             for path, why_not in progress.track(_files_of(paths), what="verifying", unit="files", total=total):
                 if should_stop():
                     break
-                result = _result(path, why_not, thorough=thorough, with_pictures=page is not None)
+                result = _result(path, why_not, examine)
                 rows.append(_row_of(path, result, page, number=len(rows) + 1))
                 if json:
                     documents.write(f"{',' if len(rows) > 1 else ''}\n{_document_of(path, result)}")
@@ -151,12 +155,12 @@ def _verify_all(paths: Sequence[Path], page: Path | None, *, thorough: bool, jso
         raise typer.Exit(exit_code)
 
 
-def _result(path: Path, why_not: str | None, *, thorough: bool, with_pictures: bool) -> "Examination | MediaError":
+def _result(path: Path, why_not: str | None, examine: "Examine") -> "Examination | MediaError":
     """What was found, or why the file can't be read: that is no reason to stop."""
     if why_not is not None:
         return MediaError(why_not, code="media.unreadable")
     try:
-        return _examine(path, thorough=thorough, with_pictures=with_pictures)
+        return examine(path)
     except MediaError as error:
         return error
     except OSError as error:
@@ -214,19 +218,26 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _examine(path: Path, *, thorough: bool, with_pictures: bool) -> "Examination":
+def _examiner(*, thorough: bool, with_pictures: bool) -> "Examine":
+    """What examines one file after another, with nets that are opened once."""
+    from countenance.forensics.detector import Detector
     from countenance.project import find, opened_to_read
     from countenance.steps.verify import verify as check_file
 
-    try:
-        if find(Path.cwd()) is None:
-            return check_file(path, None, thorough=thorough, with_pictures=with_pictures)
-        with opened_to_read(Path.cwd(), any_schema=True) as project:
-            return check_file(path, project, thorough=thorough, with_pictures=with_pictures)
-    except (UsageError, OSError, sqlite3.Error) as error:
-        # What is wrong with the project says nothing about the file.
-        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        return check_file(path, None, why_no_log=why, thorough=thorough, with_pictures=with_pictures)
+    check = partial(check_file, thorough=thorough, with_pictures=with_pictures, detector=Detector())
+
+    def examine(path: Path) -> "Examination":
+        try:
+            if find(Path.cwd()) is None:
+                return check(path, None)
+            with opened_to_read(Path.cwd(), any_schema=True) as project:
+                return check(path, project)
+        except (UsageError, OSError, sqlite3.Error) as error:
+            # What is wrong with the project says nothing about the file.
+            why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            return check(path, None, why_no_log=why)
+
+    return examine
 
 
 def _check_pages(page: Path, *, overwrite: bool, is_one: bool) -> None:

@@ -5,11 +5,9 @@ at each moment. What the network finds in a face is turned into a score by what 
 never seen; the same measurement says how far a face may lie from that footage before nothing can be said.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +16,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from countenance.errors import MediaError
+from countenance.forensics.card import Card, read_card, weights_folder
 from countenance.forensics.network import SIZE, DetectorNet, as_input
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 from countenance.geometry import overlap
@@ -35,30 +34,7 @@ SAME_PLACE = 0.2
 """Overlap of boxes from which a face of one moment is taken for that of the moment before."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the frame."""
-WEIGHTS_NAME, CARD_NAME = "detector.safetensors", "detector.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Card:
-    """What was measured of the weights, and what follows from it."""
-
-    scale: float
-    shift: float
-    """From evidence to a score: the logistic curve of scale · evidence + shift."""
-    altered_above: float
-    """Mean score of a track from which signs are noticed."""
-    untouched_below: float
-    """Mean score under which none are; between the two nothing is said."""
-    smallest_px: float
-    """Side of a face's crop in the frame, in pixels, under which it wasn't tested."""
-    fewest_faces: int
-    """Of a track in a video; a picture has one."""
-    missed_of_100: float
-    """Altered clips, by methods never seen, in which no signs are noticed."""
-    flagged_of_100: float
-    """Untouched clips in which some are."""
-    tested_on: str
-    """In words."""
+WEIGHTS_NAME = "detector.safetensors"
 
 
 class Detector:
@@ -88,8 +64,8 @@ class Detector:
             return []
         has_next = torch.tensor([float(each is not None) for each in next_crops])
         after = [crop if each is None else each for crop, each in zip(crops, next_crops, strict=True)]
-        x = as_input(torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(after)), has_next)
-        maps, looks = self._network(x.contiguous(memory_format=torch.channels_last))
+        given = as_input(torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(after)), has_next)
+        maps, looks = self._network(*(part.contiguous(memory_format=torch.channels_last) for part in given))
         heat = torch.sigmoid(self.card.scale * maps + self.card.shift).numpy()
         scores = torch.sigmoid(self.card.scale * maps.mean(dim=(1, 2)) + self.card.shift).tolist()
         distances = distance_of(looks, self._centre, self._spread).tolist()
@@ -114,17 +90,6 @@ def distance_of(
 ) -> Float[Tensor, " B"]:
     """How unlike the tested footage faces are: `spread` takes what they look like to independent parts of it."""
     return ((looks - centre) @ spread).square().mean(dim=1).sqrt()
-
-
-def weights_folder() -> Path:
-    """Where the package keeps the detector."""
-    return Path(__file__).parent / "weights"
-
-
-def read_card(folder: Path | None = None) -> Card:
-    """What was measured of the package's detector."""
-    facts: dict[str, Any] = json.loads(((folder or weights_folder()) / CARD_NAME).read_text())
-    return Card(**facts["use"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -12,9 +12,10 @@ from jaxtyping import Float32, UInt8
 from jinja2 import Environment
 
 from countenance.errors import one_line
+from countenance.forensics.card import Card
 from countenance.forensics.overview import Overview
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
-from countenance.forensics.signalled import Band, Card, Standing, band_of, rates, said_of, standing_of
+from countenance.forensics.signalled import Band, Standing, band_of, rates, said_of, standing_of
 from countenance.forensics.words import QUESTIONS, answer_of, columns_of, words_of
 from countenance.pages import data_address, environment_of
 from countenance.types import FindingState, Report

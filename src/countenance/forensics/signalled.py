@@ -1,16 +1,13 @@
 """What the detector saw, as a finding: never a number for the file, and inconclusive where it can't know."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Literal
 
+from countenance.forensics.card import Card
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 from countenance.types import Finding
 
-CARD = Path(__file__).parent / "weights" / "detector.json"
 MOST_TOLD = 20
 """Faces that have a line of their own."""
 FARTHEST = 1.0
@@ -29,30 +26,6 @@ LIMITS = (
     "Strong compression, filters, make-up and small faces may look like a replaced face to it, or hide one.",
     "It says what a face looks like, not who altered it or why.",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Card:
-    """What is known of how well the detector does, from the test that it was given."""
-
-    limit: float
-    """From this score on, a face looks like replaced ones."""
-    lower_limit: float
-    """Below this score, it looks like untouched ones."""
-    fewest_looks: int
-    """Moments of a video at which a face must have been seen to be judged."""
-    missed_of_100: float
-    """Of altered clips."""
-    flagged_of_100: float
-    """Of untouched clips."""
-    tested_on: str
-    """The footage, in words that go on after "tested on"."""
-
-
-def read_card(path: Path = CARD) -> Card:
-    """Of the weights that come with this version."""
-    known = json.loads(path.read_text())
-    return Card(**{name: known[name] for name in Card.__dataclass_fields__})
 
 
 def band_of(score: float, card: Card) -> Band:

@@ -9,10 +9,12 @@ from typing import Any
 from countenance import __version__, ledger
 from countenance.ed25519 import fingerprint_of
 from countenance.errors import MediaError, ProvenanceError
+from countenance.forensics.card import Card
+from countenance.forensics.detector import Detector, find_signs
 from countenance.forensics.overview import Overview, overview_of
 from countenance.forensics.page import verification_page
 from countenance.forensics.signal import Signal
-from countenance.forensics.signalled import Card
+from countenance.forensics.signalled import signal_finding
 from countenance.forensics.words import with_limits
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
@@ -59,11 +61,13 @@ def verify(
     why_no_log: str | None = None,
     thorough: bool = False,
     with_pictures: bool = False,
+    detector: Detector | None = None,
 ) -> Examination:
     """Check a file without changing anything; needs no network, and for most findings no project.
 
     `why_no_log` says why the log of the project here can't be read. With `thorough` every frame is searched for a
-    watermark, instead of some hundred. `with_pictures` takes what a page shows of the file.
+    watermark, instead of some hundred. `with_pictures` takes what a page shows of the file. Without a `detector` faces
+    aren't judged.
 
     Raises:
         MediaError: the file can't be read.
@@ -74,19 +78,27 @@ def verify(
     credentials = read_credentials(path, trust)
     info, why_unopened = _opened(path)
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
+    signal = None if detector is None else _signal(info, why_unopened, detector)
     findings = (
         _credentials(credentials, why_unopened),
         _log(sha256, credentials, project, why_no_log),
         _edits(credentials, origin.credentials),
         origin.finding,
         find_traces(path),
+        *(() if signal is None or detector is None else (signal_finding(signal, detector.card),)),
     )
     return Examination(
         report=Report(path=path, sha256=sha256, findings=tuple(with_limits(finding) for finding in findings)),
+        signal=signal,
+        card=None if detector is None else detector.card,
         facts=_facts(credentials),
         overview=_overview(info) if with_pictures and info is not None else None,
         why_unopened=why_unopened,
     )
+
+
+def _signal(info: MediaInfo | None, why_unopened: str | None, detector: Detector) -> Signal:
+    return Signal(tracks=(), num_frames=0, why_not=why_unopened) if info is None else find_signs(info, detector)
 
 
 def report_page(examination: Examination, *, made_at: datetime) -> str:
