@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from countenance.forensics.detector import CARD_NAME, WEIGHTS_NAME, Detector, distance_of, find_signs, weights_folder
+from countenance.forensics.card import CARD_NAME, weights_folder
+from countenance.forensics.detector import WEIGHTS_NAME, Detector, distance_of, find_signs
 from countenance.forensics.network import MAP_SIZE, SIZE, DetectorNet, as_input
 from countenance.media.probe import probe
 from tests.support.videos import write_video
@@ -32,19 +33,19 @@ def detector() -> Detector:
     return Detector()
 
 
-def test_a_faces_evidence_is_the_mean_of_its_map() -> None:
+def test_each_place_has_its_evidence() -> None:
     network = DetectorNet().eval()
     crops = torch.randint(0, 256, (2, SIZE, SIZE, 3), dtype=torch.uint8)
-    maps, looks = network(as_input(crops, crops, torch.zeros(2)))
+    maps, looks = network(*as_input(crops, crops, torch.zeros(2)))
     assert maps.shape == (2, MAP_SIZE, MAP_SIZE)
     assert looks.shape[0] == 2
 
 
 def test_a_face_without_a_next_one_shows_no_motion() -> None:
     now, after = (torch.randint(0, 256, (2, SIZE, SIZE, 3), dtype=torch.uint8) for _ in range(2))
-    x = as_input(now, after, torch.tensor([0.0, 1.0]))
-    assert not x[0, 3:].any()
-    assert x[1, 3:].any()
+    _, motion = as_input(now, after, torch.tensor([0.0, 1.0]))
+    assert not motion[0].any()
+    assert motion[1].any()
 
 
 def test_it_is_small() -> None:

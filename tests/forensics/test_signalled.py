@@ -1,11 +1,9 @@
-import json
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from countenance.forensics.signal import Signal
-from countenance.forensics.signalled import LIMITS, MOST_TOLD, read_card, signal_finding
+from countenance.forensics.signalled import LIMITS, MOST_TOLD, signal_finding
 from tests.support.signals import CARD, signal_of, track_of, with_track
 
 ALTERED, NEITHER, UNTOUCHED = 0.8, 0.5, 0.2
@@ -93,9 +91,3 @@ def test_of_a_crowd_only_some_have_a_line() -> None:
     reasons = signal_finding(signal, CARD).reasons
     assert len(reasons) == MOST_TOLD + 1
     assert reasons[-1] == "and 10 more faces"
-
-
-def test_the_card_is_read_from_beside_the_weights(tmp_path: Path) -> None:
-    path = tmp_path / "detector.json"
-    path.write_text(json.dumps(asdict(CARD) | {"seed": 1}))
-    assert read_card(path) == CARD

@@ -8,6 +8,9 @@ from countenance.forensics.card import Card
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 
 CARD = Card(
+    scale=1.0,
+    shift=0.0,
+    smallest_px=60.0,
     limit=0.6,
     lower_limit=0.4,
     fewest_looks=2,

@@ -45,7 +45,7 @@ NAMES = {
 }
 FALSE_ALARMS = 0.01
 SMALLEST_PX = 70.0
-FEWEST_FACES = 4
+FEWEST_LOOKS = 4
 NUM_KEPT = 40
 """Independent parts of what faces look like that are compared; the others are noise."""
 BINS = 10
@@ -105,7 +105,7 @@ def judged(network: DetectorNet, folder: Path, people: Sequence[Person], whats: 
                 if not crops_path(folder, person.number, what, way).exists():
                     continue
                 crops = read_crops(folder, person.number, what, way)
-                if len(crops.frame) < FEWEST_FACES:
+                if len(crops.frame) < FEWEST_LOOKS:
                     continue
                 evidence, looks = evidence_of(network, crops)
                 clips.append(Clip(person=person, what=what, way=way, evidence=evidence, looks=looks, crops=crops))
@@ -240,10 +240,10 @@ def make_card(held: list[Clip], tested: list[Clip], training: dict[str, Any]) ->
         "use": {
             "scale": scale,
             "shift": shift,
-            "altered_above": score_of(high, scale, shift),
-            "untouched_below": score_of(low, scale, shift),
+            "limit": score_of(high, scale, shift),
+            "lower_limit": score_of(low, scale, shift),
             "smallest_px": SMALLEST_PX,
-            "fewest_faces": FEWEST_FACES,
+            "fewest_looks": FEWEST_LOOKS,
             "missed_of_100": 100 * overall["missed"],
             "flagged_of_100": 100 * overall["false_alarms"],
             "tested_on": f"{len(untouched)} untouched and {len(never)} altered clips of {num_people} rendered people",
@@ -312,7 +312,7 @@ def draw_curves(path: Path, tested: Sequence[Clip], card: dict[str, Any]) -> Non
     bins = np.linspace(0, 1, BINS + 1)
     right.hist([s for s, altered in scores if not altered], bins, alpha=0.7, label="untouched")
     right.hist([s for s, altered in scores if altered], bins, alpha=0.5, label="altered by methods never seen")
-    for limit in (card["use"]["untouched_below"], card["use"]["altered_above"]):
+    for limit in (card["use"]["lower_limit"], card["use"]["limit"]):
         right.axvline(limit, color="black", linewidth=0.8)
     right.set(xlabel="mean score of a clip; between the lines nothing is said", ylabel="clips")
     right.legend(frameon=False)

@@ -54,14 +54,15 @@ class _Change:
         self, rgb: UInt8[np.ndarray, "S S 3"], mesh: Float32[np.ndarray, "468 3"]
     ) -> UInt8[np.ndarray, "S S 3"]:
         picture = rgb.astype(np.float32) / 255
-        changed = np.clip(picture * self._gain + self._offset, 0, 1) ** np.float32(self._gamma)
+        recoloured = np.clip(picture * self._gain + self._offset, 0, 1) ** np.float32(self._gamma)
+        changed = np.asarray(recoloured, np.float32)
         low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
         middle, side = (low + high) / 2, float((high - low).max())
         if self._smaller < 1:
             small = cv2.resize(changed, None, fx=self._smaller, fy=self._smaller, interpolation=cv2.INTER_AREA)
-            changed = cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            changed = np.asarray(cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         if self._softness:
-            changed = cv2.GaussianBlur(changed, (0, 0), self._softness)
+            changed = np.asarray(cv2.GaussianBlur(changed, (0, 0), self._softness), np.float32)
         if self._sharp:
             changed = np.clip(changed + self._sharp * (changed - cv2.GaussianBlur(changed, (0, 0), 1.2)), 0, 1)
         shift = side * (self._shift + self._rng.normal(0, 1, 2) * self._tremble)

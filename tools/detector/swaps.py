@@ -188,7 +188,7 @@ def swap_path(folder: Path, number: int, what: str) -> Path:
 def write_frames(path: Path, **arrays: np.ndarray) -> None:
     """Whole or not at all."""
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    np.savez(file, **arrays)  # type: ignore[arg-type]
     write_whole(path, file.getvalue())
 
 

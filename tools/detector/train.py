@@ -32,7 +32,10 @@ from tools.detector.measure import area_under_curve
 
 PAIRS = 16
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 1e-2
-MOST_GRADIENT = 1.0
+WARM_UP, MOST_GRADIENT = 50, 1.0
+ORDER_WEIGHT = 0.5
+"""Of the loss by which an altered face must show more evidence than its untouched twin."""
+TOLD_EVERY_S = 120.0
 EMA = 0.998
 SHARE_WITHOUT_NEXT = 0.25
 SMALLEST = 64
@@ -117,6 +120,13 @@ def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+def with_trunk() -> DetectorNet:
+    """The network with a trunk that knows photographs, and nothing else."""
+    network = DetectorNet()
+    read_trunk(network, read_weights(weights_folder() / "features.safetensors"))
+    return network
+
+
 def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
     """Area under the curve of clips, by method."""
     real: dict[tuple[int, str], float] = {}
@@ -129,19 +139,49 @@ def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
     return {name: area_under_curve(list(real.values()), scores) for name, scores in sorted(altered.items())}
 
 
+def learn(
+    by_method: dict[str, list[Pair]], held: Sequence[Pair], budget_s: float, rng: np.random.Generator
+) -> tuple[DetectorNet, int]:
+    """The mean over the last steps of a network that learned for some processor time, and the number of its steps."""
+    network = with_trunk().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean = DetectorNet().eval()
+    mean.load_state_dict(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    begun, step, losses, told = time.process_time(), 0, list[float](), 0.0
+    while (spent_s := time.process_time() - begun) < budget_s:
+        for group in optimiser.param_groups:
+            decay = 0.5 * (1 + np.cos(np.pi * spent_s / budget_s)) + 0.01
+            group["lr"] = LEARNING_RATE * min(1, (step + 1) / WARM_UP) * decay
+        given, wanted = draw_batch(by_method, rng)
+        maps, _ = network(*(part.contiguous(memory_format=torch.channels_last) for part in given))
+        evidence = maps.mean(dim=(1, 2))
+        loss = F.binary_cross_entropy_with_logits(evidence, wanted)
+        loss = loss + ORDER_WEIGHT * F.softplus(evidence[:PAIRS] - evidence[PAIRS:]).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
+        optimiser.step()
+        step += 1
+        _follow(mean, network, min(EMA, step / (step + 10)))
+        losses.append(float(loss.detach()))
+        if spent_s - told > TOLD_EVERY_S:
+            told = spent_s
+            areas = {name: round(area, 3) for name, area in validate(mean, held).items()}
+            print(f"{spent_s / 60:.1f} min, step {step}, loss {np.mean(losses[-100:]):.3f}, {areas}", flush=True)
+    return mean, step
+
+
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=Path, default=default_folder().with_name("crops"))
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--methods", default="self,self again,base,classical")
-    parser.add_argument("--minutes", type=float, default=30, help="processor time")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=24, help="processor time")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(asked.seed)
-    rng = np.random.default_rng(asked.seed)
     numbers = sorted({int(path.name[:5]) for path in asked.crops.glob("*_real_light.npz")})
     people = [person for person in (Person(number=number) for number in numbers) if not person.is_for_tests]
     methods = asked.methods.split(",")
@@ -151,44 +191,16 @@ def _main() -> None:
     for pair in learned:
         by_method.setdefault(pair.method, []).append(pair)
     print(f"{len(people)} people, {len(learned)} pairs of clips, {len(held)} held out", flush=True)
-    network = DetectorNet()
-    read_trunk(network, read_weights(weights_folder() / "features.safetensors"))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean = DetectorNet()
-    mean.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    begun, budget, step, losses, told = time.process_time(), asked.minutes * 60, 0, [], 0.0
-    while (spent := time.process_time() - begun) < budget:
-        for group in optimiser.param_groups:
-            share = spent / budget
-            group["lr"] = LEARNING_RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.01)
-        x, wanted = draw_batch(by_method, rng)
-        network.train()
-        evidence = network(*(part.contiguous(memory_format=torch.channels_last) for part in x))[0].mean(dim=(1, 2))
-        loss = F.binary_cross_entropy_with_logits(evidence, wanted)
-        loss = loss + 0.5 * F.softplus(evidence[:PAIRS] - evidence[PAIRS:]).mean()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
-        optimiser.step()
-        step += 1
-        _follow(mean, network, min(EMA, step / (step + 10)))
-        losses.append(float(loss.detach()))
-        if spent - told > 120:
-            told = spent
-            print(f"{spent / 60:.1f} min, step {step}, loss {np.mean(losses[-100:]):.3f}", flush=True)
-            if held:
-                print("   ", {k: round(v, 3) for k, v in validate(mean.eval(), held).items()}, flush=True)
-    mean.eval()
-    save_file(mean.state_dict(), asked.output / "detector.safetensors")
+    network, steps = learn(by_method, held, 60 * asked.minutes, np.random.default_rng(asked.seed))
+    save_file(network.state_dict(), asked.output / "detector.safetensors")
     facts = {
         "seed": asked.seed,
         "methods": methods,
         "people": len(people),
         "pairs of clips": len(learned),
-        "steps": step,
+        "steps": steps,
         "cpu_minutes": asked.minutes,
-        "validation": validate(mean, held) if held else {},
+        "validation": validate(network, held),
     }
     (asked.output / "training.json").write_text(json.dumps(facts, indent=1))
     print(json.dumps(facts), flush=True)

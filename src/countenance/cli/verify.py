@@ -175,7 +175,7 @@ def _row_of(path: Path, result: "Examination | MediaError", page: Path | None, *
     if page is not None:
         own = _page_in(page, number, path)
         _write_page(page.parent / own, result)
-    states = {each.about: each.state for each in result.report.findings}
+    states: dict[str, FindingState] = {each.about: each.state for each in result.report.findings}
     why_not = None if result.why_unopened is None else one_line(result.why_unopened)
     return _Row(path=path, states=states, why_not=why_not, page=own)
 

@@ -44,8 +44,8 @@ class Block(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         x = x_bchw if self.expand is None else F.relu6(self.expand(x_bchw))
-        x = self.project(F.relu6(_filtered(x, self.depthwise)))
-        return x + x_bchw if x.shape == x_bchw.shape else x
+        narrow: Tensor = self.project(F.relu6(_filtered(x, self.depthwise)))
+        return narrow + x_bchw if narrow.shape == x_bchw.shape else narrow
 
 
 def _filtered(x_bchw: Tensor, conv: nn.Conv2d) -> Tensor:

@@ -334,20 +334,7 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     credentials = own if is_own or recovered is None else recovered
     claim = credentials.claim
     if claim is None:
-        if credentials.state == "missing":
-            return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
-        if UNREADABLE in credentials.reasons:
-            return Finding(
-                about="edits",
-                state="unknown",
-                summary="The credentials say that Countenance replaced a face, in a form that this version can't read.",
-            )
-        return Finding(
-            about="edits",
-            state="unknown",
-            summary="The credentials don't say that Countenance replaced a face.",
-            reasons=tuple(f"they name the step {action}" for action in credentials.actions),
-        )
+        return _unstated(credentials)
     replaced = f"{_replaced(claim)}{_decided(claim)}"
     details = (
         _label(claim),
@@ -383,6 +370,24 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
         state="unknown",
         summary=f"The credentials say that {replaced}, but they don't hold: "
         "more, or something else, may have been altered.",
+    )
+
+
+def _unstated(credentials: Credentials) -> Finding:
+    """Where nothing is known of a replacement."""
+    if credentials.state == "missing":
+        return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
+    if UNREADABLE in credentials.reasons:
+        return Finding(
+            about="edits",
+            state="unknown",
+            summary="The credentials say that Countenance replaced a face, in a form that this version can't read.",
+        )
+    return Finding(
+        about="edits",
+        state="unknown",
+        summary="The credentials don't say that Countenance replaced a face.",
+        reasons=tuple(f"they name the step {action}" for action in credentials.actions),
     )
 
 
