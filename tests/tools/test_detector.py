@@ -1,0 +1,148 @@
+"""What the detector learns from and how it is measured."""
+
+import numpy as np
+import pytest
+import torch
+
+from countenance.forensics.detector import distance_of
+from countenance.forensics.network import SIZE, DetectorNet
+from tools.detector.crops import WAYS, Crops, Journey, crops_of, draw_journey, travelled
+from tools.detector.faces import evidence_of, next_places
+from tools.detector.footage import SPAN, Person, clip_indexes
+from tools.detector.groups import is_held_out
+from tools.detector.measure import area_under_curve, calibration_error, equal_error, familiar, logistic, score_of
+from tools.detector.selfblend import self_blended
+from tools.detector.swaps import partner_of
+from tools.detector.train import PAIRS, Pair, draw_batch
+
+AS_IT_IS = Journey(scale=1.0, crf=16, preset="veryfast", smoothing=0.0, noise=0.0, jpeg=0)
+
+
+def a_mesh(size: int = 128) -> np.ndarray:
+    """Points of a face in the middle of a frame."""
+    rng = np.random.default_rng(1)
+    turn, far = rng.uniform(0, 2 * np.pi, 468), np.sqrt(rng.uniform(0, 1, 468))
+    xy = size / 2 + size / 4 * far[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return np.column_stack([xy, np.zeros(468)]).astype(np.float32)
+
+
+def some_frames(count: int = SPAN, size: int = 128) -> np.ndarray:
+    """A soft pattern that moves."""
+    rows, columns = np.mgrid[:size, :size]
+    frames = [128 + 60 * np.sin((rows + 2 * k) / 9) + 50 * np.cos(columns / 13) for k in range(count)]
+    return np.repeat(np.stack(frames).astype(np.uint8)[..., None], 3, axis=3)
+
+
+def test_groups_share_nobody() -> None:
+    people = [Person(number=number) for number in range(60)]
+    tested = {person.number for person in people if person.is_for_tests}
+    assert len(tested) == 10
+    assert not tested & {person.number for person in people if is_held_out(person)}
+    for person in people:
+        partner = partner_of(person)
+        assert partner.number > person.number
+        assert partner.is_for_tests == person.is_for_tests
+
+
+def test_a_test_clip_has_the_frames_by_which_videos_are_measured() -> None:
+    assert len(clip_indexes(Person(number=5))) == 32
+
+
+def test_all_copies_of_a_clip_go_the_same_way() -> None:
+    for way in WAYS:
+        assert draw_journey(Person(number=3), way) == draw_journey(Person(number=3), way)
+    assert draw_journey(Person(number=3), "light").crf < draw_journey(Person(number=3), "heavy").crf
+
+
+def test_a_journey_changes_size_and_nothing_but_what_it_says() -> None:
+    frames = some_frames()
+    assert np.abs(travelled(frames, AS_IT_IS, 1).astype(int) - frames).mean() < 3
+    assert travelled(frames, Journey(**{**as_dict(AS_IT_IS), "scale": 0.5}), 1).shape == (SPAN, 64, 64, 3)
+    noisy = travelled(frames, Journey(**{**as_dict(AS_IT_IS), "noise": 9.0}), 1)
+    assert np.abs(noisy.astype(int) - frames).mean() > 4
+
+
+def as_dict(journey: Journey) -> dict[str, object]:
+    return {name: getattr(journey, name) for name in journey.__dataclass_fields__}
+
+
+def test_a_face_blended_onto_itself_differs_and_its_surroundings_hardly() -> None:
+    frames, mesh = some_frames(), a_mesh()
+    seeds = [seed for seed in range(12) if _is_of_the_face(frames, mesh, seed)]
+    assert seeds
+    for seed in seeds:
+        done = self_blended(frames, [mesh] * SPAN, seed)
+        apart = np.abs(done.astype(int) - frames).mean(axis=(0, 3))
+        assert apart[56:72, 56:72].mean() > 1
+        assert apart[:8].mean() < 0.5
+
+
+def _is_of_the_face(frames: np.ndarray, mesh: np.ndarray, seed: int) -> bool:
+    apart = np.abs(self_blended(frames, [mesh] * SPAN, seed).astype(int) - frames).mean(axis=(0, 3))
+    return bool(apart[:8].mean() < 0.5 and apart[56:72, 56:72].mean() > 1)
+
+
+def test_a_frame_without_a_mesh_is_left_alone() -> None:
+    frames = some_frames()
+    done = self_blended(frames, [None, *[a_mesh()] * (SPAN - 1)], 3)
+    assert np.array_equal(done[0], frames[0])
+
+
+def test_a_face_is_cut_wherever_there_is_a_mesh() -> None:
+    meshes = np.stack([a_mesh()] * SPAN)
+    meshes[2] = np.nan
+    crops = crops_of(some_frames(), meshes, 1.0, 1)
+    assert crops.rgb.shape == (SPAN - 1, SIZE, SIZE, 3)
+    assert crops.frame.tolist() == [0, 1, 3, 4, 5, 6, 7]
+
+
+def test_the_next_face_is_of_the_same_span() -> None:
+    frame = np.array([0, 1, 3, SPAN - 1, SPAN, SPAN + 1])
+    assert next_places(frame).tolist() == [1, 1, 2, 3, 5, 5]
+
+
+def test_a_batch_holds_pairs_that_differ_by_the_alteration_alone() -> None:
+    rgb = np.random.default_rng(1).integers(0, 200, (SPAN, SIZE, SIZE, 3)).astype(np.uint8)
+    real = Crops(rgb=rgb, frame=np.arange(SPAN))
+    altered = Crops(rgb=rgb + 20, frame=np.arange(SPAN))
+    pair = Pair(person=0, way="light", method="base", real=real, altered=altered, differs=np.ones(SPAN, bool))
+    (given, motion), wanted = draw_batch({"base": [pair]}, np.random.default_rng(2))
+    assert wanted.tolist() == [0.0] * PAIRS + [1.0] * PAIRS
+    apart = given[PAIRS:] - given[:PAIRS]
+    assert apart.std(dim=(1, 2, 3)).max() < 0.05
+    assert apart.mean() > 0.05
+    torch.testing.assert_close(motion[PAIRS:], motion[:PAIRS], rtol=0, atol=0.05)
+
+
+def test_evidence_is_of_each_face() -> None:
+    crops = Crops(rgb=np.zeros((5, SIZE, SIZE, 3), np.uint8), frame=np.arange(5))
+    evidence, looks = evidence_of(DetectorNet().eval(), crops, every=2)
+    assert evidence.shape == (3,)
+    assert len(looks) == 3
+
+
+def test_figures_of_known_scores() -> None:
+    assert area_under_curve([0, 1], [2, 3]) == 1
+    assert area_under_curve([0, 1], [0, 1]) == 0.5
+    assert area_under_curve([2, 3], [0, 1]) == 0
+    assert equal_error([0, 1, 2, 3], [4, 5, 6, 7]) == 0
+    assert equal_error([0, 1, 2, 5], [3, 6, 7, 8]) == pytest.approx(0.25)
+    assert calibration_error([0.95] * 10, [True] * 10) == pytest.approx(0.05)
+    assert calibration_error([0.95] * 10, [False] * 10) == pytest.approx(0.95)
+
+
+def test_scores_follow_how_often_it_is_so() -> None:
+    rng = np.random.default_rng(1)
+    untouched, altered = rng.normal(-1, 1, 4000), rng.normal(1, 1, 4000)
+    scale, shift = logistic(untouched.tolist(), altered.tolist())
+    # Two normal curves of spread 1, two apart: the logit is twice the evidence.
+    assert scale == pytest.approx(2, abs=0.15)
+    assert score_of(0, scale, shift) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_hundredth_of_what_is_familiar_lies_beyond_the_limit() -> None:
+    looks = np.random.default_rng(1).normal(0, 1, (3000, 60)).astype(np.float32)
+    centre, spread = familiar(looks)
+    beyond = distance_of(torch.from_numpy(looks), centre, spread) > 1
+    assert beyond.float().mean() == pytest.approx(0.01, abs=0.002)
+    assert distance_of(torch.from_numpy(looks[:5] + 9), centre, spread).min() > 1
