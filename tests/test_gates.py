@@ -16,6 +16,7 @@ from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Silent
 from countenance.project import Project, create, opened
 from countenance.types import Frame, MediaInfo
+from countenance.vision import nudity
 from tests.support.videos import write_video
 
 NUM_FRAMES, FRAME_RATE = 60, 20
@@ -132,12 +133,11 @@ def test_a_result_s_frames_pass_up_to_the_one_that_does_not(net: Callable[..., S
 
 
 def test_without_the_net_nothing_passes(
-    project: Project, clip: tuple[MediaInfo, Timeline], monkeypatch: pytest.MonkeyPatch
+    project: Project, clip: tuple[MediaInfo, Timeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing() -> None:
-        raise ModelError("missing for the test", code="model.gate")
-
-    monkeypatch.setattr(gates, "opened_net", missing)
+    monkeypatch.setattr(nudity, "_installed", lambda: tmp_path / "none.onnx")
+    # Not the one that is kept for all tests.
+    monkeypatch.setattr(gates, "opened_net", gates.opened_net.__wrapped__)
     with pytest.raises(ModelError):
         check_footage(project, *clip, Silent())
     with pytest.raises(ModelError):

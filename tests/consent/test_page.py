@@ -155,3 +155,12 @@ def test_no_page_of_what_was_changed(production: Production) -> None:
 def test_every_field_has_a_name_for_people(production: Production) -> None:
     release = read_release(production.signed(production.draft("dana", **EVERYTHING)))
     assert [title for title, _ in sections_of(release)] == list(LABELS)
+
+
+def test_a_field_without_a_name_is_shown_under_its_own(production: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = "scope.prohibited"
+    labels = {title: {path: each for path, each in those.items() if path != missing} for title, those in LABELS.items()}
+    monkeypatch.setattr("countenance.consent.page.LABELS", labels)
+    draft = production.draft("dana", **EVERYTHING)
+    title, (row,) = sections_of(draft)[-1]
+    assert (title, row.label, row.lines) == ("More", missing, (draft.scope.prohibited,))

@@ -270,7 +270,7 @@ def test_a_result_that_looks_intimate_is_not_published_and_nothing_of_it_stays(
     assert all((rgb == SHADE).all() for rgb in looked)
 
 
-def test_each_second_of_a_result_is_looked_at_where_frames_come_at_any_time(
+def test_each_second_and_the_first_frame_of_each_shot_of_a_result_are_looked_at(
     project: Project, permit: Permit, make_plate: MakePlate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
@@ -284,14 +284,19 @@ def test_each_second_of_a_result_is_looked_at_where_frames_come_at_any_time(
     publish(
         project,
         (permit,),
-        replace(render, times_s=(0.0, 0.9, 1.0, 1.4, 7.0, 7.5)),
+        # Frames may come at any time.
+        replace(
+            render,
+            times_s=(0.0, 0.9, 1.0, 1.4, 7.0, 7.5),
+            labelled_shots=tuple(LabelledShot(frames=range(first, 6), corner="top right") for first in (0, 3)),
+        ),
         tmp_path / "x.mp4",
         config=PublishConfig(),
         overwrite=False,
         check_leave=never_ends,
         progress=Silent(),
     )
-    assert looked == [0, 2, 4]
+    assert looked == [0, 2, 3, 4]
 
 
 def test_without_the_net_nothing_is_published(
