@@ -1,6 +1,7 @@
 """Several files at once, and pages, through the command."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from countenance.cli import verify as cli
 from countenance.errors import UsageError
 from countenance.forensics.words import QUESTIONS
 from countenance.project import create, opened
+from countenance.types import FindingState
 from tests.support.publishing import publish_grey
 
 Command = Callable[..., tuple[int, str]]
@@ -60,10 +62,10 @@ def publish(folder: Path, *, is_altered: bool) -> None:
 def test_a_folder_becomes_one_table(command: Command) -> None:
     code, text = command("files")
     assert code == 0
-    table = text[text.index(" File ") :]
-    for title in ("Credentials", "Stated edits", "Watermark"):
+    table = text[text.rindex("File ") :]
+    for title in ("Credentials", "Edits", "Watermark"):
         assert title in table
-    assert "Project log" not in table
+    assert "Log" not in table
     rows = [line for line in table.splitlines() if ".png" in line]
     assert [row.split()[0] for row in rows] == ["files/plain.png", "files/below/other.png"]
     assert "notes.txt" not in text
@@ -97,7 +99,8 @@ def test_what_does_not_hold_counts_before_what_cannot_be_read(command: Command, 
     publish(tmp_path, is_altered=True)
     code, text = command("files", "lost.mp4")
     assert code == 6
-    assert "✗ does not hold" in text
+    (row,) = [line for line in text[text.rindex("File ") :].splitlines() if line.startswith("files/shot.png")]
+    assert "✗ does not" in row
 
 
 @pytest.mark.usefixtures("files")
@@ -106,8 +109,8 @@ def test_a_table_in_a_project_has_its_log(command: Command, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path / "film")
     code, text = command("../files")
     assert code == 0
-    table = text[text.index(" File ") :]
-    assert "Project log" in table
+    table = text[text.rindex("File ") :]
+    assert "Log" in table
     (row,) = [line for line in table.splitlines() if "shot.png" in line]
     assert "✓ holds" in row
 
@@ -176,3 +179,18 @@ def test_a_name_that_is_no_text_is_no_reason_to_fail(files: Path, command: Comma
     assert code == 0
     assert "odd" in text
     assert len(json.loads(command("files", "--json")[1])["files"]) == 3
+
+
+def test_in_a_narrow_terminal_no_word_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("countenance.cli.tables.WIDE", 80)
+    states: tuple[FindingState, ...] = ("invalid", "unknown", "trusted", "trusted", "unnoticed", "inconclusive")
+    widest = dict(zip(QUESTIONS, states, strict=True))
+    cli._show_table([cli._Row(path=Path("downloads/a_very_long_name_of_a_file.mp4"), states=widest)])
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert set(re.findall(r"[a-z]+", shown)) >= {
+        *("does", "not", "hold", "unknown", "face", "replaced", "found", "nothing", "noticed", "inconclusive")
+    }
+    assert "Signal" in shown

@@ -170,7 +170,8 @@ def test_the_moments_with_most_and_fewest_signs_are_shown() -> None:
 def test_of_a_face_that_is_unlike_neither_heat_nor_moments_are_drawn() -> None:
     signal = signal_of(0.9, 0.9, 0.9, distance=1.5)
     (face,) = shown_faces(signal, CARD, None)
-    assert face.looks == face.dots == ()
+    assert not face.looks
+    assert not face.dots
     page = drawn(signal)
     assert "How to read these pictures" not in page
     assert "Unlike the footage that the detector was tested on" in page

@@ -409,7 +409,7 @@ def _drawn(pair: "GeneratedPair", *, alone: bool) -> str:
 
 
 app.command(short_help="Measure whether a performer could still be recognised.")(recognise)
-app.command(short_help="Check a file's credentials, log entry and edits.")(verify)
+app.command(short_help="Say what can be known about files.")(verify)
 app.command(short_help="Delete all that is kept of a person, for good.")(forget)
 app.command(short_help="List every setting with its default, range and meaning.")(settings)
 

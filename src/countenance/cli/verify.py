@@ -306,6 +306,7 @@ def _show_all(rows: Sequence[_Row], few: "Sequence[Examination]") -> None:
     read, unread = [row for row in rows if row.states], [row for row in rows if row.why_not]
     if read:
         _show_table(read)
+        print()
     for row in unread:
         print(f"{'Not opened' if row.states else 'Not read'}: {row.why_not}")
     print(f"{count(len(rows), 'file')}, {len(unread):,} of them not opened or not read.")
@@ -318,13 +319,14 @@ def _show_table(rows: Sequence[_Row]) -> None:
     from rich.text import Text
 
     from countenance.cli.tables import print_table
-    from countenance.forensics.words import QUESTIONS, columns_of
+    from countenance.forensics.words import columns_of
 
     columns = columns_of(row.states for row in rows)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("File", overflow="fold", min_width=12)
     for about in columns:
-        table.add_column(QUESTIONS[about][0])
+        # No word is cut in a narrow terminal: the file's name gives way.
+        table.add_column(about.capitalize(), no_wrap=True)
     for row in rows:
         table.add_row(Text(one_line(str(row.path))), *(_state_text(about, row.states[about]) for about in columns))
     print_table(table)
@@ -336,7 +338,8 @@ def _state_text(about: str, state: "FindingState") -> "Text":
     from countenance.forensics.words import words_of
 
     words = words_of(about, state)
-    return Text(f"{words.symbol} {words.word}", words.colour)
+    # The last word on a line of its own keeps columns narrow: six of them fit beside a name in 80 characters.
+    return Text(f"{words.symbol} " + "\n  ".join(words.word.rsplit(" ", 1)), words.colour)
 
 
 def _show(examination: "Examination") -> None:

@@ -245,11 +245,11 @@ def _dot(look: FaceLook, card: Card, across: Callable[[float], float]) -> Dot:
     low, high = edges[band]
     row = [name for name, _ in BANDS].index(band)
     inside = (high - look.score) / max(high - low, 1e-9)
-    # A little away from the borders, so that no dot lies in two bands.
+    # Below the band's words, and away from its lower border.
     return Dot(
         band=band,
         left=round(across(look.time_s), 2),
-        top=round(100 / 3 * (row + 0.2 + 0.6 * min(max(inside, 0.0), 1.0)), 2),
+        top=round(100 / 3 * (row + 0.5 + 0.36 * min(max(inside, 0.0), 1.0)), 2),
         time_s=look.time_s,
     )
 

@@ -99,7 +99,7 @@ BY_STATE: Mapping[tuple[str, FindingState], tuple[str, ...]] = {
         "Many platforms and messengers take credentials away, and most cameras write none: genuine and altered files "
         "alike come without.",
     ),
-    ("log", "missing"): ("Only who works in a project of Countenance has its log to ask.",),
+    ("log", "missing"): ("Only people who work in a project of Countenance have such a log to ask.",),
     ("credentials", "valid"): (
         "It can't be told here who the signer is: anybody can write any name into a certificate.",
     ),
