@@ -10,7 +10,7 @@ from jaxtyping import install_import_hook
 
 CHECKED = (
     *("geometry", "types", "footage", "media", "vision", "faces", "coverage", "review"),
-    *("composite", "model", "capture", "actors", "bench", "watermark"),
+    *("composite", "model", "capture", "actors", "bench", "watermark", "forensics"),
 )
 install_import_hook([f"countenance.{room}" for room in CHECKED], "shape_checks.check")
 
