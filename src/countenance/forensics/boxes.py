@@ -12,6 +12,7 @@ from typing import BinaryIO
 from countenance.forensics.clock import created_and_changed, parts_disagree
 from countenance.forensics.seen import Seen, quoted
 from countenance.media.boxes import Box, boxes_in, numbers_at
+from countenance.media.container import MAX_STREAMS
 
 ZERO = datetime(1904, 1, 1, tzinfo=UTC)
 """From which these files count seconds."""
@@ -123,13 +124,14 @@ def read_index(path: Path, size: int) -> Index | None:
         inner = _inner(file, movie)
         created, changed, length_s, _ = _times(file, _first(inner, b"mvhd"))
         scale = _scale(file, _first(inner, b"mvhd"))
+        tracks = (box for box in inner if box[0] == b"trak")
         return Index(
             outer=tuple((name, end - start) for name, start, end in outer if end <= size - num_after),
             num_after=num_after,
             created=created,
             changed=changed,
             length_s=length_s,
-            tracks=tuple(_track(file, box, scale) for box in inner if box[0] == b"trak"),
+            tracks=tuple(_track(file, box, scale) for box in islice(tracks, MAX_STREAMS)),
             has_credentials=any(_is_c2pa(file, box) for box in outer if box[0] == b"uuid"),
         )
 

@@ -28,7 +28,7 @@ MAX_PIXELS, MIN_FRAMES, MAX_FRAMES = 300_000_000, 120, 400
 BLOCK = 16
 """Side of a macroblock in pixels."""
 MIN_PREDICTED = 12
-SHORTEST, MIN_TIMES = 8, 3
+SHORTEST, MIN_TIMES = 8, 4
 """Frames in a group of the earlier encoding, and how many groups must begin within what is looked at."""
 MAX_WAIT = 7
 """Frames from a place to the next that is predicted from the past alone: others lean on what comes later."""
@@ -36,6 +36,8 @@ NEIGHBOURS = 4
 MAX_HEIGHT, MIN_HEIGHT = 30.0, 5.0
 """Rises in spreads of the share; a higher one counts no more, a lower one not as one that would have to be "
 "explained."""
+MIN_EXPLAINED = 0.6
+"""Share of all rises that must lie at the places of the earlier keyframes."""
 MIN_SCORE = 5.0
 """The highest on clips that were encoded once is 2.7; docs/verify.md has the measurement."""
 
@@ -153,7 +155,8 @@ def _candidates(footprint: Footprint) -> Iterator[Encoded]:
         middle, low = np.nanmedian(columns, axis=0), np.nanquantile(columns, 0.25, axis=0)
         heights = np.nansum(columns, axis=0)
         explained = heights / np.maximum(np.maximum(heights, to_explain), 1e-9)
-        yield Encoded(group=group, score=float((np.minimum(middle, 1.5 * low) * explained).max()))
+        scores = np.where(explained >= MIN_EXPLAINED, np.minimum(middle, 1.5 * low) * explained, 0)
+        yield Encoded(group=group, score=float(scores.max()))
 
 
 def _rises(footprint: Footprint) -> Shares:

@@ -5,7 +5,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
+from PIL import ExifTags, Image
 
 from countenance.media.pictures import PICTURE_ERRORS
 
@@ -23,7 +23,7 @@ MAX_PART = 48.0
 MAX_ASPECT = 0.06
 """By how much the shapes may differ, as a share."""
 
-Grey = UInt8[np.ndarray, "H W"]
+Grey = UInt8[np.ndarray, "_ _"]
 Small = Float32[np.ndarray, "48 64"]
 
 
@@ -33,7 +33,7 @@ def thumbnail_in(picture: Image.Image) -> Image.Image | None:
     if not isinstance(exif, bytes):
         return None
     try:
-        tags = picture.getexif().get_ifd(1)
+        tags = picture.getexif().get_ifd(ExifTags.IFD.IFD1)
         offset, length = int(tags[OFFSET]), int(tags[LENGTH])
         data = exif.removeprefix(TIFF_HEAD)[offset : offset + min(length, MAX_BYTES)]
         small = Image.open(BytesIO(data), formats=("JPEG",))
@@ -47,9 +47,10 @@ def thumbnail_in(picture: Image.Image) -> Image.Image | None:
 
 def seen_in_thumbnail(luma: Grey, small: Image.Image) -> tuple[str, ...]:
     """That the small picture shows another scene, another framing, or differs in a part."""
-    thumbnail = _without_bars(np.asarray(small.convert("L")))
-    aspects = [width / height for height, width in (luma.shape, thumbnail.shape)]
-    is_reframed = abs(aspects[0] / aspects[1] - 1) > MAX_ASPECT
+    whole_grey = np.asarray(small.convert("L"))
+    # Cameras fill a preview of another shape up with bars.
+    thumbnail = min((whole_grey, _without_bars(whole_grey)), key=lambda each: _misfit(each, luma))
+    is_reframed = _misfit(thumbnail, luma) > MAX_ASPECT
     whole = cv2.resize(luma, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
     shown = cv2.resize(thumbnail, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
     if min(whole.std(), shown.std()) < 2:
@@ -67,6 +68,11 @@ def seen_in_thumbnail(luma: Grey, small: Image.Image) -> tuple[str, ...]:
             "preview alone does this: look at the preview, for example with ExifTool.",
         )
     return ()
+
+
+def _misfit(one: Grey, other: Grey) -> float:
+    """By how much two shapes differ, as a share."""
+    return abs((one.shape[1] / one.shape[0]) / (other.shape[1] / other.shape[0]) - 1)
 
 
 def _without_bars(grey: Grey) -> Grey:

@@ -50,7 +50,8 @@ def traces_of(path: Path, *, now: datetime | None = None) -> Traces:
             size = file.seek(0, 2)
         seen = _seen(path, size, now or datetime.now(UTC))
     except MediaError as error:
-        return Traces(why_not=str(error))
+        is_other = isinstance(error.__cause__, av.error.InvalidDataError | av.error.ArgumentError)
+        return Traces(why_not=why_not(path) if is_other else str(error))
     except av.FFmpegError as error:
         return Traces(why_not=f"{path} can't be read: {reason(error)}")
     except PICTURE_ERRORS as error:

@@ -1,0 +1,187 @@
+"""What is noticed in pictures."""
+
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from countenance.forensics.traces import Traces, traces_of
+from tests.forensics.test_jpeg import as_jpeg, photograph
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+TAKEN = "2026:03:01 12:00:00"
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {}/></x:xmpmeta>'
+
+
+def traces(path: Path) -> Traces:
+    return traces_of(path, now=NOW)
+
+
+def save(path: Path, *, root: Mapping[int, object] = {}, camera: Mapping[int, object] = {}, xmp: str = "") -> Path:
+    """A JPEG with tags in EXIF's two parts."""
+    exif = Image.Exif()
+    exif.update(root)
+    exif.get_ifd(0x8769).update(camera)
+    photograph().save(path, quality=90, exif=exif, xmp=xmp.encode())
+    return path
+
+
+def said(path: Path) -> str:
+    found = traces(path)
+    assert found.why_not is None
+    return " ".join(found.noticed)
+
+
+def test_a_picture_without_metadata_gives_facts_and_nothing_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    photograph().save(path, quality=90)
+    found = traces(path)
+    assert found.noticed == ()
+    facts = dict(found.facts)
+    assert facts["camera"] == facts["taken"] == facts["place"] == "not noted"
+    assert facts["JPEG tables"].startswith("standard, quality 90,")
+    assert any("RATES" not in limit and "of 255" in limit for limit in found.limits)
+
+
+def test_a_camera_s_own_tags_are_facts(tmp_path: Path) -> None:
+    path = save(tmp_path / "camera.jpg", root={0x010F: "Acme", 0x0110: "One", 0x0132: TAKEN}, camera={0x9003: TAKEN})
+    assert said(path) == ""
+    assert ("camera", "Acme One") in traces(path).facts
+    assert ("taken", "01 March 2026, 12:00:00") in traces(path).facts
+
+
+@pytest.mark.parametrize(
+    ("root", "camera", "words"),
+    [
+        (
+            {0x0131: "Adobe Photoshop 25.1 (Windows)"},
+            {},
+            "“Adobe Photoshop 25.1 (Windows)”: a program to edit pictures.",
+        ),
+        ({0x0131: "Snapseed 2.0"}, {}, "Most people crop, turn or correct colours with it"),
+        ({0x0132: "2026:03:04 12:00:00"}, {0x9003: TAKEN}, "It was last changed 3 days after it was taken"),
+        ({}, {0x9003: "2031:01:01 00:00:00"}, "later than now by this computer's clock"),
+        ({}, {0x9003: "1980:01:01 00:00:00"}, "before there were files of its kind"),
+        ({}, {0xA002: 4000, 0xA003: 3000}, "It notes a size of 4000 × 3000 pixels and has 192 × 192"),
+    ],
+)
+def test_what_tags_tell(tmp_path: Path, root: Mapping[int, object], camera: Mapping[int, object], words: str) -> None:
+    path = save(tmp_path / "picture.jpg", root=root, camera=camera)
+    assert words in said(path)
+    assert len(traces(path).noticed) == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ('xmp:CreatorTool="GIMP 2.10"', "“GIMP 2.10”: a program to edit pictures."),
+        ('stEvt:action="saved" stEvt:softwareAgent="x"', "Its history names 1 step in an editing program: saved."),
+        (
+            'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"',
+            "It says of itself that it was made by a model that learned from other pictures",
+        ),
+    ],
+)
+def test_what_xmp_tells(tmp_path: Path, attributes: str, words: str) -> None:
+    assert words in said(save(tmp_path / "picture.jpg", xmp=XMP.format(attributes)))
+
+
+@pytest.mark.parametrize("name", ["picture.jpg", "picture.png", "picture.webp"])
+def test_bytes_after_the_end_are_noticed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    photograph().save(path)
+    assert "after the picture's end" not in said(path)
+    path.write_bytes(path.read_bytes() + b"hidden words")
+    assert "12 bytes after the picture's end belong to nothing" in said(path)
+
+
+def test_a_phone_s_film_after_a_picture_is_a_fact(tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    photograph().save(path)
+    path.write_bytes(path.read_bytes() + struct.pack(">I4s", 24, b"ftypmp42"[:4]) + bytes(90) + b"x")
+    assert said(path) == ""
+    assert any("a short film" in value for _, value in traces(path).facts)
+
+
+def test_settings_of_a_model_in_a_png(tmp_path: Path) -> None:
+    texts = PngInfo()
+    texts.add_text("parameters", "a portrait\nSteps: 20, Sampler: Euler")
+    photograph().save(tmp_path / "picture.png", pnginfo=texts)
+    assert "under the name “parameters”" in said(tmp_path / "picture.png")
+    assert "a portrait Steps: 20" in said(tmp_path / "picture.png")
+
+
+def test_a_picture_that_was_a_jpeg_before_is_noticed(tmp_path: Path) -> None:
+    once = as_jpeg(photograph(), 74).convert("RGB")
+    once.save(tmp_path / "twice.jpg", quality=92)
+    once.crop((3, 0, 192, 192)).save(tmp_path / "cropped.png")
+    assert "were a JPEG of quality about 74 before, and were saved again. Messengers" in said(tmp_path / "twice.jpg")
+    assert "since then it was cropped at the left or the top" in said(tmp_path / "cropped.png")
+
+
+def with_preview(path: Path, picture: Image.Image, preview: Image.Image) -> Path:
+    """A JPEG whose EXIF has a small picture, written byte by byte as cameras do."""
+    data = BytesIO()
+    preview.save(data, "JPEG", quality=75)
+    small = data.getvalue()
+    # The first part is empty and leads to the second, which says where the small picture lies.
+    head = b"II*\x00" + struct.pack("<I", 8) + struct.pack("<HI", 0, 14)
+    entries = struct.pack("<HHIIHHIII", 0x0201, 4, 1, 44, 0x0202, 4, 1, len(small), 0)
+    tiff = head + struct.pack("<H", 2) + entries
+    tiff += bytes(44 - len(tiff)) + small
+    picture.save(path, quality=90, exif=b"Exif\x00\x00" + tiff)
+    return path
+
+
+def test_a_preview_of_the_same_picture_is_a_fact(tmp_path: Path) -> None:
+    picture = photograph()
+    path = with_preview(tmp_path / "picture.jpg", picture, picture.resize((120, 120)))
+    assert said(path) == ""
+    assert ("preview", "120 × 120") in traces(path).facts
+    # Cameras fill it up with bars where its shape is another.
+    barred = Image.new("RGB", (160, 120))
+    barred.paste(picture.resize((120, 120)), (20, 0))
+    assert said(with_preview(tmp_path / "barred.jpg", picture, barred)) == ""
+
+
+def test_a_preview_that_differs_is_noticed(tmp_path: Path) -> None:
+    picture = photograph()
+    other = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).rotate(90).resize((120, 120))
+    part = picture.resize((120, 120))
+    part.paste((255, 255, 255), (40, 40, 70, 70))
+    cropped = picture.resize((120, 90))
+    words = {
+        "other.jpg": (other, "doesn't show the same picture"),
+        "part.jpg": (part, "differs from the picture in a part"),
+        "cropped.jpg": (cropped, "not in the same framing"),
+    }
+    for name, (preview, expected) in words.items():
+        assert expected in said(with_preview(tmp_path / name, picture, preview))
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_mutated_picture_never_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["jpg", "png", "webp", "tiff"]))
+    path = tmp_path_factory.getbasetemp() / f"mutated.{kind}"
+    picture = photograph(64)
+    if kind == "jpg":
+        with_preview(path, picture, picture.resize((32, 32)))
+    else:
+        exif = Image.Exif()
+        exif[0x0131] = "GIMP"
+        picture.save(path, exif=exif)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.one_of(st.integers(0, 120), st.integers(0, len(content) - 4)))
+        content[at : at + 4] = data.draw(st.one_of(st.binary(min_size=4, max_size=4), st.just(b"\xff" * 4)))
+    path.write_bytes(bytes(content[: data.draw(st.integers(40, len(content)))]))
+    found = traces(path)
+    assert found.why_not is None or not found.facts
