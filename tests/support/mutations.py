@@ -389,7 +389,15 @@ def credentials_changed(rng: Random, file: Original) -> bytes:
 
 def statement_changed(rng: Random, file: Original) -> bytes:
     """A word of what is stated is another one, of the same length."""
-    words = [b"num_altered_frames", b"shown", b"org.countenance", b"c2pa.edited", b"Countenance", b"parentOf", b"sha256"]
+    words = [
+        b"num_altered_frames",
+        b"shown",
+        b"org.countenance",
+        b"c2pa.edited",
+        b"Countenance",
+        b"parentOf",
+        b"sha256",
+    ]
 
     def change(jumbf: bytes) -> bytes:
         word = rng.choice([each for each in words if each in jumbf])

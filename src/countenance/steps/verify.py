@@ -35,16 +35,22 @@ def verify(path: Path, project: Project | None, *, why_no_log: str | None = None
     watermark, instead of some hundred.
 
     Raises:
-        MediaError: the file can't be read.
+        MediaError: the file can't be read, or changed while it was.
         ProvenanceError: this machine's own key is open to others.
     """
-    sha256 = _sha256(path)
+    sha256, stamp = _sha256(path), _stamp(path)
     trust = find_trust()
     credentials = read_credentials(path, trust)
     # A signature holds only what it covers; the file may be damaged elsewhere.
     is_signed = credentials.state in {"trusted", "valid"}
     why_unopened = _why_unopened(path) if is_signed else None
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
+    if _stamp(path) != stamp:
+        raise MediaError(
+            f"{path} changed while it was checked; wait until it is whole, then run this again",
+            code="media.unreadable",
+            path=path,
+        )
     return Report(
         path=path,
         sha256=sha256,
@@ -82,6 +88,15 @@ def _sha256(path: Path) -> str:
         raise MediaError(
             f"can't read {path}: {error.strerror}; check the name and its permissions", code=code, path=path
         ) from error
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """By which it is seen that a file was written meanwhile, or another put in its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _why_unopened(path: Path) -> str | None:
@@ -256,16 +271,15 @@ def _edits(own: Credentials, recovered: Credentials | None) -> Finding:
     if claim is None:
         if credentials.state == "missing":
             return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
-        if UNREADABLE in credentials.reasons:
-            return Finding(
-                about="edits",
-                state="unknown",
-                summary="The credentials say that Countenance replaced a face, in a form that this version can't read.",
-            )
+        said = (
+            "The credentials state something of a replaced face, in a form that this version can't read."
+            if UNREADABLE in credentials.reasons
+            else "The credentials don't say that Countenance replaced a face."
+        )
         return Finding(
             about="edits",
             state="unknown",
-            summary="The credentials don't say that Countenance replaced a face.",
+            summary=said,
             reasons=tuple(f"they name the step {action}" for action in credentials.actions),
         )
     replaced = f"{_replaced(claim)}{_decided(claim)}"
