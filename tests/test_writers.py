@@ -18,6 +18,7 @@ ALLOWED = {
     "pages/__init__.py": "small crops of the project's own faces, for the owner's report; in memory",
     "demo/compare.py": "the demo's contact sheet of synthetic actors",
     "demo/journey.py": "copies of what the demo published, of synthetic actors",
+    "lesson/exhibits.py": "the demo's ground truth as a clip, a render of synthetic actors",
     "media/sound.py": "the sound of a video that the writer has open",
     "model/record.py": "the preview of a training, in the project's own folder",
     "review/exchange.py": "masks of the project's own faces, exported to be corrected",

@@ -12,6 +12,7 @@ from countenance.cli.shell import count
 
 COMMANDS = (
     *("new", "collect", "prepare", "coverage", "train", "shots", "generate", "recognise", "verify", "settings", "demo"),
+    "lesson",
     "forget",
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),

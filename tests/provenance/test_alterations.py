@@ -155,7 +155,7 @@ def test_nothing_can_be_put_between_the_pieces_of_a_jpeg_s_credentials(
 
 
 def test_credentials_in_several_pieces_hold(
-    project: Project, make_plate: MakePlate, tmp_path: Path, publish_kind: Callable[[str], Path]
+    project: Project, tmp_path: Path, publish_kind: Callable[[str], Path]
 ) -> None:
     """A segment of JPEG holds 64 kB, and credentials keep those of the plate, and of its plate."""
     path = publish_kind("jpg")

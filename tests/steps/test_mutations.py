@@ -1,28 +1,34 @@
-"""Published files changed in every way: never a traceback, never "trusted" or "valid" for altered content, right words."""
+"""Published files changed in every way: no traceback, never "trusted" or "valid" for altered content, right words."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import av
 import cv2
 import numpy as np
 import pytest
+import typer
 from jaxtyping import UInt8
 from PIL import Image
+from typer.testing import CliRunner
 
+from countenance.cli import verify as cli
 from countenance.errors import MediaError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.project import Project, create, opened
 from countenance.steps.verify import verify
 from countenance.types import Finding
-from tests.support.mutations import MUTATIONS, PICTURES, VIDEOS, Mutant, Original, mutant
+from tests.support.mutations import MUTATIONS, PICTURES, VIDEOS, Mutant, Original, is_store, jumbf_of, mutant, parts_of
 from tests.support.publishing import publish_as
 from tests.support.videos import tone, write_video
 
 KINDS = (*VIDEOS, *PICTURES)
 NUM_MUTANTS = 300
+EVERY_FOR_THE_COMMAND = 17
 NUM_FRAMES = 4
 KEEPS_ITS_CREDENTIALS = {"trusted", "valid"}
 LOSES_ITS_CREDENTIALS = {"stripped", "stripped and pointed elsewhere", "remuxed", "encoded again"}
@@ -127,7 +133,7 @@ def problems(made: Mutant, path: Path, published: Published) -> list[str]:
 
 
 def unshown(made: Mutant, path: Path, findings: Mapping[str, Finding], published: Published) -> list[str]:
-    """Credentials may hold only where nothing that is seen or heard is another, or where it is said that nothing can be."""
+    """Credentials hold only where all that is seen and heard is the same, or where it is said that nothing opens it."""
     if findings["credentials"].state not in KEEPS_ITS_CREDENTIALS:
         return [f"edits are {findings['edits'].state}, the credentials {findings['credentials'].state}"]
     shown = shown_of(path)
@@ -148,6 +154,41 @@ def not_found_again(findings: Mapping[str, Finding]) -> list[str]:
     if "What was changed since, they can't say." not in edits.summary:
         wrong.append(f"of edits it is said: {edits.summary}")
     return wrong
+
+
+def test_the_command_ends_with_the_codes_of_its_documents(published: Published, tmp_path: Path) -> None:
+    """0: nothing is invalid; 6: something is; 4: it can't be read. Never anything else, and no traceback."""
+    ends = set()
+    app = typer.Typer()
+    app.command()(cli.verify)
+    for number in range(0, NUM_MUTANTS, EVERY_FOR_THE_COMMAND):
+        made = mutant(number, published.originals)
+        path = tmp_path / f"mutant{made.suffix}"
+        path.write_bytes(made.content)
+        result = CliRunner().invoke(app, [str(path), "--json"])
+        if isinstance(result.exception, MediaError):
+            # The program that loads the commands turns it into a line and 4.
+            assert (result.exception.exit_code, result.stdout) == (4, ""), number
+            ends.add(4)
+            continue
+        assert result.exception is None or isinstance(result.exception, SystemExit), number
+        states = {finding["state"] for finding in json.loads(result.stdout)["findings"]}
+        assert result.exit_code == (6 if "invalid" in states else 0), number
+        ends.add(result.exit_code)
+    assert ends == {0, 4, 6}
+
+
+def test_a_sidecar_says_nothing_about_the_file_beside_it(published: Published, tmp_path: Path) -> None:
+    """A file's own credentials in a file beside it: whoever put them there may have changed either."""
+    original = published.originals["png"]
+    parts = parts_of(original.content, "png")
+    store = next(part for part in parts if is_store(part, "png"))
+    path = tmp_path / "shot.png"
+    path.write_bytes(MUTATIONS["stripped"](Random(0), original))
+    for name in ("shot.c2pa", "shot.png.c2pa"):
+        (tmp_path / name).write_bytes(jumbf_of(store, "png")[1])
+    findings = {each.about: each for each in verify(path, published.project).findings}
+    assert not_found_again(findings) == []
 
 
 def test_no_mutant_is_taken_for_what_was_published(published: Published, tmp_path: Path) -> None:

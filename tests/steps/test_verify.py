@@ -230,6 +230,28 @@ def test_a_signed_file_that_can_no_longer_be_opened_is_told(
     assert reason.startswith("the signature holds, but the file can't be opened: the picture")
 
 
+@pytest.mark.parametrize("how", ["grown", "exchanged", "removed"])
+def test_a_file_that_changes_while_it_is_checked_is_an_error(
+    published: Published, plate: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Else what is said of its log entry and of its credentials would be of two files."""
+    real = step.read_credentials
+
+    def read(path: Path, trust: Trust | None) -> Credentials:
+        found = real(path, trust)
+        if how == "grown":
+            with path.open("ab") as file:
+                file.write(b"more")
+        else:
+            plate.replace(path) if how == "exchanged" else path.unlink()
+        return found
+
+    monkeypatch.setattr(step, "read_credentials", read)
+    with pytest.raises(MediaError, match="changed while it was checked; wait until it is whole") as caught:
+        verify(published.path, None)
+    assert caught.value.code == "media.unreadable"
+
+
 def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(MediaError):

@@ -14,6 +14,7 @@ from countenance.cli import actors, bench, faces, log, marks, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.forget import forget
+from countenance.cli.lesson import lesson
 from countenance.cli.options import Json, Overwrite, Set
 from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
@@ -42,6 +43,7 @@ ORDER = (
     "log",
     "settings",
     "demo",
+    "lesson",
     "actors",
     "bench",
 )
@@ -446,6 +448,9 @@ def demo(
     except KeyboardInterrupt:
         console.print("stopped; add --overwrite to start over")
         raise typer.Exit(STOPPED) from None
+
+
+app.command(short_help="Make an exhibition for a class: which of these were altered?")(lesson)
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from countenance.demo.compare import compare, write_comparison
 from countenance.demo.journey import JOURNEY
 from countenance.errors import UsageError
 from countenance.faces.config import PrepareConfig
+from countenance.faces.faceset import Prepared
 from countenance.faces.portrait import template_of
 from countenance.media.probe import probe
 from countenance.model.checkpoint import model_folder
@@ -68,6 +69,17 @@ TRAINING = TrainConfig(images=1_200, faces=120, threads=1)
 """One thread: at such small batches a second one gains little, and on a busy machine costs far more."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Produced:
+    """The published file, and what led to it."""
+
+    statement: dict[str, Any]
+    prepared: Mapping[str, Prepared]
+    permit: Permit
+    result: Generated
+    approval: dict[str, Any]
+
+
 def run_demo(
     output: Path,
     *,
@@ -84,7 +96,7 @@ def run_demo(
     Raises:
         UsageError: the folder holds something and `overwrite` isn't set.
     """
-    _make_room(output, overwrite=overwrite)
+    make_room(output, MADE, overwrite=overwrite)
     data, begun, seconds = data_folder(), time.monotonic(), {}
     plate, truth = data / PLATE, data / "truth_zuri"
 
@@ -97,26 +109,9 @@ def run_demo(
     begin("new", "Making a project. Both people in it are rendered; they exist nowhere else.")
     create(output / "project", use="research", title="Countenance demo")
     with opened(output / "project") as project, project.writing():
-        begin("release", f"Adding both releases: {LIKENESS} lends her face, {PERFORMER} the performance.")
-        _add_releases(project, progress)
-
-        begin("statement", f"Asking {LIKENESS} to show that it is her: her release's code beside her face, four turns.")
-        statement = _take_statement(project, output, progress)
-
-        begin("collect", "Collecting a training clip of each: four shots, four lights, ten seconds.")
-        for person in (LIKENESS, PERFORMER):
-            collect(project, person, [data / f"{person}_training.mp4"], progress=progress)
-
-        begin("prepare", "Preparing their faces: find, align, recognise, judge.")
-        prepared = {
-            person: prepare(project, person, grant_prepare(project, person), PrepareConfig(), progress=progress)
-            for person in (LIKENESS, PERFORMER)
-        }
-
-        begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER}, from her pictures alone.")
         published_path, trained_path = output / "published.mp4", output / "trained.mp4"
-        permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
-        result, approval = _publish(project, permit, published_path, drawing, progress)
+        made = produce(project, published_path, drawing, progress, begin)
+        permit, result = made.permit, made.result
         shown, trained_facts = {"plate": plate, "result": published_path}, dict[str, Any]()
         if training is not None:
             begin("train", f"Learning the two from {training.images:,} images, to compare with.")
@@ -147,12 +142,12 @@ def run_demo(
 
     facts = {
         "published": _about_published(result),
-        "statement": statement,
-        "approval": approval,
+        "statement": made.statement,
+        "approval": made.approval,
         "journey": journey,
         "log": log,
         "identity": likenesses,
-        "faces": {person: asdict(each.face_set) for person, each in prepared.items()},
+        "faces": {person: asdict(each.face_set) for person, each in made.prepared.items()},
         "drawing": {"with": result.drawn_with, "references": result.num_references, "preset": drawing.preset},
         "training": trained_facts or None,
         "findings": [asdict(finding) for finding in report.findings],
@@ -165,6 +160,35 @@ def run_demo(
         f"result {likenesses['result_distance']:.3f}, truth {likenesses['truth_distance']:.3f}; "
         f"nearer than the plate in {likenesses['nearer_fraction']:.0%} of frames. {seconds['end']:.0f} s in all."
     )
+
+
+def produce(
+    project: Project, output: Path, drawing: GenerateConfig, progress: Progress, begin: Callable[[str, str], None]
+) -> Produced:
+    """Everything from the releases to the published file, in a new project; other files for people lie beside it.
+
+    `begin` is called with each verb and what it does, before it.
+    """
+    begin("release", f"Adding both releases: {LIKENESS} lends her face, {PERFORMER} the performance.")
+    _add_releases(project, progress)
+
+    begin("statement", f"Asking {LIKENESS} to show that it is her: her release's code beside her face, four turns.")
+    statement = _take_statement(project, output.parent, progress)
+
+    begin("collect", "Collecting a training clip of each: four shots, four lights, ten seconds.")
+    for person in (LIKENESS, PERFORMER):
+        collect(project, person, [data_folder() / f"{person}_training.mp4"], progress=progress)
+
+    begin("prepare", "Preparing their faces: find, align, recognise, judge.")
+    prepared = {
+        person: prepare(project, person, grant_prepare(project, person), PrepareConfig(), progress=progress)
+        for person in (LIKENESS, PERFORMER)
+    }
+
+    begin("generate", f"Putting {LIKENESS}'s face onto a performance of {PERFORMER}, from her pictures alone.")
+    permit = grant(project, "generate", likeness=LIKENESS, performer=PERFORMER)
+    result, approval = _publish(project, permit, output, drawing, progress)
+    return Produced(statement=statement, prepared=prepared, permit=permit, result=result, approval=approval)
 
 
 def _about_published(result: Generated) -> dict[str, Any]:
@@ -273,8 +297,12 @@ def _train(
     }
 
 
-def _make_room(output: Path, *, overwrite: bool) -> None:
-    """Only what a demo made is ever removed."""
+def make_room(output: Path, made: Sequence[str], *, overwrite: bool) -> None:
+    """Make a folder for files of these names; of an earlier run only these are ever removed.
+
+    Raises:
+        UsageError: it holds something and `overwrite` isn't set.
+    """
     if output.exists() and not output.is_dir():
         raise UsageError(f"expected a folder, but {output} is a file; choose another --output")
     if output.is_dir() and any(output.iterdir()):
@@ -284,7 +312,7 @@ def _make_room(output: Path, *, overwrite: bool) -> None:
                 code="usage.exists",
                 path=output,
             )
-        for name in MADE:
+        for name in made:
             path = output / name
             if path.is_dir():
                 shutil.rmtree(path)

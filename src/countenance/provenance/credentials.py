@@ -58,7 +58,10 @@ MAX_GENERATIONS = 16
 """Of plates that were themselves published; beyond, they aren't told any more."""
 MINING = ("cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training", "cawg.data_mining")
 
-ALTERED = "the picture or the sound was altered after it was signed"
+ALTERED = (
+    "the picture or the sound was altered after it was signed, or these credentials were made for another file and "
+    "put here"
+)
 SLIPPED_IN = "something was put among the pieces of the credentials, where the signature doesn't reach"
 UNREADABLE = "what it states of the replacement is in a form that this version can't read"
 OUT_OF_TERM = (

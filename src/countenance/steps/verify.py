@@ -70,10 +70,10 @@ def verify(
     aren't judged.
 
     Raises:
-        MediaError: the file can't be read.
+        MediaError: the file can't be read, or changed while it was.
         ProvenanceError: this machine's own key is open to others.
     """
-    sha256 = _sha256(path)
+    sha256, stamp = _sha256(path), _stamp(path)
     trust = find_trust()
     credentials = read_credentials(path, trust)
     info, why_unopened = _opened(path)
@@ -87,12 +87,19 @@ def verify(
         find_traces(path),
         *(() if signal is None or detector is None else (signal_finding(signal, detector.card),)),
     )
+    overview = _overview(info) if with_pictures and info is not None else None
+    if _stamp(path) != stamp:
+        raise MediaError(
+            f"{path} changed while it was checked; wait until it is whole, then run this again",
+            code="media.unreadable",
+            path=path,
+        )
     return Examination(
         report=Report(path=path, sha256=sha256, findings=tuple(with_limits(finding) for finding in findings)),
         signal=signal,
         card=None if detector is None else detector.card,
         facts=_facts(credentials),
-        overview=_overview(info) if with_pictures and info is not None else None,
+        overview=overview,
         why_unopened=why_unopened,
     )
 
@@ -140,6 +147,15 @@ def _sha256(path: Path) -> str:
         raise MediaError(
             f"can't read {path}: {error.strerror}; check the name and its permissions", code=code, path=path
         ) from error
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """By which it is seen that a file was written meanwhile, or another put in its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _opened(path: Path) -> tuple[MediaInfo | None, str | None]:
@@ -377,16 +393,15 @@ def _unstated(credentials: Credentials) -> Finding:
     """Where nothing is known of a replacement."""
     if credentials.state == "missing":
         return Finding(about="edits", state="missing", summary="Nothing in the file says what was altered.")
-    if UNREADABLE in credentials.reasons:
-        return Finding(
-            about="edits",
-            state="unknown",
-            summary="The credentials say that Countenance replaced a face, in a form that this version can't read.",
-        )
+    said = (
+        "The credentials state something of a replaced face, in a form that this version can't read."
+        if UNREADABLE in credentials.reasons
+        else "The credentials don't say that Countenance replaced a face."
+    )
     return Finding(
         about="edits",
         state="unknown",
-        summary="The credentials don't say that Countenance replaced a face.",
+        summary=said,
         reasons=tuple(f"they name the step {action}" for action in credentials.actions),
     )
 

@@ -1,0 +1,58 @@
+"""The lesson as a page: exhibits and questions, then what the verifier finds, then answers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from countenance.demo.compare import pictures
+from countenance.lesson.exhibits import KINDS, Exhibit, answered
+from countenance.media.probe import probe
+from countenance.pages import data_address, environment_of
+from countenance.types import FindingState, Report
+
+NUM_PICTURES = 4
+"""Of each exhibit, for paper and for those who can't play it."""
+STATES: Mapping[FindingState, str] = {
+    "trusted": "Holds, and is known here",
+    "valid": "Holds; the signer is unknown here",
+    "invalid": "Does not hold",
+    "missing": "None",
+    "unknown": "Can't be told",
+}
+ABOUT = {
+    "credentials": "Credentials: a signed statement inside the file",
+    "edits": "Edits: what the statements say was altered",
+    "watermark": "Watermark: a number hidden in the pixels",
+}
+QUESTIONS = (
+    "Which of these clips were altered?",
+    "What tells you so: something that you see, that somebody told you, or that can be checked?",
+    "What can't you know, however long you look?",
+)
+
+
+def lesson_page(examined: Sequence[tuple[Exhibit, Report]], *, version: str) -> str:
+    """Draw the page, which lies beside the folder of the exhibits and plays them from there."""
+    exhibits = [exhibit for exhibit, _ in examined]
+    environment = environment_of("countenance.lesson")
+    environment.filters["answered"] = lambda text: answered(text, exhibits)
+    return environment.get_template("lesson.html").render(
+        examined=examined,
+        # A project's log isn't asked, so each report says the same of it.
+        findings={
+            exhibit.number: [each for each in report.findings if each.about != "log"] for exhibit, report in examined
+        },
+        in_order=[next(each for each in exhibits if each.kind is kind) for kind in KINDS],
+        strips={each.number: _strip(each) for each in exhibits},
+        states=STATES,
+        about=ABOUT,
+        questions=QUESTIONS,
+        version=version,
+    )
+
+
+def _strip(exhibit: Exhibit) -> list[str]:
+    """Some pictures, spread over the clip, as addresses of themselves."""
+    num_frames = probe(exhibit.path).num_frames
+    chosen = set(np.linspace(0, num_frames - 1, NUM_PICTURES + 2).round().astype(int)[1:-1].tolist())
+    return [data_address(rgb) for index, rgb in enumerate(pictures(exhibit.path)) if index in chosen]
