@@ -1,8 +1,7 @@
 """The detector on files: what it looks at, what it answers, and that it judges files only."""
 
 import ast
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,9 +10,10 @@ import pytest
 import torch
 
 from countenance.forensics.card import CARD_NAME, weights_folder
-from countenance.forensics.detector import WEIGHTS_NAME, Detector, distance_of, find_signs
+from countenance.forensics.detector import WEIGHTS_NAME, Detector, Judged, distance_of, find_signs
 from countenance.forensics.network import MAP_SIZE, SIZE, DetectorNet, as_input
 from countenance.media.probe import probe
+from countenance.media.reader import read_frames
 from tests.support.videos import write_video
 
 ROOT = Path(__file__).parents[2]
@@ -95,14 +95,20 @@ def test_a_face_is_followed_through_a_file(detector: Detector, demo_data: Path) 
 def test_of_a_long_file_no_more_is_looked_at(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = cv2.cvtColor(cv2.resize(cv2.imread(str(PORTRAIT)), (128, 128)), cv2.COLOR_BGR2RGB)
-    path = tmp_path / "long.mp4"
-    write_video(path, [picture] * 200, rate=Fraction(24))
-    seen: list[int] = []
+    (frame,) = read_frames(probe(PORTRAIT))
+    picture = np.asarray(cv2.resize(frame.rgb, (128, 128)), np.uint8)
+    path = write_video(tmp_path / "long.mp4", [picture] * 200)
+    num_judged = 0
     judge = Detector.judge
-    monkeypatch.setattr(Detector, "judge", lambda self, crops, after: seen.append(1) or judge(self, crops, after))
+
+    def counted(self: Detector, crops: Sequence[np.ndarray], after: Sequence[np.ndarray | None]) -> list[Judged]:
+        nonlocal num_judged
+        num_judged += 1
+        return judge(self, crops, after)
+
+    monkeypatch.setattr(Detector, "judge", counted)
     signal = find_signs(probe(path), detector)
-    assert signal.num_frames == len(seen) == 32
+    assert signal.num_frames == num_judged == 32
 
 
 def test_what_has_no_face_has_no_track(detector: Detector, tmp_path: Path) -> None:

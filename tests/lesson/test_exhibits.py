@@ -10,7 +10,7 @@ import pytest
 from countenance.demo import data_folder
 from countenance.errors import MediaError, UsageError
 from countenance.lesson.exhibits import KINDS, Exhibit, answered, credentials_of, make_exhibits
-from countenance.lesson.page import QUESTIONS, lesson_page
+from countenance.lesson.page import FOR_THE_CLASS, lesson_page
 from countenance.lesson.run import Lesson, lesson_document, make_lesson
 from countenance.media.probe import probe
 from countenance.progress import Silent
@@ -101,7 +101,9 @@ def page(exhibits: list[Exhibit]) -> str:
     finding = Finding(about="watermark", state="invalid", summary="It was <moved>.", reasons=("one reason",))
     log = Finding(about="log", state="missing", summary="No project log was checked.")
     return lesson_page(
-        [(each, Report(path=each.path, sha256="ab" * 32, findings=(log, finding))) for each in exhibits], version="1"
+        [(each, Report(path=each.path, sha256="ab" * 32, findings=(log, finding))) for each in exhibits],
+        {each.number: f"reports/{each.path.stem}.html" for each in exhibits},
+        version="1",
     )
 
 
@@ -113,20 +115,21 @@ def test_the_page_plays_the_exhibits_and_gives_no_answer_before_the_questions(
         assert f'src="exhibits/{exhibit.path.name}"' in look
         assert f"Exhibit {exhibit.number}</td>" in judgement
         assert f"in exhibit {exhibit.number}</summary>" in check
+        assert f'href="reports/{exhibit.path.stem}.html"' in check
         assert f"Exhibit {exhibit.number}. Altered? {exhibit.kind.is_altered}." in answers
-    assert all(question in look for question in QUESTIONS)
+    assert all(question in look for question in FOR_THE_CLASS)
     assert len(re.findall(r'<img src="data:image/jpeg', look)) == 4 * len(exhibits)
     # Nothing is open before it is clicked, and no name of an exhibit's kind is in what comes before the answers.
     assert "<details open" not in page
     assert not any(word in look + judgement + check for word in ("stripped", "transplanted", "plate.mp4"))
     assert "It was &lt;moved&gt;." in check
-    assert "Does not hold." in check
+    assert "Found, but it doesn&#39;t belong to this footage." in check
     assert "No project log" not in page
 
 
 def test_the_page_has_no_scripts_and_asks_nothing_of_a_network(page: str) -> None:
     assert "<script" not in page
-    assert not re.search(r'(?:src|href)="(?!data:|exhibits/|#)', page)
+    assert not re.search(r'(?:src|href)="(?!data:|exhibits/|reports/|#)', page)
     assert "default-src 'none'" in page
 
 

@@ -314,7 +314,7 @@ def size_changed(rng: Random, file: Original) -> bytes:
     width = 2 if file.kind == "jpg" else 4
     wrong = rng.choice((0, 1, 7, 8, len(parts[place]) + rng.choice((-9, -1, 1, 8)), 2**16 - 1, 2**31))
     order = "little" if file.kind == "webp" else "big"
-    number = (max(0, wrong) % 256**width).to_bytes(width, order)  # type: ignore[arg-type]
+    number = (max(0, wrong) % 256**width).to_bytes(width, order)
     parts[place] = parts[place][:at] + number + parts[place][at + width :]
     return b"".join(parts)
 
@@ -400,7 +400,7 @@ def statement_changed(rng: Random, file: Original) -> bytes:
     ]
 
     def change(jumbf: bytes) -> bytes:
-        word = rng.choice([each for each in words if each in jumbf])
+        word: bytes = rng.choice([each for each in words if each in jumbf])
         at = jumbf.index(word) + rng.randrange(len(word) + 1)
         return jumbf[:at] + bytes([jumbf[at] ^ 1]) + jumbf[at + 1 :]
 

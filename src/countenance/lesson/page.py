@@ -5,34 +5,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from countenance.demo.compare import pictures
+from countenance.forensics.words import QUESTIONS, answer_of
 from countenance.lesson.exhibits import KINDS, Exhibit, answered
 from countenance.media.probe import probe
 from countenance.pages import data_address, environment_of
-from countenance.types import FindingState, Report
+from countenance.types import Report
 
 NUM_PICTURES = 4
 """Of each exhibit, for paper and for those who can't play it."""
-STATES: Mapping[FindingState, str] = {
-    "trusted": "Holds, and is known here",
-    "valid": "Holds; the signer is unknown here",
-    "invalid": "Does not hold",
-    "missing": "None",
-    "unknown": "Can't be told",
-}
-ABOUT = {
-    "credentials": "Credentials: a signed statement inside the file",
-    "edits": "Edits: what the statements say was altered",
-    "watermark": "Watermark: a number hidden in the pixels",
-}
-QUESTIONS = (
+FOR_THE_CLASS = (
     "Which of these clips were altered?",
     "What tells you so: something that you see, that somebody told you, or that can be checked?",
     "What can't you know, however long you look?",
 )
 
 
-def lesson_page(examined: Sequence[tuple[Exhibit, Report]], *, version: str) -> str:
-    """Draw the page, which lies beside the folder of the exhibits and plays them from there."""
+def lesson_page(examined: Sequence[tuple[Exhibit, Report]], reports: Mapping[int, str], *, version: str) -> str:
+    """Draw the page, which lies beside the folder of the exhibits and plays them from there.
+
+    `reports` are the places of the verifier's own pages, from this one, by the exhibits' numbers.
+    """
     exhibits = [exhibit for exhibit, _ in examined]
     environment = environment_of("countenance.lesson")
     environment.filters["answered"] = lambda text: answered(text, exhibits)
@@ -44,9 +36,10 @@ def lesson_page(examined: Sequence[tuple[Exhibit, Report]], *, version: str) -> 
         },
         in_order=[next(each for each in exhibits if each.kind is kind) for kind in KINDS],
         strips={each.number: _strip(each) for each in exhibits},
-        states=STATES,
-        about=ABOUT,
-        questions=QUESTIONS,
+        reports=reports,
+        answer_of=answer_of,
+        asked=QUESTIONS,
+        questions=FOR_THE_CLASS,
         version=version,
     )
 

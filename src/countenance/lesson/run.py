@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from countenance import __version__
 from countenance.demo.run import DRAWING, make_room, produce
+from countenance.forensics.detector import Detector
 from countenance.lesson.exhibits import Exhibit, make_exhibits
 from countenance.lesson.page import lesson_page
 from countenance.progress import Progress
 from countenance.project import create, opened, write_whole
 from countenance.steps.generate import GenerateConfig
-from countenance.steps.verify import verify
+from countenance.steps.verify import report_page, verify
 from countenance.types import Report
 
-PAGE, EXHIBITS = "index.html", "exhibits"
+PAGE, EXHIBITS, REPORTS = "index.html", "exhibits", "reports"
 """What a class gets."""
 TEACHER = "teacher"
 """Folder with the project in which the result was published, and what led to it."""
-MADE = (PAGE, EXHIBITS, TEACHER)
+MADE = (PAGE, EXHIBITS, REPORTS, TEACHER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +65,15 @@ def make_lesson(
     folder.mkdir()
     exhibits = make_exhibits(published, folder, seed)
     # Without the project: so the findings are those that somebody has who was only given the files.
-    examined = [(each, verify(each.path, None)) for each in progress.track(exhibits, what="verifying", unit="exhibits")]
+    (output / REPORTS).mkdir()
+    detector, examined, reports = Detector(), list[tuple[Exhibit, Report]](), dict[int, str]()
+    for each in progress.track(exhibits, what="verifying", unit="exhibits", total=len(exhibits)):
+        examination = verify(each.path, None, with_pictures=True, detector=detector)
+        reports[each.number] = f"{REPORTS}/{each.path.stem}.html"
+        write_whole(output / reports[each.number], report_page(examination, made_at=datetime.now(UTC)).encode())
+        examined.append((each, examination.report))
     page = output / PAGE
-    write_whole(page, lesson_page(examined, version=__version__).encode())
+    write_whole(page, lesson_page(examined, reports, version=__version__).encode())
     progress.note(f"Open {page} in a browser. The folder {TEACHER} stays with you; a class needs the rest.")
     return Lesson(page=page, seed=seed, examined=examined)
 
