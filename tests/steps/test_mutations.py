@@ -112,7 +112,7 @@ def problems(made: Mutant, path: Path, published: Published) -> list[str]:
     """What is wrong with what `verify` says of a mutant; a MediaError says that it can't be read."""
     is_same = made.content == made.original.content
     try:
-        findings = {each.about: each for each in verify(path, published.project).report.findings}
+        findings: dict[str, Finding] = {each.about: each for each in verify(path, published.project).report.findings}
     except MediaError as error:
         return [f"an untouched file was refused: {error}"] if is_same else []
     said = {about: finding.state for about, finding in findings.items()}
@@ -187,7 +187,7 @@ def test_a_sidecar_says_nothing_about_the_file_beside_it(published: Published, t
     path.write_bytes(MUTATIONS["stripped"](Random(0), original))
     for name in ("shot.c2pa", "shot.png.c2pa"):
         (tmp_path / name).write_bytes(jumbf_of(store, "png")[1])
-    findings = {each.about: each for each in verify(path, published.project).report.findings}
+    findings: dict[str, Finding] = {each.about: each for each in verify(path, published.project).report.findings}
     assert not_found_again(findings) == []
 
 

@@ -407,7 +407,7 @@ def statement_changed(rng: Random, file: Original) -> bytes:
     return _with_store(file, change)
 
 
-def transplanted(_: Random, file: Original) -> bytes:
+def transplanted(_rng: Random, file: Original) -> bytes:
     """The twin's credentials in the place of the file's own."""
     others = parts_of(file.twin, file.kind)
     _, other, _ = jumbf_of(others[_store_at(others, file.kind)], file.kind)
