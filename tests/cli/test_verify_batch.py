@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,9 @@ def test_a_folder_becomes_one_table(command: Command) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_all_findings_are_shown_of_a_few_files_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "○ Many platforms" in command("files")[1]
+    assert "What this can't tell:" in command("files")[1]
     monkeypatch.setattr(cli, "FEW", 1)
-    assert "○ Many platforms" not in command("files")[1]
+    assert "What this can't tell:" not in command("files")[1]
 
 
 def test_what_cannot_be_read_is_a_line_and_the_others_go_on(files: Path, command: Command) -> None:
@@ -194,3 +195,13 @@ def test_in_a_narrow_terminal_no_word_is_cut(
         *("does", "not", "hold", "unknown", "face", "replaced", "found", "nothing", "noticed", "inconclusive")
     }
     assert "Signal" in shown
+
+
+@pytest.mark.usefixtures("files")
+def test_a_batch_that_is_stopped_shows_what_was_done(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = iter([False, True])
+    monkeypatch.setattr(cli, "stops_on_interrupt", lambda: nullcontext(lambda: next(asked)))
+    code, text = command("files", "--json")
+    assert code == 130
+    document = json.loads(text)
+    assert (len(document["files"]), document["complete"]) == (1, False)

@@ -359,6 +359,8 @@ def _show(examination: "Examination") -> None:
         out.print(Text(_wrapped(finding.summary, out.width, first="  ")))
         for reason in finding.reasons:
             out.print(Text(_wrapped(reason, out.width, first="  • ")))
+        if finding.limits:
+            out.print(Text("  What this can't tell:", "dim"))
         for limit in finding.limits:
             out.print(Text(_wrapped(limit, out.width, first="  ○ "), "dim"))
     if examination.facts:
