@@ -150,8 +150,9 @@ def encode(path: Path, frames: Iterable[Rgb], encoding: Encoding) -> Path:
         stream: VideoStream | None = None
         for index, rgb in enumerate(frames):
             if stream is None:
-                stream = container.add_stream(encoding.codec, rate=FPS, width=rgb.shape[1], height=rgb.shape[0])
-                assert isinstance(stream, VideoStream)
+                added = container.add_stream(encoding.codec, rate=FPS, width=rgb.shape[1], height=rgb.shape[0])
+                assert isinstance(added, VideoStream)
+                stream = added
                 stream.pix_fmt = "yuv420p"
                 context = stream.codec_context
                 context.options, context.gop_size = dict(encoding.options), encoding.gop_size
