@@ -152,7 +152,7 @@ def _num_after(file: BinaryIO, outer: Sequence[Box], size: int) -> int:
 
 def _overruns(file: BinaryIO, start: int, size: int) -> bool:
     file.seek(start - 8)
-    length: int = struct.unpack(">I", file.read(4).ljust(4, b"\x00"))[0]
+    length = int.from_bytes(file.read(4))
     return length > 1 and start - 8 + length > size
 
 

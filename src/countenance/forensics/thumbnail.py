@@ -72,7 +72,8 @@ def seen_in_thumbnail(luma: Grey, small: Image.Image) -> tuple[str, ...]:
 
 def _misfit(one: Grey, other: Grey) -> float:
     """By how much two shapes differ, as a share."""
-    return abs(float(one.shape[1] / one.shape[0]) / float(other.shape[1] / other.shape[0]) - 1)
+    misfit: float = abs((one.shape[1] / one.shape[0]) / (other.shape[1] / other.shape[0]) - 1)
+    return misfit
 
 
 def _without_bars(grey: Grey) -> Grey:
