@@ -101,13 +101,12 @@ def draw_batch(
         pair = pairs[rng.integers(len(pairs))]
         place = rng.choice(np.flatnonzero(pair.differs))
         following = int(next_places(pair.real.frame)[place])
-        real = [pair.real.rgb[place], pair.real.rgb[following]]
-        altered = [pair.altered.rgb[place], pair.altered.rgb[following]]
+        untouched, changed = ([crops.rgb[place], crops.rgb[following]] for crops in (pair.real, pair.altered))
         if rng.random() < SHARE_BLENDED_ANEW:
-            altered = blended_crops(real, rng)
+            changed = blended_crops(untouched, rng)
         seen = _Seen(rng)
-        for row, rgb in zip(rows, (*real, *altered), strict=True):
-            row.append(seen(rgb))
+        for row, crop in zip(rows, (*untouched, *changed), strict=True):
+            row.append(seen(crop))
         has_next.append(float(following != place and rng.random() > SHARE_WITHOUT_NEXT))
     real, real_next, altered, altered_next = (torch.from_numpy(np.stack(row)) for row in rows)
     nexts = torch.tensor(has_next)
@@ -143,7 +142,7 @@ class _Seen:
             seen = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
         if self._quality:
             _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-            seen = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            seen = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         return np.asarray(seen, np.uint8)
 
 

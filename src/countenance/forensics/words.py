@@ -88,11 +88,6 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
         "Strong compression can lose a mark, and somebody who wants to can remove it: that none is found proves "
         "nothing.",
     ),
-    "traces": (
-        "Most files were saved anew on their way here, by a platform, a messenger or an editor: that says nothing of "
-        "what they show.",
-        "Somebody who knows how can remove traces, or write false ones.",
-    ),
 }
 BY_STATE: Mapping[tuple[str, FindingState], tuple[str, ...]] = {
     ("credentials", "missing"): (

@@ -15,6 +15,8 @@ from countenance.forensics.overview import Overview, overview_of
 from countenance.forensics.page import verification_page
 from countenance.forensics.signal import Signal
 from countenance.forensics.signalled import signal_finding
+from countenance.forensics.traced import traces_finding
+from countenance.forensics.traces import traces_of
 from countenance.forensics.words import with_limits
 from countenance.media.files import open_regular
 from countenance.media.probe import probe
@@ -31,7 +33,6 @@ from countenance.provenance.credentials import (
 )
 from countenance.provenance.keys import find_trust
 from countenance.steps.origin import find_origin
-from countenance.steps.traced import find_traces
 from countenance.types import Finding, MediaInfo, Report
 
 NUM_RELEASES_OF_A_PAIR = 2
@@ -78,13 +79,14 @@ def verify(
     credentials = read_credentials(path, trust)
     info, why_unopened = _opened(path)
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
+    traces = traces_of(path)
     signal = None if detector is None else _signal(info, why_unopened, detector)
     findings = (
         _credentials(credentials, why_unopened),
         _log(sha256, credentials, project, why_no_log),
         _edits(credentials, origin.credentials),
         origin.finding,
-        find_traces(path),
+        traces_finding(traces),
         *(() if signal is None or detector is None else (signal_finding(signal, detector.card),)),
     )
     overview = _overview(info) if with_pictures and info is not None else None
@@ -98,7 +100,7 @@ def verify(
         report=Report(path=path, sha256=sha256, findings=tuple(with_limits(finding) for finding in findings)),
         signal=signal,
         card=None if detector is None else detector.card,
-        facts=_facts(credentials),
+        facts=(*_facts(credentials), *traces.facts),
         overview=overview,
         why_unopened=why_unopened,
     )

@@ -1,8 +1,6 @@
 """What a file's container, metadata and coding tell, as a finding."""
 
-from pathlib import Path
-
-from countenance.forensics.traces import Traces, traces_of
+from countenance.forensics.traces import Traces
 from countenance.types import Finding
 
 LIMITS = (
@@ -13,21 +11,16 @@ LIMITS = (
 )
 
 
-def find_traces(path: Path) -> Finding:
-    """Look at a file by itself, and say what was noticed."""
-    return to_finding(traces_of(path))
-
-
-def to_finding(traces: Traces) -> Finding:
-    """Traces as a finding; the facts stand after what was noticed."""
+def traces_finding(traces: Traces) -> Finding:
+    """What was noticed, in words; facts that are neither good nor bad aren't in it."""
     if traces.why_not is not None:
         return Finding(
             about="traces",
             state="unknown",
             summary="Container, metadata and coding couldn't be looked at.",
             reasons=(traces.why_not,),
+            limits=LIMITS,
         )
-    facts = tuple(f"{name}: {value}" for name, value in traces.facts)
     number = len(traces.noticed)
     if number == 0:
         return Finding(
@@ -35,7 +28,6 @@ def to_finding(traces: Traces) -> Finding:
             state="unnoticed",
             summary="Nothing out of the ordinary was noticed in container, metadata and coding; that proves nothing "
             "either way.",
-            reasons=facts,
             limits=(*LIMITS, *traces.limits),
         )
     things = "One thing was" if number == 1 else f"{number} things were"
@@ -43,6 +35,6 @@ def to_finding(traces: Traces) -> Finding:
         about="traces",
         state="noticed",
         summary=f"{things} noticed in container, metadata and coding. Most such traces have everyday causes.",
-        reasons=(*traces.noticed, *facts),
+        reasons=traces.noticed,
         limits=(*LIMITS, *traces.limits),
     )
