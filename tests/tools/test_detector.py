@@ -99,10 +99,11 @@ def test_the_next_face_is_of_the_same_span() -> None:
     assert next_places(frame).tolist() == [1, 1, 2, 3, 5, 5]
 
 
-def test_a_batch_holds_pairs_that_differ_by_the_alteration_alone() -> None:
-    rgb = np.random.default_rng(1).integers(0, 200, (SPAN, SIZE, SIZE, 3)).astype(np.uint8)
+def test_a_batch_holds_pairs_that_differ_by_the_alteration_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.detector.train.SHARE_BLENDED_ANEW", 0)
+    rgb = some_frames(SPAN, SIZE)
     real = Crops(rgb=rgb, frame=np.arange(SPAN))
-    altered = Crops(rgb=rgb + 20, frame=np.arange(SPAN))
+    altered = Crops(rgb=rgb + 12, frame=np.arange(SPAN))
     pair = Pair(person=0, way="light", method="base", real=real, altered=altered, differs=np.ones(SPAN, bool))
     (given, motion), wanted = draw_batch({"base": [pair]}, np.random.default_rng(2))
     assert wanted.tolist() == [0.0] * PAIRS + [1.0] * PAIRS
