@@ -42,9 +42,9 @@ MIN_SCORE = 5.0
 """The highest on clips that were encoded once is 2.6; docs/verify.md has the measurement."""
 
 RATES = (
-    "That a video was encoded before shows in some clips only: measured in 15 of 48 that were encoded twice, and in none "
-    "of 48 that were encoded once. It can't be seen where the first encoding's keyframes lie further apart than a quarter "
-    "of what is looked at, or where a new keyframe lies at each."
+    "That a video was encoded before shows in some clips only: measured in 15 of 48 that were encoded twice, and in "
+    "none of 48 that were encoded once. It can't be seen where the first encoding's keyframes lie further apart than "
+    "a quarter of what is looked at, or where a new keyframe lies at each."
 )
 
 Shares = Float64[np.ndarray, " T"]
