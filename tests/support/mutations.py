@@ -314,7 +314,7 @@ def size_changed(rng: Random, file: Original) -> bytes:
     width = 2 if file.kind == "jpg" else 4
     wrong = rng.choice((0, 1, 7, 8, len(parts[place]) + rng.choice((-9, -1, 1, 8)), 2**16 - 1, 2**31))
     order = "little" if file.kind == "webp" else "big"
-    number = (max(0, wrong) % 256**width).to_bytes(width, order)  # type: ignore[arg-type]
+    number = (max(0, wrong) % 256**width).to_bytes(width, order)
     parts[place] = parts[place][:at] + number + parts[place][at + width :]
     return b"".join(parts)
 
@@ -410,7 +410,7 @@ def statement_changed(rng: Random, file: Original) -> bytes:
 def transplanted(_: Random, file: Original) -> bytes:
     """The twin's credentials in the place of the file's own."""
     others = parts_of(file.twin, file.kind)
-    _, other, _ = jumbf_of(others[_store_at(others, file.kind)], file.kind)
+    other = jumbf_of(others[_store_at(others, file.kind)], file.kind)[1]
     return _with_store(file, lambda _: other)
 
 
