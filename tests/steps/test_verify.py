@@ -235,7 +235,7 @@ def test_a_file_that_changes_while_it_is_checked_is_an_error(
     published: Published, plate: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """Else what is said of its log entry and of its credentials would be of two files."""
-    real = step.read_credentials
+    real = read_credentials
 
     def read(path: Path, trust: Trust | None) -> Credentials:
         found = real(path, trust)

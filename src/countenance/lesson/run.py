@@ -63,7 +63,10 @@ def make_lesson(
     folder.mkdir()
     exhibits = make_exhibits(published, folder, seed)
     # Without the project: so the findings are those that somebody has who was only given the files.
-    examined = [(each, verify(each.path, None)) for each in progress.track(exhibits, what="verifying", unit="exhibits")]
+    examined = [
+        (each, verify(each.path, None))
+        for each in progress.track(exhibits, what="verifying", unit="exhibits", total=len(exhibits))
+    ]
     page = output / PAGE
     write_whole(page, lesson_page(examined, version=__version__).encode())
     progress.note(f"Open {page} in a browser. The folder {TEACHER} stays with you; a class needs the rest.")
