@@ -410,7 +410,7 @@ def statement_changed(rng: Random, file: Original) -> bytes:
 def transplanted(_rng: Random, file: Original) -> bytes:
     """The twin's credentials in the place of the file's own."""
     others = parts_of(file.twin, file.kind)
-    _, other, _ = jumbf_of(others[_store_at(others, file.kind)], file.kind)
+    other = jumbf_of(others[_store_at(others, file.kind)], file.kind)[1]
     return _with_store(file, lambda _: other)
 
 
