@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from countenance.forensics.card import CARD_NAME, weights_folder
-from countenance.forensics.detector import WEIGHTS_NAME, Detector, Judged, distance_of, find_signs
+from countenance.forensics.detector import NUM_NEAREST, WEIGHTS_NAME, Detector, Judged, Tested, find_signs
 from countenance.forensics.network import MAP_SIZE, SIZE, DetectorNet, as_input
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "src/countenance/cli",
     "src/countenance/lesson",
     "tools/detector",
+    "tools/make_verify_pictures.py",
+    "tools/measure_traces.py",
 }
 LARGEST_BYTES = 5_000_000
 
@@ -119,10 +121,14 @@ def test_what_has_no_face_has_no_track(detector: Detector, tmp_path: Path) -> No
     assert signal.num_frames == 1
 
 
-def test_distance_is_counted_in_what_was_tested() -> None:
-    centre, spread = torch.tensor([1.0, 2.0]), torch.eye(2) / 2
-    distances = distance_of(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), centre, spread)
-    assert distances.tolist() == pytest.approx([0.0, 1.0])
+def test_distance_is_that_to_the_nearest_tested_faces() -> None:
+    tested = Tested(
+        centre=torch.tensor([1.0, 2.0]),
+        spread=torch.tensor([1.0, 2.0]),
+        faces=torch.cat([torch.zeros(NUM_NEAREST, 2), torch.full((NUM_NEAREST, 2), 9.0)]),
+        limit=torch.tensor([2.0]),
+    )
+    assert tested.distance(torch.tensor([[1.0, 2.0], [1.0, 6.0]])).tolist() == pytest.approx([0.0, 1.0])
 
 
 def imported(path: Path) -> Iterator[str]:

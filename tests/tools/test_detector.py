@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from countenance.forensics.detector import distance_of
 from countenance.forensics.network import SIZE, DetectorNet
 from tools.detector.crops import WAYS, Crops, Journey, crops_of, draw_journey, travelled
 from tools.detector.faces import evidence_of, next_places
 from tools.detector.footage import SPAN, Person, clip_indexes
 from tools.detector.groups import is_held_out
-from tools.detector.measure import area_under_curve, calibration_error, equal_error, familiar, logistic, score_of
+from tools.detector.measure import (
+    FAMILIAR,
+    area_under_curve,
+    calibration_error,
+    equal_error,
+    logistic,
+    score_of,
+    tested_looks,
+)
 from tools.detector.selfblend import self_blended
 from tools.detector.swaps import partner_of
 from tools.detector.train import PAIRS, Pair, draw_batch
@@ -139,9 +146,9 @@ def test_scores_follow_how_often_it_is_so() -> None:
     assert score_of(0, scale, shift) == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_hundredth_of_what_is_familiar_lies_beyond_the_limit() -> None:
-    looks = np.random.default_rng(1).normal(0, 1, (3000, 60)).astype(np.float32)
-    centre, spread = familiar(looks)
-    beyond = distance_of(torch.from_numpy(looks), centre, spread) > 1
-    assert beyond.float().mean() == pytest.approx(0.01, abs=0.002)
-    assert distance_of(torch.from_numpy(looks[:5] + 9), centre, spread).min() > 1
+def test_a_few_in_a_hundred_of_what_is_familiar_lie_beyond_the_limit() -> None:
+    looks = np.random.default_rng(1).normal(0, 1, (4000, 20)).astype(np.float32)
+    tested = tested_looks(looks[:2000], looks[2000:])
+    beyond = tested.distance(torch.from_numpy(looks[2000:])) > 1
+    assert beyond.float().mean() == pytest.approx(1 - FAMILIAR, abs=0.002)
+    assert tested.distance(torch.from_numpy(looks[:5] + 9)).min() > 1

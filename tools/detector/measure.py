@@ -11,7 +11,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,8 @@ from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.stats import rankdata
-from torch import Tensor
 
-from countenance.forensics.detector import distance_of
+from countenance.forensics.detector import Tested
 from countenance.forensics.network import DetectorNet
 from tools.detector.crops import WAYS, Crops, Way, crops_path, read_crops
 from tools.detector.faces import evidence_of
@@ -46,8 +45,10 @@ NAMES = {
 FALSE_ALARMS = 0.01
 SMALLEST_PX = 70.0
 FEWEST_LOOKS = 4
-NUM_KEPT = 40
-"""Independent parts of what faces look like that are compared; the others are noise."""
+NUM_KEPT = 800
+"""Tested faces that stand for all."""
+FAMILIAR = 0.97
+"""Share of faces, of people who were held out, that lie within the limit."""
 BINS = 10
 
 
@@ -96,8 +97,10 @@ def calibration_error(scores: Sequence[float], is_altered: Sequence[bool]) -> fl
     return float(sum(parts))
 
 
-def judged(network: DetectorNet, folder: Path, people: Sequence[Person], whats: Sequence[str]) -> list[Clip]:
-    """All clips of some people that are there."""
+def judged(
+    network: DetectorNet, folder: Path, people: Sequence[Person], whats: Sequence[str], every: int = 1
+) -> list[Clip]:
+    """All clips of some people that are there; with `every`, some of their faces."""
     clips = []
     for person in people:
         for what in whats:
@@ -107,7 +110,7 @@ def judged(network: DetectorNet, folder: Path, people: Sequence[Person], whats: 
                 crops = read_crops(folder, person.number, what, way)
                 if len(crops.frame) < FEWEST_LOOKS:
                     continue
-                evidence, looks = evidence_of(network, crops)
+                evidence, looks = evidence_of(network, crops, every)
                 clips.append(Clip(person=person, what=what, way=way, evidence=evidence, looks=looks, crops=crops))
     return clips
 
@@ -131,15 +134,15 @@ def score_of(evidence: float, scale: float, shift: float) -> float:
     return float(1 / (1 + np.exp(-(scale * evidence + shift))))
 
 
-def familiar(looks: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Centre and spread of what tested faces look like, so that a hundredth of them lies beyond 1."""
-    centre = looks.mean(axis=0)
-    values, parts = np.linalg.eigh(np.cov(looks - centre, rowvar=False))
-    kept = np.argsort(-values)[:NUM_KEPT]
-    spread = torch.from_numpy((parts[:, kept] / np.sqrt(values[kept] + 1e-9)).astype(np.float32))
-    middle = torch.from_numpy(centre.astype(np.float32))
-    limit = np.quantile(distance_of(torch.from_numpy(looks), middle, spread).numpy(), 0.99)
-    return middle, spread / float(limit)
+def tested_looks(faces: np.ndarray, held: np.ndarray) -> Tested:
+    """What is familiar: faces that stand for all, and the limit from others, of whom a few in a hundred lie beyond."""
+    centre, spread = faces.mean(axis=0), faces.std(axis=0) + 1e-6
+    chosen = np.random.default_rng(1).permutation(len(faces))[:NUM_KEPT]
+    known = torch.from_numpy(((faces[chosen] - centre) / spread).astype(np.float32))
+    middle, width = (torch.from_numpy(each.astype(np.float32)) for each in (centre, spread))
+    bare = Tested(centre=middle, spread=width, faces=known, limit=torch.ones(1))
+    limit = torch.quantile(bare.distance(torch.from_numpy(held)), FAMILIAR)
+    return replace(bare, limit=limit.reshape(1))
 
 
 def figures(untouched: list[Clip], altered: list[Clip], limit: float) -> dict[str, Any]:
@@ -181,14 +184,17 @@ def _main() -> None:
     held = judged(network, asked.crops, [each for each in people if is_held_out(each)], ("real", *SEEN))
     tested = judged(network, asked.crops, [each for each in people if each.is_for_tests], ("real", *SEEN, *UNSEEN))
     card = make_card(held, tested, training)
-    looks = np.concatenate([clip.looks for clip in held])
-    centre, spread = familiar(looks)
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
-    state |= {"looks.centre": centre, "looks.spread": spread}
+    learned = [each for each in people if not each.is_for_tests and not is_held_out(each)]
+    known = judged(network, asked.crops, learned, ("real", "base"), every=8)
+    tested_as = tested_looks(*(np.concatenate([clip.looks for clip in clips]) for clips in (known, held)))
+    state = {name: value.half() for name, value in network.state_dict().items()}
+    for name in ("centre", "spread", "limit"):
+        state[f"tested.{name}"] = getattr(tested_as, name)
+    state["tested.faces"] = tested_as.faces.half()
     save_file({name: value.contiguous() for name, value in state.items()}, asked.output / "detector.safetensors")
     beyond = {
-        "untouched": share_beyond(tested, centre, spread, "real"),
-        **{what: share_beyond(tested, centre, spread, what) for what in (*SEEN, *UNSEEN)},
+        "untouched": share_beyond(tested, tested_as, "real"),
+        **{what: share_beyond(tested, tested_as, what) for what in (*SEEN, *UNSEEN)},
     }
     card["measured"]["beyond_the_limit"] = beyond
     (asked.output / "detector.json").write_text(json.dumps(rounded(card), indent=1))
@@ -198,12 +204,10 @@ def _main() -> None:
     print((asked.output / "tables.md").read_text())
 
 
-def share_beyond(clips: Sequence[Clip], centre: Tensor, spread: Tensor, what: str) -> float | None:
+def share_beyond(clips: Sequence[Clip], tested_as: Tested, what: str) -> float | None:
     """Of the clips, those whose faces lie in the middle farther than the limit."""
     distances = [
-        float(np.median(distance_of(torch.from_numpy(clip.looks), centre, spread).numpy()))
-        for clip in clips
-        if clip.what == what
+        float(tested_as.distance(torch.from_numpy(clip.looks)).median()) for clip in clips if clip.what == what
     ]
     return float((np.array(distances) > 1).mean()) if distances else None
 

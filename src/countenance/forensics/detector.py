@@ -7,6 +7,7 @@ never seen; the same measurement says how far a face may lie from that footage b
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from countenance.forensics.card import Card, read_card, weights_folder
 from countenance.forensics.network import SIZE, DetectorNet, as_input
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 from countenance.geometry import overlap
-from countenance.media.reader import spread_frames
+from countenance.media.reader import read_frames, spread_frames
 from countenance.types import DetectedFace, Frame, MediaInfo
 from countenance.vision.align import cut, head_pose
 from countenance.vision.track import FaceFollower
@@ -28,13 +29,35 @@ from countenance.vision.weights import read_weights
 
 NUM_PLACES, RUN = 8, 4
 """Of a long file: 32 frames, the number by which the field measures a video."""
+MOST_DECODED = 5_000
+"""Frames of a video that is decoded from its beginning to its end."""
 SMALL_WIDTH = 320
 """Of the frames that a report shows, in pixels."""
+NUM_NEAREST = 5
+"""Tested faces to which a face's distance is taken."""
 SAME_PLACE = 0.2
 """Overlap of boxes from which a face of one moment is taken for that of the moment before."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the frame."""
 WEIGHTS_NAME = "detector.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Tested:
+    """What the faces looked like that the detector was tested on."""
+
+    centre: Float[Tensor, " F"]
+    spread: Float[Tensor, " F"]
+    """Mean and standard deviation of each feature."""
+    faces: Float[Tensor, "N F"]
+    """In these terms, some hundred that stand for all."""
+    limit: Float[Tensor, " 1"]
+    """Mean distance to the nearest of them, within which nearly all tested faces lie."""
+
+    def distance(self, looks: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+        """How unlike these others are; 1 is the limit."""
+        apart = torch.cdist((looks - self.centre) / self.spread, self.faces)
+        return apart.topk(NUM_NEAREST, largest=False).values.mean(dim=1) / self.limit
 
 
 class Detector:
@@ -47,7 +70,7 @@ class Detector:
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or weights_folder()
         values = read_weights(folder / WEIGHTS_NAME)
-        self._centre, self._spread = values.pop("looks.centre"), values.pop("looks.spread")
+        self._tested = Tested(**{name: values.pop(f"tested.{name}") for name in Tested.__dataclass_fields__})
         self._network = DetectorNet().eval()
         self._network.load_state_dict(values)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -68,7 +91,7 @@ class Detector:
         maps, looks = self._network(*(part.contiguous(memory_format=torch.channels_last) for part in given))
         heat = torch.sigmoid(self.card.scale * maps + self.card.shift).numpy()
         scores = torch.sigmoid(self.card.scale * maps.mean(dim=(1, 2)) + self.card.shift).tolist()
-        distances = distance_of(looks, self._centre, self._spread).tolist()
+        distances = self._tested.distance(looks).tolist()
         return [
             Judged(score=score, heat=np.asarray(each, np.float32), distance=distance)
             for score, each, distance in zip(scores, heat, distances, strict=True)
@@ -82,14 +105,7 @@ class Judged:
     score: float
     heat: Float32[np.ndarray, "m m"]
     distance: float
-    """1: as far from the tested footage as the farthest hundredth of it lies itself."""
-
-
-def distance_of(
-    looks: Float[Tensor, "B F"], centre: Float[Tensor, " F"], spread: Float[Tensor, "F K"]
-) -> Float[Tensor, " B"]:
-    """How unlike the tested footage faces are: `spread` takes what they look like to independent parts of it."""
-    return ((looks - centre) @ spread).square().mean(dim=1).sqrt()
+    """From the tested footage; 1 is its limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -113,11 +129,10 @@ class _Track:
 def find_signs(info: MediaInfo, detector: Detector) -> Signal:
     """Look at the faces of a video or picture; of what can't be read, `why_not` says why."""
     follower, tracks, num_frames = FaceFollower(), list[_Track](), 0
-    is_long = info.kind == "video" and info.num_frames > NUM_PLACES * (RUN + 1)
     try:
-        for run in spread_frames(info, num_places=NUM_PLACES, run=RUN + 1):
+        for run in _runs(info):
             open_tracks: dict[int, _Track] = {}
-            for moment, after in _moments(follower, run, with_last=not is_long):
+            for moment, after in _moments(follower, run, with_last=not _is_long(info)):
                 num_frames += 1
                 _look(detector, info, moment, after, open_tracks, tracks)
     except MediaError as error:
@@ -127,12 +142,32 @@ def find_signs(info: MediaInfo, detector: Detector) -> Signal:
     return Signal(tracks=tuple(signals), num_frames=num_frames, num_too_small=len(tracks) - len(signals))
 
 
+def _is_long(info: MediaInfo) -> bool:
+    return info.kind == "video" and info.num_frames > NUM_PLACES * (RUN + 1)
+
+
+def _runs(info: MediaInfo) -> Iterator[Iterator[Frame]]:
+    """Neighbouring frames at places spread over the file; each run must be read to its end before the next.
+
+    A film of hours is entered at its keyframes; of anything shorter, which may have only one, all frames are decoded.
+    """
+    if not _is_long(info):
+        yield read_frames(info)
+    elif info.num_frames > MOST_DECODED:
+        yield from spread_frames(info, num_places=NUM_PLACES, run=RUN + 1)
+    else:
+        firsts = np.linspace(0, info.num_frames - RUN - 1, NUM_PLACES).astype(int).tolist()
+        frames = read_frames(info, wanted={first + step for first in firsts for step in range(RUN + 1)})
+        for _ in firsts:
+            yield islice(frames, RUN + 1)
+
+
 def _moments(
     follower: FaceFollower, run: Iterator[Frame], *, with_last: bool
 ) -> Iterator[tuple[_Moment, _Moment | None]]:
     """Each frame of a run with the one after it; the last one, which has none, only where it is asked for."""
     before: _Moment | None = None
-    for frame, faces in follower(run, {0}):
+    for frame, faces in follower(run, ()):
         moment = _Moment(frame=frame, faces=faces)
         if before is not None:
             yield before, moment
@@ -168,7 +203,7 @@ def _look(
         track.sides_px.append(pose.crop_side_px)
         track.looks.append(
             FaceLook(
-                frame=round(time_s * float(info.frame_rate)) if info.kind == "video" else 0,
+                frame=round(time_s * float(info.frame_rate)),
                 time_s=time_s,
                 score=each.score,
                 rgb=crop,

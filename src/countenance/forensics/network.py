@@ -28,8 +28,10 @@ HALVING = (1, 3, 5)
 EXPANSION = 6
 FINE = 4
 """The block whose features, at an eighth of the size, are the fine ones; the last block's are the coarse ones."""
-LOOKED_AT = (0, 2, 4, 10)
-"""Blocks whose mean features say what a crop is like."""
+LOOKED_AT = (0, 2)
+"""Blocks whose features, their means and spreads, say what a crop is like: what cameras, encoders and filters leave. Of
+later blocks, which know faces, a photograph lies amid the rendered ones."""
+NUM_LOOKS = 2 * sum(WIDTHS[block] for block in LOOKED_AT)
 
 
 class Block(nn.Module):
