@@ -26,9 +26,11 @@ class Card:
     fewest_looks: int
     """Moments of a video at which a face must have been seen to be judged."""
     missed_of_100: float
-    """Of altered clips, by methods that it never learned from."""
+    """Of altered clips, of people whom it never saw."""
     flagged_of_100: float
     """Of untouched clips."""
+    never_seen_missed_of_100: float
+    """Of clips altered in a way that was left out of a training like this one's."""
     tested_on: str
     """The footage, in words that go on after "tested on"."""
 

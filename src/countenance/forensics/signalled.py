@@ -82,8 +82,9 @@ def rates(card: Card) -> str:
     """How often the detector was wrong in its test."""
     return (
         f"On footage of this kind that it was tested on ({card.tested_on}) it misses about {card.missed_of_100:.0f} in "
-        f"100 altered clips and flags {card.flagged_of_100:.0f} in 100 untouched ones; all of them show rendered "
-        "people, none a real one."
+        f"100 altered clips and flags {card.flagged_of_100:.0f} in 100 untouched ones; of a way of altering that its "
+        f"training left out it missed {card.never_seen_missed_of_100:.0f} in 100; all of them show rendered people, "
+        "none a real one."
     )
 
 
