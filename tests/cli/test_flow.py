@@ -142,7 +142,9 @@ def test_the_commands_of_the_readme_one_after_the_other(folder: Path) -> None:
     _, report = asked("verify", "shot.mp4")
     assert report["sha256"] == published["sha256"]
     states = {finding["about"]: finding["state"] for finding in report["findings"]}
-    assert states == {"credentials": "trusted", "log": "valid", "edits": "trusted", "watermark": "trusted"}
+    signed = {"credentials": "trusted", "log": "valid", "edits": "trusted", "watermark": "trusted"}
+    # What the detector says of a few frames isn't the flow's matter, only that it is asked.
+    assert states == {**signed, "traces": states["traces"], "signal": states["signal"]}
     shown = countenance(folder, "verify", "shot.mp4").stdout
     assert "A face was replaced by a generated one in 8 of 8 frames." in shown
     assert max(len(line) for line in shown.splitlines()) <= 80

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from countenance.errors import ModelError
 from countenance.forensics.card import CARD_NAME, weights_folder
-from countenance.forensics.detector import NUM_NEAREST, WEIGHTS_NAME, Detector, Judged, Tested, find_signs
+from countenance.forensics.detector import NUM_NEAREST, WEIGHTS_NAME, Detector, Familiar, Judged, find_signs
 from countenance.forensics.network import MAP_SIZE, SIZE, DetectorNet, as_input
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
@@ -48,6 +50,12 @@ def test_a_face_without_a_next_one_shows_no_motion() -> None:
     _, motion = as_input(now, after, torch.tensor([0.0, 1.0]))
     assert not motion[0].any()
     assert motion[1].any()
+
+
+def test_weights_of_another_version_are_told(tmp_path: Path) -> None:
+    save_file({"stem.weight": torch.zeros(1)}, tmp_path / WEIGHTS_NAME)
+    with pytest.raises(ModelError, match="install countenance again"):
+        Detector(tmp_path)
 
 
 def test_it_is_small() -> None:
@@ -122,7 +130,7 @@ def test_what_has_no_face_has_no_track(detector: Detector, tmp_path: Path) -> No
 
 
 def test_distance_is_that_to_the_nearest_tested_faces() -> None:
-    tested = Tested(
+    tested = Familiar(
         centre=torch.tensor([1.0, 2.0]),
         spread=torch.tensor([1.0, 2.0]),
         faces=torch.cat([torch.zeros(NUM_NEAREST, 2), torch.full((NUM_NEAREST, 2), 9.0)]),

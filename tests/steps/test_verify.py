@@ -292,7 +292,8 @@ def test_command_prints_json(published: Published, command: Callable[..., tuple[
     report = json.loads(text)
     assert code == 0
     assert report["sha256"] == published.sha256
-    assert [finding["state"] for finding in report["findings"]] == ["trusted", "valid", "trusted", "trusted"]
+    states = [finding["state"] for finding in report["findings"]]
+    assert states == ["trusted", "valid", "trusted", "trusted", "unnoticed", "inconclusive"]
 
 
 def test_command_ends_with_6_where_credentials_do_not_hold(

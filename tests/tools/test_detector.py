@@ -18,7 +18,7 @@ from tools.detector.measure import (
     equal_error,
     logistic,
     score_of,
-    tested_looks,
+    familiar_looks,
 )
 from tools.detector.selfblend import self_blended
 from tools.detector.swaps import partner_of
@@ -148,7 +148,7 @@ def test_scores_follow_how_often_it_is_so() -> None:
 
 def test_a_few_in_a_hundred_of_what_is_familiar_lie_beyond_the_limit() -> None:
     looks = np.random.default_rng(1).normal(0, 1, (4000, 20)).astype(np.float32)
-    tested = tested_looks(looks[:2000], looks[2000:])
+    tested = familiar_looks(looks[:2000], looks[2000:])
     beyond = tested.distance(torch.from_numpy(looks[2000:])) > 1
     assert beyond.float().mean() == pytest.approx(1 - FAMILIAR, abs=0.002)
     assert tested.distance(torch.from_numpy(looks[:5] + 9)).min() > 1

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from countenance.forensics.detector import Tested
+from countenance.forensics.detector import Familiar
 from countenance.forensics.network import DetectorNet
 from tools.detector.crops import WAYS, Crops, Way, crops_path, read_crops
 from tools.detector.faces import evidence_of
@@ -44,11 +44,10 @@ NAMES = {
     "faceswap-original": "faceswap, rebuilt, never seen; faces without features",
     "deepfacelab-df": "DeepFaceLab DF, rebuilt, never seen; faces without features",
 }
-FALSE_ALARMS = 0.01
 SMALLEST_PX = 70.0
 FEWEST_LOOKS = 4
 NUM_KEPT = 800
-"""Tested faces that stand for all."""
+"""Familiar faces that stand for all."""
 FAMILIAR = 0.97
 """Share of faces, of people who were held out, that lie within the limit."""
 BINS = 10
@@ -136,13 +135,13 @@ def score_of(evidence: float, scale: float, shift: float) -> float:
     return float(1 / (1 + np.exp(-(scale * evidence + shift))))
 
 
-def tested_looks(faces: np.ndarray, held: np.ndarray) -> Tested:
+def familiar_looks(faces: np.ndarray, held: np.ndarray) -> Familiar:
     """What is familiar: faces that stand for all, and the limit from others, of whom a few in a hundred lie beyond."""
     centre, spread = faces.mean(axis=0), faces.std(axis=0) + 1e-6
     chosen = np.random.default_rng(1).permutation(len(faces))[:NUM_KEPT]
     known = torch.from_numpy(((faces[chosen] - centre) / spread).astype(np.float32))
     middle, width = (torch.from_numpy(each.astype(np.float32)) for each in (centre, spread))
-    bare = Tested(centre=middle, spread=width, faces=known, limit=torch.ones(1))
+    bare = Familiar(centre=middle, spread=width, faces=known, limit=torch.ones(1))
     limit = torch.quantile(bare.distance(torch.from_numpy(held)), FAMILIAR)
     return replace(bare, limit=limit.reshape(1))
 
@@ -172,7 +171,7 @@ SPLITS: dict[str, Callable[[Clip], str]] = {
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trained", type=Path, required=True)
-    parser.add_argument("--left-out", type=Path, required=True, help="a training of which one of the swaps is left out")
+    parser.add_argument("--left-out", type=Path, help="another training, of which one of the swaps is left out")
     parser.add_argument("--crops", type=Path, default=default_folder().with_name("crops"))
     parser.add_argument("--output", type=Path, required=True)
     asked = parser.parse_args()
@@ -186,10 +185,12 @@ def _main() -> None:
     for_tests = [each for each in people if each.is_for_tests]
     held = judged(network, asked.crops, held_out, ("real", *SWAPS, *BLENDS))
     tested = judged(network, asked.crops, for_tests, ("real", *SWAPS, *BLENDS, *BLANK))
-    card = make_card(held, tested, training, never_seen(asked.left_out, asked.crops, held_out, for_tests))
+    card = make_card(
+        held, tested, training, never_seen(asked.left_out or asked.trained, asked.crops, held_out, for_tests)
+    )
     learned = [each for each in people if not each.is_for_tests and not is_held_out(each)]
     known = judged(network, asked.crops, learned, ("real", "base"), every=8)
-    tested_as = tested_looks(*(np.concatenate([clip.looks for clip in clips]) for clips in (known, held)))
+    tested_as = familiar_looks(*(np.concatenate([clip.looks for clip in clips]) for clips in (known, held)))
     state = {name: value.half() for name, value in network.state_dict().items()}
     for name in ("centre", "spread", "limit"):
         state[f"tested.{name}"] = getattr(tested_as, name)
@@ -207,7 +208,7 @@ def _main() -> None:
     print((asked.output / "tables.md").read_text())
 
 
-def share_beyond(clips: Sequence[Clip], tested_as: Tested, what: str) -> float | None:
+def share_beyond(clips: Sequence[Clip], tested_as: Familiar, what: str) -> float | None:
     """Of the clips, those whose faces lie in the middle farther than the limit."""
     distances = [
         float(tested_as.distance(torch.from_numpy(clip.looks)).median()) for clip in clips if clip.what == what
@@ -224,9 +225,8 @@ def read_network(folder: Path) -> DetectorNet:
 
 
 def limit_of(held: Sequence[Clip]) -> float:
-    """Mean evidence that one untouched clip in a hundred reaches, by a normal curve: a hundredth of so few is none."""
-    real = [clip.mean for clip in held if clip.what == "real"]
-    return max(float(np.quantile(real, 0.99)), float(np.mean(real) + 2.33 * np.std(real)))
+    """Mean evidence that none of the untouched clips has."""
+    return max(clip.mean for clip in held if clip.what == "real")
 
 
 def never_seen(folder: Path, crops: Path, held_out: Sequence[Person], for_tests: Sequence[Person]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
-from countenance.errors import MediaError
+from countenance.errors import MediaError, ModelError
 from countenance.forensics.card import Card, read_card, weights_folder
 from countenance.forensics.network import SIZE, DetectorNet, as_input
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
@@ -34,7 +34,7 @@ MOST_DECODED = 5_000
 SMALL_WIDTH = 320
 """Of the frames that a report shows, in pixels."""
 NUM_NEAREST = 5
-"""Tested faces to which a face's distance is taken."""
+"""Familiar faces to which a face's distance is taken."""
 SAME_PLACE = 0.2
 """Overlap of boxes from which a face of one moment is taken for that of the moment before."""
 Box = tuple[float, float, float, float]
@@ -43,7 +43,7 @@ WEIGHTS_NAME = "detector.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Tested:
+class Familiar:
     """What the faces looked like that the detector was tested on."""
 
     centre: Float[Tensor, " F"]
@@ -69,10 +69,14 @@ class Detector:
 
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or weights_folder()
-        values = read_weights(folder / WEIGHTS_NAME)
-        self._tested = Tested(**{name: values.pop(f"tested.{name}") for name in Tested.__dataclass_fields__})
+        path = folder / WEIGHTS_NAME
+        values = read_weights(path)
         self._network = DetectorNet().eval()
-        self._network.load_state_dict(values)
+        try:
+            self._tested = Familiar(**{name: values.pop(f"tested.{name}") for name in Familiar.__dataclass_fields__})
+            self._network.load_state_dict(values)
+        except (KeyError, RuntimeError):
+            raise ModelError(f"{path} does not hold this version's weights; install countenance again") from None
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.card = read_card(folder)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -69,6 +69,7 @@ GLOSSARY = (
 )
 
 
+@runtime_checkable
 class Row(Protocol):
     """What a list says of a file."""
 

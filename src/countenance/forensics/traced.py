@@ -1,14 +1,10 @@
 """What a file's container, metadata and coding tell, as a finding."""
 
 from countenance.forensics.traces import Traces
+from countenance.forensics.words import ALWAYS
 from countenance.types import Finding
 
-LIMITS = (
-    "Everything of this can be forged, and all of it can be stripped: nothing noticed doesn't mean that nothing was "
-    "changed.",
-    "Nearly every file from the internet was encoded again and lost its metadata: what is noticed says where a file "
-    "has been, hardly ever why.",
-)
+LIMITS = ALWAYS["traces"]
 
 
 def traces_finding(traces: Traces) -> Finding:

@@ -88,6 +88,12 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
         "Strong compression can lose a mark, and somebody who wants to can remove it: that none is found proves "
         "nothing.",
     ),
+    "traces": (
+        "Everything of this can be forged, and all of it can be stripped: nothing noticed doesn't mean that nothing "
+        "was changed.",
+        "Nearly every file from the internet was encoded again and lost its metadata: what is noticed says where a "
+        "file has been, hardly ever why.",
+    ),
 }
 BY_STATE: Mapping[tuple[str, FindingState], tuple[str, ...]] = {
     ("credentials", "missing"): (
