@@ -33,7 +33,7 @@ from tools.detector.swaps import Tools, cloned, partner_of, plate_of
 ROOT = Path(__file__).parents[1]
 EDITED, UNTOUCHED = Person(number=17), Person(number=11)
 WINDOW_W, HEIGHT = 1280, 5200
-SHOWN_W, QUALITY = 900, 62
+SHOWN_W, QUALITY = 760, 55
 """Width and WebP quality of the pictures that the documentation shows."""
 CRF = 20
 

@@ -16,9 +16,9 @@ from tools.detector.measure import (
     area_under_curve,
     calibration_error,
     equal_error,
+    familiar_looks,
     logistic,
     score_of,
-    familiar_looks,
 )
 from tools.detector.selfblend import self_blended
 from tools.detector.swaps import partner_of
