@@ -106,8 +106,7 @@ def test_the_next_face_is_of_the_same_span() -> None:
     assert next_places(frame).tolist() == [1, 1, 2, 3, 5, 5]
 
 
-def test_a_batch_holds_pairs_that_differ_by_the_alteration_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.detector.train.SHARE_BLENDED_ANEW", 0)
+def test_a_batch_holds_pairs_that_differ_by_the_alteration_alone() -> None:
     rgb = some_frames(SPAN, SIZE)
     real = Crops(rgb=rgb, frame=np.arange(SPAN))
     altered = Crops(rgb=rgb + 12, frame=np.arange(SPAN))

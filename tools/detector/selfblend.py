@@ -5,17 +5,14 @@ Source: Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, 202
 a span of frames, and its place trembles, as that of a face does that is put in frame by frame.
 """
 
-from collections.abc import Callable, Sequence
-
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from countenance.geometry import transform_points
 from countenance.vision.mask import hull_in_crop
 from tools.detector.footage import SPAN, Frames
 
-Fill = Callable[[Float32[np.ndarray, "N 3"], int], Float32[np.ndarray, "S S"]]
-"""From points to the mask of what they enclose, of a size."""
 IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 STRENGTHS = (0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
 ELASTIC_NODES = 5
@@ -54,7 +51,7 @@ class _Change:
         self._lower = rng.random() < 0.2
 
     def __call__(
-        self, rgb: UInt8[np.ndarray, "S S 3"], mesh: Float32[np.ndarray, "468 3"], fill: "Fill | None" = None
+        self, rgb: UInt8[np.ndarray, "S S 3"], mesh: Float32[np.ndarray, "468 3"]
     ) -> UInt8[np.ndarray, "S S 3"]:
         picture = rgb.astype(np.float32) / 255
         recoloured = np.clip(picture * self._gain + self._offset, 0, 1) ** np.float32(self._gamma)
@@ -77,20 +74,20 @@ class _Change:
             np.float32,
         )
         moved = cv2.warpAffine(changed, move, rgb.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        mask = self._mask(mesh, middle, side, fill or _filled)[..., None] * np.float32(self._strength)
+        mask = self._mask(mesh, middle, side)[..., None] * np.float32(self._strength)
         # A change of the surroundings leaves the same border as one of the face.
         inside, outside = (moved, picture) if self._of_the_face else (picture, moved)
         blended = mask * inside + (1 - mask) * outside
         return np.asarray(np.round(np.clip(blended, 0, 1) * 255), np.uint8)
 
     def _mask(
-        self, mesh: Float32[np.ndarray, "468 3"], middle: Float32[np.ndarray, "2"], side: float, fill: "Fill"
+        self, mesh: Float32[np.ndarray, "468 3"], middle: Float32[np.ndarray, "2"], side: float
     ) -> Float32[np.ndarray, "S S"]:
         points = mesh.copy()
         if self._lower:
             points = points[points[:, 1] > middle[1]]
         grown = np.column_stack([middle + (points[:, :2] - middle) * (1 + self._grow), points[:, 2]])
-        hull = fill(grown.astype(np.float32), self._size)
+        hull = _filled(grown.astype(np.float32), self._size)
         bend = np.stack(
             [cv2.resize(each, (self._size, self._size), interpolation=cv2.INTER_CUBIC) for each in self._nodes]
         )
@@ -99,26 +96,10 @@ class _Change:
         return np.asarray(cv2.GaussianBlur(bent, (0, 0), max(0.5, self._feather * side)), np.float32)
 
 
-def blended_crops(
-    crops: Sequence[UInt8[np.ndarray, "S S 3"]], rng: np.random.Generator
-) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Aligned crops of one span with another change at each call: an oval about where the face lies."""
-    change = _Change(rng, len(crops[0]))
-    turn = np.linspace(0, 2 * np.pi, 468, endpoint=False)
-    wide, high = rng.uniform(0.19, 0.3), rng.uniform(0.24, 0.38)
-    middle = np.array([0.5, 0.52]) + rng.normal(0, 0.025, 2)
-    oval = (middle + np.stack([wide * np.cos(turn), high * np.sin(turn)], axis=1)) * len(crops[0])
-    mesh = np.column_stack([oval, np.zeros(468)]).astype(np.float32)
-    return [change(crop, mesh, _as_hull) for crop in crops]
-
-
-def _as_hull(points: Float32[np.ndarray, "N 3"], size: int) -> Float32[np.ndarray, "S S"]:
-    mask = np.zeros((size, size), np.float32)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[:, :2]).astype(np.int32)), 1.0)
-    return mask
-
-
 def _filled(points: Float32[np.ndarray, "N 3"], size: int) -> Float32[np.ndarray, "S S"]:
     if len(points) == 468:
         return hull_in_crop(points, IDENTITY, size)
-    return _as_hull(points, size)
+    hull = cv2.convexHull(np.round(transform_points(IDENTITY, points[:, :2])).astype(np.int32))
+    mask = np.zeros((size, size), np.float32)
+    cv2.fillConvexPoly(mask, hull, 1.0)
+    return mask

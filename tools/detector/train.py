@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from countenance.bench.judge.unseen import weights_folder
@@ -29,13 +29,10 @@ from tools.detector.faces import evidence_of, next_places
 from tools.detector.footage import Person, default_folder
 from tools.detector.groups import is_held_out
 from tools.detector.measure import area_under_curve
-from tools.detector.selfblend import blended_crops
 
 PAIRS = 16
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 1e-2
 WARM_UP, MOST_GRADIENT = 50, 1.0
-SHARE_BLENDED_ANEW = 0.35
-"""Of the pairs, whose altered face is the untouched one, blended onto itself in a way that no other step sees."""
 ORDER_WEIGHT = 0.5
 """Of the loss by which an altered face must show more evidence than its untouched twin."""
 TOLD_EVERY_S = 120.0
@@ -101,12 +98,12 @@ def draw_batch(
         pair = pairs[rng.integers(len(pairs))]
         place = rng.choice(np.flatnonzero(pair.differs))
         following = int(next_places(pair.real.frame)[place])
-        untouched, changed = ([crops.rgb[place], crops.rgb[following]] for crops in (pair.real, pair.altered))
-        if rng.random() < SHARE_BLENDED_ANEW:
-            changed = blended_crops(untouched, rng)
-        seen = _Seen(rng)
-        for row, crop in zip(rows, (*untouched, *changed), strict=True):
-            row.append(seen(crop))
+        side = int(rng.integers(SMALLEST, SIZE)) if rng.random() < 0.3 else 0
+        flip = rng.random() < 0.5
+        for row, crops, at in zip(
+            rows, (pair.real, pair.real, pair.altered, pair.altered), (place, following) * 2, strict=True
+        ):
+            row.append(_shrunk(crops.rgb[at][:, ::-1] if flip else crops.rgb[at], side))
         has_next.append(float(following != place and rng.random() > SHARE_WITHOUT_NEXT))
     real, real_next, altered, altered_next = (torch.from_numpy(np.stack(row)) for row in rows)
     nexts = torch.tensor(has_next)
@@ -116,34 +113,11 @@ def draw_batch(
     return (rgb * gain + shift, motion * gain), torch.cat([torch.zeros(PAIRS), torch.ones(PAIRS)])
 
 
-class _Seen:
-    """How a pair of faces is looked at: mirrored, moved, small or saved as a JPEG, alike for both."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._flip = rng.random() < 0.5
-        self._side = int(rng.integers(SMALLEST, SIZE)) if rng.random() < 0.3 else 0
-        self._quality = int(rng.integers(40, 96)) if rng.random() < 0.3 else 0
-        zoom, turn = np.exp(rng.normal(0, 0.06)), np.deg2rad(rng.normal(0, 4))
-        across, along = zoom * np.cos(turn), zoom * np.sin(turn)
-        half, shift = SIZE / 2, rng.normal(0, 0.02 * SIZE, 2)
-        self._move = np.array(
-            [
-                [across, -along, half - across * half + along * half + shift[0]],
-                [along, across, half - along * half - across * half + shift[1]],
-            ],
-            np.float32,
-        )
-
-    def __call__(self, rgb: np.ndarray) -> np.ndarray:
-        seen = np.ascontiguousarray(rgb[:, ::-1] if self._flip else rgb)
-        seen = cv2.warpAffine(seen, self._move, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        if self._side:
-            small = cv2.resize(seen, (self._side, self._side), interpolation=cv2.INTER_AREA)
-            seen = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
-        if self._quality:
-            _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-            seen = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-        return np.asarray(seen, np.uint8)
+def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    if not side:
+        return np.ascontiguousarray(rgb)
+    small = cv2.resize(np.ascontiguousarray(rgb), (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def with_trunk() -> DetectorNet:
@@ -166,14 +140,10 @@ def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def learn(
-    network: DetectorNet,
-    by_method: dict[str, list[Pair]],
-    held: Sequence[Pair],
-    budget_s: float,
-    rng: np.random.Generator,
+    by_method: dict[str, list[Pair]], held: Sequence[Pair], budget_s: float, rng: np.random.Generator
 ) -> tuple[DetectorNet, int]:
     """The mean over the last steps of a network that learned for some processor time, and the number of its steps."""
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = with_trunk().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = DetectorNet().eval()
     mean.load_state_dict(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -208,7 +178,6 @@ def _main() -> None:
     parser.add_argument("--methods", default="self,self again,base,classical")
     parser.add_argument("--minutes", type=float, default=24, help="processor time")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--start", type=Path, help="folder of an earlier training to go on from")
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -222,14 +191,10 @@ def _main() -> None:
     for pair in learned:
         by_method.setdefault(pair.method, []).append(pair)
     print(f"{len(people)} people, {len(learned)} pairs of clips, {len(held)} held out", flush=True)
-    network = with_trunk()
-    if asked.start is not None:
-        network.load_state_dict(load_file(asked.start / "detector.safetensors"))
-    network, steps = learn(network, by_method, held, 60 * asked.minutes, np.random.default_rng(asked.seed))
+    network, steps = learn(by_method, held, 60 * asked.minutes, np.random.default_rng(asked.seed))
     save_file(network.state_dict(), asked.output / "detector.safetensors")
     facts = {
         "seed": asked.seed,
-        "went on from": None if asked.start is None else json.loads((asked.start / "training.json").read_text()),
         "methods": methods,
         "people": len(people),
         "pairs of clips": len(learned),
