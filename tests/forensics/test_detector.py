@@ -1,6 +1,7 @@
 """The detector on files: what it looks at, what it answers, and that it judges files only."""
 
 import ast
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def test_a_face_is_followed_through_a_file(detector: Detector, demo_data: Path) 
     assert track.first_s == times[0]
     assert track.last_s == times[-1]
     assert track.last_s > 0.6 * float(info.duration)
-    assert track.score == pytest.approx(np.mean([look.score for look in track.faces]))
+    evidence = [np.log(look.score / (1 - look.score)) for look in track.faces]
+    assert track.score == pytest.approx(1 / (1 + np.exp(-np.mean(evidence))))
 
 
 def test_of_a_long_file_no_more_is_looked_at(
@@ -119,6 +121,22 @@ def test_of_a_long_file_no_more_is_looked_at(
     monkeypatch.setattr(Detector, "judge", counted)
     signal = find_signs(probe(path), detector)
     assert signal.num_frames == num_judged == 32
+
+
+def test_a_narrow_picture_is_not_enlarged(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "line.png"
+    cv2.imwrite(str(path), np.full((3000, 1, 3), 128, np.uint8))
+    tracemalloc.start()
+    find_signs(probe(path), detector)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50e6
+
+
+def test_of_a_crowd_the_largest_are_judged(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("countenance.forensics.detector.MOST_FACES", 0)
+    signal = find_signs(probe(PORTRAIT), detector)
+    assert (signal.tracks, signal.num_left_out) == ((), 1)
 
 
 def test_what_has_no_face_has_no_track(detector: Detector, tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_picture_has_no_timeline() -> None:
     page = drawn(signal_of(0.9))
     assert 'class="chart"' not in page
     assert "Each mark in a chart" not in page
-    assert "It is no map of what was altered" in page
+    assert "Seen in too few frames to be judged" in page
 
 
 def test_heat_colours_only_where_it_is() -> None:

@@ -57,7 +57,7 @@ def test_one_face_with_signs_among_others_is_noticed() -> None:
 
 def test_too_few_moments_and_no_faces_are_inconclusive() -> None:
     brief = replace(signal_of(ALTERED), num_frames=30)
-    assert signal_finding(brief, CARD).summary.startswith("The faces here are seen too briefly")
+    assert signal_finding(brief, CARD).summary.startswith("The faces here are seen in too few frames")
     nobody = signal_finding(Signal(tracks=(), num_frames=30), CARD)
     assert nobody.state == brief_state(brief) == "inconclusive"
     assert "in the 30 frames looked at" in nobody.summary
@@ -67,10 +67,35 @@ def brief_state(signal: Signal) -> str:
     return signal_finding(signal, CARD).state
 
 
-def test_a_picture_has_one_moment() -> None:
+def test_a_single_picture_is_not_judged_by_limits_of_clips() -> None:
     finding = signal_finding(signal_of(ALTERED), CARD)
-    assert finding.state == "noticed"
-    assert finding.summary.startswith("The detector noticed signs like those of replaced faces in this picture.")
+    assert finding.state == "inconclusive"
+    assert finding.summary.startswith("The faces here are seen in too few frames for the detector, which was tested on")
+
+
+def test_single_frames_are_told_apart_from_the_whole() -> None:
+    finding = signal_finding(signal_of(ALTERED, UNTOUCHED, UNTOUCHED, UNTOUCHED), CARD)
+    assert finding.state == "unnoticed"
+    assert finding.summary.startswith(
+        "Faces looked like replaced ones to the detector in 1 of 4 frames, and taken together they didn't."
+    )
+
+
+def test_faces_that_were_left_out_are_told() -> None:
+    left_out = replace(signal_of(UNTOUCHED, UNTOUCHED), num_left_out=3)
+    assert any("not judged: 3 more" in reason for reason in signal_finding(left_out, CARD).reasons)
+    assert any(
+        "not judged" in reason
+        for reason in signal_finding(Signal(tracks=(), num_frames=3, num_left_out=1), CARD).reasons
+    )
+
+
+def test_that_none_was_flagged_is_not_told_as_never() -> None:
+    never = replace(CARD, flagged_of_100=0.0, num_untouched=60)
+    assert (
+        "flags fewer than about 5 in 100 untouched ones"
+        in signal_finding(signal_of(UNTOUCHED, UNTOUCHED), never).summary
+    )
 
 
 def test_a_file_that_could_not_be_looked_at_says_why() -> None:

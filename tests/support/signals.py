@@ -16,6 +16,7 @@ CARD = Card(
     fewest_looks=2,
     missed_of_100=12.4,
     flagged_of_100=5,
+    num_untouched=40,
     never_seen_missed_of_100=71,
     tested_on="40 clips of rendered actors",
 )

@@ -279,6 +279,7 @@ def make_card(
             "fewest_looks": FEWEST_LOOKS,
             "missed_of_100": 100 * overall["missed"],
             "flagged_of_100": 100 * overall["false_alarms"],
+            "num_untouched": len(untouched),
             "never_seen_missed_of_100": 100 * next(iter(left_out.values()))["missed"],
             "tested_on": f"{len(untouched)} untouched and {len(swaps)} altered clips of {num_people} rendered people",
         },

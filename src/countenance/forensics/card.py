@@ -29,6 +29,8 @@ class Card:
     """Of altered clips, of people whom it never saw."""
     flagged_of_100: float
     """Of untouched clips."""
+    num_untouched: int
+    """Clips, of which that was measured."""
     never_seen_missed_of_100: float
     """Of clips altered in a way that was left out of a training like this one's."""
     tested_on: str

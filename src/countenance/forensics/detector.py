@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
+from scipy.special import expit, logit
 from torch import Tensor
 
 from countenance.errors import MediaError, ModelError
 from countenance.forensics.card import Card, read_card, weights_folder
 from countenance.forensics.network import SIZE, DetectorNet, as_input
+from countenance.forensics.overview import small
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
 from countenance.geometry import overlap
 from countenance.media.reader import read_frames, spread_frames
@@ -31,8 +32,12 @@ NUM_PLACES, RUN = 8, 4
 """Of a long file: 32 frames, the number by which the field measures a video."""
 MOST_DECODED = 5_000
 """Frames of a video that is decoded from its beginning to its end."""
-SMALL_WIDTH = 320
-"""Of the frames that a report shows, in pixels."""
+SHOWN_PX = 320
+"""Longer side of the frames that a report shows."""
+MOST_FACES = 16
+"""Of a frame; of a crowd the largest are judged."""
+SURE = 1e-9
+"""By which a score differs from 0 and 1, at which evidence would have no end."""
 NUM_NEAREST = 5
 """Familiar faces to which a face's distance is taken."""
 SAME_PLACE = 0.2
@@ -132,18 +137,20 @@ class _Track:
 
 def find_signs(info: MediaInfo, detector: Detector) -> Signal:
     """Look at the faces of a video or picture; of what can't be read, `why_not` says why."""
-    follower, tracks, num_frames = FaceFollower(), list[_Track](), 0
+    follower, tracks, num_frames, num_beyond = FaceFollower(), list[_Track](), 0, 0
     try:
         for run in _runs(info):
             open_tracks: dict[int, _Track] = {}
             for moment, after in _moments(follower, run, with_last=not _is_long(info)):
                 num_frames += 1
+                num_beyond = max(num_beyond, len(moment.faces) - MOST_FACES)
                 _look(detector, info, moment, after, open_tracks, tracks)
     except MediaError as error:
         return Signal(tracks=(), num_frames=num_frames, why_not=str(error))
     by_time = sorted(tracks, key=lambda track: min(look.time_s for look in track.looks))
     signals = [_signal(number, track) for number, track in enumerate(by_time, 1) if _is_large(track, detector.card)]
-    return Signal(tracks=tuple(signals), num_frames=num_frames, num_too_small=len(tracks) - len(signals))
+    num_left_out = len(tracks) - len(signals) + num_beyond
+    return Signal(tracks=tuple(signals), num_frames=num_frames, num_left_out=num_left_out)
 
 
 def _is_long(info: MediaInfo) -> bool:
@@ -191,10 +198,14 @@ def _look(
     """Judge a frame's faces, and add them to the tracks to which they belong."""
     rgb = moment.frame.rgb
     height, width = rgb.shape[:2]
-    poses = {number: head_pose(face.landmarks_xyz) for number, face in moment.faces.items()}
+    all_poses = {number: head_pose(face.landmarks_xyz) for number, face in moment.faces.items()}
+    largest = sorted(all_poses, key=lambda number: -all_poses[number].crop_side_px)[:MOST_FACES]
+    poses = {number: all_poses[number] for number in largest}
+    if not poses:
+        return
+    shown = small(rgb, SHOWN_PX)
     crops = [cut(rgb, pose, SIZE) for pose in poses.values()]
     judged = detector.judge(crops, [_crop_after(after, number) for number in poses])
-    small = cv2.resize(rgb, (SMALL_WIDTH, max(1, round(SMALL_WIDTH * height / width))), interpolation=cv2.INTER_AREA)
     time_s = max(0.0, float(moment.frame.time))
     for (number, pose), crop, each in zip(poses.items(), crops, judged, strict=True):
         left, top, right, bottom = (float(value) for value in moment.faces[number].box_xyxy)
@@ -212,7 +223,7 @@ def _look(
                 score=each.score,
                 rgb=crop,
                 heat=each.heat,
-                frame_rgb=np.asarray(small, np.uint8),
+                frame_rgb=shown,
                 box_xywh=box,
             )
         )
@@ -249,7 +260,8 @@ def _signal(number: int, track: _Track) -> TrackSignal:
         number=number,
         first_s=looks[0].time_s,
         last_s=looks[-1].time_s,
-        score=float(np.mean([look.score for look in looks])),
+        # A score is a logistic curve of evidence, and the limits are of the curve of the mean evidence.
+        score=float(expit(np.mean(logit(np.clip([look.score for look in looks], SURE, 1 - SURE))))),
         distance=float(np.median(track.distances)),
         faces=tuple(looks),
     )

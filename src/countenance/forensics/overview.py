@@ -43,7 +43,9 @@ def overview_of(info: MediaInfo) -> Overview:
     Raises:
         MediaError: damaged.
     """
-    moments = {frame.pts: Moment(time_s=float(frame.time), rgb=_small(frame.rgb)) for frame in _spread(info)}
+    moments = {
+        frame.pts: Moment(time_s=float(frame.time), rgb=small(frame.rgb, MAX_SIDE_PX)) for frame in _spread(info)
+    }
     return Overview(
         resolution_wh=info.resolution_wh,
         num_frames=info.num_frames,
@@ -59,8 +61,9 @@ def _spread(info: MediaInfo) -> Iterator[Frame]:
     return read_frames(info, wanted=wanted)
 
 
-def _small(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
+def small(rgb: UInt8[np.ndarray, "H W 3"], max_side_px: int) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture whose longer side has at most so many pixels; a smaller one stays as it is."""
     height, width = rgb.shape[:2]
-    scale = min(1.0, MAX_SIDE_PX / max(height, width))
+    scale = min(1.0, max_side_px / max(height, width))
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)

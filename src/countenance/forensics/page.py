@@ -193,14 +193,12 @@ def shown_faces(signal: Signal, card: Card, overview: Overview | None) -> tuple[
         return margin + (100 - 2 * margin) * ((time_s - first) / (last - first) if last > first else 0.5)
 
     return tuple(
-        _shown_face(track, signal, card, across)
-        for track in sorted(chosen, key=lambda track: track.number)
-        if track.faces
+        _shown_face(track, card, across) for track in sorted(chosen, key=lambda track: track.number) if track.faces
     )
 
 
-def _shown_face(track: TrackSignal, signal: Signal, card: Card, across: Callable[[float], float]) -> ShownFace:
-    standing = standing_of(track, signal, card)
+def _shown_face(track: TrackSignal, card: Card, across: Callable[[float], float]) -> ShownFace:
+    standing = standing_of(track, card)
     is_judged = standing not in {"unlike", "few"}
     strongest = max(track.faces, key=lambda look: look.score)
     left, right = across(track.first_s), across(track.last_s)

@@ -33,7 +33,7 @@ class TrackSignal:
     first_s: float
     last_s: float
     score: float
-    """0–1, mean of its moments."""
+    """0–1, by the mean evidence of its moments."""
     distance: float
     """From the footage that the detector was tested on; 1 is the limit of that."""
     faces: tuple[FaceLook, ...]
@@ -46,7 +46,7 @@ class Signal:
     tracks: tuple[TrackSignal, ...]
     num_frames: int
     """Looked at."""
-    num_too_small: int = 0
-    """Faces that are smaller than any that the detector was tested on, and aren't among the tracks."""
+    num_left_out: int = 0
+    """Faces that aren't among the tracks: smaller than any tested, or beyond the largest of a crowd."""
     why_not: str | None = None
     """Why the file couldn't be looked at."""

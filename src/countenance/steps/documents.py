@@ -220,6 +220,7 @@ def unread_document(path: Path, error: CountenanceError) -> Document:
 def _signal(signal: "Signal") -> Document:
     return {
         "frames": signal.num_frames,
+        "left_out": signal.num_left_out,
         "why_not": signal.why_not,
         "faces": [
             {
