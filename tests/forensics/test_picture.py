@@ -69,7 +69,13 @@ def test_a_camera_s_own_tags_are_facts(tmp_path: Path) -> None:
         ({0x0132: "2026:03:04 12:00:00"}, {0x9003: TAKEN}, "It was last changed 3 days after it was taken"),
         ({}, {0x9003: "2031:01:01 00:00:00"}, "later than now by this computer's clock"),
         ({}, {0x9003: "1980:01:01 00:00:00"}, "before there were files of its kind"),
-        ({}, {0xA002: 4000, 0xA003: 3000}, "It notes a size of 4000 × 3000 pixels and has 192 × 192"),
+        (
+            {},
+            {0xA002: 4000, 0xA003: 3000},
+            "It notes a size of 4000 × 3000 pixels and has 192 × 192: it was made smaller",
+        ),
+        ({}, {0xA002: 160, 0xA003: 120}, "has 192 × 192: it was made larger, or got a border,"),
+        ({}, {0xA002: 400, 0xA003: 120}, "has 192 × 192: it was brought into another shape"),
     ],
 )
 def test_what_tags_tell(tmp_path: Path, root: Mapping[int, object], camera: Mapping[int, object], words: str) -> None:
@@ -108,6 +114,52 @@ def test_a_phone_s_film_after_a_picture_is_a_fact(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + struct.pack(">I4s", 24, b"ftypmp42"[:4]) + bytes(90) + b"x")
     assert said(path) == ""
     assert any("a short film" in value for _, value in traces(path).facts)
+
+
+def appended(path: Path, more: bytes) -> tuple[str, str]:
+    """What is noticed in a JPEG with more after it, and the facts about that."""
+    photograph().save(path)
+    path.write_bytes(path.read_bytes() + more)
+    return said(path), " ".join(value for name, value in traces(path).facts if name == "after the picture")
+
+
+def test_what_lies_after_a_second_picture_is_looked_at(tmp_path: Path) -> None:
+    data = BytesIO()
+    photograph(64).save(data, "JPEG")
+    second = data.getvalue()
+    path = tmp_path / "picture.jpg"
+    assert appended(path, second + bytes(8) + second) == (
+        "",
+        f"{2 * len(second) + 8:,} bytes: more pictures, as cameras keep for depth or as a preview; they weren't "
+        "looked at",
+    )
+    words, facts = appended(path, second + b"hidden words")
+    assert words.startswith("12 bytes after the picture's end")
+    assert "more pictures" in facts
+    words, _ = appended(path, b"\xff\xd8\xff hidden words without an end")
+    assert words.startswith("31 bytes after the picture's end")
+    words, facts = appended(path, second + struct.pack(">I4s", 24, b"ftyp") + bytes(16))
+    assert words == ""
+    assert "a short film" in facts
+    assert appended(path, bytes(200) + b"hidden" + bytes(200))[0].startswith("406 bytes")
+    assert appended(path, bytes(200)) == ("", "200 bytes: nothing but filling")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "is_program"),
+    [
+        ("Comment", "Printed from Photoshop", False),
+        ("Source", "Midjourney, the town", False),
+        ("Comment", "Created with GIMP", True),
+        ("Source", "Stable Diffusion XL C1E1DE52", True),
+        ("Software", "Photoshop", True),
+    ],
+)
+def test_what_people_write_names_no_program(tmp_path: Path, key: str, text: str, *, is_program: bool) -> None:
+    texts = PngInfo()
+    texts.add_text(key, text)
+    photograph().save(tmp_path / "picture.png", pnginfo=texts)
+    assert (text in said(tmp_path / "picture.png")) == is_program
 
 
 def test_settings_of_a_model_in_a_png(tmp_path: Path) -> None:

@@ -168,7 +168,8 @@ def test_programs_that_name_themselves(tmp_path: Path) -> None:
 
 def test_a_codec_that_no_camera_writes(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.webm", frames(8), codec="libvpx-vp9", encoder={"deadline": "realtime"})
-    assert any("Web sites such as YouTube write VP9" in words for words in traces(path).noticed)
+    (words,) = [words for words in traces(path).noticed if "Web sites such as YouTube write VP9" in words]
+    assert "most likely this was encoded after it was recorded. Browsers also record webcams so." in words
 
 
 def test_clips_that_were_joined_without_encoding_are_noticed(tmp_path: Path) -> None:
@@ -239,6 +240,30 @@ def test_what_is_no_video_is_told(tmp_path: Path, name: str, content: bytes) -> 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     assert "a folder" in (traces(tmp_path).why_not or "")
     assert traces(tmp_path / "missing.mp4").why_not
+
+
+def test_a_huge_length_leaves_all_else(clip: Path, tmp_path: Path) -> None:
+    content = with_times(clip.read_bytes(), b"mvhd", EARLY, EARLY + timedelta(days=3))
+    at = content.index(b"mvhd") + 4
+    # The longer form, which is read where the box has room for it: a scale of 1, and a length beyond a timedelta.
+    times = struct.pack(">QQIQ", seconds(EARLY), seconds(EARLY) + 9, 1, 2**63)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content[:at] + b"\x01\x00\x00\x00" + times + content[at + 4 + len(times) :])
+    found = traces(path)
+    assert found.why_not is None
+    assert ("created", "01 March 2026, 12:00:00 UTC") in found.facts
+    assert dict(found.facts)["keyframes"] == "every 10 frames"
+
+
+def test_one_part_s_failure_leaves_the_others(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("too large")
+
+    monkeypatch.setattr("countenance.forensics.traces.seen_in_boxes", fail)
+    found = traces(clip)
+    assert found.why_not is None
+    assert dict(found.facts)["keyframes"] == "every 10 frames"
+    assert any(limit.startswith("Its index couldn't be looked at") for limit in found.limits)
 
 
 @settings(max_examples=30)

@@ -1,6 +1,7 @@
 """What the times that a file notes tell."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from countenance.forensics.seen import Seen
@@ -14,7 +15,16 @@ ZONES = timedelta(hours=26)
 
 
 def day(time: datetime) -> str:
-    return f"{time:%d %B %Y, %H:%M:%S}{' UTC' if time.tzinfo else ''}"
+    """The time in words; where its zone is known, in UTC.
+
+    >>> day(datetime.fromisoformat("2024-05-01T23:30:00+0200"))
+    '01 May 2024, 21:30:00 UTC'
+    """
+    # The first and last hours of the calendar can't be moved to another zone.
+    with suppress(OverflowError):
+        time = time.astimezone(UTC) if time.tzinfo else time
+    zone = "" if time.tzinfo is None else " UTC" if time.tzinfo is UTC else f" UTC{time:%z}"
+    return f"{time:%d %B %Y, %H:%M:%S}{zone}"
 
 
 def apart(one: datetime, other: datetime) -> str:
@@ -60,7 +70,7 @@ def created_and_changed(created: datetime | None, changed: datetime | None, leng
                 f"It was last changed {apart(created, changed)} before it was created, by what it notes. Clocks that "
                 "were set anew do this, and programs that copy one of the two times."
             )
-        elif changed > created + timedelta(seconds=length_s) + TOLERANCE:
+        elif (changed - created).total_seconds() > length_s + TOLERANCE.total_seconds():
             noticed.append(
                 f"It was written again {apart(created, changed)} after the creation that it notes ({day(created)}). "
                 "Sharing, turning, trimming or converting it does this, and some cameras at the end of a recording."
@@ -70,7 +80,8 @@ def created_and_changed(created: datetime | None, changed: datetime | None, leng
 
 def parts_disagree(times: Sequence[datetime], length_s: float, what: str) -> tuple[str, ...]:
     """That the parts of one file say that they were made at other times."""
-    if not times or max(times) - min(times) <= timedelta(seconds=length_s) + TOLERANCE:
+    # In seconds: what a file says of its length may be beyond a timedelta.
+    if not times or (max(times) - min(times)).total_seconds() <= length_s + TOLERANCE.total_seconds():
         return ()
     return (
         f"{what} note times of creation that are {apart(max(times), min(times))} apart. Programs that put parts "

@@ -59,6 +59,7 @@ NO_CAMERAS = {
     "png": "Programs write PNG as video",
     "flv1": "Web sites wrote Flash video",
 }
+WEBCAM_CODECS = {"vp8", "vp9", "av1"}
 MAX_APART_S = Fraction(1, 2)
 
 
@@ -132,7 +133,10 @@ def _turned(stream: VideoStream) -> tuple[tuple[str, str], ...]:
 def _no_camera(codec: str) -> tuple[str, ...]:
     if codec not in NO_CAMERAS:
         return ()
-    return (f"{NO_CAMERAS[codec]}, and hardly any camera does: this was encoded after it was recorded.",)
+    webcam = " Browsers also record webcams so." if codec in WEBCAM_CODECS else ""
+    return (
+        f"{NO_CAMERAS[codec]}, and hardly any camera does: most likely this was encoded after it was recorded.{webcam}",
+    )
 
 
 def _recorded(texts: dict[str, str]) -> tuple[str, ...]:

@@ -19,12 +19,19 @@ from countenance.media.container import MAX_PIXELS
 from countenance.media.pictures import PICTURE_ERRORS
 
 MAKE, MODEL, SOFTWARE, CHANGED, HOST = 0x010F, 0x0110, 0x0131, 0x0132, 0x013C
-TAKEN, DIGITISED, WIDE, HIGH, MAKER_NOTE = 0x9003, 0x9004, 0xA002, 0xA003, 0x927C
+TAKEN, WIDE, HIGH, MAKER_NOTE = 0x9003, 0xA002, 0xA003, 0x927C
 GPS_DAY = 0x001D
 MAX_XMP = 1024 * 1024
 MODEL_KEYS = {"parameters", "prompt", "workflow", "sd-metadata", "dream", "invokeai_metadata", "generation_data"}
 """Under which programs that make pictures by a model keep their settings in a PNG."""
-WRITTEN_KEYS = {"software", "creator", "comment", "source", "program"}
+WRITTEN_KEYS = {"software", "creator", "program"}
+FREE_KEYS = {"comment", "source"}
+"""What people write into as well."""
+OWN_MARK = re.compile(
+    r"(?:created|made|edited|generated) (?:with|using) |creator: |software: |Lav[cf]\d|(?:novelai|stable) diffusion\b",
+    re.IGNORECASE,
+)
+"""How a text under one of these keys begins that a program wrote by itself."""
 SOURCES = {
     "trainedalgorithmicmedia": "was made by a model that learned from other pictures",
     "compositewithtrainedalgorithmicmedia": "has parts that were made by a model that learned from other pictures",
@@ -94,7 +101,7 @@ def _notes(picture: Image.Image) -> Notes:
             parts.append({})
     tags = {**parts[0], **parts[1]}
     gps = parts[2]
-    times = {tag: time for tag in (CHANGED, TAKEN, DIGITISED) if (time := _time(tags.get(tag))) is not None}
+    times = {tag: time for tag in (CHANGED, TAKEN) if (time := _time(tags.get(tag))) is not None}
     return Notes(
         tags={
             tag: quoted(str(tags[tag]))
@@ -130,9 +137,10 @@ def _texts(picture: Image.Image, notes: Notes) -> list[str]:
     """What may name the program that wrote the file."""
     texts = [notes.tags[tag] for tag in (SOFTWARE, HOST) if tag in notes.tags]
     for key, value in picture.info.items():
-        if str(key).lower() in WRITTEN_KEYS:
-            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            if text.strip():
+        name = str(key).lower()
+        if name in WRITTEN_KEYS | FREE_KEYS:
+            text = (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip()
+            if text and (name in WRITTEN_KEYS or OWN_MARK.match(text)):
                 texts.append(quoted(text))
     for name in ("CreatorTool", "softwareAgent"):
         texts += [quoted(text) for text in _values(notes.xmp, name)]
@@ -208,16 +216,23 @@ def _times(notes: Notes, now: datetime) -> Iterator[str]:
 
 def _resized(picture: Image.Image, notes: Notes) -> tuple[str, ...]:
     try:
-        noted = {int(notes.tags[WIDE]), int(notes.tags[HIGH])}
+        noted = sorted((int(notes.tags[WIDE]), int(notes.tags[HIGH])))
     except (KeyError, ValueError):
         return ()
-    if 0 in noted or noted == set(picture.size):
+    has = sorted(picture.size)
+    if 0 in noted or noted == has:
         return ()
+    # Turned pictures often keep the note as it was.
+    if has[0] <= noted[0] and has[1] <= noted[1]:
+        what = "made smaller or cropped by a program that left the note alone. Messengers and web sites make pictures "
+        what += "smaller."
+    elif has[0] >= noted[0] and has[1] >= noted[1]:
+        what = "made larger, or got a border, by a program that left the note alone. Programs that enlarge pictures "
+        what += "or put frames around them do this."
+    else:
+        what = "brought into another shape by a program that left the note alone. Web sites and collages do this."
     wide, high = notes.tags[WIDE], notes.tags[HIGH]
-    return (
-        f"It notes a size of {wide} × {high} pixels and has {picture.width} × {picture.height}: it was made smaller "
-        "or cropped by a program that left the note alone. Messengers and web sites make pictures smaller.",
-    )
+    return (f"It notes a size of {wide} × {high} pixels and has {picture.width} × {picture.height}: it was {what}",)
 
 
 def _coded(picture: Image.Image) -> Seen:

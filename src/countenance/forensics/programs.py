@@ -12,9 +12,11 @@ class Program:
     """Programs of one sort, by what they write into files."""
 
     pattern: str
-    """Regular expression; capitals don't count."""
+    """Regular expression of names that stand anywhere, with no letter before or after; capitals don't count."""
     meaning: str
     """Goes on after "A text in it names X, "; innocent uses first."""
+    words: str = ""
+    """Names that are ordinary words, too; they count where the whole text is the name, perhaps with a version."""
 
 
 EDITOR = (
@@ -29,49 +31,62 @@ CONVERTER = (
 )
 PROGRAMS = (
     Program(
-        pattern=r"\bLav[cf]\s?\d|\bffmpeg\b",
+        pattern=r"Lav[cf]\s?\d+|ffmpeg",
         meaning="a library inside most web sites, messengers, converters and editors. So this isn't the file as a "
         "camera wrote it; who used it, and for what, it doesn't say.",
     ),
     Program(
-        pattern=r"handbrake|shutter encoder|format factory|any video converter|videoproc|mkvtoolnix|mkvmerge|gpac|"
+        pattern=r"handbrake|shutter encoder|format ?factory|any video converter|videoproc|mkvtoolnix|mkvmerge|gpac|"
         r"mp4box|l-smash|bento4|avidemux|virtualdub|xmedia recode",
         meaning=CONVERTER,
     ),
     Program(
-        pattern=r"\bx26[45]\b",
+        pattern=r"x26[45]",
         meaning="an encoder that programs and web sites use, and hardly any camera. So the frames were encoded by a "
         "program; sending or uploading a clip does this.",
     ),
     Program(
-        pattern=r"premiere|after effects|media encoder|final cut|imovie|davinci|resolve|vegas pro|sony vegas|magix|"
-        r"kdenlive|shotcut|\bmlt\b|openshot|olive editor|flowblade|capcut|jianying|inshot|kinemaster|filmora|"
-        r"powerdirector|camtasia|avid media|lightworks|clipchamp|veed|vn video|videoleap|splice|lumafusion|"
-        r"movie maker|hitfilm|pitivi|blender|nuke|natron|edius|videostudio|viva video|vivavideo|youcut",
+        pattern=r"adobe premiere|premiere (?:pro|elements|rush)|adobe after effects|after effects (?:cc|\d+)|"
+        r"media encoder|final cut pro|imovie|davinci|blackmagic resolve|vegas pro|sony vegas|magix|kdenlive|shotcut|"
+        r"mlt|openshot|olive editor|flowblade|capcut|jianying|inshot|kinemaster|filmora|powerdirector|camtasia|"
+        r"avid media|lightworks|clipchamp|veed|vn video|videoleap|lumafusion|windows (?:live )?movie maker|hitfilm|"
+        r"pitivi|nukex|edius|videostudio|viva ?video|youcut",
+        words=r"premiere|after effects|final cut|resolve|movie maker|splice|blender|nuke|natron",
         meaning=EDITOR,
     ),
     Program(
-        pattern=r"photoshop|lightroom|camera raw|gimp|affinity|pixelmator|snapseed|picsart|canva|paint\.net|krita|"
-        r"photopea|capture one|darktable|rawtherapee|luminar|acdsee|irfanview|xnview|corel|paintshop|photoscape|pixlr|"
-        r"vsco|polarr|faststone|imagemagick|preview \d|microsoft photo|paint 3d",
+        pattern=r"photoshop|lightroom|camera raw|gimp|affinity (?:photo|designer|publisher)|pixelmator|snapseed|"
+        r"picsart|canva|paint\.net|krita|photopea|capture one (?:pro|express|\d+)|darktable|rawtherapee|luminar|acdsee|"
+        r"irfanview|xnview(?:mp)?|corel(?:draw)?|paintshop(?:pro)?|photoscape|pixlr|vsco(?:cam)?|polarr|faststone|"
+        r"imagemagick|preview \d+|microsoft (?:windows )?photos?|paint 3d",
+        words=r"affinity|capture one",
         meaning=PICTURE_EDITOR,
     ),
     Program(
-        pattern=r"facetune|faceapp|meitu|beautyplus|youcam|\bb612\b|airbrush|perfect365|reface|remini|\bsnow\b",
+        pattern=r"facetune|faceapp|meitu(?:pic)?|beautyplus|youcam|b612|perfect365|reface|remini",
+        words=r"airbrush|snow",
         meaning="a program that smooths, reshapes or exchanges faces. People beautify their own portraits with it.",
     ),
     Program(
-        pattern=r"stable diffusion|comfyui|automatic1111|invokeai|midjourney|dall.?e|openai|firefly|\bimagen\b|novelai|"
-        r"runwayml|\bsora\b|deepfacelab|deepfacelive|faceswap|roop|facefusion|leonardo\.ai|synthid",
+        pattern=r"stable ?diffusion|comfyui|automatic1111|invokeai|midjourney|dall[-·•]e|openai|adobe firefly|"
+        r"google imagen|novelai|runwayml|deepfacelab|deepfacelive|faceswap|roop[-_ ]unleashed|facefusion|leonardo\.ai|"
+        r"synthid",
+        words=r"dalle|firefly|imagen|sora|roop",
         meaning="a program that makes or alters pictures by a model that learned from others. Anybody can write such "
         "a text.",
     ),
     Program(
-        pattern=r"\bobs\b|screenrecord|screen record|bandicam|fraps|shadowplay|captura|replaykit|quicktime player",
-        meaning="a program that records or plays what a screen shows. A recording of a screen shows what was played "
+        pattern=r"obs[- ]studio|screen ?record(?:er|ing)?|bandicam|fraps|shadowplay|replaykit",
+        words=r"obs|captura",
+        meaning="a program that records what a screen shows. A recording of a screen shows what was played "
         "there, not what happened before a camera.",
     ),
-    Program(pattern=r"\bcountenance\b", meaning="a program that replaces faces with their owners' consent."),
+    Program(
+        pattern=r"quicktime player",
+        meaning="a player that also trims and converts clips, and records cameras and screens. Most people trim with "
+        "it what a camera recorded; a recording of a screen shows what was played there.",
+    ),
+    Program(pattern=r"countenance", meaning="a program that replaces faces with their owners' consent."),
 )
 """In this order; a text may fit several."""
 
@@ -81,6 +96,14 @@ def seen_programs(texts: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for text in texts:
         for program in PROGRAMS:
-            if program.meaning not in found and re.search(program.pattern, text, re.IGNORECASE):
+            if program.meaning not in found and _is_named(program, text):
                 found[program.meaning] = f"A text in it names “{quoted(text)}”: {program.meaning}"
     return tuple(found.values())
+
+
+def _is_named(program: Program, text: str) -> bool:
+    anywhere = rf"(?<![^\W\d_])(?:{program.pattern})(?![^\W\d_])"
+    alone = rf"\W*(?:{program.words})(?:\W+(?:app|pro|studio|express))?(?:[\W\d][\W\dv]*)?"
+    return bool(
+        re.search(anywhere, text, re.IGNORECASE) or (program.words and re.fullmatch(alone, text, re.IGNORECASE))
+    )

@@ -10,8 +10,10 @@ from countenance.forensics.seen import Seen
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """Of a JPEG, within coded pixels: anything but a stuffed byte, a filling byte or a restart."""
 MAX_SEGMENTS = 100_000
-HEAD = 64
-"""Bytes of what lies after the end by which it is known."""
+PICTURES = "more pictures, as cameras keep for depth or as a preview; they weren't looked at"
+FILLING = re.compile(rb"[\x00\n\r ]*+")
+MAX_PICTURES = 1000
+"""Further ones that are passed over."""
 
 
 def seen_after_the_end(path: Path, format_name: str) -> Seen:
@@ -21,32 +23,50 @@ def seen_after_the_end(path: Path, format_name: str) -> Seen:
         at = end(data) if end else None
         if at is None or at >= len(data):
             return Seen()
-        number, head, tail = len(data) - at, data[at : at + HEAD], data[-HEAD:]
-    known = _known(head, tail, format_name)
+        rest = _after_pictures(data, at)
+        pictures = (("after the picture", f"{rest - at:,} bytes: {PICTURES}"),) if rest > at else ()
+        number, known = len(data) - rest, _known(data, rest)
+    if not number:
+        return Seen(facts=pictures)
     if known:
-        return Seen(facts=(("after the picture", f"{number:,} bytes: {known}"),))
+        return Seen(facts=(*pictures, ("after the picture", f"{number:,} bytes: {known}")))
     return Seen(
+        facts=pictures,
         noticed=(
             f"{number:,} bytes after the picture's end belong to nothing that a viewer shows. Phones keep data of "
             "their own there, and broken copies leave remains; anything can be hidden there.",
-        )
+        ),
     )
 
 
-def _known(head: bytes, tail: bytes, format_name: str) -> str:
-    if not head.strip(b"\x00\n\r ") and not tail.strip(b"\x00\n\r "):
+def _known(data: mmap.mmap, at: int) -> str:
+    if _past_filling(data, at) == len(data):
         return "nothing but filling"
-    if head[4:8] == b"ftyp":
-        return "a short film, as phones keep one beside a picture"
-    if tail[-4:] in {b"SEFT"}:
-        return "data of a Samsung phone"
-    if format_name == "MPO" or head.startswith(b"\xff\xd8\xff"):
-        return "another picture, as cameras keep for depth or as a preview"
+    if data[at + 4 : at + 8] == b"ftyp":
+        return "it begins as a short film does, as phones keep one beside a picture; it wasn't looked into"
+    if data[-4:] == b"SEFT":
+        return "it ends as data of a Samsung phone do; it wasn't looked into"
     return ""
 
 
-def _end_of_jpeg(data: mmap.mmap) -> int | None:
-    at = 2
+def _past_filling(data: mmap.mmap, at: int) -> int:
+    match = FILLING.match(data, at)
+    return match.end() if match else at
+
+
+def _after_pictures(data: mmap.mmap, at: int) -> int:
+    """Where the JPEGs that begin here end, with filling before each."""
+    for _ in range(MAX_PICTURES):
+        start = _past_filling(data, at)
+        end = _end_of_jpeg(data, start) if data[start : start + 3] == b"\xff\xd8\xff" else None
+        if end is None:
+            break
+        at = end
+    return at
+
+
+def _end_of_jpeg(data: mmap.mmap, start: int = 0) -> int | None:
+    at = start + 2
     for _ in range(MAX_SEGMENTS):
         match = MARKER.search(data, at)
         if match is None:
