@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from countenance.cli import verify as cli
 from countenance.errors import UsageError
+from countenance.forensics.traces import traces_of
 from countenance.forensics.words import QUESTIONS
 from countenance.project import create, opened
 from countenance.types import FindingState
@@ -205,3 +206,82 @@ def test_a_batch_that_is_stopped_shows_what_was_done(command: Command, monkeypat
     assert code == 130
     document = json.loads(text)
     assert (len(document["files"]), document["complete"]) == (1, False)
+
+
+def test_a_file_that_arrives_meanwhile_is_no_stop(
+    files: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = cli._files_of
+    asked: list[int] = []
+
+    def found(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
+        if asked:
+            (files / "late.png").write_bytes((files / "plain.png").read_bytes())
+        asked.append(1)
+        return real(paths)
+
+    monkeypatch.setattr(cli, "_files_of", found)
+    code, text = command("files", "--json")
+    document = json.loads(text)
+    assert (code, len(document["files"]), document["complete"]) == (0, 3, True)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_bug_at_one_file_does_not_lose_the_others(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = traces_of
+
+    def failing(path: Path) -> object:
+        if path.name == "plain.png":
+            raise ZeroDivisionError("by nothing")
+        return real(path)
+
+    monkeypatch.setattr("countenance.steps.verify.traces_of", failing)
+    code, text = command("files")
+    words = " ".join(text.split())
+    assert code == 4
+    assert "Not read: files/plain.png can't be judged: a bug in Countenance (ZeroDivisionError: by nothing)" in words
+    assert "files/below/other.png" in words
+
+
+@pytest.mark.usefixtures("files")
+def test_what_is_wrong_with_a_file_is_not_taken_for_the_project_s_fault(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, is_altered=False)
+    monkeypatch.chdir(tmp_path / "film")
+    asked = []
+
+    def failing(path: Path) -> object:
+        asked.append(path)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("countenance.steps.verify.traces_of", failing)
+    code, text = command("../files/plain.png", "../files/shot.png")
+    assert code == 4
+    assert "can't be read: Input/output error" in " ".join(text.split())
+    assert len(asked) == 2
+
+
+def test_a_list_does_not_tell_where_the_files_lay(files: Path, command: Command, tmp_path: Path) -> None:
+    (files / "broken.jpg").write_text("no picture")
+    assert command(str(files), str(tmp_path / "lost.mp4"), "--html", "report.html")[0] == 4
+    page = (tmp_path / "report.html").read_text()
+    for shown in ("files/below/other.png", "files/broken.jpg can&#39;t be read", "can&#39;t read lost.mp4"):
+        assert shown in page
+    assert str(tmp_path) not in page
+
+
+def test_pages_of_an_earlier_list_are_removed(files: Path, command: Command, tmp_path: Path) -> None:
+    command("files", "--html", "report.html")
+    (tmp_path / "report-files" / "notes.html").write_text("mine")
+    (files / "below" / "other.png").unlink()
+    command("files", "--html", "report.html", "--overwrite")
+    names = sorted(path.name for path in (tmp_path / "report-files").iterdir())
+    assert names == ["0001-plain-png.html", "notes.html"]
+
+
+@pytest.mark.usefixtures("files")
+def test_what_is_wrong_with_a_page_names_its_option(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(UsageError, match="choose another --html"):
+        command("files/plain.png", "--html", "report.html")

@@ -151,6 +151,37 @@ def test_only_what_a_lesson_made_is_ever_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "index.html").read_text() == "mine"
 
 
+def test_what_is_no_lesson_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "year.txt").write_text("mine")
+    with pytest.raises(UsageError, match="no project of an earlier run"):
+        make_lesson(tmp_path, seed=1, overwrite=True, progress=Silent(), should_stop=lambda: False)
+    assert (tmp_path / "reports" / "year.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("finding", "colour"),
+    [
+        (Finding(about="credentials", state="trusted", summary="."), "trusted"),
+        (Finding(about="edits", state="trusted", summary="."), "noticed"),
+        (Finding(about="watermark", state="valid", summary="."), "noticed"),
+        (Finding(about="signal", state="noticed", summary="."), "noticed"),
+        (Finding(about="signal", state="inconclusive", summary="."), "inconclusive"),
+    ],
+)
+def test_what_was_altered_is_never_in_the_colour_of_what_is_well(
+    exhibits: list[Exhibit], finding: Finding, colour: str
+) -> None:
+    report = Report(path=exhibits[0].path, sha256="ab" * 32, findings=(finding,))
+    page = lesson_page(
+        [(each, report) for each in exhibits], dict.fromkeys((each.number for each in exhibits), "r"), version="1"
+    )
+    assert set(re.findall(r'<span class="state s-(\w+)">', page)) == {colour}
+    good = re.search(r"(.*)\{ color: var\(--have\)", page.partition(".found .state")[2])
+    assert good is not None
+    assert set(re.findall(r"s-(\w+)", good[1])) == {"trusted", "valid"}
+
+
 def test_programs_are_told_what_each_exhibit_is(exhibits: list[Exhibit], tmp_path: Path) -> None:
     examined = [(each, Report(path=each.path, sha256="ab" * 32, findings=())) for each in exhibits]
     document = lesson_document(Lesson(page=tmp_path / "index.html", seed=1, examined=examined))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,11 @@ from countenance.provenance.credentials import Claim, Credentials, read_credenti
 from countenance.provenance.keys import Trust
 from countenance.provenance.publish import PublishConfig
 from countenance.steps import verify as step
-from countenance.steps.verify import verify
+from countenance.steps.verify import Examination, report_page, verify
 from countenance.types import Finding, Published, Report, Role
 from tests.support.publishing import publish_grey
 from tests.support.unsigned import write_as_before
+from tests.support.videos import grey
 
 
 @pytest.fixture(autouse=True)
@@ -250,6 +252,57 @@ def test_a_file_that_changes_while_it_is_checked_is_an_error(
     with pytest.raises(MediaError, match="changed while it was checked; wait until it is whole") as caught:
         verify(published.path, None)
     assert caught.value.code == "media.unreadable"
+
+
+def test_what_is_written_while_the_file_is_hashed_is_noticed(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = step._sha256
+
+    def hashed(path: Path) -> str:
+        sha256 = real(path)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return sha256
+
+    monkeypatch.setattr(step, "_sha256", hashed)
+    with pytest.raises(MediaError, match="changed while it was checked"):
+        verify(published.path, None)
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.ts"])
+def test_files_of_kinds_that_carry_no_credentials_are_judged_by_the_rest(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    examination = verify(grey(path), None)
+    found = findings(examination.report)
+    assert examination.why_unopened is None
+    assert found["credentials"].state == "missing"
+    assert found["credentials"].reasons == ("files of this kind carry none that can be read here",)
+    assert found["watermark"].state == "missing"
+    assert "traces" in found
+
+
+def test_a_page_does_not_tell_where_the_file_lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "ann"))
+    path = tmp_path / "home" / "ann" / "clips" / "shot.mp4"
+    finding = Finding(
+        about="credentials",
+        state="invalid",
+        summary=f"{path} is damaged.",
+        reasons=(f"can't read {path}", f"see {path.parent}/other", f"{path.parents[1]}/film: no access"),
+        limits=(f"nothing in {path.parent}",),
+    )
+    examination = Examination(
+        report=Report(path=path, sha256="ab" * 32, findings=(finding,)),
+        facts=(("camera", "A"),),
+        why_unopened=f"the video {path} is cut off",
+    )
+    page = report_page(examination, made_at=datetime.now(UTC))
+    assert "the video shot.mp4 is cut off" in page
+    assert "can&#39;t read shot.mp4" in page
+    assert "~/film: no access" in page
+    assert "home/ann" not in page
+    assert str(tmp_path) not in page
 
 
 def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:

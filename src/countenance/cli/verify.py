@@ -1,13 +1,17 @@
 """`countenance verify`: what can be known about files."""
 
 import json as json_text
+import logging
+import re
 import shutil
 import sqlite3
 import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -26,10 +30,14 @@ if TYPE_CHECKING:
 
     Examine = Callable[[Path], Examination]
 
+logger = logging.getLogger(__name__)
+
 DOES_NOT_HOLD, UNREAD, STOPPED = 6, 4, 130
 """Exit codes, of which the first that applies counts, but that a stopped command always says so."""
 FEW = 4
 """Of so many files all findings are shown, of more the table alone."""
+PAGE_OF_A_FILE = re.compile(r"\d{4,}-.*\.html")
+"""How `_page_in` names pages."""
 CLOSING = "No report can show that a file is genuine. Look for its source and the earliest copy."
 
 
@@ -131,10 +139,13 @@ def _verify_all(paths: Sequence[Path], page: Path | None, examine: "Examine", *,
     total = sum(1 for _ in _files_of(paths))
     rows: list[_Row] = []
     few: list[Examination] = []
+    # Files may come and go meanwhile, so their number doesn't tell.
+    is_complete = True
     with tempfile.TemporaryFile("w+", encoding="utf-8") as documents, stops_on_interrupt() as should_stop:
         with Bars() as progress:
             for path, why_not in progress.track(_files_of(paths), what="verifying", unit="files", total=total):
                 if should_stop():
+                    is_complete = False
                     break
                 result = _result(path, why_not, examine)
                 rows.append(_row_of(path, result, page, number=len(rows) + 1))
@@ -143,14 +154,14 @@ def _verify_all(paths: Sequence[Path], page: Path | None, examine: "Examine", *,
                 elif total <= FEW and not isinstance(result, MediaError):
                     few.append(result)
         if page is not None:
-            _write_list(page, rows)
+            _write_list(page, rows, paths)
         if json:
-            _print_documents(documents, is_complete=len(rows) == total)
+            _print_documents(documents, is_complete=is_complete)
         else:
             _show_all(rows, few)
     if page is not None:
         console.print(f"See {page}.", markup=False)
-    exit_code = _exit_code(rows, is_complete=len(rows) == total)
+    exit_code = _exit_code(rows, is_complete=is_complete)
     if exit_code:
         raise typer.Exit(exit_code)
 
@@ -165,6 +176,12 @@ def _result(path: Path, why_not: str | None, examine: "Examine") -> "Examination
         return error
     except OSError as error:
         return MediaError(f"{path} can't be read: {error.strerror or error}", code="media.unreadable")
+    except Exception as error:
+        logger.exception("%s can't be judged", path)
+        what = f"{type(error).__name__}: {error}"[:200]
+        return MediaError(
+            f"{path} can't be judged: a bug in Countenance ({what}); please report it", code="media.unreadable"
+        )
 
 
 def _row_of(path: Path, result: "Examination | MediaError", page: Path | None, *, number: int) -> _Row:
@@ -227,15 +244,18 @@ def _examiner(*, thorough: bool, with_pictures: bool) -> "Examine":
     check = partial(check_file, thorough=thorough, with_pictures=with_pictures, detector=Detector())
 
     def examine(path: Path) -> "Examination":
-        try:
-            if find(Path.cwd()) is None:
-                return check(path, None)
-            with opened_to_read(Path.cwd(), any_schema=True) as project:
-                return check(path, project)
-        except (UsageError, OSError, sqlite3.Error) as error:
-            # What is wrong with the project says nothing about the file.
-            why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            return check(path, None, why_no_log=why)
+        # What is wrong with the project says nothing about the file, and the other way round.
+        with ExitStack() as stack:
+            project, why = None, None
+            try:
+                if find(Path.cwd()) is not None:
+                    project = stack.enter_context(opened_to_read(Path.cwd(), any_schema=True))
+            except (UsageError, OSError, sqlite3.Error) as error:
+                why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            try:
+                return check(path, project, why_no_log=why)
+            except (UsageError, sqlite3.Error) as error:
+                return check(path, None, why_no_log=str(error))
 
     return examine
 
@@ -244,7 +264,7 @@ def _check_pages(page: Path, *, overwrite: bool, is_one: bool) -> None:
     """Before hours of work: whether a page, and the folder beside it, can be written."""
     from countenance.steps.pages import check_page
 
-    check_page(page, overwrite=overwrite)
+    check_page(page, overwrite=overwrite, option="--html")
     if is_one:
         return
     folder = _folder_of(page)
@@ -256,6 +276,10 @@ def _check_pages(page: Path, *, overwrite: bool, is_one: bool) -> None:
             path=folder,
         )
     folder.mkdir(exist_ok=True, mode=0o700)
+    # Of an earlier list, which may have been longer.
+    for old in folder.iterdir():
+        if PAGE_OF_A_FILE.fullmatch(old.name):
+            old.unlink()
 
 
 def _folder_of(page: Path) -> Path:
@@ -279,15 +303,27 @@ def _write_page(page: Path, examination: "Examination") -> None:
     write_whole(page, text.encode(errors="replace"), mode=PRIVATE)
 
 
-def _write_list(page: Path, rows: Sequence[_Row]) -> None:
+def _write_list(page: Path, rows: Sequence[_Row], asked: Sequence[Path]) -> None:
     from datetime import datetime
 
     from countenance import __version__
     from countenance.forensics.page import list_page
     from countenance.project import PRIVATE, write_whole
 
-    text = list_page(rows, made_at=datetime.now().astimezone(), version=__version__)
+    places = set(asked)
+    shown = [_as_handed_on(row, places) for row in rows]
+    text = list_page(shown, made_at=datetime.now().astimezone(), version=__version__)
     write_whole(page, text.encode(errors="replace"), mode=PRIVATE)
+
+
+def _as_handed_on(row: _Row, asked: AbstractSet[Path]) -> _Row:
+    """A row that says nothing of where on this computer the files lay that were asked for."""
+    from countenance.steps.verify import without_place
+
+    place = next((each for each in (row.path, *row.path.parents) if each in asked), row.path)
+    shown = Path(place.name, row.path.relative_to(place)) if place.is_absolute() else row.path
+    why_not = None if row.why_not is None else without_place(row.why_not, row.path, str(shown))
+    return replace(row, path=shown, why_not=why_not)
 
 
 def _print_documents(documents: IO[str], *, is_complete: bool) -> None:

@@ -30,7 +30,7 @@ from countenance.model.checkpoint import model_folder
 from countenance.model.config import TrainConfig
 from countenance.model.record import PREVIEW_NAME
 from countenance.progress import Progress
-from countenance.project import PRIVATE, Project, create, opened, write_whole
+from countenance.project import PRIVATE, SETTINGS_NAME, Project, create, opened, write_whole
 from countenance.steps.collect import collect
 from countenance.steps.decide import decide
 from countenance.steps.generate import GenerateConfig, Generated, Pair, generate
@@ -96,7 +96,7 @@ def run_demo(
     Raises:
         UsageError: the folder holds something and `overwrite` isn't set.
     """
-    make_room(output, MADE, overwrite=overwrite)
+    make_room(output, MADE, project="project", overwrite=overwrite)
     data, begun, seconds = data_folder(), time.monotonic(), {}
     plate, truth = data / PLATE, data / "truth_zuri"
 
@@ -297,11 +297,13 @@ def _train(
     }
 
 
-def make_room(output: Path, made: Sequence[str], *, overwrite: bool) -> None:
+def make_room(output: Path, made: Sequence[str], *, project: str, overwrite: bool) -> None:
     """Make a folder for files of these names; of an earlier run only these are ever removed.
 
+    `project` is where in it an earlier run left its project, by which such a run is known.
+
     Raises:
-        UsageError: it holds something and `overwrite` isn't set.
+        UsageError: it holds something and `overwrite` isn't set, or something of these names that no run made.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"expected a folder, but {output} is a file; choose another --output")
@@ -311,6 +313,14 @@ def make_room(output: Path, made: Sequence[str], *, overwrite: bool) -> None:
                 f"{output} holds something already; choose another --output, or add --overwrite",
                 code="usage.exists",
                 path=output,
+            )
+        foreign = next((name for name in made if (output / name).exists()), None)
+        if foreign is not None and not (output / project / SETTINGS_NAME).is_file():
+            raise UsageError(
+                f"{output / foreign} would be replaced, but no project of an earlier run is in {output}, so it may be "
+                "something else; choose another --output, or move it away",
+                code="usage.exists",
+                path=output / foreign,
             )
         for name in made:
             path = output / name

@@ -15,7 +15,7 @@ from countenance.errors import one_line
 from countenance.forensics.card import Card
 from countenance.forensics.overview import Overview
 from countenance.forensics.signal import FaceLook, Signal, TrackSignal
-from countenance.forensics.signalled import Band, Standing, band_of, rates, said_of, standing_of
+from countenance.forensics.signalled import Band, Standing, band_of, said_of, standing_of
 from countenance.forensics.words import QUESTIONS, answer_of, columns_of, words_of
 from countenance.pages import data_address, environment_of
 from countenance.types import FindingState, Report
@@ -152,7 +152,6 @@ def verification_page(
             faces=faces,
             num_left_out=0 if signal is None else len(signal.tracks) - len(faces),
             bands=BANDS,
-            rates=None if card is None else rates(card),
             facts=facts,
             why_unopened=why_unopened,
             can_and_cant=CAN_AND_CANT,

@@ -46,9 +46,9 @@ def make_lesson(
     """Leave `index.html` and the folder `exhibits` for a class, and `teacher` with the project behind them.
 
     Raises:
-        UsageError: the folder holds something and `overwrite` isn't set.
+        UsageError: the folder holds something and `overwrite` isn't set, or it holds what is no lesson.
     """
-    make_room(output, MADE, overwrite=overwrite)
+    make_room(output, MADE, project=f"{TEACHER}/project", overwrite=overwrite)
 
     def begin(_: str, what: str) -> None:
         if should_stop():

@@ -242,6 +242,10 @@ class Credentials:
     """None where nobody but the signer vouches for the time of signing."""
 
 
+class CarriesNoneError(MediaError):
+    """Files of this kind carry no credentials that can be read here; a video of it, such as an MKV, may be whole."""
+
+
 def salted(digest: str, salt: bytes) -> str:
     """A salted digest for publication: anyone who holds the salt can show that it belongs to the digest."""
     return hashlib.sha256(salt + digest.encode()).hexdigest()
@@ -378,7 +382,8 @@ def read_credentials(path: Path, trust: Trust | None) -> Credentials:
     """Read and check a file's credentials; needs no network. Without `trust` no signer is known.
 
     Raises:
-        MediaError: the file can't be read, or is no kind of file that can carry credentials.
+        CarriesNoneError: it is no kind of file that can carry credentials.
+        MediaError: the file can't be read.
     """
     try:
         with _opened(path, trust) as reader:
@@ -437,12 +442,14 @@ def _crjson(reader: c2pa.Reader, path: Path) -> dict[str, Any]:
         if _media_type(file) != "image/jpeg":
             return document
         left_out = [
-            (each["start"], each["start"] + each["length"])
+            (each.get("start", -1), each.get("start", -1) + each.get("length", 0))
             for label, data in active.get("assertions", {}).items()
             if label.startswith("c2pa.hash.data")
             for each in data.get("exclusions", [])
         ]
-        if any(not _is_in_pieces(file, start, end) for start, end in left_out):
+        size = path.stat().st_size
+        # Whoever made the file chose these numbers.
+        if any(not (0 <= start <= end <= size and _is_in_pieces(file, start, end)) for start, end in left_out):
             active["validationResults"]["failure"].append(
                 {"code": "assertion.dataHash.mismatch", "explanation": SLIPPED_IN}
             )
@@ -474,7 +481,8 @@ def _opened(path: Path, trust: Trust | None) -> Iterator[c2pa.Reader | None]:
     except OSError as error:
         raise MediaError(f"can't read {path}: {error.strerror}; check the name and its permissions") from error
     except (c2pa.C2paError.NotSupported, c2pa.C2paError.Io) as error:
-        raise MediaError(
+        kind = CarriesNoneError if isinstance(error, c2pa.C2paError.NotSupported) else MediaError
+        raise kind(
             f"expected a whole video or picture (MP4, MOV, JPEG, PNG, WebP), but {path} can't be read as one "
             f"({_plain(error)})"
         ) from error

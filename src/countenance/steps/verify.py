@@ -1,14 +1,14 @@
 """Findings about a file: its credentials, this project's log, what was altered, the watermark, what is seen in it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from countenance import __version__, ledger
 from countenance.ed25519 import fingerprint_of
-from countenance.errors import MediaError, ProvenanceError
+from countenance.errors import MediaError, ProvenanceError, one_line
 from countenance.forensics.card import Card
 from countenance.forensics.detector import Detector, find_signs
 from countenance.forensics.overview import Overview, overview_of
@@ -24,6 +24,7 @@ from countenance.project import Project
 from countenance.provenance.credentials import (
     UNKNOWN_SIGNER,
     UNREADABLE,
+    CarriesNoneError,
     Claim,
     Credentials,
     Ingredient,
@@ -31,7 +32,7 @@ from countenance.provenance.credentials import (
     read_credentials,
     read_crjson,
 )
-from countenance.provenance.keys import find_trust
+from countenance.provenance.keys import Trust, find_trust
 from countenance.steps.origin import find_origin
 from countenance.types import Finding, MediaInfo, Report
 
@@ -74,10 +75,12 @@ def verify(
         MediaError: the file can't be read, or changed while it was.
         ProvenanceError: this machine's own key is open to others.
     """
-    sha256, stamp = _sha256(path), _stamp(path)
+    # Before it is read: else what is written while it is hashed goes unnoticed.
+    stamp = _stamp(path)
+    sha256 = _sha256(path)
     trust = find_trust()
-    credentials = read_credentials(path, trust)
     info, why_unopened = _opened(path)
+    credentials = _read_credentials(path, trust, can_be_opened=info is not None)
     origin = find_origin(path, credentials, trust, project, thorough=thorough)
     traces = traces_of(path)
     signal = None if detector is None else _signal(info, why_unopened, detector)
@@ -106,22 +109,59 @@ def verify(
     )
 
 
+def _read_credentials(path: Path, trust: Trust, *, can_be_opened: bool) -> Credentials:
+    """A file's credentials; of a video or picture of a kind that holds none, that it has none."""
+    try:
+        return read_credentials(path, trust)
+    except CarriesNoneError:
+        if not can_be_opened:
+            raise
+        return Credentials(state="missing", reasons=("files of this kind carry none that can be read here",))
+
+
 def _signal(info: MediaInfo | None, why_unopened: str | None, detector: Detector) -> Signal:
     return Signal(tracks=(), num_frames=0, why_not=why_unopened) if info is None else find_signs(info, detector)
 
 
 def report_page(examination: Examination, *, made_at: datetime) -> str:
-    """The report as a page. It shows faces: a caller that writes it to a disk keeps it private."""
+    """The report as a page, which is handed on: of where the file lay it says nothing.
+
+    It shows faces: a caller that writes it to a disk keeps it private.
+    """
+    report = examination.report
+
+    def told(text: str) -> str:
+        return without_place(text, report.path, report.path.name)
+
+    findings = tuple(
+        replace(
+            each,
+            summary=told(each.summary),
+            reasons=tuple(map(told, each.reasons)),
+            limits=tuple(map(told, each.limits)),
+        )
+        for each in report.findings
+    )
     return verification_page(
-        examination.report,
+        replace(report, findings=findings),
         overview=examination.overview,
         signal=examination.signal,
         card=examination.card,
         facts=examination.facts,
-        why_unopened=examination.why_unopened,
+        why_unopened=None if examination.why_unopened is None else told(examination.why_unopened),
         made_at=made_at,
         version=__version__,
     )
+
+
+def without_place(text: str, path: Path, shown: str) -> str:
+    """A text for a page that is handed on: a file is named as `shown`, and no folder of this computer is told."""
+    for whole in (path.absolute(), path):
+        text = text.replace(str(whole), shown).replace(one_line(str(whole)), shown)
+    for folder, instead in ((path.absolute().parent, ""), (Path.home(), "~/")):
+        if folder != Path(folder.anchor):
+            text = text.replace(f"{folder}/", instead).replace(str(folder), instead.rstrip("/") or "its folder")
+    return text
 
 
 def crjson(path: Path) -> tuple[dict[str, Any], bool]:
