@@ -474,7 +474,7 @@ def test_what_the_detector_saw_is_told_by_moments_without_a_number_for_the_file(
     document = documents.verified_document(EXAMINATION)
     assert document["findings"][0]["limits"] == ["l"]
     assert document["facts"] == [{"name": "signer", "value": "Winter Ltd"}]
-    assert set(document["signal"]) == {"frames", "why_not", "faces"}
+    assert set(document["signal"]) == {"frames", "left_out", "why_not", "faces"}
     (face,) = document["signal"]["faces"]
     assert set(face) == {"face", "from_s", "to_s", "distance", "moments"}
     assert [moment["score"] for moment in face["moments"]] == [0.9, 0.2]
