@@ -5,6 +5,7 @@ at each moment. What the network finds in a face is turned into a score by what 
 never seen; the same measurement says how far a face may lie from that footage before nothing can be said.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
-from scipy.special import expit, logit
 from torch import Tensor
 
 from countenance.errors import MediaError, ModelError
@@ -254,6 +254,15 @@ def _is_large(track: _Track, card: Card) -> bool:
     return float(np.median(track.sides_px)) >= card.smallest_px
 
 
+def _logistic(evidence: float) -> float:
+    return 1 / (1 + math.exp(-evidence))
+
+
+def _evidence(score: float) -> float:
+    sure = min(max(score, SURE), 1 - SURE)
+    return math.log(sure / (1 - sure))
+
+
 def _signal(number: int, track: _Track) -> TrackSignal:
     looks = sorted(track.looks, key=lambda look: look.time_s)
     return TrackSignal(
@@ -261,7 +270,7 @@ def _signal(number: int, track: _Track) -> TrackSignal:
         first_s=looks[0].time_s,
         last_s=looks[-1].time_s,
         # A score is a logistic curve of evidence, and the limits are of the curve of the mean evidence.
-        score=float(expit(np.mean(logit(np.clip([look.score for look in looks], SURE, 1 - SURE))))),
+        score=_logistic(float(np.mean([_evidence(look.score) for look in looks]))),
         distance=float(np.median(track.distances)),
         faces=tuple(looks),
     )
