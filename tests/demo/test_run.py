@@ -139,7 +139,8 @@ def test_report_prints_the_distances_of_plate_and_result(report: dict[str, Any])
     assert report["published"]["num_altered_frames"] == 96
     assert report["faces"]["zuri"]["num_faces"] > 230
     states = {finding["about"]: finding["state"] for finding in report["findings"]}
-    assert states == {"credentials": "trusted", "log": "valid", "edits": "trusted", "watermark": "trusted"}
+    signed = {"credentials": "trusted", "log": "valid", "edits": "trusted", "watermark": "trusted"}
+    assert states == {**signed, "traces": "noticed"}
 
 
 def test_a_flipped_byte_of_the_published_file_is_told(demo: Path, tmp_path: Path) -> None:
