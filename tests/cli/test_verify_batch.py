@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from countenance.cli import verify as cli
 from countenance.errors import UsageError
@@ -18,6 +16,7 @@ from countenance.forensics.traces import traces_of
 from countenance.forensics.words import QUESTIONS
 from countenance.project import create, opened
 from countenance.types import FindingState
+from tests.support.commands import called
 from tests.support.publishing import publish_grey
 
 Command = Callable[..., tuple[int, str]]
@@ -27,13 +26,9 @@ Command = Callable[..., tuple[int, str]]
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("COUNTENANCE_CONFIG", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
-    app = typer.Typer()
-    app.command()(cli.verify)
 
     def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = called(cli.verify, *arguments)
         return result.exit_code, result.stdout
 
     return run

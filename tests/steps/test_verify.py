@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from countenance import ledger
 from countenance.cli import verify as cli
@@ -24,6 +22,7 @@ from countenance.provenance.publish import PublishConfig
 from countenance.steps import verify as step
 from countenance.steps.verify import Examination, report_page, verify
 from countenance.types import Finding, Published, Report, Role
+from tests.support.commands import called
 from tests.support.publishing import publish_grey
 from tests.support.unsigned import write_as_before
 from tests.support.videos import grey
@@ -318,13 +317,9 @@ def test_what_is_no_media_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     monkeypatch.chdir(tmp_path)
-    app = typer.Typer()
-    app.command()(cli.verify)
 
     def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = called(cli.verify, *arguments)
         return result.exit_code, result.stdout
 
     return run

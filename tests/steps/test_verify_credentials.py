@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from countenance.cli import verify as cli
 from countenance.errors import ProvenanceError, UsageError
@@ -21,6 +19,7 @@ from countenance.provenance.publish import PublishConfig
 from countenance.steps import verify as step
 from countenance.steps.verify import verify
 from tests.support.authorities import timestamp_authority
+from tests.support.commands import called
 from tests.support.publishing import publish_grey
 
 
@@ -143,13 +142,9 @@ def crc(content: bytes) -> bytes:
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     monkeypatch.chdir(tmp_path)
-    app = typer.Typer()
-    app.command()(cli.verify)
 
     def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = called(cli.verify, *arguments)
         assert result.stderr == ""
         return result.exit_code, result.stdout
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from countenance.forensics.clock import created_and_changed, parts_disagree
 from countenance.forensics.seen import Seen, quoted
-from countenance.media.boxes import Box, boxes_in, numbers_at
+from countenance.media.boxes import C2PA_UUID, Box, boxes_in, numbers_at
 from countenance.media.container import MAX_STREAMS
 
 ZERO = datetime(1904, 1, 1, tzinfo=UTC)
@@ -28,8 +28,6 @@ OUTER = {b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"styp", b"free",
     *(b"pdin", b"udta", b"pnot", b"PICT", b"emsg", b"prft", b"ssix", b"imda", b"sefd", b"mvex", b"pict", b"junk"),
 }
 """Known at the outermost level; `sefd` is Samsung's."""
-C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-"""By which a `uuid` box says that it holds credentials."""
 WRITERS = {
     "Google Inc.": "YouTube or another service of Google",
     "Twitter": "Twitter (X)",
@@ -253,7 +251,7 @@ def _stretches(file: BinaryIO, box: Box | None, movie_scale: int, media_scale: i
 def _is_c2pa(file: BinaryIO, box: Box) -> bool:
     file.seek(box[1])
     found: bytes = file.read(16)
-    return found == C2PA
+    return found == C2PA_UUID
 
 
 def _edited(track: Track) -> tuple[str, ...]:

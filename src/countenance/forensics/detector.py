@@ -36,8 +36,6 @@ SHOWN_PX = 320
 """Longer side of the frames that a report shows."""
 MOST_FACES = 16
 """Of a frame; of a crowd the largest are judged."""
-SURE = 1e-9
-"""By which a score differs from 0 and 1, at which evidence would have no end."""
 NUM_NEAREST = 5
 """Familiar faces to which a face's distance is taken."""
 SAME_PLACE = 0.2
@@ -98,12 +96,12 @@ class Detector:
         after = [crop if each is None else each for crop, each in zip(crops, next_crops, strict=True)]
         given = as_input(torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(after)), has_next)
         maps, looks = self._network(*(part.contiguous(memory_format=torch.channels_last) for part in given))
-        heat = torch.sigmoid(self.card.scale * maps + self.card.shift).numpy()
-        scores = torch.sigmoid(self.card.scale * maps.mean(dim=(1, 2)) + self.card.shift).tolist()
+        logits = self.card.scale * maps + self.card.shift
+        heat, evidence = torch.sigmoid(logits).numpy(), logits.mean(dim=(1, 2)).tolist()
         distances = self._tested.distance(looks).tolist()
         return [
-            Judged(score=score, heat=np.asarray(each, np.float32), distance=distance)
-            for score, each, distance in zip(scores, heat, distances, strict=True)
+            Judged(evidence=whole, heat=np.asarray(each, np.float32), distance=distance)
+            for whole, each, distance in zip(evidence, heat, distances, strict=True)
         ]
 
 
@@ -111,7 +109,8 @@ class Detector:
 class Judged:
     """What the network makes of one face."""
 
-    score: float
+    evidence: float
+    """Of the whole face, scaled and shifted as the card says: the logarithm of the odds."""
     heat: Float32[np.ndarray, "m m"]
     distance: float
     """From the tested footage; 1 is its limit."""
@@ -131,6 +130,7 @@ class _Track:
 
     box: Box
     looks: list[FaceLook] = field(default_factory=list)
+    evidence: list[float] = field(default_factory=list)
     distances: list[float] = field(default_factory=list)
     sides_px: list[float] = field(default_factory=list)
 
@@ -214,13 +214,14 @@ def _look(
             open_tracks[number] = _track_at(box, tracks, open_tracks)
         track = open_tracks[number]
         track.box = box
+        track.evidence.append(each.evidence)
         track.distances.append(each.distance)
         track.sides_px.append(pose.crop_side_px)
         track.looks.append(
             FaceLook(
                 frame=round(time_s * float(info.frame_rate)),
                 time_s=time_s,
-                score=each.score,
+                score=_logistic(each.evidence),
                 rgb=crop,
                 heat=each.heat,
                 frame_rgb=shown,
@@ -258,19 +259,14 @@ def _logistic(evidence: float) -> float:
     return 1 / (1 + math.exp(-evidence))
 
 
-def _evidence(score: float) -> float:
-    sure = min(max(score, SURE), 1 - SURE)
-    return math.log(sure / (1 - sure))
-
-
 def _signal(number: int, track: _Track) -> TrackSignal:
     looks = sorted(track.looks, key=lambda look: look.time_s)
     return TrackSignal(
         number=number,
         first_s=looks[0].time_s,
         last_s=looks[-1].time_s,
-        # A score is a logistic curve of evidence, and the limits are of the curve of the mean evidence.
-        score=_logistic(float(np.mean([_evidence(look.score) for look in looks]))),
+        # The limits are of the curve of the mean evidence, not of the mean of scores.
+        score=_logistic(float(np.mean(track.evidence))),
         distance=float(np.median(track.distances)),
         faces=tuple(looks),
     )

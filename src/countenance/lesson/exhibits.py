@@ -17,10 +17,9 @@ from countenance.demo.compare import pictures
 from countenance.demo.journey import encoded_again, without_credentials
 from countenance.demo.run import LIKENESS, PLATE
 from countenance.errors import MediaError
+from countenance.media.boxes import C2PA_UUID, boxes_in
 from countenance.media.probe import probe
 
-CREDENTIALS_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-"""C2PA's name of the box that holds an MP4's credentials."""
 TRUTH = f"truth_{LIKENESS}"
 OTHER_FOOTAGE = "mira_training.mp4"
 TRUTH_CRF = 16
@@ -183,12 +182,14 @@ def credentials_of(published: Path) -> bytes:
     Raises:
         MediaError: there is none.
     """
-    content, start = published.read_bytes(), 0
-    while start + 24 <= len(content):
-        end = start + max(8, int.from_bytes(content[start : start + 4]))
-        if content[start + 8 : start + 24] == CREDENTIALS_BOX:
-            return content[start:end]
-        start = end
+    with published.open("rb") as file:
+        begin = 0
+        for name, start, end in boxes_in(file, 0, published.stat().st_size):
+            file.seek(start)
+            if name == b"uuid" and file.read(len(C2PA_UUID)) == C2PA_UUID:
+                file.seek(begin)
+                return file.read(end - begin)
+            begin = end
     raise MediaError(f"{published} holds no credentials; publish it anew")
 
 

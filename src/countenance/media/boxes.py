@@ -22,6 +22,9 @@ MAX_BOXES = 4_000_000
 TRUN_FIELDS = 0x100 | 0x200 | 0x400 | 0x800
 """Flags of a fragment that tells something of each sample, and so takes room for each."""
 
+C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+"""With it begins the content of a box `uuid` in which content credentials lie."""
+
 SOUND, VIDEO = int.from_bytes(b"soun"), int.from_bytes(b"vide")
 
 Box = tuple[bytes, int, int]

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from countenance.consent.register import stored_releases
 from countenance.errors import MediaError, ProvenanceError
-from countenance.media.probe import probe
 from countenance.project import Project
 from countenance.provenance.credentials import Claim, Credentials, salted
 from countenance.provenance.fingerprint import unpacked
@@ -31,16 +29,15 @@ class Origin:
     """Those of the published file from which this one was made, where they hold and the footage is the same."""
 
 
-def find_origin(path: Path, own: Credentials, trust: Trust, project: Project | None, *, thorough: bool) -> Origin:
+def find_origin(info: MediaInfo, own: Credentials, trust: Trust, project: Project | None, *, thorough: bool) -> Origin:
     """Look for a watermark, and for the credentials that it leads to where the file's own don't hold.
 
     `own` are the file's credentials. With `thorough` every frame is looked at.
     """
     try:
-        info = probe(path)
         reading = find_mark(info, every_frame=thorough)
     except MediaError as error:
-        return Origin(finding=_mark("unknown", "The file can't be opened to look for a watermark.", str(error)))
+        return not_looked_for(str(error))
     if reading is None:
         return Origin(finding=_no_mark(info, own, thorough=thorough))
     number = in_hex(reading.mark_id)
@@ -55,6 +52,11 @@ def find_origin(path: Path, own: Credentials, trust: Trust, project: Project | N
         return Origin(finding=_mark("invalid", said))
     # Anybody can sign anew what carries the mark, and name its number: what is known here counts more.
     return _looked_up(info, reading, agreed if named else None, trust, project)
+
+
+def not_looked_for(why: str) -> Origin:
+    """Of a file that can't be opened, or not be read to its end."""
+    return Origin(finding=_mark("unknown", "The file can't be opened to look for a watermark.", why))
 
 
 def _looked_up(

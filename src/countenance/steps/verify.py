@@ -33,7 +33,7 @@ from countenance.provenance.credentials import (
     read_crjson,
 )
 from countenance.provenance.keys import Trust, find_trust
-from countenance.steps.origin import find_origin
+from countenance.steps.origin import find_origin, not_looked_for
 from countenance.types import Finding, MediaInfo, Report
 
 NUM_RELEASES_OF_A_PAIR = 2
@@ -81,7 +81,10 @@ def verify(
     trust = find_trust()
     info, why_unopened = _opened(path)
     credentials = _read_credentials(path, trust, can_be_opened=info is not None)
-    origin = find_origin(path, credentials, trust, project, thorough=thorough)
+    if info is None:
+        origin = not_looked_for(why_unopened or "")
+    else:
+        origin = find_origin(info, credentials, trust, project, thorough=thorough)
     traces = traces_of(path)
     signal = None if detector is None else _signal(info, why_unopened, detector)
     findings = (
