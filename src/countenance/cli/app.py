@@ -20,6 +20,7 @@ from countenance.cli.recognise import recognise
 from countenance.cli.settings import settings
 from countenance.cli.shell import console, count, here, print_json, show_log, stops_on_interrupt
 from countenance.cli.shots import shots
+from countenance.cli.studio import studio
 from countenance.cli.verify import verify
 from countenance.errors import UsageError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ORDER = (
     "new",
+    "studio",
     "release",
     "collect",
     "prepare",
@@ -204,6 +206,9 @@ def prepare(
     )
     if json:
         print_json(prepared_document(person, result))
+
+
+app.command(short_help="Do the whole job by mouse, on a page of this computer.")(studio)
 
 
 app.command(short_help="Report what a face set covers and lacks, and what to shoot.")(coverage)

@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,41 +31,22 @@ def here(
     it writes alone, people whose data may be kept no longer are forgotten first, but for the command that does nothing
     else.
     """
+    from countenance.opening import opened_to_write
     from countenance.project import opened, opened_to_read
 
-    if writing:
-        with opened(Path.cwd()) as project, project.writing() if alone else nullcontext():
-            # Only a killed command leaves something there.
-            if alone and any((project.folder / "renders").glob("*")):
-                from countenance.provenance.publish import sweep
-
-                sweep(project)
-            if alone and keeps_to_dates:
-                keep_to_dates(project)
+    if writing and alone:
+        with opened_to_write(Path.cwd(), note=_note, keeps_to_dates=keeps_to_dates) as project:
+            yield project
+    elif writing:
+        with opened(Path.cwd()) as project:
             yield project
     else:
         with opened_to_read(Path.cwd(), any_schema=any_schema) as project:
             yield project
 
 
-def keep_to_dates(project: "Project") -> None:
-    """Before a command writes: forget people whose data may be kept no longer, and warn of days that are near."""
-    from countenance import ledger
-    from countenance.consent.retention import is_anything_due
-
-    at = ledger.time_now(project)
-    if not is_anything_due(project, at):
-        return
-    from countenance.steps.forget import ending_soon, forget_what_is_over
-
-    for forgotten in forget_what_is_over(project, at):
-        person, why = forgotten.holdings.person, forgotten.why
-        console.print(
-            f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.",
-            markup=False,
-        )
-    for line in ending_soon(project, at):
-        console.print(f"note: {line}", markup=False)
+def _note(text: str) -> None:
+    console.print(text, markup=False)
 
 
 def print_json(value: Any) -> None:

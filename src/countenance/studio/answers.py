@@ -1,0 +1,189 @@
+"""What every page of the studio uses: the project, templates, forms, pictures, files and errors."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from jinja2 import Environment
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from countenance import jobs
+from countenance.errors import CountenanceError, UsageError, one_line
+from countenance.jobs import Job
+from countenance.opening import opened_to_write
+from countenance.progress import Silent
+from countenance.project import Project, opened_to_read
+from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, REPORT_POLICY, same
+from countenance.studio.session import Studio
+
+MAX_FIELDS, MAX_FIELD_BYTES = 2_000, 2**20
+FLASH_COOKIE = "countenance-said"
+PICTURE_QUALITY = 90
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """The fields of a form that a page of this studio sent."""
+
+    fields: FormData
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A field's text, without space around it.
+
+        Raises:
+            UsageError: it is missing, and there is no default.
+        """
+        value = self.fields.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if default is None:
+            raise UsageError(f"{name.replace('_', ' ')} is missing; fill it in and send the form again")
+        return default
+
+    def texts(self, name: str) -> list[str]:
+        """All fields of that name."""
+        return [value.strip() for value in self.fields.getlist(name) if isinstance(value, str) and value.strip()]
+
+    def is_on(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return name in self.fields
+
+
+def studio_of(request: Request) -> Studio:
+    """The studio that was asked."""
+    studio: Studio = request.app.state.studio
+    return studio
+
+
+@contextmanager
+def reading(request: Request) -> Iterator[Project]:
+    """The project, to read; nothing is written."""
+    with opened_to_read(studio_of(request).project) as project:
+        yield project
+
+
+@contextmanager
+def writing(request: Request) -> Iterator[Project]:
+    """The project under its lock, as a command that writes opens it.
+
+    Raises:
+        UsageError: a job or command is writing; `usage.project_locked`.
+    """
+    with opened_to_write(studio_of(request).project, note=Silent().note) as project:
+        yield project
+
+
+async def form_of(request: Request) -> Form:
+    """Read a form, and check that a page of this studio made it.
+
+    Raises:
+        UsageError: the token of its forms is missing or wrong.
+    """
+    fields = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    given = request.headers.get(CSRF_HEADER) or fields.get(CSRF_FIELD)
+    if not isinstance(given, str) or not same(given, studio_of(request).csrf):
+        raise UsageError("the page is too old; load it again", code="usage.page_too_old")
+    return Form(fields=fields)
+
+
+def posted(answer: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for forms: reads and checks the form, then answers in a thread, so that nothing else waits."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await form_of(request)
+        return await anyio.to_thread.run_sync(answer, request, form)
+
+    return endpoint
+
+
+def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:
+    """A page from its template; `tab` in the context says which tab is the current one."""
+    templates: Environment = request.app.state.templates
+    studio = studio_of(request)
+    html = templates.get_template(template).render(
+        **{"tab": "", "title": "", "said": request.cookies.get(FLASH_COOKIE, "")},
+        **{"project_name": studio.project.name, "csrf": studio.csrf, "once": secrets.token_hex(8)},
+        **context,
+    )
+    answer = HTMLResponse(html, status)
+    if FLASH_COOKIE in request.cookies:
+        answer.delete_cookie(FLASH_COOKIE)
+    return answer
+
+
+def go_to(path: str, *, say: str = "") -> Response:
+    """After a form: to this page, which shows a line once."""
+    answer = RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    if say:
+        answer.set_cookie(FLASH_COOKIE, _cookie_text(say), httponly=True, samesite="strict", max_age=60)
+    return answer
+
+
+def start_job(request: Request, arguments: Sequence[str], *, once: str | None = None) -> Job:
+    """Put a command into the queue and see to it that it is worked through; the same `once` twice adds one job."""
+    folder = studio_of(request).project
+    job = jobs.add(folder, arguments, once=once)
+    jobs.start_worker(folder)
+    return job
+
+
+def document(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """JSON for a script of the page."""
+    return JSONResponse(value, status)
+
+
+def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) -> Response:
+    """A picture as JPEG."""
+    written, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert written
+    return Response(jpeg.tobytes(), media_type="image/jpeg")
+
+
+def file(request: Request, path: str | Path) -> Response:
+    """A file that lies in a folder which the user chose, in ranges where a player asks for them."""
+    return FileResponse(studio_of(request).allowed(path))
+
+
+def report(html: str) -> Response:
+    """A page that a step made, to be shown in a frame: it has its own styles and pictures inside, and no script."""
+    return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY})
+
+
+def failed(request: Request, error: CountenanceError, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
+    """An error as a line with its remedy: JSON for a script, a page for people."""
+    message = one_line(str(error))
+    if wants_json(request):
+        return document({"error": {"code": error.code, "message": message, "facts": _plain(error.facts)}}, status)
+    back = "/" if request.method == "POST" else ""
+    return page(request, "failed.html", status=status, title="Not done", message=message, code=error.code, back=back)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asked."""
+    return "application/json" in request.headers.get("accept", "")
+
+
+async def pieces_of(request: Request) -> AsyncIterator[bytes]:
+    """A request's body as it comes; nothing is held."""
+    async for piece in request.stream():
+        if piece:
+            yield piece
+
+
+def _plain(facts: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in facts.items()}
+
+
+def _cookie_text(text: str) -> str:
+    """Cookies hold few letters: what they can't is left out."""
+    return "".join(letter for letter in one_line(text)[:300] if letter.isascii() and letter not in ';"\\')

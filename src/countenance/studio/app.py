@@ -1,0 +1,100 @@
+"""The composition root of the studio: pages, templates, safety, and the server."""
+
+from functools import cache
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from sqlite3 import OperationalError
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from countenance.errors import CountenanceError, MediaError, UsageError
+from countenance.project import SETTINGS_NAME
+from countenance.studio import faces, footage, people, publish, queue, shots, training, verify
+from countenance.studio.answers import failed, studio_of
+from countenance.studio.safety import Safety
+from countenance.studio.session import Studio
+
+STATIC = Path(str(files("countenance.studio"))) / "static"
+STATUS: dict[str, HTTPStatus] = {
+    "usage.project_locked": HTTPStatus.CONFLICT,
+    "usage.outside": HTTPStatus.FORBIDDEN,
+    "usage.page_too_old": HTTPStatus.FORBIDDEN,
+    "usage.too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "usage.no_project": HTTPStatus.NOT_FOUND,
+}
+"""How a browser is told of an error; of all others as a bad request."""
+
+
+def make_app(studio: Studio) -> Starlette:
+    """The application that serves one studio."""
+    app = Starlette(
+        routes=[
+            Route("/", _start),
+            *people.routes,
+            *footage.routes,
+            *faces.routes,
+            *training.routes,
+            *shots.routes,
+            *publish.routes,
+            *verify.routes,
+            *queue.routes,
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Safety, studio=studio)],
+        exception_handlers={
+            CountenanceError: _told,
+            OperationalError: _database_busy,
+            OSError: _file_failed,
+            HTTPException: _not_there,
+        },
+    )
+    app.state.studio = studio
+    app.state.templates = templates()
+    return app
+
+
+@cache
+def templates() -> Environment:
+    """The pages; what is put into them is escaped."""
+    return Environment(
+        loader=PackageLoader("countenance.studio", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _start(request: Request) -> Response:
+    is_project = (studio_of(request).project / SETTINGS_NAME).is_file()
+    return RedirectResponse("/people" if is_project else "/new", HTTPStatus.SEE_OTHER)
+
+
+def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CountenanceError)
+    return failed(request, error, STATUS.get(error.code, HTTPStatus.BAD_REQUEST))
+
+
+def _database_busy(request: Request, error: Exception) -> Response:
+    told = UsageError(f"the project's database can't be used: {error}; check free disk space, then try again")
+    return failed(request, told, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _file_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    told = MediaError(f"{error.strerror or error}; check free disk space and permissions, then try again")
+    return failed(request, told, HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def _not_there(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    told = UsageError(f"{error.detail}: there is no such page here; choose one above")
+    return failed(request, told, HTTPStatus(error.status_code))

@@ -1,0 +1,14 @@
+"""The page Faces."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from countenance.studio.answers import page
+
+
+def _show(request: Request) -> Response:
+    return page(request, "faces.html", tab="faces")
+
+
+routes = [Route("/faces", _show)]

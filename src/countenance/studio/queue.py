@@ -1,0 +1,91 @@
+"""The page Jobs: everything long, with progress, log, stop, retry and order; and the stream of events behind all pages."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from countenance import jobs
+from countenance.jobs import Job
+from countenance.studio.answers import Form, document, go_to, page, posted, studio_of
+
+LOOK_EVERY_S, ALIVE_EVERY_S = 0.5, 15.0
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """A job as the page's script reads it."""
+    return {**asdict(job), "title": title_of(job)}
+
+
+def title_of(job: Job) -> str:
+    """What a job does, in few words: its command line without the options that repeat settings."""
+    return " ".join(job.arguments)
+
+
+def _show(request: Request) -> Response:
+    listed = [(job, title_of(job)) for job in jobs.list_jobs(studio_of(request).project)]
+    open_ = [each for each in listed if each[0].state in {"running", "waiting", "interrupted"}]
+    ended = [each for each in reversed(listed) if each not in open_]
+    return page(request, "jobs.html", tab="jobs", open_=open_, ended=ended)
+
+
+def _log(request: Request) -> Response:
+    folder, number = studio_of(request).project, int(request.path_params["number"])
+    jobs.find_job(folder, number)
+    return document({"log": jobs.log_of(folder, number), "result": jobs.result_of(folder, number)})
+
+
+def _stop(request: Request, form: Form) -> Response:
+    jobs.stop(studio_of(request).project, int(form.text("number")))
+    return go_to("/jobs", say="Asked the job to stop; what it did so far is kept.")
+
+
+def _retry(request: Request, form: Form) -> Response:
+    folder = studio_of(request).project
+    jobs.retry(folder, int(form.text("number")))
+    jobs.start_worker(folder)
+    return go_to("/jobs", say="Back in the queue; it goes on from where it was.")
+
+
+def _move(request: Request, form: Form) -> Response:
+    jobs.move(studio_of(request).project, int(form.text("number")), to=int(form.text("to")))
+    return go_to("/jobs")
+
+
+async def _events(request: Request) -> Response:
+    return StreamingResponse(_changes(request), media_type="text/event-stream")
+
+
+async def _changes(request: Request) -> AsyncIterator[str]:
+    """The list of jobs, each time that it differs; a comment now and then, by which a closed page is noticed."""
+    folder, shown, quiet_s = studio_of(request).project, "", 0.0
+    while not await request.is_disconnected():
+        now = _as_text(await anyio.to_thread.run_sync(jobs.list_jobs, folder))
+        if now != shown:
+            yield f"event: jobs\ndata: {now}\n\n"
+            shown, quiet_s = now, 0.0
+        elif quiet_s >= ALIVE_EVERY_S:
+            yield ": still here\n\n"
+            quiet_s = 0.0
+        await anyio.sleep(LOOK_EVERY_S)
+        quiet_s += LOOK_EVERY_S
+
+
+def _as_text(listed: Sequence[Job]) -> str:
+    return json.dumps([job_document(job) for job in listed], default=str)
+
+
+routes = [
+    Route("/jobs", _show),
+    Route("/jobs/events", _events),
+    Route("/jobs/{number:int}", _log),
+    Route("/jobs/stop", posted(_stop), methods=["POST"]),
+    Route("/jobs/retry", posted(_retry), methods=["POST"]),
+    Route("/jobs/move", posted(_move), methods=["POST"]),
+]

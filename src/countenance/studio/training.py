@@ -1,0 +1,14 @@
+"""The page Train."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from countenance.studio.answers import page
+
+
+def _show(request: Request) -> Response:
+    return page(request, "train.html", tab="train")
+
+
+routes = [Route("/train", _show)]
