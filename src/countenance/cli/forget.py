@@ -22,6 +22,7 @@ KINDS = {
     "held_frames": "folder of painted frames|folders of painted frames",
     "renders": "unfinished render|unfinished renders",
     "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
+    "dropped_files": "file that was dropped onto a page|files that were dropped onto a page",
     "actors": "folder of a cast actor|folders of cast actors",
     "database_copies": "copy of the database|copies of the database",
 }

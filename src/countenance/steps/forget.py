@@ -44,7 +44,8 @@ from countenance.faces.store import (
     iterate_faces,
     scanned_plates,
 )
-from countenance.footage import clip_paths, erase_clips, known_clips
+from countenance.footage import ROOM as DROPPED
+from countenance.footage import clip_paths, dropped_files, erase_clips, known_clips
 from countenance.model.checkpoint import ROOM as MODELS
 from countenance.model.checkpoint import models_of
 from countenance.pages import is_page_about, names
@@ -59,7 +60,9 @@ _log = logging.getLogger(__name__)
 
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
-ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, ROOM)
+ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, ROOM)
+OWN_FOOTAGE = (ACTORS, DROPPED)
+"""In which clips lie that are the project's own."""
 ASKED = "asked"
 ENDED = frozenset(
     {"consent.release_revoked", "consent.release_expired", "consent.release_missing", "consent.forgotten"}
@@ -143,12 +146,13 @@ def holdings_of(project: Project, person: str) -> Holdings:
         "held_frames": held_folders_of(project, person, plates),
         "renders": sorted(refuse_link(project.folder / RENDERS).glob("*")),
         "pages": pages,
+        "dropped_files": dropped_files(project, person),
         "actors": [path for path in (refuse_link(project.folder / ACTORS) / person,) if path.is_dir()],
         "database_copies": copies,
     }
     tracks = _tracks_of_others(project, person)
     num_faces, footage = count_stored(project, person), clip_paths(project, person)
-    own = ("models", "drawn_faces", "held_frames", "pages", "actors")
+    own = ("models", "drawn_faces", "held_frames", "pages", "dropped_files", "actors")
     is_open = any(entry.facts["person"] == person for entry in begun_but_not_ended(project))
     return Holdings(
         person=person,
@@ -160,7 +164,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
         num_clips=len(footage),
         tracks_of_others=tuple(tracks),
         folders={what: tuple(paths) for what, paths in folders.items()},
-        footage=tuple(path for path in footage if project.folder / ACTORS not in path.parents),
+        footage=tuple(path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)),
         published=published,
         others=tuple(path for path in files if path not in {*pages, *copies}),
         permits=frozenset(permits),
