@@ -43,7 +43,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 """What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
-OWN_ROOMS = frozenset({*ROOMS, "jobs", "verified"}) - {DROPPED}
+OWN_ROOMS = frozenset({*ROOMS, "verified"}) - {DROPPED}
 """Folders of the project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 
 
