@@ -17,7 +17,6 @@ from countenance.progress import Progress
 from countenance.project import Project, now, refuse_link
 from countenance.types import MediaInfo
 
-
 ROOM = "dropped"
 """Folder of the project for files that were dropped onto a page: they belong to it, and go with their person."""
 Stamp = tuple[int, int]
