@@ -1,4 +1,4 @@
-"""Make `docs/actors_few.png`: four actors, and the first one's face on the fourth one's performance, by Cycles.
+"""Make `docs/actors_few.webp`: four actors, and the first one's face on the fourth one's performance, by Cycles.
 
 Needs Blender (`countenance actors setup`); about two minutes of one core.
 
@@ -16,7 +16,7 @@ from countenance.actors.render import opened_renderer
 from countenance.actors.scene import Camera, Lamp, Light, Shot
 from countenance.actors.sheet import write_sheet
 
-OUTPUT = Path(__file__).parents[1] / "docs/actors_few.png"
+OUTPUT = Path(__file__).parents[1] / "docs/actors_few.webp"
 SIZE, SAMPLES = 320, 16
 LIKENESS, PERFORMER, OTHERS = 23, 2, (7, 13)
 SHOT = Shot(
