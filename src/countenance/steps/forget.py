@@ -45,6 +45,8 @@ from countenance.faces.store import (
     scanned_plates,
 )
 from countenance.footage import clip_paths, erase_clips, known_clips
+from countenance.jobs.naming import forget_jobs, jobs_naming
+from countenance.jobs.queue import ROOM as JOBS
 from countenance.model.checkpoint import ROOM as MODELS
 from countenance.model.checkpoint import models_of
 from countenance.pages import is_page_about, names
@@ -59,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
-ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, ROOM)
+ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, JOBS, ROOM)
 ASKED = "asked"
 ENDED = frozenset(
     {"consent.release_revoked", "consent.release_expired", "consent.release_missing", "consent.forgotten"}
@@ -145,6 +147,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
         "pages": pages,
         "actors": [path for path in (refuse_link(project.folder / ACTORS) / person,) if path.is_dir()],
         "database_copies": copies,
+        "jobs": jobs_naming(project.folder, person),
     }
     tracks = _tracks_of_others(project, person)
     num_faces, footage = count_stored(project, person), clip_paths(project, person)
@@ -193,6 +196,7 @@ def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgott
     holdings = holdings_of(project, person)
     check_known(holdings)
     entry = _begin(project, holdings, why)
+    forget_jobs(project.folder, person)
     for paths in holdings.folders.values():
         for path in paths:
             erase(path)
