@@ -85,9 +85,7 @@ def standing_of(project: Project, likeness: str, performer: str) -> Standing:
     """
     footage = frozenset((person, sha256) for person in (likeness, performer) for sha256 in kept_clips(project, person))
     # Asked for everything at once, so that the guard has nothing to ask and to log.
-    permit = grant(
-        project, "train", likeness=likeness, performer=performer, particulars=Particulars(footage=footage)
-    )
+    permit = grant(project, "train", likeness=likeness, performer=performer, particulars=Particulars(footage=footage))
     guard = Guard(project, permit, "train", people=(likeness, performer))
     return Standing(guard=guard, checkpoint=guard.checkpoint(), kept=kept_images(guard.model_folder))
 

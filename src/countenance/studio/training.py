@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,25 @@ from countenance.steps.report import drawn_report
 from countenance.steps.settings import list_settings
 from countenance.steps.standing import PairInList, Standing, list_pairs, standing_of
 from countenance.steps.train import go_back
-from countenance.studio.answers import Form, go_to, page, picture, posted, reading, report, start_job, studio_of, writing
+from countenance.studio.answers import (
+    Form,
+    go_to,
+    page,
+    picture,
+    posted,
+    reading,
+    report,
+    start_job,
+    studio_of,
+    writing,
+)
 
 OPEN = frozenset({"waiting", "running", "interrupted"})
 """States of a job that isn't over."""
 KEPT_MB = 58
 """Of a state that can be gone back to: weights and optimiser."""
+NUM_COLUMNS = 3
+"""Of a preview: what is given, what is drawn, the truth."""
 LATEST = "now"
 """Instead of the images that were seen: what was drawn last."""
 
@@ -93,19 +107,14 @@ def _show(request: Request) -> Response:
         pairs = list_pairs(project)
         pair = _chosen(pairs, request)
         learned, wrong = _learned(project, pair)
-        context: dict[str, Any] = {}
+        context: dict[str, Any] = {"checkpoint": None, "moments": []}
         if learned is not None:
-            context = _live(project, pair, learned) | _form(project, pair, learned)
+            context = _live(pair, learned) | _form(project, pair, learned)
             context |= _seen(request, context["moments"])
     job = _job_of(request, pair)
-    return page(
-        request,
-        "train.html",
-        **{"tab": "train", "title": f"{pair.likeness.name} onto {pair.performer.name}", "address": _address_of(pair)},
-        **{"pairs": pairs, "pair": pair, "wrong": wrong, "learned": learned, "job": job},
-        **{"is_open": job is not None and job.state in OPEN, "kept_mb": KEPT_MB},
-        **context,
-    )
+    context |= {"address": _address_of(pair), "pairs": pairs, "pair": pair, "wrong": wrong, "learned": learned}
+    context |= {"job": job, "is_open": job is not None and job.state in OPEN, "kept_mb": KEPT_MB}
+    return page(request, "train.html", tab="train", title=f"{pair.likeness.name} onto {pair.performer.name}", **context)
 
 
 def _live_part(request: Request) -> Response:
@@ -113,11 +122,11 @@ def _live_part(request: Request) -> Response:
     with reading(request) as project:
         pair = _chosen(list_pairs(project), request)
         learned = standing_of(project, pair.likeness.name, pair.performer.name)
-        live = _live(project, pair, learned)
+        live = _live(pair, learned)
     return page(request, "train_live.html", **live, pair=pair, address=_address_of(pair))
 
 
-def _live(project: Project, pair: PairInList, learned: Standing) -> dict[str, Any]:
+def _live(pair: PairInList, learned: Standing) -> dict[str, Any]:
     folder, checkpoint = learned.guard.model_folder, learned.checkpoint
     metrics = read_metrics(folder)
     seen = max([checkpoint.images_seen if checkpoint else 0, *(int(line["images"]) for line in metrics[-1:])])
@@ -254,12 +263,12 @@ def _picture(request: Request) -> Response:
 
 def _rows(grid: UInt8[np.ndarray, "H W 3"]) -> list[UInt8[np.ndarray, "S W 3"]]:
     """The rows of a preview, each three square pictures side by side."""
-    size = grid.shape[1] // 3
+    size = grid.shape[1] // NUM_COLUMNS
     return [grid[top : top + size] for top in range(0, grid.shape[0], size)]
 
 
 def _covered(request: Request) -> Response:
-    """What both face sets lack, before time is spent on them; asked for by the page's script, as it may take seconds."""
+    """What both face sets lack, before time is spent on them; that may take seconds, so a script asks for it."""
     with reading(request) as project:
         pair = _chosen(list_pairs(project), request)
         standing_of(project, pair.likeness.name, pair.performer.name)
@@ -271,7 +280,11 @@ def _covered(request: Request) -> Response:
 def _coverage(project: Project, person: str, config: CoverageConfig) -> tuple[str, Coverage | None, str]:
     """A person, what their face set covers, and why nobody can say."""
     try:
-        return person, cover(project, person, grant_prepare(project, person), plate=None, config=config, progress=Silent()), ""
+        return (
+            person,
+            cover(project, person, grant_prepare(project, person), plate=None, config=config, progress=Silent()),
+            "",
+        )
     except CountenanceError as error:
         return person, None, str(error)
 
@@ -300,10 +313,9 @@ def _job_of(request: Request, pair: PairInList) -> Job | None:
 
 def _trains(arguments: Sequence[str], pair: PairInList) -> bool:
     likeness, performer = pair.likeness.name, pair.performer.name
-    if arguments[:1] != ("train",) or "report" in arguments or "--back-to" in arguments or likeness not in arguments:
+    if arguments[0] != "train" or {"report", "--back-to"} & set(arguments) or likeness not in arguments:
         return False
-    after = dict(zip(arguments, arguments[1:], strict=False))
-    return after.get("--onto") == performer or f"--onto={performer}" in arguments
+    return ("--onto", performer) in pairwise(arguments) or f"--onto={performer}" in arguments
 
 
 def _chosen(pairs: Sequence[PairInList], request: Request) -> PairInList:
