@@ -1,7 +1,8 @@
 """Files that are dropped onto a page: streamed to the disk, whole or not at all."""
 
-import os
+import secrets
 import shutil
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,14 +11,12 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from countenance.errors import MediaError, UsageError
-from countenance.project import PRIVATE, writing_whole
-from countenance.studio.answers import pieces_of, studio_of
+from countenance.project import PRIVATE, private_file, writing_whole
+from countenance.studio.answers import SILENT_S, declared_bytes, pieces_of, studio_of
 from countenance.studio.safety import CSRF_HEADER, same
 
 LEFT_FREE_BYTES = 2 * 2**30
 """An upload leaves at least so much of the disk free."""
-SILENT_S = 30.0
-"""A sender that sends nothing for so long has gone."""
 MAX_NAME_BYTES = 200
 
 
@@ -59,12 +58,11 @@ async def received(request: Request, folder: Path, *, most_bytes: int | None = N
     """
     check_sent_by_page(request)
     name = name_of(request)
-    declared = request.headers.get("content-length", "")
     most = _most_bytes(folder, most_bytes)
-    _check_size(int(declared) if declared.isdecimal() else 0, most, is_limit=most_bytes is not None)
-    path = await anyio.to_thread.run_sync(_free_name, folder, name)
+    _check_size(declared_bytes(request) or 0, most, is_limit=most_bytes is not None)
+    part = folder / f".{secrets.token_hex(8)}"
     num_bytes = 0
-    with writing_whole(path, mode=PRIVATE) as file:
+    with writing_whole(part, mode=PRIVATE) as file:
         pieces = pieces_of(request)
         while True:
             try:
@@ -77,7 +75,7 @@ async def received(request: Request, folder: Path, *, most_bytes: int | None = N
             num_bytes += len(piece)
             _check_size(num_bytes, most, is_limit=most_bytes is not None)
             await anyio.to_thread.run_sync(file.write, piece)
-    return path
+    return await anyio.to_thread.run_sync(_named, part, name)
 
 
 def _most_bytes(folder: Path, most_bytes: int | None) -> int:
@@ -98,11 +96,16 @@ def _check_size(num_bytes: int, most: int, *, is_limit: bool) -> None:
     )
 
 
-def _free_name(folder: Path, name: str) -> Path:
-    """A name that nothing has there; a second file of the same name gets a number."""
-    stem, ending = os.path.splitext(name)
-    path, number = folder / name, 1
-    while os.path.lexists(path):
-        number += 1
-        path = folder / f"{stem}-{number}{ending}"
+def _named(part: Path, name: str) -> Path:
+    """Give a file a name that nothing has there; a second file of the same name gets a number."""
+    plain = Path(name)
+    for number in count(1):
+        path = part.with_name(name if number == 1 else f"{plain.stem}-{number}{plain.suffix}")
+        try:
+            # Two that arrive at once must not take the same name.
+            with open(path, "xb", opener=private_file):
+                part.replace(path)
+        except FileExistsError:
+            continue
+        break
     return path
