@@ -120,10 +120,8 @@ def _probed_again(path: Path, sha256: str, num_frames: int, facts: dict[str, Any
             f"{path} is gone; put it back, or collect it again where it is now", code="media.missing", path=path
         )
     is_whole = facts.get("is_whole", True)
-    if facts["kind"] == "sequence":
-        info = probe_sequence(path, num_frames)
-    else:
-        info = probe(path, damaged_end=not is_whole)
+    is_sequence = facts["kind"] == "sequence"
+    info = probe_sequence(path, num_frames) if is_sequence else probe(path, damaged_end=not is_whole)
     if info.sha256 != sha256:
         raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
     return info if is_whole else replace(info, num_frames=num_frames)

@@ -121,7 +121,7 @@ def _facts_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
             "states": {finding["about"]: finding["state"] for finding in each.get("findings", ())},
             "why_not": each["error"]["message"] if "error" in each else each.get("why_unopened"),
         }
-        for each in (result["files"] if "files" in result else [result] if result else ())
+        for each in result.get("files", [result] if result else ())
     ]
 
 
