@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from countenance import jobs
-from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.consent.synthetic import ROOM as ACTORS
+from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.footage import ROOM as DROPPED
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
