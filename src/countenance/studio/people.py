@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -262,22 +263,39 @@ def _show_draft_form(request: Request) -> Response:
 
 
 def _draft(request: Request, form: Form) -> Response:
-    studio = studio_of(request)
-    folder, room = studio.project, room_of(studio.project, RECEIVED)
+    """Keep a draft; the pictures that it names go with it."""
+    folder, pictures = studio_of(request).project, _chosen_pictures(request, form)
+    release = _drafted(request, form, pictures)
+    keep_draft(folder, release, room_of(folder, RECEIVED))
+    for path in pictures:
+        erase(path)
+    return go_to("/people#drafts", say=f"Drafted. Download it, and send it to {release.subject.person} to sign.")
+
+
+def _words(request: Request, form: Form) -> Response:
+    """The sentences of what would be drafted."""
+    return document({"sentences": _drafted(request, form, _chosen_pictures(request, form)).summary})
+
+
+def _chosen_pictures(request: Request, form: Form) -> list[Path]:
     chosen = set(form.texts("picture"))
-    pictures = [path for path in received_pictures(folder) if path.name in chosen]
+    pictures = [path for path in received_pictures(studio_of(request).project) if path.name in chosen]
     if not pictures:
-        raise UsageError("choose at least one picture that shows only this person; drop it on the page first")
-    person = form.text("person")
-    check_person(person)
-    release = new_release(
-        person,
+        raise UsageError("drop a picture that shows only this person, then choose it")
+    return pictures
+
+
+def _drafted(request: Request, form: Form, pictures: Sequence[Path]) -> Release:
+    """What a form asks for, as `countenance release new` drafts it."""
+    studio = studio_of(request)
+    return new_release(
+        form.text("person"),
         role=form.text("role"),
         references=pictures,
         uses=form.texts("use"),
         project=form.text("production"),
         expires=_day(form, "expires"),
-        folder=room,
+        folder=room_of(studio.project, RECEIVED),
         valid_from=_day(form, "valid_from"),
         synthetic=form.is_on("synthetic"),
         representation=form.text("representation", "") or None,
@@ -295,10 +313,6 @@ def _draft(request: Request, form: Form) -> Response:
         licensee_contact=form.text("licensee_contact", "") or None,
         contact=form.text("contact", "") or None,
     )
-    keep_draft(folder, release, room)
-    for path in pictures:
-        erase(path)
-    return go_to("/people#drafts", say=f"Drafted. Download it, and send it to {person} to read and sign.")
 
 
 def _draft_page(request: Request) -> Response:
@@ -525,6 +539,7 @@ routes = [
     Route("/people/received/discard", posted(_discard), methods=["POST"]),
     Route("/people/draft", _show_draft_form),
     Route("/people/draft", posted(_draft), methods=["POST"]),
+    Route("/people/draft/words", posted(_words), methods=["POST"]),
     Route("/people/drafts/remove", posted(_remove_draft), methods=["POST"]),
     Route("/people/drafts/{name}", _draft_page),
     Route("/people/drafts/{name}/download", _download),

@@ -81,8 +81,9 @@ class Card:
     is_in_force: bool
     """Neither revoked nor forgotten."""
     uses: tuple[str, ...]
-    lines: tuple[tuple[str, bool], ...]
-    """Each line that a release can have of its own, and whether this one has it."""
+    allowed: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    """What takes a line of its own, and has it or hasn't."""
     production: str
     valid_from: str
     expires: str
@@ -233,6 +234,7 @@ def _card(
     release, state = known.release, state_of(known, at)
     scope, term, person = release.scope, release.term, release.subject.person
     used, statement = num_outputs(project, known.digest), state_of_statement(project, known)
+    lines = {line: words for line, words in LINES.items() if line != "words" or release.role == "likeness"}
     plates, footage = len(scope.plates), len(release.data.footage)
     limits = [f"only {plates:,} named {'plate' if plates == 1 else 'plates'}"] if plates else []
     limits += [f"learned only from {footage:,} named {'clip' if footage == 1 else 'clips'}"] if footage else []
@@ -246,11 +248,8 @@ def _card(
         why_not=_sentence(why),
         is_in_force=is_in_force,
         uses=scope.uses,
-        lines=tuple(
-            (words, line in scope.explicit)
-            for line, words in LINES.items()
-            if line != "words" or release.role == "likeness"
-        ),
+        allowed=tuple(words for line, words in lines.items() if line in scope.explicit),
+        forbidden=tuple(words for line, words in lines.items() if line not in scope.explicit),
         production=scope.project,
         valid_from=in_words(term.valid_from),
         expires=in_words(term.expires),
