@@ -1,6 +1,7 @@
 """The page People: who consented to what, what is missing, and everything by which people say yes or no."""
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -40,7 +41,7 @@ from countenance.consent.register import Added, KnownRelease, known_releases, pr
 from countenance.consent.release import USES, Release, check_countersigned, check_person
 from countenance.consent.statement import VALID_FOR
 from countenance.consent.summary import USES_IN_WORDS
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.jobs import Job
 from countenance.media.probe import probe
 from countenance.opening import opened_to_write
@@ -117,8 +118,14 @@ def _take(request: Request, path: Path) -> Response:
         # What is all right, but came while a job was writing, waits.
         if error.code != "usage.project_locked":
             erase(path)
-        raise
+        raise _without_folders(error, path.parent) from None
     return saying(document({"said": said}), said)
+
+
+def _without_folders(error: CountenanceError, room: Path) -> CountenanceError:
+    """The same error without the place where files were received, which says nothing to who dropped them."""
+    message = re.sub(rf"{re.escape(str(room))}/(together-[^/ ]+/)?", "", str(error))
+    return type(error)(message, code=error.code, **error.facts)
 
 
 def _take_document(folder: Path, path: Path) -> str:
@@ -135,9 +142,19 @@ def _take_document(folder: Path, path: Path) -> str:
 
 def _take_picture(folder: Path, path: Path) -> str:
     """Keep a picture, and add the releases to which it was what was missing."""
-    if probe(path).kind != "picture":
+    with path.open("rb") as opened_file:
+        if b"PRIVATE KEY" in opened_file.read(4096):
+            raise UsageError(
+                f"{path.name} is a private key, and was erased here: whoever has it signs for its owner; "
+                "drop the document that they signed"
+            )
+    try:
+        is_picture = probe(path).kind == "picture"
+    except MediaError:
+        is_picture = False
+    if not is_picture:
         raise UsageError(
-            f"expected a release, a revocation or a decision (.toml), or a picture that a release names, got "
+            "expected a release, a revocation or a decision (.toml), or a picture that a release names, got "
             f"{path.name}; clips of people are dropped on the page Footage"
         )
     said = [_add(folder, each) for each in waiting_releases(folder) if not each.missing]

@@ -87,8 +87,6 @@ class Card:
     production: str
     valid_from: str
     expires: str
-    ends: str
-    """How long it still holds, in words; empty outside of its term."""
     outputs: str
     channels: tuple[str, ...]
     limits: tuple[str, ...]
@@ -251,10 +249,9 @@ def _card(
         allowed=tuple(words for line, words in lines.items() if line in scope.explicit),
         forbidden=tuple(words for line, words in lines.items() if line not in scope.explicit),
         production=scope.project,
-        valid_from=in_words(term.valid_from),
-        expires=in_words(term.expires),
-        ends=_days((term.expires - at.date()).days) if state == "valid" else "",
-        outputs=f"{used:,} published, any number allowed"
+        valid_from=_short(term.valid_from),
+        expires=_short(term.expires),
+        outputs=f"{used:,} published, any number"
         if term.num_outputs is None
         else f"{used:,} of {term.num_outputs:,} published",
         channels=scope.channels,
@@ -309,6 +306,10 @@ def _days(days: int) -> str:
     if days > MANY_DAYS:
         return f"{days // 365} years left"
     return "ends today" if days == 0 else "1 day left" if days == 1 else f"{days:,} days left"
+
+
+def _short(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
 
 
 def _results(project: Project) -> dict[tuple[str, str], tuple[Chip, ...]]:
