@@ -48,6 +48,6 @@ def studio(
     def say() -> None:
         console.print(f"The studio is at {running.address}\nPress Ctrl-C here to stop it; jobs go on.", markup=False)
         if open_:
-            typer.launch(running.address)
+            typer.launch(running.opening)
 
     serve(running, when_ready=say)

@@ -15,7 +15,7 @@ from countenance.footage import owners_of
 from countenance.media.container import reason
 from countenance.media.folders import SUFFIXES
 from countenance.steps.clips import open_clip
-from countenance.studio.answers import OWN_ROOMS, document, file, reading, studio_of
+from countenance.studio.answers import MEDIA_TYPES, OWN_ROOMS, document, file, reading, studio_of
 from countenance.studio.session import Studio
 
 MOST_LISTED = 5_000
@@ -95,6 +95,8 @@ def _media(request: Request) -> Response:
     path = request.query_params.get("path", "")
     answer, studio = file(request, path), studio_of(request)
     allowed = studio.allowed(path)
+    if allowed.suffix.lower() not in MEDIA_TYPES:
+        raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
     with reading(request) as project:
         owners = owners_of(project, allowed)
         for person, sha256 in owners:
