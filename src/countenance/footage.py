@@ -1,6 +1,7 @@
 """Clips and timelines of a project: where footage lies, what it is, and when each frame is shown."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,8 +31,8 @@ class Clip:
         return frame / max(self.num_frames, 1) * self.duration_s
 
 
-def collected_clips(project: Project, person: str) -> list[MediaInfo]:
-    """A person's clips, probed again.
+def collected_clips(project: Project, person: str, *, only: Collection[str] | None = None) -> list[MediaInfo]:
+    """A person's clips, probed again; of all, or of those with these digests.
 
     Raises:
         MediaError: there are none, or one was moved or changed since.
@@ -43,6 +44,8 @@ def collected_clips(project: Project, person: str) -> list[MediaInfo]:
         raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
     clips = []
     for path, sha256, num_frames, description in rows:
+        if only is not None and sha256 not in only:
+            continue
         if not Path(path).exists():
             raise MediaError(f"{path} is gone; put it back, or collect it again where it is now")
         facts = json.loads(description)
