@@ -1,7 +1,7 @@
 """Clips and timelines of a project: where footage lies, what it is, and when each frame is shown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,8 @@ class ListedClip:
         return None if self.kind == "picture" else self.clip.num_frames / max(self.clip.duration_s, 1e-9)
 
 
-def collected_clips(project: Project, person: str) -> list[MediaInfo]:
-    """A person's clips, probed again.
+def collected_clips(project: Project, person: str, *, only: Collection[str] | None = None) -> list[MediaInfo]:
+    """A person's clips, probed again; of all, or of those with these digests.
 
     Raises:
         MediaError: there are none, or one was moved or changed since.
@@ -80,7 +80,8 @@ def collected_clips(project: Project, person: str) -> list[MediaInfo]:
         raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
     clips = []
     for path, sha256, num_frames, description in rows:
-        clips.append(_probed_again(Path(path), sha256, num_frames, json.loads(description)))
+        if only is None or sha256 in only:
+            clips.append(_probed_again(Path(path), sha256, num_frames, json.loads(description)))
     return clips
 
 

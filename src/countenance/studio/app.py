@@ -20,6 +20,7 @@ from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
 from countenance.studio import browse, faces, footage, new, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
+from countenance.studio.galleries import Galleries
 from countenance.studio.safety import Safety
 from countenance.studio.session import Studio
 from countenance.studio.thumbnails import Thumbnails
@@ -65,6 +66,7 @@ def make_app(studio: Studio) -> Starlette:
     app.state.studio = studio
     app.state.templates = templates()
     app.state.thumbnails = Thumbnails()
+    app.state.galleries = Galleries()
     return app
 
 
