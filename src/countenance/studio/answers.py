@@ -1,5 +1,6 @@
 """What every page of the studio uses: the project, templates, forms, pictures, files and errors."""
 
+import base64
 import hmac
 import mimetypes
 import secrets
@@ -37,7 +38,7 @@ SEAL = secrets.token_bytes(32)
 """Of the lines that this process has a page show: another server on this computer can set cookies, too."""
 FLASH_COOKIE = "countenance-said"
 PICTURE_QUALITY = 90
-MAX_DIGITS = 16
+MAX_DIGITS, MAX_SAID = 16, 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +163,7 @@ def go_to(path: str, *, say: str = "") -> Response:
     """After a form: to this page, which shows a line once."""
     answer = RedirectResponse(path, HTTPStatus.SEE_OTHER)
     if say:
-        answer.set_cookie(FLASH_COOKIE, _sealed(_cookie_text(say)), httponly=True, samesite="strict", max_age=60)
+        answer.set_cookie(FLASH_COOKIE, _sealed(one_line(say)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
     return answer
 
 
@@ -241,15 +242,16 @@ def _plain(facts: Mapping[str, object]) -> dict[str, str]:
 
 
 def _sealed(text: str) -> str:
-    return f"{hmac.digest(SEAL, text.encode(), 'sha256').hex()}{text}"
+    """A line as a cookie can hold it, with a seal."""
+    content = text.encode(errors="replace")
+    return f"{hmac.digest(SEAL, content, 'sha256').hex()}.{base64.urlsafe_b64encode(content).decode()}"
 
 
 def _unsealed(sealed: str) -> str:
     """The line in a cookie that this process set; nothing where somebody else did."""
-    text = sealed[64:]
+    try:
+        text = base64.urlsafe_b64decode(sealed.partition(".")[2].encode()).decode()
+    except ValueError:
+        return ""
     return text if same(sealed, _sealed(text)) else ""
 
-
-def _cookie_text(text: str) -> str:
-    """Cookies hold few letters: what they can't is left out."""
-    return "".join(letter for letter in one_line(text)[:300] if letter.isascii() and letter not in ';"\\')
