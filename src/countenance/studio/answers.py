@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-import mimetypes
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,13 +31,23 @@ from countenance.studio.session import Studio
 MAX_FIELDS, MAX_FIELD_BYTES, MAX_FORM_BYTES = 2_000, 2**20, 2**24
 SILENT_S = 30.0
 """A sender that sends nothing for so long has gone; a form has to come whole in that time."""
-SHOWN = ("image/", "video/", "audio/", "text/plain", "application/json")
-"""Kinds of files that a browser shows; all others it may only keep."""
 SEAL = secrets.token_bytes(32)
 """Of the lines that this process has a page show: another server on this computer can set cookies, too."""
 FLASH_COOKIE = "countenance-said"
 PICTURE_QUALITY = 90
 MAX_DIGITS, MAX_SAID = 16, 400
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+"""What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +170,11 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
 
 def go_to(path: str, *, say: str = "") -> Response:
     """After a form: to this page, which shows a line once."""
-    answer = RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    return saying(RedirectResponse(path, HTTPStatus.SEE_OTHER), say)
+
+
+def saying(answer: Response, say: str) -> Response:
+    """An answer after which the next page shows a line, once."""
     if say:
         answer.set_cookie(FLASH_COOKIE, _sealed(one_line(say)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
     return answer
@@ -188,21 +201,18 @@ def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) 
 
 
 def file(request: Request, path: str | Path) -> Response:
-    """A file that lies in a folder which the user chose, in ranges where a player asks for them.
+    """A video or picture that lies in a folder which the user chose, in ranges where a player asks for them.
 
-    Somebody else may have made it: nothing in it can run, and what isn't a picture, film or sound is only handed over.
+    Somebody else may have made it, so nothing in it can run.
 
     Raises:
-        UsageError: there is no such file, or it lies elsewhere.
+        UsageError: there is none, it lies elsewhere or in a room of a project, or no browser shows such files.
     """
     allowed = studio_of(request).allowed(path)
-    if not allowed.is_file():
-        raise UsageError(f"expected a file at {path}, but it is none; choose another one")
-    kind = mimetypes.guess_type(allowed.name)[0] or ""
-    headers = {"content-security-policy": FILE_POLICY, **FRAMED}
-    if kind.startswith(SHOWN) and kind != "image/svg+xml":
-        return FileResponse(allowed, media_type=kind, headers=headers)
-    return FileResponse(allowed, media_type="application/octet-stream", filename=allowed.name, headers=headers)
+    kind = MEDIA_TYPES.get(allowed.suffix.lower())
+    if kind is None or not allowed.is_file():
+        raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
+    return FileResponse(allowed, media_type=kind, headers={"content-security-policy": FILE_POLICY, **FRAMED})
 
 
 def report(html: str) -> Response:
@@ -254,4 +264,3 @@ def _unsealed(sealed: str) -> str:
     except ValueError:
         return ""
     return text if same(sealed, _sealed(text)) else ""
-

@@ -18,10 +18,11 @@ from starlette.staticfiles import StaticFiles
 from countenance.bugs import report_bug
 from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
-from countenance.studio import faces, footage, people, publish, queue, shots, training, verify
+from countenance.studio import browse, faces, footage, new, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
 from countenance.studio.safety import Safety
 from countenance.studio.session import Studio
+from countenance.studio.thumbnails import Thumbnails
 
 NO_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 STATIC = Path(str(files("countenance.studio"))) / "static"
@@ -40,8 +41,10 @@ def make_app(studio: Studio) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _start),
+            *new.routes,
             *people.routes,
             *footage.routes,
+            *browse.routes,
             *faces.routes,
             *training.routes,
             *shots.routes,
@@ -61,6 +64,7 @@ def make_app(studio: Studio) -> Starlette:
     )
     app.state.studio = studio
     app.state.templates = templates()
+    app.state.thumbnails = Thumbnails()
     return app
 
 
