@@ -67,6 +67,6 @@ def test_an_exact_code_is_never_replaced_by_a_rougher_one() -> None:
 def test_each_code_stands_in_the_docs(code: str) -> None:
     page = (Path(__file__).parents[1] / "docs" / "errors.md").read_text()
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{code}` |")]
-    roots = {each.code: each.exit_code for each in CLASSES} | {"system": 4, "stopped": 130, "bug": 70}
+    roots = {each.code: each.exit_code for each in CLASSES} | {"system": 4, "job": "–", "stopped": 130, "bug": 70}
     exit_code = roots[code.split(".", maxsplit=1)[0]]
     assert row == f"| `{code}` | {exit_code} | {CODES[code]} |"

@@ -23,6 +23,8 @@ CODES: Mapping[str, str] = {
     "usage.no_project": "There is no project in the current folder or above it.",
     "usage.project_locked": "Another command is writing to the project.",
     "usage.exists": "The output exists already.",
+    "usage.job": "The command can't be a job.",
+    "usage.no_job": "The queue has no job of this number.",
     "usage.held": "A held frame brings another face than the one that was drawn.",
     "consent": "A release doesn't allow this, for a reason without a more exact code.",
     "consent.release_missing": "The project has no release of this person.",
@@ -63,10 +65,11 @@ CODES: Mapping[str, str] = {
     "actors": "A synthetic actor can't be rendered.",
     "system.file": "The operating system refused to read or write a file, for example because the disk is full.",
     "system.database": "The project's database can't be used at the moment.",
+    "job.killed": "A job was killed again and again before its end.",
     "stopped": "Stopped by Ctrl-C.",
     "bug": "A fault of Countenance itself; please report it.",
 }
-"""What each code means. Those of the last four lines aren't errors of the tree; the command line gives them."""
+"""What each code means. Those of the last five lines aren't errors of the tree; the command line gives them."""
 
 
 class CountenanceError(Exception):

@@ -115,7 +115,7 @@ class Project:
         Raises:
             UsageError: another command holds it.
         """
-        lock = FileLock(self.folder / ".countenance.lock", timeout=0, mode=0o600)
+        lock = _lock_of(self.folder)
         try:
             lock.acquire()
         except Timeout:
@@ -160,7 +160,7 @@ def opened(start: Path) -> Iterator[Project]:
         UsageError: there is none, its settings or database can't be read, or another command writes to one that has to
             be brought up to date.
     """
-    folder = _folder_of(start)
+    folder = folder_of(start)
     settings = _read_settings(folder / SETTINGS_NAME)
     path = folder / DATABASE_NAME
     with closing(connect(path)) as database:
@@ -180,7 +180,7 @@ def opened_to_read(start: Path, *, any_schema: bool = False) -> Iterator[Project
     Raises:
         UsageError: there is none, its settings or database can't be read, or another command wrote to it meanwhile.
     """
-    folder = _folder_of(start)
+    folder = folder_of(start)
     settings = _read_settings(folder / SETTINGS_NAME)
     with connected_to_read(folder / DATABASE_NAME, any_schema=any_schema) as database:
         yield Project(folder=folder, settings=settings, database=database)
@@ -190,6 +190,35 @@ def find(start: Path) -> Path | None:
     """The nearest folder, from `start` upwards, that is a project."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / SETTINGS_NAME).is_file()), None)
+
+
+def folder_of(start: Path) -> Path:
+    """The folder of the project that holds `start`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = find(start)
+    if folder is None:
+        raise UsageError(
+            f"no {SETTINGS_NAME} in {start.resolve()} or above; "
+            "make a project with `countenance new NAME` and go there",
+            code="usage.no_project",
+            folder=start.resolve(),
+        )
+    _log.info("project %s", folder)
+    return folder
+
+
+def is_written_to(folder: Path) -> bool:
+    """Whether a command is writing to the project in a folder."""
+    lock = _lock_of(folder)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def refuse_link(path: Path) -> Path:
@@ -293,17 +322,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _folder_of(start: Path) -> Path:
-    folder = find(start)
-    if folder is None:
-        raise UsageError(
-            f"no {SETTINGS_NAME} in {start.resolve()} or above; "
-            "make a project with `countenance new NAME` and go there",
-            code="usage.no_project",
-            folder=start.resolve(),
-        )
-    _log.info("project %s", folder)
-    return folder
+def _lock_of(folder: Path) -> FileLock:
+    return FileLock(folder / ".countenance.lock", timeout=0, mode=0o600)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from countenance.cli import actors, bench, faces, log, marks, release, train
+from countenance.cli import actors, bench, faces, jobs, log, marks, release, train
 from countenance.cli.coverage import coverage
 from countenance.cli.failures import STOPPED, Verbs
 from countenance.cli.forget import forget
@@ -40,6 +40,7 @@ ORDER = (
     "generate",
     "recognise",
     "verify",
+    "jobs",
     "forget",
     "marks",
     "log",
@@ -417,6 +418,7 @@ def _drawn(pair: "GeneratedPair", *, alone: bool) -> str:
 
 app.command(short_help="Measure whether a performer could still be recognised.")(recognise)
 app.command(short_help="Say what can be known about files.")(verify)
+app.add_typer(jobs.app, name="jobs", short_help="Queue long work, and see how far it is.")
 app.command(short_help="Delete all that is kept of a person, for good.")(forget)
 app.command(short_help="List every setting with its default, range and meaning.")(settings)
 

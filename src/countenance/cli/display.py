@@ -1,7 +1,9 @@
 """Progress as bars with counts, units and time left."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -9,13 +11,19 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from countenance import progress
 from countenance.cli.shell import console, count
 
 Item = TypeVar("Item")
 
+WRITE_EVERY_S = 0.25
+"""So often, at most, what is shown is written into the file for programs."""
+
 
 class Bars:
     """`countenance.progress.Progress`: a bar that vanishes on a terminal, a line per finished task anywhere else.
+
+    Where the environment variable COUNTENANCE_PROGRESS names a file, the same goes into it, for programs.
 
     >>> with Bars() as progress: prepare(project, person, permit, config, progress=progress)
     """
@@ -31,6 +39,10 @@ class Bars:
             expand=True,
             disable=not console.is_terminal,
         )
+        path = os.environ.get(progress.PROGRESS_VARIABLE)
+        self._path = Path(path) if path else None
+        self._notes: list[str] = []
+        self._written_s = 0.0
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -46,17 +58,39 @@ class Bars:
     ) -> Iterator[Item]:
         begun = time.monotonic()
         task = self._bars.add_task(what, total=total, completed=done, unit=unit)
+        self._write()
         try:
             for item in items:
                 yield item
                 self._bars.advance(task, each)
+                if time.monotonic() - self._written_s >= WRITE_EVERY_S:
+                    self._write()
         finally:
             self._bars.remove_task(task)
         if not console.is_terminal:
-            self.note(f"{what}: {count(total, unit.removesuffix('s'))} in {_clock(time.monotonic() - begun)}")
+            seconds = time.monotonic() - begun
+            console.print(f"{what}: {count(total, unit.removesuffix('s'))} in {_clock(seconds)}", markup=False)
 
     def note(self, text: str) -> None:
         console.print(text, markup=False)
+        self._notes.append(text)
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        self._written_s = time.monotonic()
+        tasks = tuple(
+            progress.Task(
+                what=task.description,
+                unit=task.fields["unit"],
+                done=round(task.completed),
+                total=round(task.total or 0),
+                seconds_left=task.time_remaining,
+            )
+            for task in self._bars.tasks
+        )
+        progress.write_shown(self._path, progress.Shown(tasks=tasks, notes=tuple(self._notes)))
 
 
 class _Count(ProgressColumn):

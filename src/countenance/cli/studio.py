@@ -40,7 +40,9 @@ def studio(
     from countenance.project import find
 
     running = Studio(
-        project=(find(project) or project).resolve(), folders=chosen_folders(project, folder or []), port=free_port(port)
+        project=(find(project) or project).resolve(),
+        folders=chosen_folders(project, folder or []),
+        port=free_port(port),
     )
 
     def say() -> None:

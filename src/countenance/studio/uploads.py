@@ -89,7 +89,9 @@ def _check_size(num_bytes: int, most: int, *, is_limit: bool) -> None:
     if num_bytes <= most:
         return
     if is_limit:
-        raise UsageError(f"expected a file of at most {most / 2**20:.0f} MB; choose another one", code="usage.too_large")
+        raise UsageError(
+            f"expected a file of at most {most / 2**20:.0f} MB; choose another one", code="usage.too_large"
+        )
     raise UsageError(
         f"the disk has {most / 2**30:.1f} GB left for files; free some, or use the file from where it lies",
         code="usage.too_large",

@@ -1,0 +1,22 @@
+"""A project's queue of long work: each job is a command of the command line, run as a process of its own."""
+
+from countenance.jobs.job import VERBS, Job, State
+from countenance.jobs.queue import add, clear, find_job, list_jobs, log_of, move, result_of, retry, stop
+from countenance.jobs.worker import start_worker, work
+
+__all__ = [
+    "VERBS",
+    "Job",
+    "State",
+    "add",
+    "clear",
+    "find_job",
+    "list_jobs",
+    "log_of",
+    "move",
+    "result_of",
+    "retry",
+    "start_worker",
+    "stop",
+    "work",
+]

@@ -1,0 +1,187 @@
+"""What a job is: the arguments of a command, what is kept of it in a file, and the state that follows from that."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from countenance.errors import UsageError
+from countenance.progress import Shown, read_shown
+from countenance.project import PRIVATE, write_whole
+
+State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
+"""`stopped` by somebody, `interrupted` by a kill or a power cut: the worker takes it up again by itself."""
+ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
+VERBS = (
+    *("collect", "prepare", "coverage", "train", "train report", "shots", "generate", "recognise", "verify"),
+    *("faces show", "faces export", "faces import"),
+)
+"""What can be a job: the commands that may take long."""
+MOST_INTERRUPTIONS = 3
+"""So often a job is taken up again by itself."""
+LOCKED, STOPPED, KILLED = "usage.project_locked", 130, "job.killed"
+"""Code of a command that found the project in use, exit code of one that saved and stopped, code of a job that was
+killed again and again."""
+RECORD, LOCK, LOG, RESULT, PROGRESS = "job.json", "lock", "log.txt", "result.json", "progress.json"
+"""Files of a job's folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A job as it stands now."""
+
+    number: int
+    """From 1 on; never given twice in a project."""
+    arguments: tuple[str, ...]
+    """Of `countenance`, without `--json`."""
+    state: State
+    is_stopping: bool
+    """It was asked to stop, and saves."""
+    added_at: str
+    begun_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    """What the command ended with; below 0, the signal that killed it."""
+    interruptions: int
+    """So often it was taken up again after a kill."""
+    progress: Shown | None
+    """Of a running job, as soon as it shows something."""
+    message: str | None
+    """Why it failed, or waits, and what to do: the error line of the command."""
+    code: str | None
+    """The error's code (docs/errors.md)."""
+
+    @property
+    def command(self) -> str:
+        """The line that does the same in a terminal."""
+        return f"countenance {shlex.join(self.arguments)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is kept of a job, in one file that is written whole, so that each change is made or isn't."""
+
+    number: int
+    arguments: tuple[str, ...]
+    working_folder: str
+    """From which paths among the arguments are read."""
+    added_at: str
+    once: str | None = None
+    begun_at: str | None = None
+    """When it was begun for the first time since it was added or put back."""
+    interruptions: int = 0
+    process: int | None = None
+    """Of the command that was started last."""
+    stop_asked_at: str | None = None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    error: dict[str, Any] | None = None
+    """`code` and `message` where it failed."""
+
+
+def check_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The arguments, where they are those of a command that can be a job.
+
+    Raises:
+        UsageError: they aren't.
+    """
+    verb_of(arguments)
+    return tuple(arguments)
+
+
+def with_json(arguments: Sequence[str]) -> list[str]:
+    """The same command, told to print its result as JSON."""
+    num_words = len(verb_of(arguments).split())
+    # Not at the end, where it might follow `--`.
+    return [*arguments[:num_words], "--json", *arguments[num_words:]]
+
+
+def verb_of(arguments: Sequence[str]) -> str:
+    """The words of the command, such as `faces show`.
+
+    Raises:
+        UsageError: it can't be a job.
+    """
+    for num_words in (2, 1):
+        verb = " ".join(arguments[:num_words])
+        if len(arguments) >= num_words and verb in VERBS:
+            return verb
+    raise UsageError(
+        f"expected a command that may take long ({', '.join(VERBS)}), got {shlex.join(arguments[:2]) or 'nothing'}; "
+        "run others by themselves",
+        code="usage.job",
+    )
+
+
+def read_record(folder: Path) -> Record | None:
+    """What is kept of the job in a folder; None where it was removed, or never quite added.
+
+    Raises:
+        UsageError: the file was changed by something else.
+    """
+    path = folder / RECORD
+    try:
+        fields = json.loads(path.read_bytes())
+        return Record(**{**fields, "arguments": tuple(fields["arguments"])})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} should describe a job, but can't be read ({error}); remove {folder}") from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    write_whole(folder / RECORD, json.dumps(asdict(record), indent=1).encode(), mode=PRIVATE)
+
+
+def state_of(record: Record, *, is_alive: bool) -> State:
+    """What follows from what is kept, and from whether a process of the job lives."""
+    if record.begun_at is None:
+        return "stopped" if record.stop_asked_at else "waiting"
+    if record.exit_code is None and record.error is None and is_alive:
+        return "running"
+    code = record.error["code"] if record.error else None
+    if code == LOCKED:
+        return "stopped" if record.stop_asked_at else "waiting"
+    if code == KILLED:
+        return "failed"
+    if record.exit_code is None or record.exit_code < 0:
+        # It said nothing of how it ended.
+        return "stopped" if record.stop_asked_at else "interrupted"
+    if record.exit_code == STOPPED:
+        return "stopped"
+    return "failed" if record.error else "done"
+
+
+def job_of(record: Record, folder: Path, *, is_alive: bool) -> Job:
+    state = state_of(record, is_alive=is_alive)
+    error = record.error if state in ("failed", "waiting") else None
+    return Job(
+        number=record.number,
+        arguments=record.arguments,
+        state=state,
+        is_stopping=state == "running" and record.stop_asked_at is not None,
+        added_at=record.added_at,
+        begun_at=record.begun_at,
+        ended_at=record.ended_at if state in ENDED else None,
+        exit_code=record.exit_code,
+        interruptions=record.interruptions,
+        progress=read_shown(folder / PROGRESS) if state == "running" else None,
+        message=error["message"] if error else None,
+        code=error["code"] if error else None,
+    )
+
+
+def put_back(record: Record) -> Record:
+    """The record of a job that begins anew."""
+    return replace(
+        record,
+        begun_at=None,
+        interruptions=0,
+        process=None,
+        stop_asked_at=None,
+        ended_at=None,
+        exit_code=None,
+        error=None,
+    )
