@@ -111,9 +111,15 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
     templates: Environment = request.app.state.templates
     studio = studio_of(request)
     html = templates.get_template(template).render(
-        **{"tab": "", "title": "", "said": request.cookies.get(FLASH_COOKIE, "")},
-        **{"project_name": studio.project.name, "csrf": studio.csrf, "once": secrets.token_hex(8)},
-        **context,
+        {
+            "tab": "",
+            "title": "",
+            "said": request.cookies.get(FLASH_COOKIE, ""),
+            "project_name": studio.project.name,
+            "csrf": studio.csrf,
+            "once": secrets.token_hex(8),
+            **context,
+        }
     )
     answer = HTMLResponse(html, status)
     if FLASH_COOKIE in request.cookies:

@@ -1,4 +1,4 @@
-"""The page Jobs: everything long, with progress, log, stop, retry and order; and the stream of events behind all pages."""
+"""The page Jobs: everything long, with progress, log, stop, retry and order; and the events behind all pages."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
