@@ -288,11 +288,8 @@ def moved_table(plate: MediaInfo, timeline: Timeline, shot: Shot, table: Mapping
             moved[name] = value
             continue
         keyed = sorted(
-            (frame_near(plate, timeline, time_s) - shot.frames.start, wanted)
-            for time_s, wanted in (
-                (_time_s(shot.path, name, moment, plate, timeline, shot.frames), float(each))
-                for moment, each in value.items()
-            )
+            (frame_of_key(plate, timeline, shot, name, moment) - shot.frames.start, float(wanted))
+            for moment, wanted in value.items()
         )
         last = len(to.frames) - 1
         within = {offset: wanted for offset, wanted in keyed if offset <= last}
@@ -302,11 +299,17 @@ def moved_table(plate: MediaInfo, timeline: Timeline, shot: Shot, table: Mapping
     return moved
 
 
-def frame_near(plate: MediaInfo, timeline: Timeline, time_s: float) -> int:
-    """The frame that begins nearest to a moment of the plate."""
+def frame_of_key(plate: MediaInfo, timeline: Timeline, shot: Shot, name: str, moment: str) -> int:
+    """The frame of a shot nearest to a key's moment, as its file has it.
+
+    Raises:
+        UsageError: it is no moment of the shot.
+    """
+    time_s = _time_s(shot.path, name, moment, plate, timeline, shot.frames)
     pts = float(time_s / plate.time_base)
-    after = min(bisect_right(timeline.frame_pts, pts), len(timeline.frame_pts) - 1)
-    return min(max(after - 1, 0), after, key=lambda frame: abs(int(timeline.frame_pts[frame]) - pts))
+    after = bisect_right(timeline.frame_pts, pts)
+    near = [frame for frame in (after - 1, after) if frame in shot.frames]
+    return min(near, key=lambda frame: abs(int(timeline.frame_pts[frame]) - pts))
 
 
 def _write(project: Project, path: Path, text: str) -> None:
