@@ -118,7 +118,7 @@ def one_a_second(times_s: Sequence[float] | Float64[np.ndarray, " N"]) -> list[i
 def _check(
     project: Project, info: MediaInfo, timeline: Timeline, frames: range, again: str, progress: Progress
 ) -> None:
-    if _has_passed(project, info.sha256):
+    if has_passed(project, info.sha256):
         return
     score, samples = opened_net(), sampled(info, timeline, frames)
     seen = if_many(progress, len(samples)).track(
@@ -133,7 +133,8 @@ def _check(
             )
 
 
-def _has_passed(project: Project, sha256: str) -> bool:
+def has_passed(project: Project, sha256: str) -> bool:
+    """Whether all of some footage was looked through by today's rule, and passed."""
     row = project.database.execute(
         "SELECT 1 FROM passed_footage WHERE sha256 = ? AND gate = ?", (sha256, RULE)
     ).fetchone()

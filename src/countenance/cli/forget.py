@@ -33,13 +33,20 @@ def forget(
     Example: countenance forget dana --yes
     """
     from countenance.consent.release import check_person
+    from countenance.jobs.naming import stop_jobs
+    from countenance.jobs.queue import paused
+    from countenance.project import folder_of
     from countenance.steps.documents import forgotten_document
     from countenance.steps.forget import check_known, counted, forget_person, holdings_of
 
     check_person(person)
     if yes:
-        with here(writing=True, keeps_to_dates=False) as project:
-            forgotten = forget_person(project, person)
+        folder = folder_of(Path.cwd())
+        # A job about them holds the project; the next one is not to begin before this does.
+        with paused(folder):
+            stop_jobs(folder, person)
+            with here(writing=True, keeps_to_dates=False) as project:
+                forgotten = forget_person(project, person)
         _tell_done(forgotten)
         if json:
             print_json(forgotten_document(forgotten.holdings, forgotten))

@@ -128,7 +128,9 @@ def permit_digest(
     return hashlib.sha256(canonical_json(facts)).hexdigest()
 
 
-def grant_prepare(project: Project, person: str, *, at: datetime | None = None) -> Permit:
+def grant_prepare(
+    project: Project, person: str, *, particulars: Particulars = NO_PARTICULARS, at: datetime | None = None
+) -> Permit:
     """Give a permit to prepare a person in whichever role they released, likeness before performer.
 
     Raises:
@@ -136,11 +138,11 @@ def grant_prepare(project: Project, person: str, *, at: datetime | None = None) 
     """
     roles = {known.release.role for known in known_releases(project) if known.release.subject.person == person}
     try:
-        return grant(project, "prepare", likeness=person, at=at)
+        return grant(project, "prepare", likeness=person, particulars=particulars, at=at)
     except ConsentError:
         if "performer" not in roles:
             raise
-    return grant(project, "prepare", performer=person, at=at)
+    return grant(project, "prepare", performer=person, particulars=particulars, at=at)
 
 
 def refusals(project: Project, *, at: datetime | None = None) -> list[tuple[KnownRelease, ConsentError | None]]:

@@ -168,6 +168,33 @@ def drop_scan(project: Project, person: str, sha256: str, purpose: Purpose) -> N
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundInClip:
+    """What preparing found in a clip so far."""
+
+    is_searched: bool
+    """To its end."""
+    num_faces: int
+    """Of the person, or of somebody who may be."""
+    num_kept: int
+
+
+def found_in_clips(project: Project, person: str) -> dict[str, FoundInClip]:
+    """Of each clip in which a person's faces were looked for, by its digest."""
+    rows = project.database.execute(
+        """
+        SELECT sha256, state, count(faces.id), total(rejections = '[]')
+        FROM scans LEFT JOIN faces ON faces.scan = scans.id
+        WHERE person = ? AND purpose = 'prepare' GROUP BY scans.id
+        """,
+        (person,),
+    )
+    return {
+        sha256: FoundInClip(is_searched=state == "found", num_faces=num_faces, num_kept=int(num_kept))
+        for sha256, state, num_faces, num_kept in rows
+    }
+
+
 def scanned_clips(project: Project, person: str) -> list[str]:
     """Digests of the person's collected clips in which their faces were looked for, in a fixed order."""
     rows = project.database.execute(

@@ -1,6 +1,6 @@
 """A project's queue of long work: each job is a command of the command line, run as a process of its own."""
 
-from countenance.jobs.job import VERBS, Job, State
+from countenance.jobs.job import VERBS, Job, State, verb_of
 from countenance.jobs.queue import add, clear, find_job, list_jobs, log_of, move, result_of, retry, stop
 from countenance.jobs.worker import start_worker, work
 
@@ -18,5 +18,6 @@ __all__ = [
     "retry",
     "start_worker",
     "stop",
+    "verb_of",
     "work",
 ]

@@ -343,6 +343,33 @@ def published_under(project: Project, permit_digests: Collection[str]) -> dict[s
     return {sha256: Path(path) for sha256, path in rows if sha256 in logged}
 
 
+def published_since(project: Project, output: Path, since: str) -> Published | None:
+    """What was published under a name since a time, and lies there as it was published; None where nothing was."""
+    if not output.is_file():
+        return None
+    with output.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    query = """
+        SELECT manifest_digest, permit_digest, log_index FROM published
+        WHERE sha256 = ? AND path = ? AND published_at >= ?
+    """
+    row = project.database.execute(query, (sha256, str(output.resolve()), since)).fetchone()
+    if row is None:
+        return None
+    manifest_digest, permit_digest, number = row
+    (facts,) = (entry.facts for entry in ledger.entries(project) if entry.number == number)
+    return Published(
+        path=output,
+        sha256=sha256,
+        manifest_digest=manifest_digest,
+        permit_digest=permit_digest,
+        log_index=number,
+        num_frames=facts["num_frames"],
+        num_altered_frames=facts["num_altered_frames"],
+        is_proxy=facts.get("is_proxy", False),
+    )
+
+
 def salt_of(project: Project, manifest_digest: str) -> bytes | None:
     """What opens the salted digests in the credentials of a file that the project published."""
     row = project.database.execute(

@@ -46,7 +46,10 @@ from countenance.faces.store import (
     iterate_faces,
     scanned_plates,
 )
-from countenance.footage import clip_paths, erase_clips, known_clips
+from countenance.footage import ROOM as DROPPED
+from countenance.footage import clip_paths, dropped_files, erase_clips, known_clips
+from countenance.jobs.naming import forget_jobs, jobs_naming
+from countenance.jobs.queue import ROOM as JOBS
 from countenance.model.checkpoint import ROOM as MODELS
 from countenance.model.checkpoint import models_of
 from countenance.pages import is_page_about, names
@@ -61,7 +64,9 @@ _log = logging.getLogger(__name__)
 
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
-ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, PAPERS, ROOM)
+ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, PAPERS, JOBS, ROOM)
+OWN_FOOTAGE = (ACTORS, DROPPED)
+"""In which clips lie that are the project's own."""
 KINDS = {
     "faces": "face",
     "clips": "record of a clip|records of clips",
@@ -72,6 +77,8 @@ KINDS = {
     "renders": "unfinished render|unfinished renders",
     "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
     "actors": "folder of a cast actor|folders of cast actors",
+    "dropped_files": "file that was dropped onto a page|files that were dropped onto a page",
+    "jobs": "job that names them|jobs that name them",
     "papers": "draft, picture or page for them|drafts, pictures and pages for them",
     "received": "file that was received and waits|files that were received and wait",
     "database_copies": "copy of the database|copies of the database",
@@ -160,15 +167,17 @@ def holdings_of(project: Project, person: str) -> Holdings:
         "held_frames": held_folders_of(project, person, plates),
         "renders": sorted(refuse_link(project.folder / RENDERS).glob("*")),
         "pages": pages,
+        "dropped_files": dropped_files(project, person),
         "actors": [path for path in (refuse_link(project.folder / ACTORS) / person,) if path.is_dir()],
         "papers": papers_of(project.folder, person),
         # Nobody knows yet whose these are.
         "received": received_files(project.folder),
         "database_copies": copies,
+        "jobs": jobs_naming(project.folder, person),
     }
     tracks = _tracks_of_others(project, person)
     num_faces, footage = count_stored(project, person), clip_paths(project, person)
-    own = ("models", "drawn_faces", "held_frames", "pages", "actors", "papers")
+    own = ("models", "drawn_faces", "held_frames", "pages", "dropped_files", "actors", "papers")
     is_open = any(entry.facts["person"] == person for entry in begun_but_not_ended(project))
     return Holdings(
         person=person,
@@ -180,7 +189,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
         num_clips=len(footage),
         tracks_of_others=tuple(tracks),
         folders={what: tuple(paths) for what, paths in folders.items()},
-        footage=tuple(path for path in footage if project.folder / ACTORS not in path.parents),
+        footage=tuple(path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)),
         published=published,
         others=tuple(path for path in files if path not in {*pages, *copies}),
         permits=frozenset(permits),
@@ -223,6 +232,7 @@ def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgott
     holdings = holdings_of(project, person)
     check_known(holdings)
     entry = _begin(project, holdings, why)
+    forget_jobs(project.folder, person)
     for paths in holdings.folders.values():
         for path in paths:
             erase(path)

@@ -19,16 +19,32 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 
 from countenance import jobs
 from countenance.errors import CountenanceError, UsageError, one_line
+from countenance.footage import ROOM as DROPPED
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
 from countenance.progress import Silent
 from countenance.project import Project, opened_to_read
+from countenance.steps.forget import ROOMS
 from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, REPORT_POLICY, same
 from countenance.studio.session import Studio
 
 MAX_FIELDS, MAX_FIELD_BYTES = 2_000, 2**20
 FLASH_COOKIE = "countenance-said"
 PICTURE_QUALITY = 90
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+"""What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
+OWN_ROOMS = frozenset({*ROOMS, "verified"}) - {DROPPED}
+"""Folders of the project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,8 +172,19 @@ def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) 
 
 
 def file(request: Request, path: str | Path) -> Response:
-    """A file that lies in a folder which the user chose, in ranges where a player asks for them."""
-    return FileResponse(studio_of(request).allowed(path))
+    """A video or picture that lies in a folder which the user chose, in ranges where a player asks for them.
+
+    Raises:
+        UsageError: there is none, it lies elsewhere or in a room of the project, or no browser shows such files.
+    """
+    studio = studio_of(request)
+    allowed = studio.allowed(path)
+    kind = MEDIA_TYPES.get(allowed.suffix.lower())
+    if kind is None or not allowed.is_file():
+        raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
+    if allowed.is_relative_to(studio.project) and allowed.relative_to(studio.project).parts[0] in OWN_ROOMS:
+        raise UsageError(f"{path} is the project's own and isn't shown as a file", code="usage.outside")
+    return FileResponse(allowed, media_type=kind)
 
 
 def report(html: str) -> Response:

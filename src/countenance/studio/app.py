@@ -17,10 +17,11 @@ from starlette.staticfiles import StaticFiles
 
 from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
-from countenance.studio import faces, footage, people, publish, queue, shots, training, verify
+from countenance.studio import browse, faces, footage, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
 from countenance.studio.safety import Safety
 from countenance.studio.session import Studio
+from countenance.studio.thumbnails import Thumbnails
 
 STATIC = Path(str(files("countenance.studio"))) / "static"
 STATUS: dict[str, HTTPStatus] = {
@@ -40,6 +41,7 @@ def make_app(studio: Studio) -> Starlette:
             Route("/", _start),
             *people.routes,
             *footage.routes,
+            *browse.routes,
             *faces.routes,
             *training.routes,
             *shots.routes,
@@ -58,6 +60,7 @@ def make_app(studio: Studio) -> Starlette:
     )
     app.state.studio = studio
     app.state.templates = templates()
+    app.state.thumbnails = Thumbnails()
     return app
 
 

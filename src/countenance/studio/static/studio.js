@@ -119,6 +119,9 @@ document.querySelectorAll("[data-drop]").forEach((zone) => {
     }
     bar.hidden = true;
     input.value = "";
+    if (zone.dataset.then && wrong.length < files.length) {
+      try { await post(zone.dataset.then, new FormData()); } catch (error) { wrong.push(error.message); }
+    }
     if (wrong.length) { message.textContent = wrong.join("\n"); message.setAttribute("role", "alert"); }
     else if (go) location.assign(go);
     else location.reload();
