@@ -18,6 +18,7 @@ from countenance.vision.identity import Embedding
 
 Purpose = Literal["prepare", "generate"]
 ScanState = Literal["looking", "found"]
+ALL_FRAMES = range(2**31)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,6 +155,15 @@ def open_scan(project: Project, person: str, purpose: Purpose, sha256: str, sett
             "SELECT id, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
         ).fetchone()
     return Scan(id=number, person=person, purpose=purpose, sha256=sha256), state
+
+
+def scan_state(project: Project, person: str, purpose: Purpose, sha256: str, settings: str) -> ScanState | None:
+    """How far a clip was scanned with these settings; None where it wasn't."""
+    row = project.database.execute(
+        "SELECT state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings = ?",
+        (person, sha256, purpose, settings),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def close_scan(project: Project, scan: Scan) -> None:
@@ -310,6 +320,25 @@ def track_embeddings(project: Project, person: str, sha256: str, purpose: Purpos
     return [(number, np.frombuffer(content, np.float32)) for number, content in rows]
 
 
+def store_overview(project: Project, person: str, sha256: str, content: bytes) -> None:
+    """Store, within the caller's transaction, what was found in a plate and decided on, in one piece."""
+    project.database.execute(
+        "INSERT OR REPLACE INTO overviews (scan, faces)"
+        " SELECT id, ? FROM scans WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (content, person, sha256),
+    )
+
+
+def read_overview(project: Project, person: str, sha256: str) -> bytes | None:
+    """The same; None where nothing was decided on yet, or not by this version."""
+    row = project.database.execute(
+        "SELECT faces FROM overviews JOIN scans ON scans.id = overviews.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (person, sha256),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose) -> Iterator[tuple[int, int]]:
     """Frame and track of every face of a scan, in the order of frames."""
     yield from project.database.execute(
@@ -350,6 +379,7 @@ def delete_track(project: Project, track: int) -> None:
         (count, scan, frame, distance),
     )
     database.execute("DELETE FROM tracks WHERE id = ?", (track,))
+    database.execute("DELETE FROM overviews WHERE scan = ?", (scan,))
 
 
 # People, when they are forgotten.
@@ -461,14 +491,26 @@ def kept_faces(project: Project, person: str) -> Iterator[KeptFace]:
 
 
 def stored_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> list[StoredFace]:
     """A person's faces in the order of clips and frames: of one clip, if it is named, else of all collected ones."""
-    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only))
+    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only, frames=frames))
 
 
 def iterate_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> Iterator[StoredFace]:
     """The same, one at a time; nothing may be changed meanwhile."""
     clips = list(known_clips(project, person)) if sha256 is None else [sha256]
@@ -478,10 +520,10 @@ def iterate_faces(
             mask_origin, crop IS NOT NULL, rejections, is_decided
         FROM faces JOIN scans ON scans.id = faces.scan JOIN tracks ON tracks.id = faces.track
         WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
-        AND (NOT ? OR rejections = '[]')
+        AND (NOT ? OR rejections = '[]') AND frame >= ? AND frame < ?
         ORDER BY scans.sha256, frame, faces.id
         """,
-        (person, purpose, json.dumps(clips), kept_only),
+        (person, purpose, json.dumps(clips), kept_only, frames.start, frames.stop),
     )
     for (
         number,

@@ -21,8 +21,6 @@ from countenance.studio.safety import media_type_of
 from countenance.studio.session import Studio
 from countenance.types import MediaInfo
 
-ROOM = "plates"
-"""Of the project: plates that were dropped onto a page."""
 MAX_PAIRS = 8
 MOST_KNOWN = 16
 
@@ -127,9 +125,8 @@ def _plates(studio: Studio, project: Project, people: Sequence[Released]) -> lis
         for job in reversed(jobs.list_jobs(studio.project))
         if job.arguments[0] in {"generate", "shots"} and len(job.arguments) > 1
     ]
-    dropped = sorted((studio.project / ROOM).glob("*")) if (studio.project / ROOM).is_dir() else []
     clips = [path for each in people if "performer" in each.roles for path in clip_paths(project, each.person)]
-    found = dict.fromkeys(path for each in (*used, *dropped, *clips) if (path := _usable(studio, each)) is not None)
+    found = dict.fromkeys(path for each in (*used, *clips) if (path := _usable(studio, each)) is not None)
     return list(found)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import anyio.to_thread
 import cv2
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,10 +38,9 @@ from countenance.studio.answers import (
     start_job,
     studio_of,
 )
-from countenance.studio.choice import ROOM, Choice, KnownPlates, chosen, offered
+from countenance.studio.choice import Choice, KnownPlates, chosen, offered
 from countenance.studio.previews import Previews
 from countenance.studio.queue import job_document
-from countenance.studio.uploads import received
 from countenance.types import MediaInfo
 
 PREVIEWS = "previews"
@@ -282,13 +280,6 @@ def _choose_plate(request: Request, form: Form) -> Response:
     return go_to(f"{form.text('to', '/shots')}?{urlencode({'choose': '1', 'plate': str(path)})}")
 
 
-async def _drop_plate(request: Request) -> Response:
-    folder = studio_of(request).project / ROOM
-    await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, exist_ok=True))
-    path = await received(request, folder)
-    return document({"go": f"/shots?{urlencode({'choose': '1', 'plate': str(path)})}"})
-
-
 def _number(text: str, what: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
         raise UsageError(f"expected the number of a {what}, got {text[:40]!r}; load the page again")
@@ -315,5 +306,4 @@ routes = [
     Route("/shots/preview", posted(_make_preview), methods=["POST"]),
     Route("/shots/preview.mp4", _play_preview),
     Route("/shots/plates", posted(_choose_plate), methods=["POST"]),
-    Route("/shots/plates/drop", _drop_plate, methods=["POST"]),
 ]
