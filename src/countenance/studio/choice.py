@@ -17,7 +17,7 @@ from countenance.footage import clip_paths
 from countenance.media.probe import probe
 from countenance.project import Project
 from countenance.studio.releases import Released, released
-from countenance.studio.safety import media_type_of
+from countenance.media.folders import SUFFIXES
 from countenance.studio.session import Studio
 from countenance.types import MediaInfo
 
@@ -135,7 +135,7 @@ def _usable(studio: Studio, path: Path) -> Path | None:
         resolved = studio.allowed(path)
     except CountenanceError:
         return None
-    return resolved if resolved.is_file() and media_type_of(resolved) is not None else None
+    return resolved if resolved.is_file() and SUFFIXES.fullmatch(resolved.suffix.lower()) else None
 
 
 def _pair(text: str) -> tuple[str, str]:
