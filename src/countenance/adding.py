@@ -37,12 +37,12 @@ def add_signed(project: Project, path: Path, document: Document) -> Added:
         )
     if isinstance(document, Release):
         # The nets take seconds to load.
-        from countenance.faces.portrait import template_of
+        from countenance.faces.portrait import template_of  # noqa: PLC0415
 
         return add_release(project, path, template_of)
     if isinstance(document, Decision):
         return add_decision(project, path)
-    from countenance.steps.forget import forget_drawn
+    from countenance.steps.forget import forget_drawn  # noqa: PLC0415
 
     added = add_revocation(project, path)
     assert isinstance(added.document, Revocation)

@@ -31,9 +31,11 @@ class Browser(TestClient):
     def send(self, address: str, **fields: str | list[str]) -> Response:
         """Send a form as a page of the studio does; redirects are not followed."""
         data: Mapping[str, str | list[str]] = {CSRF_FIELD: self.studio.csrf, **fields}
-        return self.post(address, data=data, follow_redirects=False)
+        answer: Response = self.post(address, data=data, follow_redirects=False)
+        return answer
 
     def drop(self, address: str, name: str, content: bytes) -> Response:
         """Drop a file onto a page's zone."""
         headers = {CSRF_HEADER: self.studio.csrf, "x-file-name": quote(name), "accept": "application/json"}
-        return self.post(address, content=content, headers=headers)
+        answer: Response = self.post(address, content=content, headers=headers)
+        return answer

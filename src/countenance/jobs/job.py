@@ -16,7 +16,7 @@ State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"
 ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
 VERBS = (
     *("collect", "prepare", "coverage", "train", "train report", "shots", "generate", "recognise", "verify"),
-    *("faces show", "faces export", "faces import"),
+    *("faces show", "faces export", "faces import", "release statement"),
 )
 """What can be a job: the commands that may take long."""
 OVERWRITING: frozenset[str] = frozenset({"coverage", "train report", "recognise", "verify", "faces show"})

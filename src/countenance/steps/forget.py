@@ -65,8 +65,6 @@ _log = logging.getLogger(__name__)
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
 ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, PAPERS, JOBS, ROOM)
-OWN_FOOTAGE = (ACTORS, DROPPED)
-"""In which clips lie that are the project's own."""
 KINDS = {
     "faces": "face",
     "clips": "record of a clip|records of clips",
@@ -76,14 +74,16 @@ KINDS = {
     "held_frames": "folder of painted frames|folders of painted frames",
     "renders": "unfinished render|unfinished renders",
     "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
-    "actors": "folder of a cast actor|folders of cast actors",
     "dropped_files": "file that was dropped onto a page|files that were dropped onto a page",
-    "jobs": "job that names them|jobs that name them",
+    "actors": "folder of a cast actor|folders of cast actors",
     "papers": "draft, picture or page for them|drafts, pictures and pages for them",
     "received": "file that was received and waits|files that were received and wait",
     "database_copies": "copy of the database|copies of the database",
+    "jobs": "job that names them|jobs that name them",
 }
 """What is counted, in words: of one, and of several where that isn't just an s more."""
+OWN_FOOTAGE = (ACTORS, DROPPED)
+"""In which clips lie that are the project's own."""
 ASKED = "asked"
 ENDED = frozenset(
     {"consent.release_revoked", "consent.release_expired", "consent.release_missing", "consent.forgotten"}

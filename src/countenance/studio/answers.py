@@ -43,7 +43,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 """What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
-OWN_ROOMS = frozenset({*ROOMS, "verified"}) - {DROPPED}
+OWN_ROOMS = frozenset({*ROOMS, "verified", "previews"}) - {DROPPED}
 """Folders of the project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 
 
@@ -145,7 +145,11 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
 
 def go_to(path: str, *, say: str = "") -> Response:
     """After a form: to this page, which shows a line once."""
-    answer = RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    return saying(RedirectResponse(path, HTTPStatus.SEE_OTHER), say)
+
+
+def saying(answer: Response, say: str) -> Response:
+    """An answer after which the next page shows a line, once."""
     if say:
         answer.set_cookie(FLASH_COOKIE, _cookie_text(say), httponly=True, samesite="strict", max_age=60)
     return answer

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
-from countenance.studio import browse, faces, footage, people, publish, queue, shots, training, verify
+from countenance.studio import browse, faces, footage, new, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
 from countenance.studio.choice import KnownPlates
 from countenance.studio.previews import Previews
@@ -43,6 +43,7 @@ def make_app(studio: Studio) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _start),
+            *new.routes,
             *people.routes,
             *footage.routes,
             *browse.routes,

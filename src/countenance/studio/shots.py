@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import cv2
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from countenance import jobs
@@ -28,8 +28,8 @@ from countenance.steps.settings import list_settings
 from countenance.steps.shots import copy_settings, set_shot, shots_of
 from countenance.studio.answers import (
     Form,
+    MEDIA_TYPES,
     document,
-    file,
     go_to,
     page,
     picture,
@@ -272,7 +272,8 @@ def _play_preview(request: Request) -> Response:
         made = _made(_preview_path(project, plates_of(request).info(choice.plate), choice, number))
     if made is None:
         raise UsageError(f"there is no preview of shot {number} yet; make one")
-    return file(request, made)
+    # The project's own room, which is never served without asking as above.
+    return FileResponse(made, media_type=MEDIA_TYPES[made.suffix])
 
 
 def _choose_plate(request: Request, form: Form) -> Response:
