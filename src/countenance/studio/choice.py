@@ -8,16 +8,15 @@ from threading import Lock
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData, QueryParams
-from starlette.requests import Request
 
 from countenance import jobs
 from countenance.consent.release import PERSON_PATTERN
 from countenance.errors import CountenanceError, UsageError
 from countenance.footage import clip_paths
+from countenance.media.folders import SUFFIXES
 from countenance.media.probe import probe
 from countenance.project import Project
 from countenance.studio.releases import Released, released
-from countenance.media.folders import SUFFIXES
 from countenance.studio.session import Studio
 from countenance.types import MediaInfo
 
@@ -44,9 +43,7 @@ class Choice:
     def options(self) -> list[str]:
         """For the command line, in the order in which it wants them."""
         return [
-            word
-            for likeness, performer in self.pairs
-            for word in ("--likeness", likeness, "--performer", performer)
+            word for likeness, performer in self.pairs for word in ("--likeness", likeness, "--performer", performer)
         ]
 
     @property
@@ -109,7 +106,7 @@ def chosen(fields: QueryParams | FormData, studio: Studio) -> Choice:
     return Choice(plate=path, pairs=pairs)
 
 
-def offered(request: Request, project: Project, studio: Studio) -> Offered:
+def offered(project: Project, studio: Studio) -> Offered:
     """The plates that were used here, the latest first, performers' clips, and the people who may be worked with."""
     people = released(project)
     return Offered(

@@ -50,9 +50,7 @@ class Previews:
             ConsentError: a release doesn't allow it; then it is closed.
             CountenanceError: what opening or `do` raises.
         """
-        wish = Wish(
-            plate=plate, pairs=tuple(pairs), settings_ns=(self._folder / SETTINGS_NAME).stat().st_mtime_ns
-        )
+        wish = Wish(plate=plate, pairs=tuple(pairs), settings_ns=(self._folder / SETTINGS_NAME).stat().st_mtime_ns)
         with self._lock:
             if self._open is None or self._wish != wish:
                 self._close()
@@ -115,8 +113,12 @@ class _Warm:
 
     def close(self) -> None:
         """Close it once what was asked before is done; doesn't wait for that."""
-        self._thread.submit(lambda: self._held.close())
+        self._thread.submit(self._release)
         self._thread.shutdown(wait=False)
+
+    def _release(self) -> None:
+        self._preview = None
+        self._held.close()
 
     def _do(self, do: Callable[[Preview], Answer]) -> Answer:
         if self._preview is None:

@@ -27,8 +27,8 @@ from countenance.provenance.proxy import proxy_path
 from countenance.steps.settings import list_settings
 from countenance.steps.shots import copy_settings, set_shot, shots_of
 from countenance.studio.answers import (
-    Form,
     MEDIA_TYPES,
+    Form,
     document,
     go_to,
     page,
@@ -77,7 +77,7 @@ def _show(request: Request) -> Response:
     with reading(request) as project:
         if choice is not None:
             check_allowed(project, choice)
-        found = offered(request, project, studio)
+        found = offered(project, studio)
     plates = list(found.plates)
     plate = studio.allowed(asked["plate"]) if asked.get("plate") else None
     if plate is not None and plate not in plates:
@@ -134,6 +134,7 @@ def _plate_document(project: Project, info: MediaInfo, choice: Choice) -> dict[s
         "settings": [_setting_document(setting, base) for setting in list_settings(SECTION)],
         "performers": [performer for _, performer in choice.pairs],
         "lanes": [],
+        "has_pictures": True,
     }
 
 
