@@ -73,7 +73,7 @@ def check_shown(project: Project, info: MediaInfo, frame: Frame) -> None:
         IntimateError: it looks intimate.
         ModelError: the net is missing or fails.
     """
-    if not _has_passed(project, info.sha256):
+    if not has_passed(project, info.sha256):
         check_frame(
             frame, info.path.name, opened_net(), "if that is a false alarm, take another frame, or another take"
         )

@@ -379,6 +379,19 @@ def published_since(project: Project, output: Path, since: str) -> Published | N
     )
 
 
+def published_files(project: Project) -> list[tuple[Path, ledger.LogEntry]]:
+    """Where each published file went when it was published, with the log's entry on it; in order, and without those
+    that never got their name.
+    """
+    rows = project.database.execute("SELECT log_index, path FROM published")
+    paths = {number: Path(path) for number, path in rows}
+    return [
+        (paths[entry.number], entry)
+        for entry in ledger.entries(project)
+        if entry.event == "published" and entry.number in paths
+    ]
+
+
 def salt_of(project: Project, manifest_digest: str) -> bytes | None:
     """What opens the salted digests in the credentials of a file that the project published."""
     row = project.database.execute(

@@ -1,7 +1,7 @@
 """What every page of the studio uses: the project, templates, forms, pictures, files and errors."""
 
+import base64
 import hmac
-import mimetypes
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,27 +20,22 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from countenance import jobs
-from countenance.consent.synthetic import ROOM as ACTORS
 from countenance.errors import CountenanceError, UsageError, one_line
-from countenance.footage import ROOM as DROPPED
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
 from countenance.progress import Silent
 from countenance.project import Project, opened_to_read
-from countenance.steps.forget import ROOM as FORGOTTEN
-from countenance.steps.forget import ROOMS
 from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, FILE_POLICY, FRAMED, REPORT_POLICY, same
 from countenance.studio.session import Studio
 
 MAX_FIELDS, MAX_FIELD_BYTES, MAX_FORM_BYTES = 2_000, 2**20, 2**24
 SILENT_S = 30.0
 """A sender that sends nothing for so long has gone; a form has to come whole in that time."""
-SHOWN = ("image/", "video/", "audio/", "text/plain", "application/json")
-"""Kinds of files that a browser shows; all others it may only keep."""
 SEAL = secrets.token_bytes(32)
 """Of the lines that this process has a page show: another server on this computer can set cookies, too."""
 FLASH_COOKIE = "countenance-said"
 PICTURE_QUALITY = 90
+MAX_DIGITS, MAX_SAID = 16, 400
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -52,10 +47,7 @@ MEDIA_TYPES = {
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
 }
-"""What players are given, and as what: by its name alone, since browsers are told not to guess."""
-OWN_ROOMS = frozenset({*ROOMS, "verified"}) - {ACTORS, DROPPED, FORGOTTEN}
-"""Folders of the project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
-MAX_DIGITS = 16
+"""What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +176,7 @@ def go_to(path: str, *, say: str = "") -> Response:
 def saying(answer: Response, say: str) -> Response:
     """An answer after which the next page shows a line, once."""
     if say:
-        answer.set_cookie(FLASH_COOKIE, _sealed(_cookie_text(say)), httponly=True, samesite="strict", max_age=60)
+        answer.set_cookie(FLASH_COOKIE, _sealed(one_line(say)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
     return answer
 
 
@@ -209,24 +201,18 @@ def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) 
 
 
 def file(request: Request, path: str | Path) -> Response:
-    """A file that lies in a folder which the user chose, in ranges where a player asks for them.
+    """A video or picture that lies in a folder which the user chose, in ranges where a player asks for them.
 
-    Somebody else may have made it: nothing in it can run, and what isn't a picture, film or sound is only handed over.
+    Somebody else may have made it, so nothing in it can run.
 
     Raises:
-        UsageError: there is no such file, it lies elsewhere, or in a room of the project.
+        UsageError: there is none, it lies elsewhere or in a room of a project, or no browser shows such files.
     """
-    studio = studio_of(request)
-    allowed = studio.allowed(path)
-    if not allowed.is_file():
-        raise UsageError(f"expected a file at {path}, but it is none; choose another one")
-    if allowed.is_relative_to(studio.project) and allowed.relative_to(studio.project).parts[0] in OWN_ROOMS:
-        raise UsageError(f"{path} is the project's own and isn't shown as a file", code="usage.outside")
-    kind = MEDIA_TYPES.get(allowed.suffix.lower()) or mimetypes.guess_type(allowed.name)[0] or ""
-    headers = {"content-security-policy": FILE_POLICY, **FRAMED}
-    if kind.startswith(SHOWN) and kind != "image/svg+xml":
-        return FileResponse(allowed, media_type=kind, headers=headers)
-    return FileResponse(allowed, media_type="application/octet-stream", filename=allowed.name, headers=headers)
+    allowed = studio_of(request).allowed(path)
+    kind = MEDIA_TYPES.get(allowed.suffix.lower())
+    if kind is None or not allowed.is_file():
+        raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
+    return FileResponse(allowed, media_type=kind, headers={"content-security-policy": FILE_POLICY, **FRAMED})
 
 
 def report(html: str) -> Response:
@@ -266,15 +252,15 @@ def _plain(facts: Mapping[str, object]) -> dict[str, str]:
 
 
 def _sealed(text: str) -> str:
-    return f"{hmac.digest(SEAL, text.encode(), 'sha256').hex()}{text}"
+    """A line as a cookie can hold it, with a seal."""
+    content = text.encode(errors="replace")
+    return f"{hmac.digest(SEAL, content, 'sha256').hex()}.{base64.urlsafe_b64encode(content).decode()}"
 
 
 def _unsealed(sealed: str) -> str:
     """The line in a cookie that this process set; nothing where somebody else did."""
-    text = sealed[64:]
+    try:
+        text = base64.urlsafe_b64decode(sealed.partition(".")[2].encode()).decode()
+    except ValueError:
+        return ""
     return text if same(sealed, _sealed(text)) else ""
-
-
-def _cookie_text(text: str) -> str:
-    """Cookies hold few letters: what they can't is left out."""
-    return "".join(letter for letter in one_line(text)[:300] if letter.isascii() and letter not in ';"\\')

@@ -15,8 +15,8 @@ from countenance.footage import owners_of
 from countenance.media.container import reason
 from countenance.media.folders import SUFFIXES
 from countenance.steps.clips import open_clip
-from countenance.studio.answers import MEDIA_TYPES, OWN_ROOMS, document, file, reading, studio_of
-from countenance.studio.session import Studio
+from countenance.studio.answers import document, file, reading, studio_of
+from countenance.studio.session import KEPT_ROOMS, Studio
 
 MOST_LISTED = 5_000
 """Of a folder's files and folders each."""
@@ -71,7 +71,7 @@ def _held_by(
     except OSError as error:
         raise UsageError(f"the folder {folder} can't be read: {reason(error)}; check its permissions") from error
     for entry in entries:
-        if entry.name.startswith(".") or (folder == studio.project and entry.name in OWN_ROOMS):
+        if entry.name.startswith(".") or (folder == studio.project and entry.name in KEPT_ROOMS):
             continue
         try:
             entry.name.encode()
@@ -95,8 +95,6 @@ def _media(request: Request) -> Response:
     path = request.query_params.get("path", "")
     answer, studio = file(request, path), studio_of(request)
     allowed = studio.allowed(path)
-    if allowed.suffix.lower() not in MEDIA_TYPES:
-        raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
     with reading(request) as project:
         owners = owners_of(project, allowed)
         for person, sha256 in owners:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import countenance
@@ -50,7 +50,6 @@ from countenance.project import SETTINGS_NAME, erase, opened
 from countenance.studio.answers import (
     Form,
     document,
-    file,
     go_to,
     page,
     posted,
@@ -521,11 +520,10 @@ def _record(request: Request) -> Response:
     from countenance.steps.forget import ROOM  # noqa: PLC0415
 
     name = request.path_params["name"]
-    if name not in {path.name for path in (studio_of(request).project / ROOM).glob("*.json")}:
+    paths = {path.name: path for path in (studio_of(request).project / ROOM).glob("*.json")}
+    if name not in paths:
         raise UsageError("there is no such record here")
-    answer = file(request, Path(ROOM) / name)
-    answer.headers["content-disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return FileResponse(paths[name], media_type="application/json", filename=name)
 
 
 def _today() -> date:

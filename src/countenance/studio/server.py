@@ -36,6 +36,11 @@ def free_port(port: int) -> int:
 
 def serve(studio: Studio, *, when_ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C; `when_ready` is called once the first page can be asked for."""
+    make_server(studio, when_ready=when_ready).run()
+
+
+def make_server(studio: Studio, *, when_ready: Callable[[], None]) -> uvicorn.Server:
+    """The same, ready to run."""
     config = uvicorn.Config(
         make_app(studio),
         http=_Patient,
@@ -53,7 +58,7 @@ def serve(studio: Studio, *, when_ready: Callable[[], None]) -> None:
     )
     # The open stream of events ends with the server; that isn't worth a line.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    _Server(config, when_ready).run()
+    return _Server(config, when_ready)
 
 
 class _Patient(H11Protocol):
