@@ -133,7 +133,7 @@ def test_dropped_files_are_private_and_collected_once_all_are_there(desk: Footag
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {PRIVATE}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert desk.jobs() == []
-    assert desk.browser.send("/footage/dana/collect").status_code == 303
+    assert desk.browser.submit("/footage/dana/collect").status_code == 303
     assert desk.jobs() == [("collect", "dana", str(folder))]
 
 
@@ -143,9 +143,9 @@ def test_nothing_is_taken_of_somebody_without_a_release(desk: FootageDesk, perso
     before = sorted(desk.folder.parent.rglob("*"))
     for answer in (
         desk.browser.drop(f"/footage/{person}/drop", "a.mp4", b"one"),
-        desk.browser.send(f"/footage/{person}/choose", path=str(desk.chosen)),
-        desk.browser.send(f"/footage/{person}/collect"),
-        desk.browser.send(f"/footage/{person}/prepare", once="1"),
+        desk.browser.submit(f"/footage/{person}/choose", path=str(desk.chosen)),
+        desk.browser.submit(f"/footage/{person}/collect"),
+        desk.browser.submit(f"/footage/{person}/prepare", once="1"),
     ):
         assert answer.status_code in {400, 404, 405}
     after = [path for path in sorted(desk.folder.parent.rglob("*")) if path.name != "dropped"]
@@ -157,12 +157,12 @@ def test_files_and_folders_are_chosen_only_where_the_user_lets_it(desk: FootageD
     (desk.chosen / "day one").mkdir()
     (desk.chosen / "link").symlink_to(desk.folder.parent / "documents")
     for path in (desk.folder.parent / "documents", desk.chosen / ".." / "documents", desk.chosen / "link"):
-        answer = desk.browser.send("/footage/dana/choose", path=str(path))
+        answer = desk.browser.submit("/footage/dana/choose", path=str(path))
         assert answer.status_code == 403
-    assert desk.browser.send("/footage/dana/choose").status_code == 400
+    assert desk.browser.submit("/footage/dana/choose").status_code == 400
     assert desk.jobs() == []
     for _ in range(2):
-        desk.browser.send("/footage/dana/choose", path=[str(desk.chosen / "day one")], once="7")
+        desk.browser.submit("/footage/dana/choose", path=[str(desk.chosen / "day one")], once="7")
     assert desk.jobs() == [("collect", "dana", str(desk.chosen / "day one"))]
 
 
@@ -170,7 +170,7 @@ def test_preparing_is_one_job_however_often_its_button_is_pressed(desk: FootageD
     desk.release()
     desk.clip()
     for _ in range(2):
-        desk.browser.send("/footage/dana/prepare", once="7")
+        desk.browser.submit("/footage/dana/prepare", once="7")
     assert desk.jobs() == [("prepare", "dana")]
     assert "Being prepared" in desk.page()
 
@@ -180,7 +180,7 @@ def test_what_was_left_out_is_told_with_its_reason_and_can_be_removed(desk: Foot
     for name in ("letter.mp4", "later.mp4", "second.mp4"):
         desk.browser.drop("/footage/dana/drop", name, b"Dear Dana")
     folder = desk.folder / "dropped" / "dana"
-    desk.browser.send("/footage/dana/collect")
+    desk.browser.submit("/footage/dana/collect")
     assert "Left out" not in desk.page()
     elsewhere = desk.chosen / "raw.mp4"
     left_out = [{"path": str(path), "reason": f"{path} is a letter"} for path in (folder / "letter.mp4", elsewhere)]
@@ -189,9 +189,9 @@ def test_what_was_left_out_is_told_with_its_reason_and_can_be_removed(desk: Foot
     for words in ("letter.mp4 is a letter", "raw.mp4 is a letter", "not collected yet", "the same as a clip"):
         assert words in shown
     # What lies elsewhere on the machine isn't the studio's to remove.
-    assert desk.browser.send("/footage/dana/remove", name="raw.mp4").status_code == 400
-    assert desk.browser.send("/footage/dana/remove", name="../../countenance.toml").status_code == 400
-    assert desk.browser.send("/footage/dana/remove", name=["letter.mp4", "later.mp4"]).status_code == 303
+    assert desk.browser.submit("/footage/dana/remove", name="raw.mp4").status_code == 400
+    assert desk.browser.submit("/footage/dana/remove", name="../../countenance.toml").status_code == 400
+    assert desk.browser.submit("/footage/dana/remove", name=["letter.mp4", "later.mp4"]).status_code == 303
     assert [path.name for path in folder.iterdir()] == ["second.mp4"]
     assert "letter.mp4" not in desk.page()
 
@@ -202,14 +202,14 @@ def test_a_dropped_file_that_is_a_clip_is_not_removed(desk: FootageDesk) -> None
     desk.browser.drop("/footage/dana/drop", "walk.mp4", b"")
     dropped = desk.folder / "dropped" / "dana" / "walk.mp4"
     desk.project.database.execute("UPDATE clips SET path = ?", (str(dropped),))
-    assert desk.browser.send("/footage/dana/remove", name="walk.mp4").status_code == 400
+    assert desk.browser.submit("/footage/dana/remove", name="walk.mp4").status_code == 400
     assert dropped.exists()
     assert info.sha256[:8] in desk.page()
 
 
 def test_a_failed_job_says_why(desk: FootageDesk) -> None:
     desk.release()
-    desk.browser.send("/footage/dana/collect")
+    desk.browser.submit("/footage/dana/collect")
     desk.end(None, exit_code=4, error={"code": "media.unreadable", "message": "no video or picture here"})
     assert "no video or picture here" in desk.page()
 
