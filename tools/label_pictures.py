@@ -27,7 +27,7 @@ from countenance.vision.detect import FaceDetector
 
 WIDTH, HEIGHT = 960, 540
 FRAMES = 48
-SHEET = Path(__file__).parents[1] / "docs/actors.png"
+SHEET = Path(__file__).parents[1] / "docs/actors.webp"
 Rgb = UInt8[np.ndarray, "_ _ 3"]
 
 

@@ -1,4 +1,4 @@
-"""Make `docs/actors_few.png`: four actors, and the first one's face on the fourth one's performance, by Cycles.
+"""Make `docs/actors_few.webp`: four actors, and the first one's face on the fourth one's performance, by Cycles.
 
 Needs Blender (`countenance actors setup`); about two minutes of one core.
 
@@ -8,15 +8,15 @@ Needs Blender (`countenance actors setup`); about two minutes of one core.
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from countenance.actors.actor import draw_actor
 from countenance.actors.figure import build_figure, build_truth, pose_figure
 from countenance.actors.performance import still
 from countenance.actors.render import opened_renderer
 from countenance.actors.scene import Camera, Lamp, Light, Shot
-from countenance.actors.sheet import write_sheet
 
-OUTPUT = Path(__file__).parents[1] / "docs/actors_few.png"
+OUTPUT = Path(__file__).parents[1] / "docs/actors_few.webp"
 SIZE, SAMPLES = 320, 16
 LIKENESS, PERFORMER, OTHERS = 23, 2, (7, 13)
 SHOT = Shot(
@@ -49,7 +49,7 @@ def main() -> None:
             picture = renderer.draw(pose_figure(figure, performance, 0), SHOT, SIZE)
             assert picture is not None
             pictures.append(picture)
-    write_sheet(OUTPUT, np.hstack(pictures))
+    Image.fromarray(np.hstack(pictures)).save(OUTPUT, quality=86, method=6)
 
 
 if __name__ == "__main__":

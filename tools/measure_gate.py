@@ -2,7 +2,7 @@
 
     python -m tools.measure_gate [CLIP …]
 
-The forty actors of docs/actors.png, whose tones walk evenly from lightest to darkest, each in three framings: as
+The forty actors of docs/actors.webp, whose tones walk evenly from lightest to darkest, each in three framings: as
 rendered, a close-up (the middle half), and nothing but skin around nose and cheek (an eighth); and of clips of rendered
 actors a frame of every twelve. What it can't show: how many intimate pictures the net misses, and how it scores real
 people.
@@ -21,7 +21,7 @@ from countenance.media.probe import probe
 from countenance.media.reader import read_frames
 from countenance.vision.nudity import NudityNet
 
-SHEET = Path(__file__).parents[1] / "docs/actors.png"
+SHEET = Path(__file__).parents[1] / "docs/actors.webp"
 ROWS, COLUMNS, EVERY = 5, 8, 12
 
 

@@ -1,19 +1,31 @@
 """Clips and timelines of a project: where footage lies, what it is, and when each frame is shown."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from countenance.errors import MediaError
 from countenance.media.probe import probe
-from countenance.media.sequence import probe_sequence
+from countenance.media.sequence import members_of, probe_sequence
 from countenance.media.timeline import Timeline, read_timeline
 from countenance.progress import Progress
-from countenance.project import Project, now
+from countenance.project import Project, now, refuse_link
 from countenance.types import MediaInfo
+
+ROOM = "dropped"
+"""Folder of the project for files that were dropped onto a page: they belong to it, and go with their person."""
+Stamp = tuple[int, int]
+"""Size of a clip's files together in bytes, and when one of them was written last, in nanoseconds: while these are the
+same, so are the files.
+"""
+INFO: TypeAdapter[MediaInfo] = TypeAdapter(MediaInfo)
+OTHERWISE_KEPT = ("path", "sha256", "num_frames", "members")
+"""Fields of `MediaInfo` that aren't in a clip's description, but in columns of their own or named by them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +43,30 @@ class Clip:
         return frame / max(self.num_frames, 1) * self.duration_s
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedClip:
+    """A clip as a list shows it: by what is stored, and without reading its file."""
+
+    clip: Clip
+    path: Path
+    """Where it was when it was collected last; of a sequence the first picture."""
+    kind: str
+    """As `MediaInfo` has it."""
+    resolution_wh: tuple[int, int]
+    num_bytes: int | None
+    """None where an earlier version collected it."""
+    has_audio: bool
+    num_shots: int
+    notes: tuple[str, ...]
+    """On how it is read, a line each."""
+    collected_at: str
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second, on average; of a picture there is none."""
+        return None if self.kind == "picture" else self.clip.num_frames / max(self.clip.duration_s, 1e-9)
+
+
 def collected_clips(project: Project, person: str, *, only: Collection[str] | None = None) -> list[MediaInfo]:
     """A person's clips, probed again; of all, or of those with these digests.
 
@@ -44,20 +80,42 @@ def collected_clips(project: Project, person: str, *, only: Collection[str] | No
         raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
     clips = []
     for path, sha256, num_frames, description in rows:
-        if only is not None and sha256 not in only:
-            continue
-        if not Path(path).exists():
-            raise MediaError(f"{path} is gone; put it back, or collect it again where it is now")
-        facts = json.loads(description)
-        is_whole = facts.get("is_whole", True)
-        if facts["kind"] == "sequence":
-            info = probe_sequence(Path(path), num_frames)
-        else:
-            info = probe(Path(path), damaged_end=not is_whole)
-        if info.sha256 != sha256:
-            raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
-        clips.append(info if is_whole else replace(info, num_frames=num_frames))
+        if only is None or sha256 in only:
+            clips.append(_probed_again(Path(path), sha256, num_frames, json.loads(description)))
     return clips
+
+
+def collected_clip(project: Project, person: str, sha256: str) -> MediaInfo:
+    """One of a person's clips as it was probed when it was collected; probed again only where its file isn't as then.
+
+    Raises:
+        MediaError: there is no such clip, or it was moved or changed since.
+    """
+    row = project.database.execute(
+        "SELECT path, num_frames, description FROM clips WHERE person = ? AND sha256 = ?", (person, sha256)
+    ).fetchone()
+    if row is None:
+        raise MediaError(f"there is no clip {sha256[:12]} of {person} here; collect it", code="media.missing")
+    path, num_frames, facts = Path(row[0]), row[1], json.loads(row[2])
+    members = members_of(path, num_frames) if facts["kind"] == "sequence" else ()
+    stamp = stamp_of(members or (path,))
+    if stamp is None or facts.get("stamp") != list(stamp):
+        return _probed_again(path, sha256, num_frames, facts)
+    kept = {"path": path, "sha256": sha256, "num_frames": num_frames, "members": members}
+    return INFO.validate_python({**facts, **kept})
+
+
+def _probed_again(path: Path, sha256: str, num_frames: int, facts: dict[str, Any]) -> MediaInfo:
+    if not path.exists():
+        raise MediaError(
+            f"{path} is gone; put it back, or collect it again where it is now", code="media.missing", path=path
+        )
+    is_whole = facts.get("is_whole", True)
+    is_sequence = facts["kind"] == "sequence"
+    info = probe_sequence(path, num_frames) if is_sequence else probe(path, damaged_end=not is_whole)
+    if info.sha256 != sha256:
+        raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
+    return info if is_whole else replace(info, num_frames=num_frames)
 
 
 def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeline:
@@ -66,22 +124,28 @@ def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeli
     Raises:
         MediaError: the clip can't be decoded to its end.
     """
+    timeline = known_timeline(project, info)
+    if timeline is None:
+        timeline = read_timeline(info, progress)
+        store_timeline(project, info, timeline)
+    return timeline
+
+
+def known_timeline(project: Project, info: MediaInfo) -> Timeline | None:
+    """The same, where it was read before."""
     row = project.database.execute(
         "SELECT frame_pts, keyframes, shots FROM timelines WHERE sha256 = ?", (info.sha256,)
     ).fetchone()
-    if row is not None:
-        frame_pts, keyframes, shots = row
-        timeline = Timeline(
-            frame_pts=np.frombuffer(frame_pts, np.int64),
-            keyframes=tuple(json.loads(keyframes)),
-            shots=tuple(json.loads(shots)),
-        )
-        # Of a clip with a damaged end, all good frames are stored, which is less than the file announces.
-        if len(timeline.frame_pts) == info.num_frames:
-            return timeline
-    timeline = read_timeline(info, progress)
-    store_timeline(project, info, timeline)
-    return timeline
+    if row is None:
+        return None
+    frame_pts, keyframes, shots = row
+    timeline = Timeline(
+        frame_pts=np.frombuffer(frame_pts, np.int64),
+        keyframes=tuple(json.loads(keyframes)),
+        shots=tuple(json.loads(shots)),
+    )
+    # Of a clip with a damaged end, all good frames are stored, which is less than the file announces.
+    return timeline if len(timeline.frame_pts) == info.num_frames else None
 
 
 def store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> None:
@@ -97,14 +161,12 @@ def store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> Non
         )
 
 
-def remember_clip(project: Project, person: str, info: MediaInfo) -> None:
+def remember_clip(project: Project, person: str, info: MediaInfo, stamp: Stamp | None) -> None:
+    """Store a clip that is new; `stamp` is that of its files before they were read."""
     description = {
-        "kind": info.kind,
-        "resolution_wh": info.resolution_wh,
+        **INFO.dump_python(info, mode="json", exclude=set(OTHERWISE_KEPT)),
         "duration_s": float(info.duration),
-        "bit_depth": info.bit_depth,
-        "has_audio": info.has_audio,
-        "is_whole": info.is_whole,
+        **({} if stamp is None else {"stamp": stamp}),
     }
     with project.transaction() as database:
         database.execute(
@@ -113,10 +175,23 @@ def remember_clip(project: Project, person: str, info: MediaInfo) -> None:
         )
 
 
-def move_clip(project: Project, person: str, sha256: str, place: str) -> bool:
+def stamp_of(files: Sequence[Path]) -> Stamp | None:
+    """The stamp of a clip's files; None where one can't be asked."""
+    try:
+        facts = [file.stat() for file in files]
+    except OSError:
+        return None
+    return sum(each.st_size for each in facts), max(each.st_mtime_ns for each in facts)
+
+
+def move_clip(project: Project, person: str, sha256: str, place: str, stamp: Stamp | None) -> bool:
     """Store a clip's current path; False where the person doesn't have this clip."""
     with project.transaction() as database:
-        moved = database.execute("UPDATE clips SET path = ? WHERE person = ? AND sha256 = ?", (place, person, sha256))
+        moved = database.execute(
+            "UPDATE clips SET path = ?, description = iif(json_type(description, '$.stamp') IS NULL, description,"
+            " json_set(description, '$.stamp', json(?))) WHERE person = ? AND sha256 = ?",
+            (place, json.dumps(stamp), person, sha256),
+        )
     return moved.rowcount > 0
 
 
@@ -124,6 +199,16 @@ def clip_paths(project: Project, person: str) -> list[Path]:
     """Where a person's clips lie, in the order in which they were collected; of a sequence its first picture."""
     rows = project.database.execute("SELECT path FROM clips WHERE person = ? ORDER BY id", (person,))
     return [Path(path) for (path,) in rows]
+
+
+def dropped_files(project: Project, person: str) -> list[Path]:
+    """Files of a person that were dropped onto a page, also those that were cut short, in order of their names.
+
+    Raises:
+        UsageError: the folder is a link.
+    """
+    folder = refuse_link(refuse_link(project.folder / ROOM) / person)
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def erase_clips(project: Project, person: str) -> None:
@@ -143,6 +228,12 @@ def is_collected(project: Project, path: Path) -> bool:
     return project.database.execute("SELECT 1 FROM clips WHERE path = ? LIMIT 1", (place,)).fetchone() is not None
 
 
+def owners_of(project: Project, path: Path) -> list[tuple[str, str]]:
+    """Whose clip a file is, by its place, with the clip's digest."""
+    place = str(path.resolve())
+    return project.database.execute("SELECT person, sha256 FROM clips WHERE path = ?", (place,)).fetchall()
+
+
 def known_clips(project: Project, person: str) -> dict[str, Clip]:
     """A person's clips by their digest, in the order in which they were collected; no file is read."""
     rows = project.database.execute(
@@ -157,3 +248,36 @@ def known_clips(project: Project, person: str) -> dict[str, Clip]:
         )
         for sha256, path, num_frames, description in rows
     }
+
+
+def listed_clips(project: Project, person: str) -> list[ListedClip]:
+    """A person's clips in the order in which they were collected, with what a list shows of them; no file is read."""
+    rows = project.database.execute(
+        "SELECT clips.sha256, path, num_frames, description, collected_at, coalesce(json_array_length(shots), 1)"
+        " FROM clips LEFT JOIN timelines ON timelines.sha256 = clips.sha256 WHERE person = ? ORDER BY id",
+        (person,),
+    )
+    listed = []
+    for sha256, path, num_frames, description, collected_at, num_shots in rows:
+        facts = json.loads(description)
+        clip = Clip(sha256=sha256, name=Path(path).name, num_frames=num_frames, duration_s=facts["duration_s"])
+        width, height = facts["resolution_wh"]
+        listed.append(
+            ListedClip(
+                clip=clip,
+                path=Path(path),
+                kind=facts["kind"],
+                resolution_wh=(width, height),
+                num_bytes=facts["stamp"][0] if facts.get("stamp") else None,
+                has_audio=facts["has_audio"],
+                num_shots=num_shots,
+                notes=tuple(facts.get("notes", ())),
+                collected_at=collected_at,
+            )
+        )
+    return listed
+
+
+def people_with_clips(project: Project) -> list[str]:
+    """Everybody of whom there are clips, in order of their names."""
+    return [person for (person,) in project.database.execute("SELECT DISTINCT person FROM clips ORDER BY person")]

@@ -66,6 +66,19 @@ def check_plate(project: Project, info: MediaInfo, timeline: Timeline, shown: ra
     _check(project, info, timeline, shown or range(len(timeline.frame_pts)), again, progress)
 
 
+def check_shown(project: Project, info: MediaInfo, frame: Frame) -> None:
+    """Check one frame of a plate before it is shown, unless all of the plate has passed.
+
+    Raises:
+        IntimateError: it looks intimate.
+        ModelError: the net is missing or fails.
+    """
+    if not has_passed(project, info.sha256):
+        check_frame(
+            frame, info.path.name, opened_net(), "if that is a false alarm, take another frame, or another take"
+        )
+
+
 def checked(frames: Iterable[Frame], name: str, looked_at: Iterable[int]) -> Iterator[Frame]:
     """Pass a result's frames on, as long as those that are looked at pass.
 
@@ -118,7 +131,7 @@ def one_a_second(times_s: Sequence[float] | Float64[np.ndarray, " N"]) -> list[i
 def _check(
     project: Project, info: MediaInfo, timeline: Timeline, frames: range, again: str, progress: Progress
 ) -> None:
-    if _has_passed(project, info.sha256):
+    if has_passed(project, info.sha256):
         return
     score, samples = opened_net(), sampled(info, timeline, frames)
     seen = if_many(progress, len(samples)).track(
@@ -133,7 +146,8 @@ def _check(
             )
 
 
-def _has_passed(project: Project, sha256: str) -> bool:
+def has_passed(project: Project, sha256: str) -> bool:
+    """Whether all of some footage was looked through by today's rule, and passed."""
     row = project.database.execute(
         "SELECT 1 FROM passed_footage WHERE sha256 = ? AND gate = ?", (sha256, RULE)
     ).fetchone()

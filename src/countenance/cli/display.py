@@ -17,7 +17,7 @@ from countenance.cli.shell import console, count
 Item = TypeVar("Item")
 
 WRITE_EVERY_S = 0.25
-"""So often, at most, what is shown is written into the file for programs."""
+"""So often, at most, a count that goes on is written into the file for programs."""
 
 
 class Bars:
@@ -42,7 +42,7 @@ class Bars:
         path = os.environ.get(progress.PROGRESS_VARIABLE)
         self._path = Path(path) if path else None
         self._notes: list[str] = []
-        self._written_s = 0.0
+        self._written_at_s = 0.0
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -63,10 +63,11 @@ class Bars:
             for item in items:
                 yield item
                 self._bars.advance(task, each)
-                if time.monotonic() - self._written_s >= WRITE_EVERY_S:
+                if time.monotonic() - self._written_at_s >= WRITE_EVERY_S:
                     self._write()
         finally:
             self._bars.remove_task(task)
+            self._write()
         if not console.is_terminal:
             seconds = time.monotonic() - begun
             console.print(f"{what}: {count(total, unit.removesuffix('s'))} in {_clock(seconds)}", markup=False)
@@ -79,7 +80,7 @@ class Bars:
     def _write(self) -> None:
         if self._path is None:
             return
-        self._written_s = time.monotonic()
+        self._written_at_s = time.monotonic()
         tasks = tuple(
             progress.Task(
                 what=task.description,

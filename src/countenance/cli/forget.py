@@ -1,6 +1,6 @@
 """`countenance forget`: delete all that is kept of a person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.options import Json
-from countenance.cli.shell import console, count, here, print_json
+from countenance.cli.shell import console, here, print_json
 
 if TYPE_CHECKING:
     from countenance.steps.forget import Forgotten, Holdings
 
-KINDS = {
-    "faces": "face",
-    "clips": "record of a clip|records of clips",
-    "tracks_of_others": "track stored for somebody else that may be them|tracks stored for others that may be them",
-    "models": "model that was trained with them|models that were trained with them",
-    "drawn_faces": "folder of drawn faces|folders of drawn faces",
-    "held_frames": "folder of painted frames|folders of painted frames",
-    "renders": "unfinished render|unfinished renders",
-    "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
-    "actors": "folder of a cast actor|folders of cast actors",
-    "database_copies": "copy of the database|copies of the database",
-}
-"""What is counted, in words: of one, and of several where that isn't just an s more."""
 MOST_PATHS = 12
 """Shown one by one."""
 FEW_FILES = 6
@@ -46,13 +33,20 @@ def forget(
     Example: countenance forget dana --yes
     """
     from countenance.consent.release import check_person
+    from countenance.jobs.naming import stop_jobs
+    from countenance.jobs.queue import paused
+    from countenance.project import folder_of
     from countenance.steps.documents import forgotten_document
-    from countenance.steps.forget import check_known, forget_person, holdings_of
+    from countenance.steps.forget import check_known, counted, forget_person, holdings_of
 
     check_person(person)
     if yes:
-        with here(writing=True, keeps_to_dates=False) as project:
-            forgotten = forget_person(project, person)
+        folder = folder_of(Path.cwd())
+        # A job about them holds the project; the next one is not to begin before this does.
+        with paused(folder):
+            stop_jobs(folder, person)
+            with here(writing=True, keeps_to_dates=False) as project:
+                forgotten = forget_person(project, person)
         _tell_done(forgotten)
         if json:
             print_json(forgotten_document(forgotten.holdings, forgotten))
@@ -60,7 +54,7 @@ def forget(
     with here(writing=False) as project:
         holdings = holdings_of(project, person)
     check_known(holdings)
-    console.print(f"Kept of {person}: {_listed(holdings.counts)}, and what was computed and decided from that.")
+    console.print(f"Kept of {person}: {counted(holdings.counts)}, and what was computed and decided from that.")
     _tell_what_stays(holdings)
     console.print(
         f"Nothing was deleted. `countenance forget {person} --yes` deletes it for good, and ends their releases here.",
@@ -71,8 +65,10 @@ def forget(
 
 
 def _tell_done(forgotten: "Forgotten") -> None:
+    from countenance.steps.forget import counted
+
     person = forgotten.holdings.person
-    console.print(f"Deleted of {person}: {_listed(forgotten.erased)}, and what was computed and decided from that.")
+    console.print(f"Deleted of {person}: {counted(forgotten.erased)}, and what was computed and decided from that.")
     _tell_what_stays(forgotten.holdings)
     _tell_paths("Written by you, and still naming them", forgotten.naming)
     for other in forgotten.to_prepare:
@@ -105,12 +101,3 @@ def _tell_paths(what: str, paths: Iterable[Path], more: str = "") -> None:
         console.print(f"- {what}: {path}{more}", markup=False)
     if len(shown) > MOST_PATHS:
         console.print(f"- {what}: {len(shown) - MOST_PATHS:,} more; --json lists them all")
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    words = []
-    for what, kind in KINDS.items():
-        one, _, several = kind.partition("|")
-        if number := counts.get(what, 0):
-            words.append(f"{number:,} {several}" if several and number > 1 else count(number, one))
-    return ", ".join(words) or "nothing more"

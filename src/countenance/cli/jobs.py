@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from countenance.cli.options import Json
 from countenance.cli.shell import console, count, print_json
@@ -33,10 +35,11 @@ def add_job(
 
     Example: countenance jobs add -- prepare dana --set prepare.min_size_px=96
     """
-    from countenance.jobs import add, start_worker
+    from countenance.jobs import add, start_worker, verb_of
     from countenance.project import folder_of
 
     folder = folder_of(Path.cwd())
+    verb_of(words)
     parsed(words)
     job = add(folder, words, working_folder=Path.cwd())
     start_worker(folder)
@@ -166,28 +169,49 @@ def clear_ended(json: Json = False) -> None:
         print_json({"removed": number})
 
 
-def parsed(words: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
-    """Name and parameters of a command, read as the command line reads them; it isn't run.
+def parsed(words: Sequence[str]) -> Mapping[str, Any]:
+    """The parameters of a command, read as the command line reads them; it isn't run.
 
     Raises:
-        UsageError: it can't be a job.
         TyperException: it can't be read.
     """
     from countenance.cli.app import app as root
-    from countenance.jobs.job import verb_of
 
-    verb_of(words)
-    command, arguments = typer.main.get_command(root), list(words)
-    context = command.make_context("countenance", arguments, resilient_parsing=False)
-    while hasattr(command, "resolve_command"):
-        rest = [*context._protected_args, *context.args]
-        name, command, arguments = command.resolve_command(context, rest)
-        context = command.make_context(name, arguments, parent=context)
-    return context.command_path, context.params
+    command = typer.main.get_command(root)
+    context = command.make_context("countenance", list(words))
+    while isinstance(command, TyperGroup):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None, "a name that isn't known is refused"
+        command, context = found, found.make_context(name, rest, parent=context)
+    return context.params
 
 
 def take_up(folder: Path, job: "Job") -> Sequence[str] | Mapping[str, Any]:
     """With which arguments an interrupted job goes on, or, where it was done but for saying so, its result."""
+    try:
+        parameters = parsed(job.arguments)
+    except TyperException:
+        # The command itself says what is wrong.
+        return job.arguments
+    from datetime import datetime
+
+    from countenance.jobs import verb_of
+    from countenance.project import opened_to_read
+    from countenance.steps.approval import finished_since
+    from countenance.steps.documents import exported_document, finished_document
+    from countenance.steps.review import exported_since
+
+    verb, place, since = verb_of(job.arguments), Path(job.working_folder), job.begun_at or job.added_at
+    if verb == "generate":
+        output = place / parameters["output"]
+        with opened_to_read(folder) as project:
+            finished = finished_since(project, output, since)
+        return job.arguments if finished is None else finished_document(finished)
+    if verb == "faces export":
+        person, exported = parameters["person"], place / parameters["folder"]
+        with opened_to_read(folder) as project:
+            number = exported_since(project, person, exported, datetime.fromisoformat(since))
+        return job.arguments if number is None else exported_document(person, exported, number)
     return job.arguments
 
 

@@ -13,7 +13,6 @@ from countenance.cli.statement import challenge, statement
 
 if TYPE_CHECKING:
     from countenance.consent.release import Release
-    from countenance.project import Project
 
 app = typer.Typer(
     help="Draft, sign, add and revoke releases: the documents in which people consent to the use of their faces.\n\n"
@@ -305,30 +304,16 @@ def add(
 
     Example: countenance release add dana.release.toml
     """
-    from countenance.consent.approvals import add_decision
+    from countenance.adding import add_signed, waits_for_others, why_not_for
     from countenance.consent.decision import Decision
     from countenance.consent.document import read_document
-    from countenance.consent.register import add_release, add_revocation
-    from countenance.consent.release import Release, Revocation
+    from countenance.consent.release import Release
     from countenance.steps.documents import added_document
 
     given = read_document(path)
-    # A revocation or a decision waits for no other command: whatever must not go on stops by itself.
-    with here(writing=True, alone=isinstance(given, Release)) as project:
-        if isinstance(given, Release):
-            from countenance.faces.portrait import template_of
-
-            added = add_release(project, path, template_of)
-        elif isinstance(given, Decision):
-            added = add_decision(project, path)
-        else:
-            from countenance.steps.forget import forget_drawn
-
-            added = add_revocation(project, path)
-            assert isinstance(added.document, Revocation)
-            if added.in_project:
-                forget_drawn(project, added.document.person)
-        refused = _refusal(project, added.document)
+    with here(writing=True, alone=waits_for_others(given)) as project:
+        added = add_signed(project, path, given)
+        refused = why_not_for(project, added.document)
     document = added.document
     if not added.in_project:
         text = (
@@ -446,22 +431,6 @@ def list_releases(
             statement_state,
         )
     Console(highlight=False).print(table)
-
-
-def _refusal(project: "Project", document: object) -> str:
-    """Why a release that was added doesn't serve this project; nothing where it does."""
-    from countenance.consent.register import project_title
-    from countenance.consent.release import Release
-    from countenance.consent.scope import check_production
-    from countenance.errors import ConsentError
-
-    if not isinstance(document, Release):
-        return ""
-    try:
-        check_production(document, use=project.use, channels=project.channels, title=project_title(project, []))
-    except ConsentError as error:
-        return str(error)
-    return ""
 
 
 def _ask_to_sign(person: str) -> None:

@@ -46,20 +46,32 @@ def statement(
     video: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="What they filmed.", readable=False, show_default=False)
     ],
+    erase_video: Annotated[
+        bool, typer.Option("--erase-video", help="Erase the video once it was accepted or refused.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check a statement: the owner of a release, its code beside their face, and the turns of the head that were asked.
 
-    The video isn't kept, and the log tells what came of it.
+    The project keeps no copy of the video, and the log tells what came of it.
 
     Example: countenance release statement dana.release.toml dana-statement.mp4
     """
     from countenance.cli.display import Bars
+    from countenance.errors import ConsentError
+    from countenance.project import erase
     from countenance.steps.documents import stated_document
     from countenance.steps.statement import take_statement
 
     with here(writing=True) as project, Bars() as progress:
-        stated = take_statement(project, path, video, progress=progress)
+        try:
+            stated = take_statement(project, path, video, progress=progress)
+        except ConsentError:
+            if erase_video:
+                erase(video)
+            raise
+    if erase_video:
+        erase(video)
     console.print(
         f"Accepted the statement of {stated.person}: the face is {stated.distance:.2f} from the release's pictures. "
         f"Next: `countenance prepare {stated.person}`.",

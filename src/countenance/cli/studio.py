@@ -40,12 +40,14 @@ def studio(
     from countenance.project import find
 
     running = Studio(
-        project=(find(project) or project).resolve(), folders=chosen_folders(project, folder or []), port=free_port(port)
+        project=(find(project) or project).resolve(),
+        folders=chosen_folders(project, folder or []),
+        port=free_port(port),
     )
 
     def say() -> None:
         console.print(f"The studio is at {running.address}\nPress Ctrl-C here to stop it; jobs go on.", markup=False)
         if open_:
-            typer.launch(running.address)
+            typer.launch(running.opening)
 
     serve(running, when_ready=say)

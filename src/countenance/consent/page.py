@@ -102,9 +102,15 @@ class Row:
 
 
 def release_page(
-    release: Release, document: Path, *, revocation: Revocation | None, made_on: date, version: str
+    release: Release,
+    document: Path,
+    *,
+    revocation: Revocation | None,
+    made_on: date,
+    version: str,
+    has_pictures: bool = True,
 ) -> str:
-    """Draw the page of a release that lies at `document`, beside its pictures.
+    """Draw the page of a release that lies at `document`, beside its pictures, if it still `has_pictures`.
 
     It shows a face: a caller that writes it to a disk keeps it private.
 
@@ -131,7 +137,7 @@ def release_page(
             revocation=revocation,
             sentences=release.summary if release.first_version == release.version else summary_of(release),
             has_own_words=release.first_version == release.version,
-            pictures=[_picture(path) for path in check_references(release, document.parent)],
+            pictures=[_picture(path) for path in check_references(release, document.parent)] if has_pictures else [],
             sections=sections_of(release),
             digest=None if release.signature is None else digest_of(release),
             fingerprint=None if key is None else fingerprint_of(key),

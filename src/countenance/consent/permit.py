@@ -128,7 +128,9 @@ def permit_digest(
     return hashlib.sha256(canonical_json(facts)).hexdigest()
 
 
-def grant_prepare(project: Project, person: str, *, at: datetime | None = None) -> Permit:
+def grant_prepare(
+    project: Project, person: str, *, particulars: Particulars = NO_PARTICULARS, at: datetime | None = None
+) -> Permit:
     """Give a permit to prepare a person in whichever role they released, likeness before performer.
 
     Raises:
@@ -136,11 +138,25 @@ def grant_prepare(project: Project, person: str, *, at: datetime | None = None) 
     """
     roles = {known.release.role for known in known_releases(project) if known.release.subject.person == person}
     try:
-        return grant(project, "prepare", likeness=person, at=at)
+        return grant(project, "prepare", likeness=person, particulars=particulars, at=at)
     except ConsentError:
         if "performer" not in roles:
             raise
-    return grant(project, "prepare", performer=person, at=at)
+    return grant(project, "prepare", performer=person, particulars=particulars, at=at)
+
+
+def refusals(project: Project, *, at: datetime | None = None) -> list[tuple[KnownRelease, ConsentError | None]]:
+    """Each release, and why it doesn't allow to prepare its person in its role now; None where it does.
+
+    Unlike a permit, this is only looked at: nothing is logged, and nothing rests on it.
+
+    Raises:
+        ConsentError: a document in the database is not what its owner signed.
+        ProvenanceError: the log was changed and can't be trusted.
+    """
+    at, known = at or ledger.time_now(project), known_releases(project)
+    title = project_title(project, known)
+    return [(each, _refusal(project, each, each.release.role, title, NO_PARTICULARS, at)) for each in known]
 
 
 def permits_naming(project: Project, person: str) -> set[str]:
@@ -274,17 +290,26 @@ def _valid_release(
             person=person,
         )
     title = project_title(project, known)
-    refusals = []
+    found = []
     for number, release in enumerate(own):
-        try:
-            _check_allows(project, release, role, title, particulars, at)
-            check_statement(project, release)
-        except ConsentError as error:
-            refusals.append((release.release.role == role, number, error))
-        else:
+        error = _refusal(project, release, role, title, particulars, at)
+        if error is None:
             return release
+        found.append((release.release.role == role, number, error))
     # Of several that don't allow it, the newest one for this role gives the most useful reason.
-    raise max(refusals, key=lambda refusal: refusal[:2])[2]
+    raise max(found, key=lambda refusal: refusal[:2])[2]
+
+
+def _refusal(
+    project: Project, known: KnownRelease, role: Role, title: str | None, particulars: Particulars, at: datetime
+) -> ConsentError | None:
+    """Why a release doesn't allow something; None where it does."""
+    try:
+        _check_allows(project, known, role, title, particulars, at)
+        check_statement(project, known)
+    except ConsentError as error:
+        return error
+    return None
 
 
 def _check_allows(

@@ -20,6 +20,7 @@ from countenance.vision.identity import Embedding
 
 Purpose = Literal["prepare", "generate"]
 ScanState = Literal["looking", "found"]
+ALL_FRAMES = range(2**31)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +188,15 @@ def open_scan(project: Project, person: str, purpose: Purpose, sha256: str, sett
     return Scan(id=number, person=person, purpose=purpose, sha256=sha256), state
 
 
+def scan_state(project: Project, person: str, purpose: Purpose, sha256: str, settings: str) -> ScanState | None:
+    """How far a clip was scanned with these settings; None where it wasn't."""
+    row = project.database.execute(
+        "SELECT state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings = ?",
+        (person, sha256, purpose, settings),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def close_scan(project: Project, scan: Scan) -> None:
     """Note, within the caller's transaction, that all of the clip was scanned."""
     project.database.execute("UPDATE scans SET state = 'found' WHERE id = ?", (scan.id,))
@@ -197,6 +207,33 @@ def drop_scan(project: Project, person: str, sha256: str, purpose: Purpose) -> N
     project.database.execute(
         "DELETE FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", (person, sha256, purpose)
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundInClip:
+    """What preparing found in a clip so far."""
+
+    is_searched: bool
+    """To its end."""
+    num_faces: int
+    """Of the person, or of somebody who may be."""
+    num_kept: int
+
+
+def found_in_clips(project: Project, person: str) -> dict[str, FoundInClip]:
+    """Of each clip in which a person's faces were looked for, by its digest."""
+    rows = project.database.execute(
+        """
+        SELECT sha256, state, count(faces.id), total(rejections = '[]')
+        FROM scans LEFT JOIN faces ON faces.scan = scans.id
+        WHERE person = ? AND purpose = 'prepare' GROUP BY scans.id
+        """,
+        (person,),
+    )
+    return {
+        sha256: FoundInClip(is_searched=state == "found", num_faces=num_faces, num_kept=int(num_kept))
+        for sha256, state, num_faces, num_kept in rows
+    }
 
 
 def scanned_clips(project: Project, person: str) -> list[str]:
@@ -314,6 +351,25 @@ def track_embeddings(project: Project, person: str, sha256: str, purpose: Purpos
     return [(number, np.frombuffer(content, np.float32)) for number, content in rows]
 
 
+def store_overview(project: Project, person: str, sha256: str, content: bytes) -> None:
+    """Store, within the caller's transaction, what was found in a plate and decided on, in one piece."""
+    project.database.execute(
+        "INSERT OR REPLACE INTO overviews (scan, faces)"
+        " SELECT id, ? FROM scans WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (content, person, sha256),
+    )
+
+
+def read_overview(project: Project, person: str, sha256: str) -> bytes | None:
+    """The same; None where nothing was decided on yet, or not by this version."""
+    row = project.database.execute(
+        "SELECT faces FROM overviews JOIN scans ON scans.id = overviews.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (person, sha256),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose) -> Iterator[tuple[int, int]]:
     """Frame and track of every face of a scan, in the order of frames."""
     yield from project.database.execute(
@@ -354,6 +410,7 @@ def delete_track(project: Project, track: int) -> None:
         (count, scan, frame, distance),
     )
     database.execute("DELETE FROM tracks WHERE id = ?", (track,))
+    database.execute("DELETE FROM overviews WHERE scan = ?", (scan,))
 
 
 # People, when they are forgotten.
@@ -467,14 +524,26 @@ def kept_faces(project: Project, person: str) -> Iterator[KeptFace]:
 
 
 def stored_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> list[StoredFace]:
     """A person's faces in the order of clips and frames: of one clip, if it is named, else of all collected ones."""
-    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only))
+    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only, frames=frames))
 
 
 def iterate_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> Iterator[StoredFace]:
     """The same, one at a time; nothing may be changed meanwhile."""
     clips = list(known_clips(project, person)) if sha256 is None else [sha256]
@@ -482,10 +551,10 @@ def iterate_faces(
         project,
         """
         WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
-        AND (NOT ? OR rejections = '[]')
+        AND (NOT ? OR rejections = '[]') AND frame >= ? AND frame < ?
         ORDER BY scans.sha256, frame, faces.id
         """,
-        (person, purpose, json.dumps(clips), kept_only),
+        (person, purpose, json.dumps(clips), kept_only, frames.start, frames.stop),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,18 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
 VERBS = (
     *("collect", "prepare", "coverage", "train", "train report", "shots", "generate", "recognise", "verify"),
     *("faces show", "faces keep", "faces drop", "faces reset", "faces review", "faces export", "faces import"),
+    "release statement",
 )
 """What can be a job: the commands that may take long."""
+OVERWRITING: frozenset[str] = frozenset({"coverage", "train report", "recognise", "verify", "faces show"})
+"""Of these, those that write pages anew with `--overwrite`. What `generate` published is never replaced by itself."""
 MOST_INTERRUPTIONS = 3
 """So often a job is taken up again by itself."""
-LOCKED, STOPPED, KILLED = "usage.project_locked", 130, "job.killed"
-"""Code of a command that found the project in use, exit code of one that saved and stopped, code of a job that was
-killed again and again."""
+LOCKED, STOPPED, KILLED = "usage.project_locked", "stopped", "job.killed"
+"""Codes of a command that found the project in use, of one that was stopped, of a job that was killed again and
+again."""
+STOPPED_EXIT = 130
+"""Exit code of a command that was stopped."""
 RECORD, LOCK, LOG, RESULT, PROGRESS = "job.json", "lock", "log.txt", "result.json", "progress.json"
 """Files of a job's folder."""
 
@@ -35,7 +40,9 @@ class Job:
     number: int
     """From 1 on; never given twice in a project."""
     arguments: tuple[str, ...]
-    """Of `countenance`, without `--json`."""
+    """Of `countenance`, as they were added."""
+    working_folder: str
+    """From which paths among them are read."""
     state: State
     is_stopping: bool
     """It was asked to stop, and saves."""
@@ -69,16 +76,19 @@ class Record:
     """From which paths among the arguments are read."""
     added_at: str
     once: str | None = None
+    """What the sender called it, so that it isn't added twice."""
     begun_at: str | None = None
     """When it was begun for the first time since it was added or put back."""
     interruptions: int = 0
+    overwrites: bool = False
+    """What lies where its output goes it left there itself before it was killed, so that it is replaced."""
     process: int | None = None
-    """Of the command that was started last."""
+    """Of the command that was started last, until it ended."""
     stop_asked_at: str | None = None
     ended_at: str | None = None
     exit_code: int | None = None
     error: dict[str, Any] | None = None
-    """`code` and `message` where it failed."""
+    """What `--json` says where it failed: `code`, `message`, `facts`."""
 
 
 def check_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -91,11 +101,11 @@ def check_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def with_json(arguments: Sequence[str]) -> list[str]:
-    """The same command, told to print its result as JSON."""
+def with_options(arguments: Sequence[str], *options: str) -> list[str]:
+    """The same command with more options."""
     num_words = len(verb_of(arguments).split())
-    # Not at the end, where it might follow `--`.
-    return [*arguments[:num_words], "--json", *arguments[num_words:]]
+    # Not at the end, where they might follow `--`.
+    return [*arguments[:num_words], *options, *arguments[num_words:]]
 
 
 def verb_of(arguments: Sequence[str]) -> str:
@@ -137,19 +147,15 @@ def write_record(folder: Path, record: Record) -> None:
 
 def state_of(record: Record, *, is_alive: bool) -> State:
     """What follows from what is kept, and from whether a process of the job lives."""
-    if record.begun_at is None:
-        return "stopped" if record.stop_asked_at else "waiting"
-    if record.exit_code is None and record.error is None and is_alive:
-        return "running"
     code = record.error["code"] if record.error else None
-    if code == LOCKED:
+    has_said_how = code == KILLED or (record.exit_code is not None and record.exit_code >= 0)
+    if record.begun_at is None or code == LOCKED:
         return "stopped" if record.stop_asked_at else "waiting"
-    if code == KILLED:
-        return "failed"
-    if record.exit_code is None or record.exit_code < 0:
-        # It said nothing of how it ended.
+    if not has_said_how and is_alive:
+        return "running"
+    if not has_said_how:
         return "stopped" if record.stop_asked_at else "interrupted"
-    if record.exit_code == STOPPED:
+    if record.exit_code == STOPPED_EXIT or code == STOPPED:
         return "stopped"
     return "failed" if record.error else "done"
 
@@ -160,6 +166,7 @@ def job_of(record: Record, folder: Path, *, is_alive: bool) -> Job:
     return Job(
         number=record.number,
         arguments=record.arguments,
+        working_folder=record.working_folder,
         state=state,
         is_stopping=state == "running" and record.stop_asked_at is not None,
         added_at=record.added_at,
@@ -175,13 +182,10 @@ def job_of(record: Record, folder: Path, *, is_alive: bool) -> Job:
 
 def put_back(record: Record) -> Record:
     """The record of a job that begins anew."""
-    return replace(
-        record,
-        begun_at=None,
-        interruptions=0,
-        process=None,
-        stop_asked_at=None,
-        ended_at=None,
-        exit_code=None,
-        error=None,
+    return Record(
+        number=record.number,
+        arguments=record.arguments,
+        working_folder=record.working_folder,
+        added_at=record.added_at,
+        once=record.once,
     )

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -108,14 +108,15 @@ def stop(folder: Path, number: int) -> Job:
         UsageError: there is none of this number.
     """
     with _found(folder, number) as (room, record):
+        is_alive = is_running(room, number)
         if standing(room, record).state in ENDED:
             return standing(room, record)
-        is_alive = is_running(room, number)
         if record.stop_asked_at is None:
-            record = replace(record, stop_asked_at=now(), ended_at=None if is_alive else now())
-            write_record(job_folder(room, number), record)
-            signal_to(record, is_alive, signal.SIGINT)
-        elif seconds_since(record.stop_asked_at) >= PATIENCE_S:
+            asked = replace(record, stop_asked_at=now(), ended_at=None if is_alive else now())
+            write_record(job_folder(room, number), asked)
+            signal_to(asked, is_alive, signal.SIGINT)
+            return standing(room, asked)
+        if _seconds_since(record.stop_asked_at) >= PATIENCE_S:
             signal_to(record, is_alive, signal.SIGKILL)
         return standing(room, record)
 
@@ -127,11 +128,12 @@ def retry(folder: Path, number: int) -> Job:
         UsageError: there is none of this number.
     """
     with _found(folder, number) as (room, record):
-        if standing(room, record).state in ENDED:
-            record = put_back(record)
-            write_record(job_folder(room, number), record)
-            _put(room, number, before=None)
-        return standing(room, record)
+        if standing(room, record).state not in ENDED:
+            return standing(room, record)
+        anew = put_back(record)
+        write_record(job_folder(room, number), anew)
+        _put(room, number, before=None)
+        return standing(room, anew)
 
 
 def move(folder: Path, number: int, *, to: int | Literal["first", "last"]) -> Job:
@@ -163,6 +165,18 @@ def clear(folder: Path) -> int:
         for number in ended:
             erase(job_folder(room, number))
     return len(ended)
+
+
+def remove(folder: Path, number: int) -> None:
+    """Remove a job that ended, with its log and its result.
+
+    Raises:
+        UsageError: there is none of this number, or it waits or runs.
+    """
+    with _found(folder, number) as (room, record):
+        if standing(room, record).state not in ENDED:
+            raise UsageError(f"job {number} waits or runs; stop it first")
+        erase(job_folder(room, number))
 
 
 def log_of(folder: Path, number: int) -> str:
@@ -208,9 +222,13 @@ def editing(room: Path) -> Iterator[Path]:
 
 @contextmanager
 def paused(folder: Path) -> Iterator[None]:
-    """No job is begun as long as this is held; one that runs goes on."""
-    with open(_made_room(folder) / PAUSE_LOCK, "ab", opener=private_file) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """No job is begun as long as anybody holds this; one that runs goes on."""
+    room = refuse_link(folder / ROOM)
+    if not room.is_dir():
+        yield
+        return
+    with open(room / PAUSE_LOCK, "ab", opener=private_file) as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
@@ -234,14 +252,17 @@ def is_running(room: Path, number: int) -> bool:
     return not is_free(job_folder(room, number) / LOCK)
 
 
-def is_free(lock: Path) -> bool:
-    """Whether nobody holds a lock."""
+def is_paused(room: Path) -> bool:
+    return not is_free(room / PAUSE_LOCK, shared=False)
+
+
+def is_free(lock: Path, *, shared: bool = True) -> bool:
+    """Whether nobody holds a lock; a `shared` question isn't in the way of others who ask."""
     if not lock.exists():
         return True
     with open(lock, "ab", opener=private_file) as file:
         try:
-            # Shared, so that two who ask at once don't take each other for its holder.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
     return True
@@ -250,13 +271,11 @@ def is_free(lock: Path) -> bool:
 def signal_to(record: Record, is_alive: bool, number: signal.Signals) -> None:
     """Signal to a job's command, where it was started; where it wasn't yet, who starts it sees that it is to stop."""
     if is_alive and record.process is not None:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(record.process, number)
-        except ProcessLookupError:
-            pass
 
 
-def seconds_since(time: str) -> float:
+def _seconds_since(time: str) -> float:
     return (datetime.fromisoformat(now()) - datetime.fromisoformat(time)).total_seconds()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from countenance.errors import CountenanceError
 from countenance.jobs.job import (
@@ -23,13 +23,15 @@ from countenance.jobs.job import (
     Job,
     Record,
     read_record,
-    with_json,
+    with_options,
     write_record,
 )
-from countenance.jobs.queue import PAUSE_LOCK, ROOM, WORKER_LOCK, editing, in_order, is_free, job_folder, standing
+from countenance.jobs.queue import ROOM, WORKER_LOCK, editing, in_order, is_free, is_paused, job_folder, standing
 from countenance.project import PRIVATE, is_written_to, now, private_file, refuse_link, write_whole
 
-COMMAND = (sys.executable, "-m", "countenance")
+PYTHON = (sys.executable, "-P", "-m")
+"""This Python, which looks for no modules where it is started: that is the user's folder."""
+COMMAND = (*PYTHON, "countenance")
 PAUSE_S = 0.25
 """Between two looks at whether a project is free."""
 
@@ -37,10 +39,13 @@ TakeUp = Callable[[Path, Job], Sequence[str] | Mapping[str, Any]]
 """For an interrupted job: with which arguments it goes on, or, where it was done already, its result."""
 
 
-def start_worker(folder: Path) -> bool:
+def start_worker(folder: Path, *, command: Sequence[str] = COMMAND) -> bool:
     """Start a worker in the background, unless one is at work or nothing waits; it outlives this process.
 
     Two that are started at once are no harm: one of them ends at once. Returns whether one was started.
+
+    >>> job = add(folder, ["prepare", "dana"])
+    >>> start_worker(folder)
     """
     room = refuse_link(folder / ROOM)
     if not room.is_dir():
@@ -48,8 +53,8 @@ def start_worker(folder: Path) -> bool:
     with editing(room):
         if not is_free(room / WORKER_LOCK) or not any(_is_to_do(standing(room, record)) for record in in_order(room)):
             return False
-        process = subprocess.Popen(
-            [*COMMAND, "jobs", "run"],
+        process = subprocess.Popen(  # noqa: S603 - this Python and our own command
+            [*command, "jobs", "run"],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -91,7 +96,7 @@ def work(
                     return True
             if job.state == "running":
                 _await(room, job.number)
-            elif not is_free(room / PAUSE_LOCK) or (job.code == LOCKED and is_written_to(folder)):
+            elif is_paused(room) or (job.code == LOCKED and is_written_to(folder)):
                 time.sleep(PAUSE_S)
             else:
                 _do(folder, room, job, command, take_up, told)
@@ -125,7 +130,7 @@ def _begin(room: Path, number: int, command: Sequence[str], how: Sequence[str] |
     job = job_folder(room, number)
     with editing(room):
         record = read_record(job)
-        if record is None or not _is_to_do(standing(room, record)) or not is_free(room / PAUSE_LOCK):
+        if record is None or not _is_to_do(standing(room, record)) or is_paused(room):
             return None
         is_interrupted = standing(room, record).state == "interrupted"
         record = replace(
@@ -157,10 +162,10 @@ def _started(room: Path, record: Record, command: Sequence[str], arguments: Sequ
             return None
         (job / PROGRESS).unlink(missing_ok=True)
         write_record(job, record)
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this Python and modules of ours
             [
-                *(sys.executable, "-m", "countenance.jobs.attend", str(room), str(record.number), str(lock.fileno())),
-                *(*command, *with_json(arguments)),
+                *(*PYTHON, "countenance.jobs.attend", str(room.resolve()), str(record.number), str(lock.fileno())),
+                *(*command, *with_options(arguments, "--json", *(["--overwrite"] if record.overwrites else []))),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -71,15 +71,21 @@ def is_clip(run: Sequence[Path]) -> bool:
     return float(np.median(changes)) < MAX_CHANGE
 
 
+def members_of(first: Path, num_frames: int) -> tuple[Path, ...]:
+    """The files of a clip of numbered pictures, from its first one and their number."""
+    members = [first]
+    while len(members) < num_frames:
+        members.append(next_name(members[-1]))
+    return tuple(members)
+
+
 def probe_sequence(first: Path, num_frames: int) -> MediaInfo:
     """What a clip of numbered pictures is, from its first one and their number.
 
     Raises:
         MediaError: a picture is gone, or the first can't be read; that all others can is known once all were read.
     """
-    members, digest = [first], hashlib.sha256(b"sequence")
-    while len(members) < num_frames:
-        members.append(next_name(members[-1]))
+    members, digest = members_of(first, num_frames), hashlib.sha256(b"sequence")
     for member in members:
         digest.update(take_fingerprint(member).sha256.encode())
     info = probe(first)
@@ -93,7 +99,7 @@ def probe_sequence(first: Path, num_frames: int) -> MediaInfo:
         frame_rate=FRAME_RATE,
         time_base=1 / FRAME_RATE,
         duration=num_frames / FRAME_RATE,
-        members=tuple(members),
+        members=members,
         notes=(f"{first} to {members[-1].name} are read as one clip, {FRAME_RATE} frames a second",),
     )
 

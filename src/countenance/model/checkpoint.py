@@ -272,9 +272,9 @@ def _is_of(folder: Path, person: str) -> bool:
 
 
 def model_folder(project: Project, likeness: str, performer: str) -> Path:
-    """Where the face model of this pair is kept.
+    """Where the face model of this pair is kept, in the project's `ROOM`; it may not be there.
 
     Raises:
         UsageError: the path is a link.
     """
-    return refuse_link(project.room(ROOM) / f"{likeness}-onto-{performer}")
+    return refuse_link(refuse_link(project.folder / ROOM) / f"{likeness}-onto-{performer}")

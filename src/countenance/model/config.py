@@ -9,6 +9,11 @@ from pydantic import Field
 from countenance.config import Integer, Number, Threads, section
 from countenance.threads import MOST_THREADS, num_threads
 
+FIXED_SETTINGS = ("faces", "batch_size", "seed")
+"""Settings that can't change within one training."""
+SECONDS_PER_IMAGE, SECONDS_PER_FACE = 0.3, 0.1
+"""On one core of today's: of a face that is learned from, each time, and of one that is looked at before that, once."""
+
 
 @section
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ import countenance
 from countenance.errors import ModelError
 from countenance.model.attention import Attention
 from countenance.model.checkpoint import Checkpoint, clear_unfinished, read_checkpoint, save_checkpoint
-from countenance.model.config import TrainConfig, use_threads
+from countenance.model.config import FIXED_SETTINGS, TrainConfig, use_threads
 from countenance.model.course import Standing
 from countenance.model.device import choose_device
 from countenance.model.guided.margin import margin_of
@@ -23,8 +23,6 @@ from countenance.model.state import TrainingState, begin, trained_config
 from countenance.model.step import Lesson, lesson_of, train_step
 from countenance.progress import Progress
 
-FIXED_SETTINGS = ("faces", "batch_size", "seed")
-"""Settings that can't change within one training."""
 MARGIN_EVERY = 400
 """Images between two measurements of how near what is drawn on the performer comes."""
 UNSTEADY_WAIT = 10

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from countenance.errors import ModelError
 from countenance.model.guided.drawing import draw, stacked
 from countenance.model.guided.inputs import parts_of, uneven
 from countenance.model.guided.pairs import Material, in_even_light
@@ -67,7 +68,7 @@ def write_preview(folder: Path, state: TrainingState, material: Material, *, kee
     assert written
     write_whole(folder / PREVIEW_NAME, png.tobytes(), mode=PRIVATE)
     if keep:
-        write_whole(folder / f"preview-{state.images_seen:09}.png", png.tobytes(), mode=PRIVATE)
+        write_whole(folder / _kept_name(state.images_seen), png.tobytes(), mode=PRIVATE)
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:
@@ -81,11 +82,33 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
 
 def read_previews(folder: Path) -> list[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
     """The previews that were kept, by the images seen until then."""
-    kept = sorted((int(match[1]), path) for path in folder.iterdir() if (match := EARLIER_NAME.fullmatch(path.name)))
-    return [(images, _read_rgb(path)) for images, path in kept]
+    return [(images, preview_after(folder, images)) for images in preview_images(folder)]
 
 
-def _read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None, path
+def preview_images(folder: Path) -> list[int]:
+    """After how many images a preview was kept, ascending; none where nothing was trained yet."""
+    return sorted(int(match[1]) for path in folder.glob("*") if (match := EARLIER_NAME.fullmatch(path.name)))
+
+
+def latest_preview(folder: Path) -> int | None:
+    """When the last preview was drawn, in nanoseconds; None where there is none."""
+    path = folder / PREVIEW_NAME
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def preview_after(folder: Path, images: int | None) -> UInt8[np.ndarray, "H W 3"]:
+    """The preview that was kept after so many images, or the last one.
+
+    Raises:
+        ModelError: there is none, or it can't be read.
+    """
+    path = folder / (PREVIEW_NAME if images is None else _kept_name(images))
+    content = path.read_bytes() if path.exists() else b""
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if picture is None:
+        raise ModelError(f"there is no preview at {path} that can be read; train on, and a new one is drawn")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _kept_name(images: int) -> str:
+    return f"preview-{images:09}.png"

@@ -130,6 +130,14 @@ def write_folder(
     write_whole(folder / SIDECAR_NAME, _json(document), mode=0o600)
 
 
+def num_exported(folder: Path) -> int | None:
+    """How many faces a whole export in a folder has; None where its sidecar, which comes last, isn't there."""
+    try:
+        return len(json.loads((folder / SIDECAR_NAME).read_bytes())["faces"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
 def exported_files(folder: Path, person: str, clips: Collection[str]) -> list[Path]:
     """The files in a folder that an export of a person's faces wrote, be it whole, changed since or cut short.
 

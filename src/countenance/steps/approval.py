@@ -21,9 +21,9 @@ from countenance.footage import is_collected
 from countenance.progress import Progress
 from countenance.project import Project
 from countenance.provenance.proxy import proxied, proxy_path
-from countenance.provenance.publish import PublishConfig, result_digest, result_parts
+from countenance.provenance.publish import PublishConfig, published_since, result_digest, result_parts
 from countenance.steps.guards import Guard
-from countenance.types import Approval, Render
+from countenance.types import Approval, Published, Render
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +100,33 @@ def write_requests(project: Project, output: Path, proxy: Path, people: Sequence
     for path, person in zip(paths, people, strict=True):
         write_document(path, asked.requests[person], overwrite=True)
     return paths
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """What a process left that was killed after all was done and before it could say so."""
+
+    published: Published
+    awaited: tuple[str, ...]
+    requests: tuple[Path, ...]
+
+
+def finished_since(project: Project, output: Path, since: str) -> Finished | None:
+    """What was published as `output` since a time, or its proxy with all requests; None where something is missing."""
+    if (published := published_since(project, output, since)) is not None:
+        return Finished(published=published, awaited=(), requests=())
+    if (proxy := published_since(project, proxy_path(output), since)) is None:
+        return None
+    people = [
+        person
+        for asked in asked_results(project)
+        if asked.proxy_sha256 == proxy.sha256
+        for person in sorted(asked.requests)
+    ]
+    requests = tuple(request_path(output, person) for person in people)
+    if not all(path.is_file() for path in requests):
+        return None
+    return Finished(published=proxy, awaited=tuple(people), requests=requests)
 
 
 def _free_name(project: Project, output: Path) -> Path:

@@ -9,7 +9,7 @@ from countenance.consent.permit import log_refused
 from countenance.consent.register import KnownRelease, known_releases
 from countenance.consent.scope import check_collected, refused_footage
 from countenance.errors import ConsentError, IntimateError, MediaError, one_line
-from countenance.footage import move_clip, remember_clip, store_timeline, timeline_of
+from countenance.footage import move_clip, remember_clip, stamp_of, store_timeline, timeline_of
 from countenance.gates import check_footage
 from countenance.media.container import DamagedError, reason
 from countenance.media.probe import Fingerprint, probe, take_fingerprint
@@ -156,7 +156,8 @@ def _look_at_new(
     project: Project, person: str, offer: tuple[Path, ...], releases: Sequence[KnownRelease], progress: Progress
 ) -> MediaInfo | None:
     """A clip that is new in the project, or none where its content is known: such a file isn't probed again."""
-    file = offer[0]
+    # Before anything is read: what is written meanwhile then counts as another file.
+    file, stamp = offer[0], stamp_of(offer)
     found = probe_sequence(file, len(offer)) if len(offer) > 1 else take_fingerprint(file)
     place = str(file.resolve())
     try:
@@ -164,7 +165,7 @@ def _look_at_new(
     except UnicodeEncodeError:
         raise MediaError(f"the name of {file} is not valid UTF-8; rename it") from None
     check_collected(releases, person, found.sha256)
-    if move_clip(project, person, found.sha256, place):
+    if move_clip(project, person, found.sha256, place, stamp):
         return None
     if isinstance(found, Fingerprint):
         info = _read_through(project, file, found, progress)
@@ -172,8 +173,9 @@ def _look_at_new(
         info = found
         timeline_of(project, info, progress)
     check_footage(project, info, timeline_of(project, info, progress), progress)
-    remember_clip(project, person, info)
-    return replace(info, notes=tuple(one_line(note) for note in info.notes))
+    told = replace(info, notes=tuple(one_line(note) for note in info.notes))
+    remember_clip(project, person, told, stamp)
+    return told
 
 
 def _read_through(project: Project, file: Path, fingerprint: Fingerprint, progress: Progress) -> MediaInfo:

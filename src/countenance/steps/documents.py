@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from countenance.model.page import TrainingReport
     from countenance.provenance.anchor import Anchor, ExportedLog
     from countenance.review.query import WaitingTrack
+    from countenance.steps.approval import Finished
     from countenance.steps.collect import Collected
     from countenance.steps.forget import Forgotten, Holdings
     from countenance.steps.generate import Generated, GeneratedPair
@@ -49,6 +50,7 @@ __all__ = [
     "exported_document",
     "exported_log_document",
     "faces_document",
+    "finished_document",
     "forgotten_document",
     "generated_document",
     "imported_document",
@@ -156,6 +158,24 @@ def generated_document(result: "Generated") -> Document:
             **({"is_proxy": True} if published.is_proxy else {}),
             **({"awaited": result.awaited, "requests": result.requests} if result.awaited else {}),
             **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
+        }
+    )
+
+
+def finished_document(finished: "Finished") -> Document:
+    """Of `generate`, where its process was killed just before its end: what can still be known."""
+    published = finished.published
+    return _ready(
+        {
+            "output": published.path,
+            "sha256": published.sha256,
+            "manifest": published.manifest_digest,
+            "permit": published.permit_digest,
+            "log_index": published.log_index,
+            "frames": published.num_frames,
+            "altered_frames": published.num_altered_frames,
+            **({"is_proxy": True} if published.is_proxy else {}),
+            **({"awaited": finished.awaited, "requests": finished.requests} if finished.awaited else {}),
         }
     )
 

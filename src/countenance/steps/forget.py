@@ -16,6 +16,8 @@ from countenance.composite.kept import forget, kept_folder, kept_pairs
 from countenance.composite.render import ROOM as RENDERS
 from countenance.composite.shotfile import ROOM as SHOTS
 from countenance.composite.shotfile import erase_name, forget_held, held_folders_of, held_pairs
+from countenance.consent.papers import ROOM as PAPERS
+from countenance.consent.papers import papers_of, received_files
 from countenance.consent.permit import grant, permits_naming
 from countenance.consent.register import (
     FORGETTING,
@@ -44,7 +46,10 @@ from countenance.faces.store import (
     iterate_faces,
     scanned_plates,
 )
-from countenance.footage import clip_paths, erase_clips, known_clips
+from countenance.footage import ROOM as DROPPED
+from countenance.footage import clip_paths, dropped_files, erase_clips, known_clips
+from countenance.jobs.naming import forget_jobs, jobs_naming
+from countenance.jobs.queue import ROOM as JOBS
 from countenance.model.checkpoint import ROOM as MODELS
 from countenance.model.checkpoint import models_of
 from countenance.pages import is_page_about, names
@@ -59,7 +64,26 @@ _log = logging.getLogger(__name__)
 
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
-ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, ROOM)
+ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, PAPERS, JOBS, ROOM)
+KINDS = {
+    "faces": "face",
+    "clips": "record of a clip|records of clips",
+    "tracks_of_others": "track stored for somebody else that may be them|tracks stored for others that may be them",
+    "models": "model that was trained with them|models that were trained with them",
+    "drawn_faces": "folder of drawn faces|folders of drawn faces",
+    "held_frames": "folder of painted frames|folders of painted frames",
+    "renders": "unfinished render|unfinished renders",
+    "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
+    "dropped_files": "file that was dropped onto a page|files that were dropped onto a page",
+    "actors": "folder of a cast actor|folders of cast actors",
+    "papers": "draft, picture or page for them|drafts, pictures and pages for them",
+    "received": "file that was received and waits|files that were received and wait",
+    "database_copies": "copy of the database|copies of the database",
+    "jobs": "job that names them|jobs that name them",
+}
+"""What is counted, in words: of one, and of several where that isn't just an s more."""
+OWN_FOOTAGE = (ACTORS, DROPPED)
+"""In which clips lie that are the project's own."""
 ASKED = "asked"
 ENDED = frozenset(
     {"consent.release_revoked", "consent.release_expired", "consent.release_missing", "consent.forgotten"}
@@ -143,12 +167,17 @@ def holdings_of(project: Project, person: str) -> Holdings:
         "held_frames": held_folders_of(project, person, plates),
         "renders": sorted(refuse_link(project.folder / RENDERS).glob("*")),
         "pages": pages,
+        "dropped_files": dropped_files(project, person),
         "actors": [path for path in (refuse_link(project.folder / ACTORS) / person,) if path.is_dir()],
+        "papers": papers_of(project.folder, person),
+        # Nobody knows yet whose these are.
+        "received": received_files(project.folder),
         "database_copies": copies,
+        "jobs": jobs_naming(project.folder, person),
     }
     tracks = _tracks_of_others(project, person)
     num_faces, footage = count_stored(project, person), clip_paths(project, person)
-    own = ("models", "drawn_faces", "held_frames", "pages", "actors")
+    own = ("models", "drawn_faces", "held_frames", "pages", "dropped_files", "actors", "papers")
     is_open = any(entry.facts["person"] == person for entry in begun_but_not_ended(project))
     return Holdings(
         person=person,
@@ -160,11 +189,23 @@ def holdings_of(project: Project, person: str) -> Holdings:
         num_clips=len(footage),
         tracks_of_others=tuple(tracks),
         folders={what: tuple(paths) for what, paths in folders.items()},
-        footage=tuple(path for path in footage if project.folder / ACTORS not in path.parents),
+        footage=tuple(
+            path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)
+        ),
         published=published,
         others=tuple(path for path in files if path not in {*pages, *copies}),
         permits=frozenset(permits),
     )
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How much there is of each kind, in words."""
+    words = []
+    for what, kind in KINDS.items():
+        one, _, several = kind.partition("|")
+        if number := counts.get(what, 0):
+            words.append(f"{number:,} {one if number == 1 else several or f'{one}s'}")
+    return ", ".join(words) or "nothing more"
 
 
 def check_known(holdings: Holdings) -> None:
@@ -193,6 +234,7 @@ def forget_person(project: Project, person: str, *, why: str = ASKED) -> Forgott
     holdings = holdings_of(project, person)
     check_known(holdings)
     entry = _begin(project, holdings, why)
+    forget_jobs(project.folder, person)
     for paths in holdings.folders.values():
         for path in paths:
             erase(path)

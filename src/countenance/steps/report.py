@@ -28,6 +28,17 @@ def report_training(project: Project, likeness: str, performer: str, permit: Per
     """Write the report as a page, readable by its owner only.
 
     Raises:
+        ConsentError, FaceError, ModelError: as `drawn_report`.
+    """
+    report, html = drawn_report(project, likeness, performer, permit)
+    write_whole(page, html.encode(), mode=PRIVATE)
+    return report
+
+
+def drawn_report(project: Project, likeness: str, performer: str, permit: Permit) -> tuple[TrainingReport, str]:
+    """The report, and its page, which shows faces; nothing is written.
+
+    Raises:
         ConsentError: the permit doesn't hold, or the model was learned under a release revoked since.
         FaceError: a face set is missing.
         ModelError: nothing was trained, or it can't be read, or the face set is another one since.
@@ -39,8 +50,7 @@ def report_training(project: Project, likeness: str, performer: str, permit: Per
     report = _gathered(guard, checkpoint)
     html = training_page(report, made_on=datetime.now().astimezone().date(), version=countenance.__version__)
     guard.check()
-    write_whole(page, html.encode(), mode=PRIVATE)
-    return report
+    return report, html
 
 
 def _gathered(guard: Guard, checkpoint: Checkpoint) -> TrainingReport:

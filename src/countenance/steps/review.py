@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,16 @@ from countenance.faces.store import (
 from countenance.footage import Clip, clip_paths, collected_clips, known_clips, timeline_of
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
-from countenance.project import Project
+from countenance.project import Project, erase
 from countenance.review.exchange import (
     MAX_FACES,
     Change,
     check_folder,
     checked_landmarks,
     checked_mask,
+    exported_files,
     hidden_by_hand,
+    num_exported,
     read_folder,
     write_folder,
 )
@@ -262,6 +265,22 @@ def export_faces(
         shutil.rmtree(folder)
         raise
     return len(chosen)
+
+
+def exported_since(project: Project, person: str, folder: Path, since: datetime) -> int | None:
+    """How many faces an export that was begun since a time left in a folder, where it is whole.
+
+    One that was cut short is removed, so that it can be made again, and None is given.
+    """
+    files = [*folder.iterdir()] if folder.is_dir() else []
+    if not files or any(path.stat().st_mtime < since.timestamp() for path in files):
+        return None
+    own = exported_files(folder, person, tuple(known_clips(project, person)))
+    if (number := num_exported(folder)) is not None:
+        return number
+    for path in own if len(own) == len(files) else ():
+        erase(path)
+    return None
 
 
 def import_faces(

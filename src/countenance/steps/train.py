@@ -7,7 +7,7 @@ from countenance import ledger
 from countenance.drawing import ReferenceFace
 from countenance.errors import ModelError
 from countenance.faces.store import StoredFace
-from countenance.model.checkpoint import Checkpoint, keep_checkpoint, kept_images, make_current, read_weights
+from countenance.model.checkpoint import ROOM, Checkpoint, keep_checkpoint, kept_images, make_current, read_weights
 from countenance.model.config import TrainConfig
 from countenance.model.guided.pairs import Material, material_of
 from countenance.model.guided.sources import sources_of
@@ -78,6 +78,7 @@ def train(
             _asked(guard, plates, looking, progress, should_stop),
         )
 
+    project.room(ROOM)
     with recorded_run(project, "train", permit.digest, {"config": asdict(config), "face_sets": facts.face_set_digests}):
         checkpoint = run_loop(
             guard.model_folder,

@@ -1,23 +1,25 @@
 """Files that are dropped onto a page: streamed to the disk, whole or not at all."""
 
-import os
+import secrets
 import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from countenance.errors import MediaError, UsageError
-from countenance.project import PRIVATE, writing_whole
-from countenance.studio.answers import pieces_of, studio_of
+from countenance.project import PRIVATE, erase, move_whole, private_file, writing_whole
+from countenance.studio.answers import SILENT_S, declared_bytes, pieces_of, studio_of
 from countenance.studio.safety import CSRF_HEADER, same
 
 LEFT_FREE_BYTES = 2 * 2**30
 """An upload leaves at least so much of the disk free."""
-SILENT_S = 30.0
-"""A sender that sends nothing for so long has gone."""
 MAX_NAME_BYTES = 200
 
 
@@ -53,31 +55,73 @@ def check_sent_by_page(request: Request) -> None:
 async def received(request: Request, folder: Path, *, most_bytes: int | None = None) -> Path:
     """Write what is sent into a folder, under a name that is free there; nothing is held in memory.
 
+    A file that is refused is read to its end all the same, as a browser shows no answer before it has sent all.
+
     Raises:
-        UsageError: the name is none, or more comes than `most_bytes`.
-        MediaError: the disk hasn't the space, or the sender stopped.
+        UsageError: the name is none, or more comes than `most_bytes`, or than the disk has room for.
+        MediaError: the sender stopped.
     """
     check_sent_by_page(request)
-    name = name_of(request)
-    declared = request.headers.get("content-length", "")
-    most = _most_bytes(folder, most_bytes)
-    _check_size(int(declared) if declared.isdecimal() else 0, most, is_limit=most_bytes is not None)
-    path = await anyio.to_thread.run_sync(_free_name, folder, name)
-    num_bytes = 0
-    with writing_whole(path, mode=PRIVATE) as file:
-        pieces = pieces_of(request)
-        while True:
-            try:
-                with anyio.fail_after(SILENT_S):
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                raise MediaError(f"nothing of {name} came for {SILENT_S:.0f} s; send it again") from None
-            if piece is None:
-                break
+    pieces, most = _pieces_in_time(request), _most_bytes(folder, most_bytes)
+
+    def check_size(num_bytes: int) -> None:
+        _check_size(num_bytes, most, is_limit=most_bytes is not None)
+
+    try:
+        name, part = name_of(request), folder / f".{secrets.token_hex(8)}"
+        check_size(declared_bytes(request) or 0)
+        await _write(pieces, part, check_size)
+    except UsageError:
+        async for _ in pieces:
+            pass
+        raise
+    return await anyio.to_thread.run_sync(_named, part, name)
+
+
+async def _write(pieces: AsyncIterator[bytes], path: Path, check_size: Callable[[int], None]) -> None:
+    """Write pieces as they come. All that may wait for the disk does so in a thread, and other pages don't."""
+    writer, num_bytes = writing_whole(path, mode=PRIVATE), 0
+    file = await anyio.to_thread.run_sync(writer.__enter__)
+    try:
+        async for piece in pieces:
             num_bytes += len(piece)
-            _check_size(num_bytes, most, is_limit=most_bytes is not None)
+            check_size(num_bytes)
             await anyio.to_thread.run_sync(file.write, piece)
-    return path
+    except BaseException:
+        # Also where the studio is stopped meanwhile.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(writer.__exit__, *sys.exc_info())
+        raise
+    await anyio.to_thread.run_sync(writer.__exit__, None, None, None)
+
+
+async def _pieces_in_time(request: Request) -> AsyncIterator[bytes]:
+    """A request's body as it comes, as long as it comes.
+
+    Raises:
+        MediaError: nothing came for too long, or the sender went away.
+    """
+    pieces = pieces_of(request)
+    while True:
+        try:
+            with anyio.fail_after(SILENT_S):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise MediaError(f"nothing of the file came for {SILENT_S:.0f} s; send it again") from None
+        except ClientDisconnect:
+            raise MediaError("the sending was broken off; send the file again") from None
+        if piece is None:
+            return
+        yield piece
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what uploads left that were killed with the studio; one that still goes on is never silent for so long."""
+    if not folder.is_dir():
+        return
+    for part in folder.glob(".*"):
+        if time.time() - part.stat().st_mtime > 10 * SILENT_S:
+            erase(part)
 
 
 def _most_bytes(folder: Path, most_bytes: int | None) -> int:
@@ -89,18 +133,25 @@ def _check_size(num_bytes: int, most: int, *, is_limit: bool) -> None:
     if num_bytes <= most:
         return
     if is_limit:
-        raise UsageError(f"expected a file of at most {most / 2**20:.0f} MB; choose another one", code="usage.too_large")
+        raise UsageError(
+            f"expected a file of at most {most / 2**20:.0f} MB; choose another one", code="usage.too_large"
+        )
     raise UsageError(
         f"the disk has {most / 2**30:.1f} GB left for files; free some, or use the file from where it lies",
         code="usage.too_large",
     )
 
 
-def _free_name(folder: Path, name: str) -> Path:
-    """A name that nothing has there; a second file of the same name gets a number."""
-    stem, ending = os.path.splitext(name)
-    path, number = folder / name, 1
-    while os.path.lexists(path):
-        number += 1
-        path = folder / f"{stem}-{number}{ending}"
+def _named(part: Path, name: str) -> Path:
+    """Give a whole file a name that nothing has there; a second file of the same name gets a number."""
+    plain = Path(name)
+    for number in count(1):
+        path = part.with_name(name if number == 1 else f"{plain.stem}-{number}{plain.suffix}")
+        try:
+            # Two that arrive at once must not take the same name.
+            with open(path, "xb", opener=private_file):
+                move_whole(part, path)
+        except FileExistsError:
+            continue
+        break
     return path

@@ -17,7 +17,7 @@ export async function ask(address, options = {}) {
 async function answered(answer) {
   const isJson = (answer.headers.get("content-type") ?? "").includes("json");
   const value = isJson ? await answer.json() : {};
-  if (!answer.ok) throw Object.assign(new Error(value.error?.message ?? `The studio answered with ${answer.status}.`), { code: value.error?.code });
+  if (!answer.ok) throw Object.assign(new Error(value.error?.message ?? `The studio answered with ${answer.status}.`), { code: value.error?.code, facts: value.error?.facts });
   return value;
 }
 
@@ -119,6 +119,9 @@ document.querySelectorAll("[data-drop]").forEach((zone) => {
     }
     bar.hidden = true;
     input.value = "";
+    if (zone.dataset.then && wrong.length < files.length) {
+      try { await post(zone.dataset.then, new FormData()); } catch (error) { wrong.push(error.message); }
+    }
     if (wrong.length) { message.textContent = wrong.join("\n"); message.setAttribute("role", "alert"); }
     else if (go) location.assign(go);
     else location.reload();
