@@ -37,10 +37,15 @@ def studio(
         raise UsageError(
             f"the studio needs the package {error.name}; install it with `pip install 'countenance[studio]'`"
         ) from None
-    from countenance.project import find
+    from countenance.project import find, opened
 
+    folder_of_project = find(project)
+    if folder_of_project is not None:
+        # Pages only read, and a project of an earlier version is brought up to date by what writes.
+        with opened(folder_of_project):
+            pass
     running = Studio(
-        project=(find(project) or project).resolve(),
+        project=(folder_of_project or project).resolve(),
         folders=chosen_folders(project, folder or []),
         port=free_port(port),
     )
