@@ -41,8 +41,9 @@ def studio(
 
     found = find(project)
     if found is not None:
+        # Pages only read, and a project of an earlier version is brought up to date by what writes.
         with opened(found):
-            pass  # One of an earlier version is brought up to date, which pages that only read can't do.
+            pass
     home = (found or project).resolve()
     running = Studio(project=home, folders=chosen_folders(home, folder or []), port=free_port(port))
 
