@@ -63,6 +63,16 @@ def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeli
     Raises:
         MediaError: the clip can't be decoded to its end.
     """
+    known = known_timeline(project, info)
+    if known is not None:
+        return known
+    timeline = read_timeline(info, progress)
+    store_timeline(project, info, timeline)
+    return timeline
+
+
+def known_timeline(project: Project, info: MediaInfo) -> Timeline | None:
+    """The same without reading the clip; None where that wasn't done yet."""
     row = project.database.execute(
         "SELECT frame_pts, keyframes, shots FROM timelines WHERE sha256 = ?", (info.sha256,)
     ).fetchone()
@@ -76,9 +86,7 @@ def timeline_of(project: Project, info: MediaInfo, progress: Progress) -> Timeli
         # Of a clip with a damaged end, all good frames are stored, which is less than the file announces.
         if len(timeline.frame_pts) == info.num_frames:
             return timeline
-    timeline = read_timeline(info, progress)
-    store_timeline(project, info, timeline)
-    return timeline
+    return None
 
 
 def store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> None:
