@@ -50,7 +50,6 @@ from countenance.project import SETTINGS_NAME, erase, opened
 from countenance.studio.answers import (
     Form,
     document,
-    file,
     go_to,
     page,
     posted,
@@ -520,12 +519,12 @@ def _record(request: Request) -> Response:
     """The signed record of a forgetting, to be handed to the person."""
     from countenance.steps.forget import ROOM  # noqa: PLC0415
 
-    name = request.path_params["name"]
-    if name not in {path.name for path in (studio_of(request).project / ROOM).glob("*.json")}:
-        raise UsageError("there is no such record here")
-    answer = file(request, Path(ROOM) / name)
-    answer.headers["content-disposition"] = f'attachment; filename="{name}"'
-    return answer
+    records = {path.name: path for path in (studio_of(request).project / ROOM).glob("*.json")}
+    path = records.get(request.path_params["name"])
+    if path is None:
+        raise UsageError("there is no such record here; the page that follows on forgetting links it")
+    headers = {"content-disposition": f'attachment; filename="{path.name}"'}
+    return Response(path.read_bytes(), media_type="application/json", headers=headers)
 
 
 def _today() -> date:
