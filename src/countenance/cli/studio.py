@@ -39,16 +39,13 @@ def studio(
         ) from None
     from countenance.project import find, opened
 
-    folder_of_project = find(project)
-    if folder_of_project is not None:
+    found = find(project)
+    if found is not None:
         # Pages only read, and a project of an earlier version is brought up to date by what writes.
-        with opened(folder_of_project):
+        with opened(found):
             pass
-    running = Studio(
-        project=(folder_of_project or project).resolve(),
-        folders=chosen_folders(project, folder or []),
-        port=free_port(port),
-    )
+    home = (found or project).resolve()
+    running = Studio(project=home, folders=chosen_folders(home, folder or []), port=free_port(port))
 
     def say() -> None:
         console.print(f"The studio is at {running.address}\nPress Ctrl-C here to stop it; jobs go on.", markup=False)
