@@ -1,6 +1,6 @@
 // What the face set covers and lacks: numbers and advice beside the whole report.
 import { ask, post } from "/static/studio.js";
-import { base, byId, make, patiently, tell, token } from "/static/faces-parts.js";
+import { base, byId, fill, make, patiently, tell, token } from "/static/faces-parts.js";
 
 const numbers = byId("coverage-numbers"), frame = byId("coverage-frame"), button = byId("measure");
 /** Show what was measured last. */
@@ -17,7 +17,8 @@ export async function showCoverage() {
   const { verdict, advice, num_kept: kept } = found.report;
   button.textContent = "Measure again";
   button.classList.toggle("primary", !found.is_current);
-  numbers.replaceChildren(
+  fill(
+    numbers,
     !found.is_current && make("p", { class: "notice warn" }, "The face set changed since this was measured."),
     make("p", {}, make("b", {}, verdict)),
     make("p", { class: "small" }, `${kept.toLocaleString("en")} faces in the set.`),

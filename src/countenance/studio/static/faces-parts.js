@@ -23,9 +23,14 @@ export function tell(text, isGood = false) {
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
-  element.append(...children.filter((child) => child != null && child !== false));
+  element.append(...given(children));
   return element;
 }
+
+/** Put children into an element in place of those that it has. */
+export const fill = (element, ...children) => element.replaceChildren(...given(children));
+
+const given = (children) => children.filter((child) => child != null && child !== false);
 
 /** Another command may write at the same moment: asked again twice. */
 export async function patiently(request) {

@@ -4,7 +4,7 @@ import { openEditor } from "/static/faces-editor.js";
 import { showCoverage } from "/static/faces-coverage.js";
 import { showUnsure, hasUnsaved as hasAnswers, unsureKey } from "/static/faces-unsure.js";
 import { drawOver } from "/static/faces-overlay.js";
-import { base, byId, make, patiently, person, pictureOf, root, tell, token } from "/static/faces-parts.js";
+import { base, byId, fill, make, patiently, person, pictureOf, root, tell, token } from "/static/faces-parts.js";
 
 const isQuick = root.dataset.quick === "yes";
 const number = (value) => value.toLocaleString("en");
@@ -12,6 +12,9 @@ const number = (value) => value.toLocaleString("en");
 const PAGE = 100, MOST_SELECTED = 2000, GAP = 6, UNDER = 20, SAVE_AFTER_MS = 1200;
 const WORDS = { keep: "keep", drop: "drop", reset: "as prepared" };
 const STATE_WORDS = { kept: "kept", "left-out": "left out", unsure: "unsure" };
+
+/** A measure without its name, which stands beside it. */
+const bare = (text) => text.replace(/^[a-z ]+ (?=[-+\d])/, "").replace("-", "−");
 
 // What is asked for, as it stands in the address.
 const asked = { sort: "frame", reverse: false, where: "", clip: "", ranges: [] };
@@ -115,10 +118,10 @@ function place(index, side) {
   tile.style.top = `${GAP + Math.floor(index / columns) * step}px`;
   tile.style.width = `${side}px`;
   tile.style.height = `${side + UNDER}px`;
-  fill(tile, rowAt(index), index, side);
+  showTile(tile, rowAt(index), index, side);
 }
 
-function fill(tile, row, index, side) {
+function showTile(tile, row, index, side) {
   const word = row && pending.get(row.name);
   const key = row ? [row.name, row.version, row.state, row.word, word, row.value].join() : "";
   tile.className = `tile ${row?.state ?? ""}${row && selection.has(row.name) ? " selected" : ""}${index === current ? " current" : ""}`;
@@ -133,7 +136,7 @@ function fill(tile, row, index, side) {
     if (!row.picture) tile.append(make("div", { class: "none" }, "near duplicate"));
     else tile.append(isSame ? known : make("img", { alt: "", decoding: "async", draggable: "false" }));
     const words = row.reasons.length ? row.reasons.join(", ") : STATE_WORDS[row.state];
-    tile.append(make("div", { class: "under" }, make("span", { class: "mark", title: STATE_WORDS[row.state] }), make("b", {}, row.value || `${row.seconds.toFixed(1)} s`), make("span", {}, row.state === "kept" ? "" : words)));
+    tile.append(make("div", { class: "under" }, make("span", { class: "mark", title: STATE_WORDS[row.state] }), make("b", {}, bare(row.value) || `${row.seconds.toFixed(1)} s`), make("span", {}, row.state === "kept" ? "" : words)));
     tile.setAttribute("aria-label", `${row.clip}, ${row.seconds.toFixed(1)} seconds, ${words}${word ? `, to ${WORDS[word]}` : ""}`);
     if (word || row.word) tile.append(make("span", { class: `word${word ? " new" : ""}` }, word ? WORDS[word] : row.word === "keep" ? "kept by you" : "dropped"));
   }
@@ -425,12 +428,13 @@ function showFace(face) {
   const correct = make("button", { type: "button", class: "primary" }, "Correct …");
   correct.addEventListener("click", edit);
   const word = face.word === "keep" ? "kept by you" : face.word === "drop" ? "dropped by you" : face.state === "kept" ? "kept" : STATE_WORDS[face.state];
-  inspector.replaceChildren(
+  fill(
+    inspector,
     make("div", { class: "row" }, make("span", { class: `chip ${{ kept: "good", unsure: "warn" }[face.state] ?? "bad"}` }, word), make("span", { class: "small" }, `${face.clip}, about ${face.seconds.toFixed(1)} s`)),
     face.picture ? picture : make("p", { class: "empty" }, "A near duplicate: its picture isn't stored."),
     face.picture && make("div", { class: "row" }, ...toggles, make("span", { class: "fill" }), correct),
     ...face.why.map(({ what, remedy }) => make("div", { class: "why" }, make("b", {}, what), make("span", { class: "small" }, remedy))),
-    make("table", {}, make("tbody", {}, ...face.measures.map(({ title, text, hint }) => make("tr", { title: hint }, make("td", { class: "soft" }, title), make("td", {}, text.replace(/^[a-z ]+ (?=[-+\d])/, "")))),
+    make("table", {}, make("tbody", {}, ...face.measures.map(({ title, text, hint }) => make("tr", { title: hint }, make("td", { class: "soft" }, title), make("td", {}, bare(text)))),
       make("tr", {}, make("td", { class: "soft" }, "Frame"), make("td", {}, number(face.frame))),
       make("tr", {}, make("td", { class: "soft" }, "Mask by"), make("td", {}, { hand: "you", segmenter: "the net", hull: "the mesh" }[face.mask_by] ?? "none")))),
     make("p", { class: "small mono" }, face.name),
