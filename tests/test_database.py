@@ -22,6 +22,7 @@ OWNERS = {
     "face_sets": "faces/faceset.py",
     "faces": "faces/store.py",
     "log": "ledger.py",
+    "overviews": "faces/store.py",
     "passed_footage": "gates.py",
     "people": "consent/register.py",
     "published": "provenance/publish.py",

@@ -4,10 +4,12 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from countenance.errors import FaceError
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import choose_faces, count_faces, not_found
-from countenance.faces.scan import Nets, scan_clip
-from countenance.faces.store import StoredFace, stored_faces
+from countenance.faces.overview import Faces, unpacked
+from countenance.faces.scan import Nets, is_scanned, scan_clip
+from countenance.faces.store import StoredFace, read_overview, stored_faces
 from countenance.footage import timeline_of
 from countenance.progress import Progress
 from countenance.project import Project
@@ -70,6 +72,27 @@ def require_performer(
         counts = count_faces(project, performer, info.sha256, "generate")
         raise not_found(performer, info.path.name, counts, PLATE_CONFIG, review_command(performer, info))
     return faces
+
+
+def known_overview(
+    project: Project, performer: str, templates: Mapping[str, Embedding], info: MediaInfo
+) -> Faces | None:
+    """What is known of a performer's faces in a plate without looking at it; None where it must be looked at first."""
+    if not is_scanned(project, performer, "generate", info, templates[performer], PLATE_CONFIG):
+        return None
+    content = read_overview(project, performer, info.sha256)
+    return None if content is None else unpacked(content)
+
+
+def not_scanned(performer: str, info: MediaInfo) -> FaceError:
+    """What to say where a plate must be looked at first."""
+    return FaceError(
+        f"{info.path.name} hasn't been looked through for {performer} yet, or not by this version; "
+        f"run `{review_command(performer, info)}` first",
+        code="face.not_scanned",
+        person=performer,
+        path=info.path,
+    )
 
 
 def scan_plate(

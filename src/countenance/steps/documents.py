@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import to_jsonable_python
 
@@ -23,7 +23,6 @@ from countenance.review import query
 
 if TYPE_CHECKING:
     # Only named: torch and the networks take seconds to load.
-    from countenance.faces.answers import Word
     from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
@@ -73,6 +72,8 @@ __all__ = [
 ]
 
 Document = dict[str, Any]
+Decided = Literal["keep", "drop", "reset", "yes", "no"]
+"""What is decided on a face or track; a reset withdraws what was decided before."""
 
 
 def collected_document(person: str, result: "Collected") -> Document:
@@ -265,9 +266,9 @@ def sheets_document(sheets: "Sheets") -> Document:
     return _ready({"sheets": sheets.paths, "shown": sheets.num_shown, "without_picture": sheets.num_without})
 
 
-def decided_document(person: str, numbers: "Mapping[Word, int]", prepared: "Prepared") -> Document:
-    """Of `faces keep` and `faces drop`: how many faces there were of each decision, and the face set after it."""
-    done = {"keep": "kept", "drop": "dropped", "yes": "yes", "no": "no"}
+def decided_document(person: str, numbers: "Mapping[Decided, int]", prepared: "Prepared") -> Document:
+    """Of `faces keep`, `drop` and `reset`: how many faces there were of each decision, and the face set after it."""
+    done = {"keep": "kept", "drop": "dropped", "reset": "reset", "yes": "yes", "no": "no"}
     return _ready({"person": person, **{done[word]: number for word, number in numbers.items()}, **_face_set(prepared)})
 
 
@@ -276,7 +277,7 @@ def reviewed_document(
     waiting: "Sequence[WaitingTrack]",
     clips: "Mapping[str, Clip]",
     *,
-    decided: "Mapping[Word, int] | None" = None,
+    decided: "Mapping[Decided, int] | None" = None,
     prepared: "Prepared | None" = None,
     sheets: "Sheets | None" = None,
 ) -> Document:

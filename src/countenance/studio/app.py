@@ -1,5 +1,7 @@
 """The composition root of the studio: pages, templates, safety, and the server."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -20,6 +22,9 @@ from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
 from countenance.studio import browse, faces, footage, new, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
+from countenance.studio.choice import KnownPlates
+from countenance.studio.galleries import Galleries
+from countenance.studio.previews import Previews
 from countenance.studio.safety import Safety
 from countenance.studio.session import Studio
 from countenance.studio.thumbnails import Thumbnails
@@ -54,6 +59,7 @@ def make_app(studio: Studio) -> Starlette:
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Safety, studio=studio, on_bug=_bug)],
+        lifespan=_while_it_runs,
         exception_handlers={
             CountenanceError: _told,
             OperationalError: _database_busy,
@@ -65,7 +71,16 @@ def make_app(studio: Studio) -> Starlette:
     app.state.studio = studio
     app.state.templates = templates()
     app.state.thumbnails = Thumbnails()
+    app.state.galleries = Galleries()
+    app.state.plates = KnownPlates()
+    app.state.previews = Previews(studio.project)
     return app
+
+
+@asynccontextmanager
+async def _while_it_runs(app: Starlette) -> AsyncIterator[None]:
+    yield
+    app.state.previews.close()
 
 
 @cache

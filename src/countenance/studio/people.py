@@ -1,7 +1,9 @@
 """The page People: who consented to what, what is missing, and everything by which people say yes or no."""
 
 import io
+import re
 import zipfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -39,7 +41,7 @@ from countenance.consent.register import Added, KnownRelease, known_releases, pr
 from countenance.consent.release import USES, Release, check_countersigned, check_person
 from countenance.consent.statement import VALID_FOR
 from countenance.consent.summary import USES_IN_WORDS
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.jobs import Job
 from countenance.media.probe import probe
 from countenance.opening import opened_to_write
@@ -115,8 +117,14 @@ def _take(request: Request, path: Path) -> Response:
         # What is all right, but came while a job was writing, waits.
         if error.code != "usage.project_locked":
             erase(path)
-        raise
+        raise _without_folders(error, path.parent) from None
     return saying(document({"said": said}), said)
+
+
+def _without_folders(error: CountenanceError, room: Path) -> CountenanceError:
+    """The same error without the place where files were received, which says nothing to who dropped them."""
+    message = re.sub(rf"{re.escape(str(room))}/(together-[^/ ]+/)?", "", str(error))
+    return type(error)(message, code=error.code, **error.facts)
 
 
 def _take_document(folder: Path, path: Path) -> str:
@@ -133,9 +141,19 @@ def _take_document(folder: Path, path: Path) -> str:
 
 def _take_picture(folder: Path, path: Path) -> str:
     """Keep a picture, and add the releases to which it was what was missing."""
-    if probe(path).kind != "picture":
+    with path.open("rb") as opened_file:
+        if b"PRIVATE KEY" in opened_file.read(4096):
+            raise UsageError(
+                f"{path.name} is a private key, and was erased here: whoever has it signs for its owner; "
+                "drop the document that they signed"
+            )
+    try:
+        is_picture = probe(path).kind == "picture"
+    except MediaError:
+        is_picture = False
+    if not is_picture:
         raise UsageError(
-            f"expected a release, a revocation or a decision (.toml), or a picture that a release names, got "
+            "expected a release, a revocation or a decision (.toml), or a picture that a release names, got "
             f"{path.name}; clips of people are dropped on the page Footage"
         )
     said = [_add(folder, each) for each in waiting_releases(folder) if not each.missing]
@@ -261,22 +279,39 @@ def _show_draft_form(request: Request) -> Response:
 
 
 def _draft(request: Request, form: Form) -> Response:
-    studio = studio_of(request)
-    folder, room = studio.project, room_of(studio.project, RECEIVED)
+    """Keep a draft; the pictures that it names go with it."""
+    folder, pictures = studio_of(request).project, _chosen_pictures(request, form)
+    release = _drafted(request, form, pictures)
+    keep_draft(folder, release, room_of(folder, RECEIVED))
+    for path in pictures:
+        erase(path)
+    return go_to("/people#drafts", say=f"Drafted. Download it, and send it to {release.subject.person} to sign.")
+
+
+def _words(request: Request, form: Form) -> Response:
+    """The sentences of what would be drafted."""
+    return document({"sentences": _drafted(request, form, _chosen_pictures(request, form)).summary})
+
+
+def _chosen_pictures(request: Request, form: Form) -> list[Path]:
     chosen = set(form.texts("picture"))
-    pictures = [path for path in received_pictures(folder) if path.name in chosen]
+    pictures = [path for path in received_pictures(studio_of(request).project) if path.name in chosen]
     if not pictures:
-        raise UsageError("choose at least one picture that shows only this person; drop it on the page first")
-    person = form.text("person")
-    check_person(person)
-    release = new_release(
-        person,
+        raise UsageError("drop a picture that shows only this person, then choose it")
+    return pictures
+
+
+def _drafted(request: Request, form: Form, pictures: Sequence[Path]) -> Release:
+    """What a form asks for, as `countenance release new` drafts it."""
+    studio = studio_of(request)
+    return new_release(
+        form.text("person"),
         role=form.text("role"),
         references=pictures,
         uses=form.texts("use"),
         project=form.text("production"),
         expires=_day(form, "expires"),
-        folder=room,
+        folder=room_of(studio.project, RECEIVED),
         valid_from=_day(form, "valid_from"),
         synthetic=form.is_on("synthetic"),
         representation=form.text("representation", "") or None,
@@ -294,10 +329,6 @@ def _draft(request: Request, form: Form) -> Response:
         licensee_contact=form.text("licensee_contact", "") or None,
         contact=form.text("contact", "") or None,
     )
-    keep_draft(folder, release, room)
-    for path in pictures:
-        erase(path)
-    return go_to("/people#drafts", say=f"Drafted. Download it, and send it to {person} to read and sign.")
 
 
 def _draft_page(request: Request) -> Response:
@@ -523,6 +554,7 @@ routes = [
     Route("/people/received/discard", posted(_discard), methods=["POST"]),
     Route("/people/draft", _show_draft_form),
     Route("/people/draft", posted(_draft), methods=["POST"]),
+    Route("/people/draft/words", posted(_words), methods=["POST"]),
     Route("/people/drafts/remove", posted(_remove_draft), methods=["POST"]),
     Route("/people/drafts/{name}", _draft_page),
     Route("/people/drafts/{name}/download", _download),

@@ -81,13 +81,12 @@ class Card:
     is_in_force: bool
     """Neither revoked nor forgotten."""
     uses: tuple[str, ...]
-    lines: tuple[tuple[str, bool], ...]
-    """Each line that a release can have of its own, and whether this one has it."""
+    allowed: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    """What takes a line of its own, and has it or hasn't."""
     production: str
     valid_from: str
     expires: str
-    ends: str
-    """How long it still holds, in words; empty outside of its term."""
     outputs: str
     channels: tuple[str, ...]
     limits: tuple[str, ...]
@@ -233,6 +232,7 @@ def _card(
     release, state = known.release, state_of(known, at)
     scope, term, person = release.scope, release.term, release.subject.person
     used, statement = num_outputs(project, known.digest), state_of_statement(project, known)
+    lines = {line: words for line, words in LINES.items() if line != "words" or release.role == "likeness"}
     plates, footage = len(scope.plates), len(release.data.footage)
     limits = [f"only {plates:,} named {'plate' if plates == 1 else 'plates'}"] if plates else []
     limits += [f"learned only from {footage:,} named {'clip' if footage == 1 else 'clips'}"] if footage else []
@@ -246,16 +246,12 @@ def _card(
         why_not=_sentence(why),
         is_in_force=is_in_force,
         uses=scope.uses,
-        lines=tuple(
-            (words, line in scope.explicit)
-            for line, words in LINES.items()
-            if line != "words" or release.role == "likeness"
-        ),
+        allowed=tuple(words for line, words in lines.items() if line in scope.explicit),
+        forbidden=tuple(words for line, words in lines.items() if line not in scope.explicit),
         production=scope.project,
-        valid_from=in_words(term.valid_from),
-        expires=in_words(term.expires),
-        ends=_days((term.expires - at.date()).days) if state == "valid" else "",
-        outputs=f"{used:,} published, any number allowed"
+        valid_from=_short(term.valid_from),
+        expires=_short(term.expires),
+        outputs=f"{used:,} published, any number"
         if term.num_outputs is None
         else f"{used:,} of {term.num_outputs:,} published",
         channels=scope.channels,
@@ -310,6 +306,10 @@ def _days(days: int) -> str:
     if days > MANY_DAYS:
         return f"{days // 365} years left"
     return "ends today" if days == 0 else "1 day left" if days == 1 else f"{days:,} days left"
+
+
+def _short(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
 
 
 def _results(project: Project) -> dict[tuple[str, str], tuple[Chip, ...]]:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from countenance.consent.synthetic import ROOM as ACTORS
 from countenance.database import DATABASE_NAME
 from countenance.errors import UsageError
 from countenance.footage import ROOM as DROPPED
 from countenance.project import find
+from countenance.steps.forget import ROOM as FORGOTTEN
 from countenance.steps.forget import ROOMS
 
-KEPT_ROOMS = (*sorted({*ROOMS} - {DROPPED}), "verified")
+KEPT_ROOMS = (*sorted({*ROOMS} - {ACTORS, DROPPED, FORGOTTEN}), "previews", "verified")
 """Folders of a project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 ADDRESS = "127.0.0.1"
 """The studio listens here and nowhere else, so no other machine can reach it."""

@@ -1,4 +1,7 @@
-// Releases are read in a dialog; what was typed into a form outlives the page's reload after a dropped file.
+// Releases are read in a dialog. What was typed into a draft outlives the reload after a dropped file, and is shown as
+// the sentences that would be signed.
+
+import { post } from "/static/studio.js";
 
 const reader = document.getElementById("reader");
 reader?.addEventListener("close", () => { reader.querySelector("iframe").src = "about:blank"; });
@@ -18,4 +21,25 @@ if (form) {
   const kept = JSON.parse(sessionStorage.getItem(form.dataset.keeps) ?? "[]");
   kept.forEach(({ value, checked }, index) => { if (fields[index]) Object.assign(fields[index], { value, checked }); });
   addEventListener("pagehide", () => sessionStorage.setItem(form.dataset.keeps, JSON.stringify(fields.map(({ value, checked }) => ({ value, checked })))));
+
+  const [list, state] = [document.getElementById("sentences"), document.getElementById("words-state")];
+  let timer = 0;
+  let shown = [];
+  const show = async () => {
+    try {
+      const { sentences } = await post("/people/draft/words", new FormData(form));
+      list.replaceChildren(...sentences.map((sentence) => {
+        const item = document.createElement("li");
+        item.textContent = sentence;
+        item.classList.toggle("new", shown.length > 0 && !shown.includes(sentence));
+        return item;
+      }));
+      shown = sentences;
+      state.textContent = "These sentences are part of what is signed. What changed last is marked.";
+    } catch (error) {
+      state.textContent = `Not yet: ${error.message}.`;
+    }
+  };
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 400); });
+  show();
 }

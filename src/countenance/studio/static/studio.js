@@ -17,7 +17,7 @@ export async function ask(address, options = {}) {
 async function answered(answer) {
   const isJson = (answer.headers.get("content-type") ?? "").includes("json");
   const value = isJson ? await answer.json() : {};
-  if (!answer.ok) throw Object.assign(new Error(value.error?.message ?? `The studio answered with ${answer.status}.`), { code: value.error?.code });
+  if (!answer.ok) throw Object.assign(new Error(value.error?.message ?? `The studio answered with ${answer.status}.`), { code: value.error?.code, facts: value.error?.facts });
   return value;
 }
 
