@@ -194,7 +194,14 @@ def test_who_is_asked_is_shown_with_the_proxy_and_what_they_decided(
     (asked,) = asked_results(production.project)
     assert parse_document(request.text, "the request") == asked.requests[LIKENESS]
     assert f"shot.{LIKENESS}.approval.toml" in request.headers["content-disposition"]
-    answer(production.project, production.folder, asked.requests[LIKENESS], production.key(LIKENESS), verdict, reason=reason)
+    answer(
+        production.project,
+        production.folder,
+        asked.requests[LIKENESS],
+        production.key(LIKENESS),
+        verdict,
+        reason=reason,
+    )
     shown = page(desk)
     assert verdict in shown
     assert ("Publish as approved" in shown) == (verdict == "approved")

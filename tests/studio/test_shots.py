@@ -106,9 +106,7 @@ def test_a_plate_that_was_not_looked_through_is_by_the_same_command_once_per_for
     assert told["to_scan"][0]["job"]["number"] == job.number
 
 
-def test_settings_are_saved_where_the_command_line_reads_them(
-    desk: PlateDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_are_saved_where_the_command_line_reads_them(desk: PlateDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"likeness": 0.8, "who": PERFORMER, "sharpness": {"2": 0.0, "10": 0.4}}
     answer = save(desk, table)
     assert answer.status_code == 200, answer.text
@@ -164,9 +162,7 @@ def test_a_bad_value_is_said_of_its_setting_and_nothing_is_written(
 
 def test_what_is_no_table_is_refused(desk: PlateDesk) -> None:
     for text in ("[]", "not JSON", "[" * 100_000):
-        answer = desk.browser.post(
-            "/shots/set", data={**desk.chosen, "shot": "1", "table": text}, headers=sent(desk)
-        )
+        answer = desk.browser.post("/shots/set", data={**desk.chosen, "shot": "1", "table": text}, headers=sent(desk))
         assert answer.status_code == 400
     assert save(desk, {}, number=9).status_code == 400
 
@@ -238,7 +234,9 @@ def test_files_outside_of_what_the_user_chose_are_refused(desk: PlateDesk, tmp_p
             assert answer.status_code in {400, 403}
             assert answer.headers["content-type"] == "application/json"
     for pair in ("kofi", "../x:kofi", "a:b:c", f"{PERFORMER}:{PERFORMER}"):
-        assert desk.browser.get("/shots/frame.jpg", params={**desk.chosen, "pair": pair, "frame": "0"}).status_code == 400
+        assert (
+            desk.browser.get("/shots/frame.jpg", params={**desk.chosen, "pair": pair, "frame": "0"}).status_code == 400
+        )
 
 
 def test_a_preview_is_the_command_of_the_command_line_once_per_form(

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from countenance.jobs.job import (
-    STOPPED,
     LOG,
     OVERWRITING,
     PROGRESS,
     RESULT,
+    STOPPED,
     Record,
     read_record,
     verb_of,

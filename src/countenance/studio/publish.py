@@ -32,8 +32,8 @@ from countenance.provenance.publish import SUFFIXES, check_output, published_fil
 from countenance.steps.approval import request_path
 from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.settings import list_settings
+from countenance.steps.timeline import PlateTimeline
 from countenance.studio.answers import (
-    OWN_ROOMS,
     Form,
     document,
     file,
@@ -47,8 +47,7 @@ from countenance.studio.answers import (
 )
 from countenance.studio.choice import Choice, chosen, offered
 from countenance.studio.releases import Card, people
-from countenance.studio.session import Studio
-from countenance.steps.timeline import PlateTimeline
+from countenance.studio.session import KEPT_ROOMS, Studio
 from countenance.studio.shots import check_allowed, looking, plates_of, problem_document, told
 from countenance.types import MediaInfo
 
@@ -477,7 +476,7 @@ def _output(studio: Studio, form: Form) -> Path:
         raise UsageError(f"expected a plain file name, got {name[:80]!r}; choose another one")
     if folder.is_relative_to(studio.project) and folder != studio.project:
         room = folder.relative_to(studio.project).parts[0]
-        if room in OWN_ROOMS:
+        if room in KEPT_ROOMS:
             raise UsageError(f"{folder} is the project's own; choose another folder", code="usage.outside")
     return folder / name
 

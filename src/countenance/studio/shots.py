@@ -245,9 +245,7 @@ def _scan_plate(request: Request, form: Form) -> Response:
         info = plates_of(request).info(choice.plate)
         to_scan = [pair for pair in told(project, info, pairs).pairs if not pair.is_scanned]
     once = form.text("once", "")
-    started = [
-        start_job(request, _scan(pair), once=f"{once} {pair.performer}" if once else None) for pair in to_scan
-    ]
+    started = [start_job(request, _scan(pair), once=f"{once} {pair.performer}" if once else None) for pair in to_scan]
     return document({"jobs": [job_document(job) for job in started]})
 
 
