@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from countenance.composite.shotfile import Shot
-    from countenance.faces.answers import Word
     from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
