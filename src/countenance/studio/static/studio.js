@@ -47,17 +47,30 @@ theme.addEventListener("click", () => {
 });
 showTheme();
 
-// The queue: one stream for the page.
-const events = new EventSource("/jobs/events");
-events.addEventListener("jobs", (event) => {
+// The queue: one stream, as long as the page is seen. A browser opens six connections to one server at most, so that
+// six hidden pages that listen would leave none for a seventh.
+let events = null;
+function listenIfSeen() {
+  if (document.hidden) {
+    events?.close();
+    events = null;
+  } else if (!events) {
+    events = new EventSource("/jobs/events");
+    events.addEventListener("jobs", hear);
+  }
+}
+function hear(event) {
   const before = latest;
   latest = JSON.parse(event.data);
   showLight(latest);
   latest.forEach(showJob);
   listeners.forEach((listen) => listen(latest));
   if (before) reloadIfEnded(before, latest);
-});
-addEventListener("pagehide", () => events.close());
+}
+listenIfSeen();
+document.addEventListener("visibilitychange", listenIfSeen);
+addEventListener("pagehide", () => { events?.close(); events = null; });
+addEventListener("pageshow", listenIfSeen);
 
 function showLight(jobs) {
   const light = document.getElementById("jobs-light");
