@@ -47,7 +47,7 @@ def found(path: str, states: dict[str, str] = STATES, **more: Any) -> dict[str, 
 def page(desk: FootageDesk, address: str = "/verify") -> str:
     answer = desk.browser.get(address)
     assert answer.status_code == 200, answer.text
-    return answer.text
+    return str(answer.text)
 
 
 def test_a_dropped_file_is_looked_at_by_the_command_and_then_erased(desk: FootageDesk) -> None:
