@@ -295,9 +295,7 @@ def test_where_approval_is_asked_for_it_is_a_proxy(
     assert said == ["NOT APPROVED"]
 
 
-def test_what_looks_intimate_is_not_shown(
-    trained: Production, plate: Path, shown: Preview, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_looks_intimate_is_not_shown(trained: Production, shown: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
     trained.project.database.execute("DELETE FROM passed_footage")
     shown.frame(4)
     monkeypatch.setattr(gates, "opened_net", lambda: lambda _: 0.95)
