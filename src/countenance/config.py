@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
@@ -76,13 +77,24 @@ def read_config(
         name = f"{section}.{unknown[0]}"
         raise UsageError(f"unknown setting {name}; {_more(section)}", code="usage.setting", setting=name)
     try:
-        return TypeAdapter(config_type).validate_python(values)
+        return _validated(config_type, values)
     except ValidationError as error:
         raise UsageError(
             f"{_first_problem(config_type, section, error)}; {_more(section)}",
             code="usage.setting",
             setting=_first_name(section, error),
         ) from None
+
+
+def _validated(config_type: type[Config], values: Mapping[str, Any]) -> Config:
+    config: Config = _adapter(config_type).validate_python(values)  # type: ignore[arg-type]
+    return config
+
+
+@cache
+def _adapter(config_type: type) -> TypeAdapter[Any]:
+    """What reads a section; made once, as that takes milliseconds."""
+    return TypeAdapter(config_type)
 
 
 def stored_config(
@@ -105,7 +117,7 @@ def stored_config(
     if unknown:
         _log.warning("%s has settings of another version, which are ignored: %s", where, _shown(", ".join(unknown)))
     try:
-        return TypeAdapter(config_type).validate_python(known)
+        return _validated(config_type, known)
     except ValidationError as problem:
         raise error(
             f"{where}: {_first_problem(config_type, section, problem)}; {remedy}",
