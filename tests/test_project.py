@@ -59,7 +59,7 @@ def test_a_mistyped_section_is_reported(project: Project, caplog: pytest.LogCapt
 
 def test_database_is_private_strict_and_in_wal(project: Project) -> None:
     assert project.database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert project.database.execute("PRAGMA user_version").fetchone() == (5,)
+    assert project.database.execute("PRAGMA user_version").fetchone() == (6,)
     assert stat.S_IMODE((project.folder / "countenance.db").stat().st_mode) == 0o600
     strict = dict(project.database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'"))
     assert all(strict[name] for name in ("people", "releases", "clips", "faces", "runs", "published", "log"))

@@ -27,7 +27,7 @@ from countenance.model.guided.sources import sources_of
 from countenance.model.references import choose_references
 from countenance.progress import Silent
 from countenance.project import Project, opened
-from countenance.steps.generate import own_tint
+from countenance.steps.drawings import own_tint
 from countenance.steps.guards import Guard
 from countenance.vision.segment import Segmenter
 

@@ -7,9 +7,9 @@ setting means is the docstring under its field; `@section` makes both readable f
 import dataclasses
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
@@ -77,7 +77,7 @@ def read_config(
         name = f"{section}.{unknown[0]}"
         raise UsageError(f"unknown setting {name}; {_more(section)}", code="usage.setting", setting=name)
     try:
-        return _validated(config_type, values)
+        return _reader_of(config_type).validate_python(values)
     except ValidationError as error:
         raise UsageError(
             f"{_first_problem(config_type, section, error)}; {_more(section)}",
@@ -86,14 +86,13 @@ def read_config(
         ) from None
 
 
-def _validated(config_type: type[Config], values: Mapping[str, Any]) -> Config:
-    config: Config = _adapter(config_type).validate_python(values)  # type: ignore[arg-type]
-    return config
+def _reader_of(config_type: type[Config]) -> TypeAdapter[Config]:
+    # To make one takes long, as it reads the type's source for its docstrings.
+    return _made_reader(cast(Hashable, config_type))
 
 
 @cache
-def _adapter(config_type: type) -> TypeAdapter[Any]:
-    """What reads a section; made once, as that takes milliseconds."""
+def _made_reader(config_type: Any) -> TypeAdapter[Any]:
     return TypeAdapter(config_type)
 
 
@@ -117,7 +116,7 @@ def stored_config(
     if unknown:
         _log.warning("%s has settings of another version, which are ignored: %s", where, _shown(", ".join(unknown)))
     try:
-        return _validated(config_type, known)
+        return _reader_of(config_type).validate_python(known)
     except ValidationError as problem:
         raise error(
             f"{where}: {_first_problem(config_type, section, problem)}; {remedy}",

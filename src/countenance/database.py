@@ -93,6 +93,11 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
                 _apply(database, script, number)
 
 
+def version_of(path: Path) -> tuple[object, ...]:
+    """What changes with each commit of any process: time and size of the database's file and of its write-ahead log."""
+    return tuple(_fingerprint(each) for each in (path, path.with_name(f"{path.name}-wal")))
+
+
 @contextmanager
 def connected_to_read(path: Path, *, any_schema: bool) -> Iterator[sqlite3.Connection]:
     """Open a database without writing anything, not even beside it; one that isn't there is read as an empty one.

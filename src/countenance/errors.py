@@ -57,6 +57,7 @@ CODES: Mapping[str, str] = {
     "face": "No face, or not the right one, for a reason without a more exact code.",
     "face.set_missing": "The person has no face set yet, or preparing was interrupted.",
     "face.not_found": "No face, or none of this person, is in the footage.",
+    "face.not_scanned": "The plate must be looked through for this person first.",
     "face.unsure": "Faces may be the person's or not, and wait for a decision.",
     "face.ruled_out": "A track can't be confirmed as the person's, because the release rules it out.",
     "model": "A model can't be used, for a reason without a more exact code.",

@@ -1,13 +1,13 @@
 """Clips and timelines of a project: where footage lies, what it is, and when each frame is shown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from countenance.errors import MediaError
 from countenance.media.probe import probe
@@ -17,19 +17,15 @@ from countenance.progress import Progress
 from countenance.project import Project, now, refuse_link
 from countenance.types import MediaInfo
 
-
 ROOM = "dropped"
 """Folder of the project for files that were dropped onto a page: they belong to it, and go with their person."""
 Stamp = tuple[int, int]
 """Size of a clip's files together in bytes, and when one of them was written last, in nanoseconds: while these are the
 same, so are the files.
 """
-EXACT = ("frame_rate", "time_base", "duration", "pixel_aspect")
-AS_THEY_ARE = (
-    *("kind", "rotation_deg", "bit_depth", "colour_space", "colour_range", "has_audio", "transfer"),
-    *("is_interlaced", "has_alpha", "metadata", "is_whole"),
-)
-"""Fields of `MediaInfo` that are stored of a clip, beside those that are lists: fractions as text, and others."""
+INFO: TypeAdapter[MediaInfo] = TypeAdapter(MediaInfo)
+OTHERWISE_KEPT = ("path", "sha256", "num_frames", "members")
+"""Fields of `MediaInfo` that aren't in a clip's description, but in columns of their own or named by them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +67,8 @@ class ListedClip:
         return None if self.kind == "picture" else self.clip.num_frames / max(self.clip.duration_s, 1e-9)
 
 
-def collected_clips(project: Project, person: str) -> list[MediaInfo]:
-    """A person's clips, probed again.
+def collected_clips(project: Project, person: str, *, only: Collection[str] | None = None) -> list[MediaInfo]:
+    """A person's clips, probed again; of all, or of those with these digests.
 
     Raises:
         MediaError: there are none, or one was moved or changed since.
@@ -84,7 +80,8 @@ def collected_clips(project: Project, person: str) -> list[MediaInfo]:
         raise MediaError(f"no footage of {person} here; bring some with `countenance collect {person} PATH`")
     clips = []
     for path, sha256, num_frames, description in rows:
-        clips.append(_probed_again(Path(path), sha256, num_frames, json.loads(description)))
+        if only is None or sha256 in only:
+            clips.append(_probed_again(Path(path), sha256, num_frames, json.loads(description)))
     return clips
 
 
@@ -104,15 +101,8 @@ def collected_clip(project: Project, person: str, sha256: str) -> MediaInfo:
     stamp = stamp_of(members or (path,))
     if stamp is None or facts.get("stamp") != list(stamp):
         return _probed_again(path, sha256, num_frames, facts)
-    return MediaInfo(
-        path=path,
-        sha256=sha256,
-        num_frames=num_frames,
-        members=members,
-        **{name: tuple(facts[name]) for name in ("resolution_wh", "chroma_step_wh", "notes")},
-        **{name: Fraction(facts[name]) for name in EXACT},
-        **{name: facts[name] for name in AS_THEY_ARE},
-    )
+    kept = {"path": path, "sha256": sha256, "num_frames": num_frames, "members": members}
+    return INFO.validate_python({**facts, **kept})
 
 
 def _probed_again(path: Path, sha256: str, num_frames: int, facts: dict[str, Any]) -> MediaInfo:
@@ -121,10 +111,8 @@ def _probed_again(path: Path, sha256: str, num_frames: int, facts: dict[str, Any
             f"{path} is gone; put it back, or collect it again where it is now", code="media.missing", path=path
         )
     is_whole = facts.get("is_whole", True)
-    if facts["kind"] == "sequence":
-        info = probe_sequence(path, num_frames)
-    else:
-        info = probe(path, damaged_end=not is_whole)
+    is_sequence = facts["kind"] == "sequence"
+    info = probe_sequence(path, num_frames) if is_sequence else probe(path, damaged_end=not is_whole)
     if info.sha256 != sha256:
         raise MediaError(f"{path} was changed since it was collected; collect it again to use it as it is now")
     return info if is_whole else replace(info, num_frames=num_frames)
@@ -176,11 +164,9 @@ def store_timeline(project: Project, info: MediaInfo, timeline: Timeline) -> Non
 def remember_clip(project: Project, person: str, info: MediaInfo, stamp: Stamp | None) -> None:
     """Store a clip that is new; `stamp` is that of its files before they were read."""
     description = {
+        **INFO.dump_python(info, mode="json", exclude=set(OTHERWISE_KEPT)),
         "duration_s": float(info.duration),
         **({} if stamp is None else {"stamp": stamp}),
-        **{name: getattr(info, name) for name in ("resolution_wh", "chroma_step_wh", "notes")},
-        **{name: str(getattr(info, name)) for name in EXACT},
-        **{name: getattr(info, name) for name in AS_THEY_ARE},
     }
     with project.transaction() as database:
         database.execute(

@@ -66,6 +66,19 @@ def check_plate(project: Project, info: MediaInfo, timeline: Timeline, shown: ra
     _check(project, info, timeline, shown or range(len(timeline.frame_pts)), again, progress)
 
 
+def check_shown(project: Project, info: MediaInfo, frame: Frame) -> None:
+    """Check one frame of a plate before it is shown, unless all of the plate has passed.
+
+    Raises:
+        IntimateError: it looks intimate.
+        ModelError: the net is missing or fails.
+    """
+    if not has_passed(project, info.sha256):
+        check_frame(
+            frame, info.path.name, opened_net(), "if that is a false alarm, take another frame, or another take"
+        )
+
+
 def checked(frames: Iterable[Frame], name: str, looked_at: Iterable[int]) -> Iterator[Frame]:
     """Pass a result's frames on, as long as those that are looked at pass.
 

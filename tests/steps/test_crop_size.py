@@ -107,6 +107,8 @@ def test_faces_of_an_older_project_are_cut_again_only_where_that_makes_them_larg
     database = production.project.database
     ids = database.execute("SELECT id FROM faces ORDER BY id").fetchall()
     # What later schemas added.
+    database.execute("DROP INDEX faces_listed")
+    database.execute("CREATE INDEX faces_by_scan ON faces (scan, frame)")
     database.execute("ALTER TABLE face_sets DROP COLUMN crop_size")
     database.execute("ALTER TABLE stretches DROP COLUMN nearest_other")
     database.execute("ALTER TABLE tracks DROP COLUMN is_decided")

@@ -1,7 +1,7 @@
 import pytest
 
 from countenance.faces.store import StoredFace
-from countenance.steps.generate import drawn_size
+from countenance.steps.drawings import drawn_size
 from countenance.vision.align import CROP_SIDE
 from tests.support.made_up import mesh_at, stored_face
 

@@ -45,7 +45,8 @@ from countenance.faces.portrait import template_of
 from countenance.progress import Progress
 from countenance.project import create
 from countenance.steps.collect import collect
-from countenance.steps.generate import Pair, Preset, generate
+from countenance.steps.drawings import Preset
+from countenance.steps.generate import Pair, generate
 from countenance.steps.prepare import prepare
 from tools.fine.detail import BANDS_PX, CLOSE_UPS, REGIONS, CloseJudge, Detail, banded, close_up, measure, region_of
 from tools.fine.plate import NUM_FRAMES, SIZE, WIDTH, FineFiles, render_fine

@@ -52,7 +52,8 @@ from countenance.model.guided.pairs import material_of
 from countenance.model.guided.sources import CONTROL_SIZE, sources_of
 from countenance.model.step import lesson_of
 from countenance.progress import Progress, Silent
-from countenance.steps.generate import DRAWN_SIZES, GenerateConfig, Pair, Preset, generate
+from countenance.steps.drawings import DRAWN_SIZES, Preset
+from countenance.steps.generate import GenerateConfig, Pair, generate
 from countenance.steps.prepare import prepare
 
 FRAME_WH = (1280, 720)

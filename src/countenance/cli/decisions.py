@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
     from countenance.review.query import WaitingTrack
+    from countenance.steps.documents import Decided
     from countenance.steps.review import Sheets
 
 MAX_DECISIONS_BYTES = 10_000_000
@@ -50,6 +51,14 @@ def drop(person: Person, names: Names = None, from_: From = None, json: Json = F
     Example: countenance faces drop dana --from names.txt
     """
     _decide(person, "drop", names, from_, json)
+
+
+def reset(person: Person, names: Names = None, from_: From = None, json: Json = False) -> None:
+    """Withdraw your decisions to keep or reject faces: they are judged automatically again.
+
+    Example: countenance faces reset dana 3f9a2c1b7d04-000120-412-233
+    """
+    _decide(person, "reset", names, from_, json)
 
 
 def review(
@@ -135,7 +144,7 @@ def review(
         _print_tracks(tracks, found.clips)
     _print_waiting(person, tracks, sheets)
     if json:
-        numbers: dict[Word, int] = {word: len(about) for word, about in faces.items()}
+        numbers: dict[Decided, int] = {word: len(about) for word, about in faces.items()}
         print_json(reviewed_document(person, tracks, found.clips, decided=numbers, prepared=prepared, sheets=sheets))
 
 
@@ -163,7 +172,9 @@ def _review_plate(
     console.print(summary if done.tracks else f"No track in {name} can be {person}.", markup=False)
 
 
-def _decide(person: str, word: Literal["keep", "drop"], names: list[str] | None, from_: str | None, json: bool) -> None:
+def _decide(
+    person: str, word: Literal["keep", "drop", "reset"], names: list[str] | None, from_: str | None, json: bool
+) -> None:
     from countenance.cli.display import Bars
     from countenance.consent.permit import decide_prepare
     from countenance.errors import UsageError
@@ -177,8 +188,11 @@ def _decide(person: str, word: Literal["keep", "drop"], names: list[str] | None,
     with here(writing=True) as project, Bars() as progress:
         permit = decide_prepare(project, person)
         faces = faces_named(found_faces(project, person, permit).faces, wanted)
-        prepared = say(project, person, permit, {word: faces}, progress=progress)
-    _print_face_set(f"{count(len(faces), 'face')} {'kept' if word == 'keep' else 'dropped'}", prepared)
+        words: dict[Word, list[StoredFace]] = {} if word == "reset" else {word: faces}
+        withdrawn = faces if word == "reset" else []
+        prepared = say(project, person, permit, words, withdrawn=withdrawn, progress=progress)
+    done = {"keep": "kept", "drop": "dropped", "reset": "judged again"}
+    _print_face_set(f"{count(len(faces), 'face')} {done[word]}", prepared)
     if json:
         print_json(decided_document(person, {word: len(faces)}, prepared))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from countenance.cli.decisions import drop, keep, review
+from countenance.cli.decisions import drop, keep, reset, review
 from countenance.cli.options import Json
 from countenance.cli.shell import console, count, here, print_json
 from countenance.cli.tables import print_table
@@ -142,6 +142,7 @@ def show(
 
 app.command(short_help="Keep faces that were rejected automatically.")(keep)
 app.command(short_help="Reject faces.")(drop)
+app.command(short_help="Withdraw decisions to keep or reject faces.")(reset)
 app.command(short_help="Confirm or reject tracks whose identity is uncertain.")(review)
 
 

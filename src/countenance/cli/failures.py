@@ -20,7 +20,6 @@ from countenance.errors import CountenanceError, one_line
 REMEDY = "check free disk space and permissions, then run the same command again"
 DATABASE_FAILED, FILE_FAILED, STOPPED, BUG = 4, 4, 130, 70
 """Exit codes of what is no error of the tree."""
-BUG_REPORT_NAME, MAX_BUG_CHARACTERS = "bug-report.txt", 200
 
 
 class Verbs(TyperGroup):
@@ -79,23 +78,10 @@ def _error_document(message: str, code: str, exit_code: int, facts: Mapping[str,
 
 def _report_bug(error: Exception, *, as_json: bool) -> NoReturn:
     """One line for the user; the traceback goes into a private file, and with `--verbose` to the console."""
-    import platform
     import traceback
 
-    import countenance
+    from countenance.bugs import report_bug
 
-    trace = "".join(traceback.format_exception(error))
-    facts = f"countenance {countenance.__version__}, Python {platform.python_version()}, {platform.platform()}"
     if is_verbose():
-        console.print(trace, markup=False)
-    try:
-        from countenance.project import config_folder, write_whole
-
-        path = config_folder() / BUG_REPORT_NAME
-        write_whole(path, f"{facts}\ncountenance {' '.join(sys.argv[1:])}\n\n{trace}".encode(), mode=0o600)
-        report = f"report it in the issue tracker of Countenance with {path} (read it first: it names your files)"
-    except (OSError, CountenanceError):
-        report = "report it in the issue tracker of Countenance with what `countenance --verbose` prints"
-    what = f"{type(error).__name__}: {error}"
-    message = f"this is a bug in Countenance, not your mistake: {what[:MAX_BUG_CHARACTERS]}; please {report}"
-    _fail(message, BUG, "bug", {}, as_json=as_json)
+        console.print("".join(traceback.format_exception(error)), markup=False)
+    _fail(report_bug(error, f"countenance {' '.join(sys.argv[1:])}"), BUG, "bug", {}, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from countenance.cli.options import Json
 from countenance.cli.shell import console, count, print_json
@@ -187,6 +188,11 @@ def parsed(words: Sequence[str]) -> Mapping[str, Any]:
 
 def take_up(folder: Path, job: "Job") -> Sequence[str] | Mapping[str, Any]:
     """With which arguments an interrupted job goes on, or, where it was done but for saying so, its result."""
+    try:
+        parameters = parsed(job.arguments)
+    except TyperException:
+        # The command itself says what is wrong.
+        return job.arguments
     from datetime import datetime
 
     from countenance.jobs import verb_of
@@ -197,13 +203,12 @@ def take_up(folder: Path, job: "Job") -> Sequence[str] | Mapping[str, Any]:
 
     verb, place, since = verb_of(job.arguments), Path(job.working_folder), job.begun_at or job.added_at
     if verb == "generate":
-        output = place / parsed(job.arguments)["output"]
+        output = place / parameters["output"]
         with opened_to_read(folder) as project:
             finished = finished_since(project, output, since)
         return job.arguments if finished is None else finished_document(finished)
     if verb == "faces export":
-        wanted = parsed(job.arguments)
-        person, exported = wanted["person"], place / wanted["folder"]
+        person, exported = parameters["person"], place / parameters["folder"]
         with opened_to_read(folder) as project:
             number = exported_since(project, person, exported, datetime.fromisoformat(since))
         return job.arguments if number is None else exported_document(person, exported, number)

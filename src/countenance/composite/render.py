@@ -29,8 +29,18 @@ from countenance.composite.held import (
 )
 from countenance.composite.kept import FaceStore
 from countenance.composite.place import PlacedFace
-from countenance.composite.shot import ShotConfig
-from countenance.composite.swap import NO_LOOKS, NO_TINT, NO_TINTS, Finish, end_needed, first_needed, swap_faces
+from countenance.composite.shot import AS_DRAWN, ShotConfig
+from countenance.composite.swap import (
+    NO_LOOKS,
+    NO_TINT,
+    NO_TINTS,
+    SMOOTHING_RADIUS,
+    Finish,
+    HiddenAt,
+    end_needed,
+    first_needed,
+    swap_faces,
+)
 from countenance.drawing import Drawer
 from countenance.media.reader import read_frames
 from countenance.media.timeline import Timeline
@@ -109,44 +119,9 @@ def swap_render(
     preview they are made smaller. With a `store` drawn faces are kept for the next render.
     """
     shown = excerpt.frames if excerpt else range(len(timeline.frame_pts))
-    scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch, segmenter.ran_by])
-    keep = None if store is None else partial(store.keep, scope)
-
-    def swapped(first: int, stop: int, finish: Finish | None) -> Iterator[Frame]:
-        # The frames on which a frame's colours and its batch depend are computed again.
-        begin = first_needed(first, drawer.batch)
-        begin_pts = int(timeline.frame_pts[begin]) if begin else None
-        frames: Iterator[Frame] = read_frames(plate, first_index=begin, first_pts=begin_pts, native_depth=True)
-        if stop < len(timeline.frame_pts):
-            end = end_needed(stop, drawer.batch)
-            frames = takewhile(lambda frame: frame.index < end, frames)
-        return swap_faces(
-            frames,
-            faces_at,
-            drawer,
-            segmenter,
-            tints,
-            report_hidden=hidden,
-            threads=threads,
-            grain=grain,
-            looks=looks,
-            keep=keep,
-            finish=finish,
-        )
-
-    def marked(frame: Frame) -> tuple[Frame, Bool[np.ndarray, "H W"]]:
-        under_covers = next(covered([frame], covers_at))
-        is_covered = (under_covers.pixels != frame.pixels).any(axis=2)
-        return next(disguised([under_covers], faces_at, replace(disguise, sentence=""), 0.0)), is_covered
-
-    finish = None if held is None else _holding(replace(held, marked=marked), swapped)
 
     def frames_from(first: int) -> Iterator[Frame]:
-        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped(first, shown.stop, finish))
-        if excerpt is not None:
-            wanted = takewhile(lambda frame: frame.index in shown, wanted)
-        first_s = float(timeline.frame_pts[shown.start] * plate.time_base)
-        done = disguised(covered(wanted, covers_at), faces_at, disguise, first_s)
+        done = made(first, shown.stop)
         return done if preview_wh is None else (_resized(frame, preview_wh) for frame in done)
 
     render = frames_render(
@@ -168,7 +143,99 @@ def swap_render(
     times_s = tuple((timeline.frame_pts[shown.start : shown.stop] * float(plate.time_base)).tolist())
     render = replace(render, times_s=times_s)
     hidden = HiddenFaces(render.work_folder / HIDDEN_NAME)
+    made = swapped_frames(
+        plate,
+        timeline,
+        faces_at,
+        drawer,
+        segmenter,
+        tints=tints,
+        threads=threads,
+        grain=grain,
+        disguise=disguise,
+        first_shown=shown.start,
+        looks=looks,
+        store=store,
+        covers_at=covers_at,
+        held=held,
+        report_hidden=hidden,
+    )
     return SwapRender(render=render, hidden=hidden)
+
+
+FramesIn = Callable[[int, int], Iterator[Frame]]
+"""From a first frame and the one after the last to the frames between them, in order."""
+
+
+def swapped_frames(
+    plate: MediaInfo,
+    timeline: Timeline,
+    faces_at: Mapping[int, Sequence[PlacedFace]],
+    drawer: Drawer,
+    segmenter: Segmenter,
+    *,
+    tints: Mapping[int, Float32[np.ndarray, "3"]] = NO_TINTS,
+    threads: int = 1,
+    grain: float = 0.0,
+    disguise: Disguise = UNMARKED,
+    first_shown: int = 0,
+    looks: Mapping[int, ShotConfig] = NO_LOOKS,
+    store: FaceStore | None = None,
+    covers_at: Covers = NO_COVERS,
+    held: Held | None = None,
+    report_hidden: HiddenAt | None = None,
+    read: FramesIn | None = None,
+    are_finished: bool = False,
+) -> FramesIn:
+    """Makes any frames of the plate with drawn faces in place of `faces_at`, the same whichever are asked for together.
+
+    Arguments are as in `swap_render`; `first_shown` is the frame with which a sentence begins. `read` gives the plate's
+    frames, by default from its file. Where all that the drawer draws `are_finished`, fewer frames need be drawn.
+    """
+    scope = json.dumps([VERSION, _versions(), plate.sha256, drawer.digest, drawer.size, drawer.batch, segmenter.ran_by])
+    keep = None if store is None else partial(store.keep, scope)
+    num_frames = len(timeline.frame_pts)
+
+    def read_plate(first: int, stop: int) -> Iterator[Frame]:
+        first_pts = int(timeline.frame_pts[first]) if first else None
+        frames: Iterator[Frame] = read_frames(plate, first_index=first, first_pts=first_pts, native_depth=True)
+        # A plate is read to its end, where it may be damaged.
+        return frames if stop >= num_frames else takewhile(lambda frame: frame.index < stop, frames)
+
+    def swapped(first: int, stop: int, finish: Finish | None) -> Iterator[Frame]:
+        # The frames on which a frame's colours and its batch depend are computed again.
+        is_matched = not are_finished or any(looks.get(at, AS_DRAWN).colour > 0 for at in range(first, stop))
+        radius = SMOOTHING_RADIUS if is_matched else 0
+        begin, end = first_needed(first, drawer.batch, radius), end_needed(stop, drawer.batch, radius)
+        return swap_faces(
+            (read or read_plate)(begin, min(end, num_frames)),
+            faces_at,
+            drawer,
+            segmenter,
+            tints,
+            report_hidden=report_hidden,
+            threads=threads,
+            grain=grain,
+            looks=looks,
+            keep=keep,
+            finish=finish,
+        )
+
+    def marked(frame: Frame) -> tuple[Frame, Bool[np.ndarray, "H W"]]:
+        under_covers = next(covered([frame], covers_at))
+        is_covered = (under_covers.pixels != frame.pixels).any(axis=2)
+        return next(disguised([under_covers], faces_at, replace(disguise, sentence=""), 0.0)), is_covered
+
+    finish = None if held is None else _holding(replace(held, marked=marked), swapped)
+    first_s = float(timeline.frame_pts[first_shown] * plate.time_base)
+
+    def frames_in(first: int, stop: int) -> Iterator[Frame]:
+        wanted: Iterator[Frame] = dropwhile(lambda frame: frame.index < first, swapped(first, stop, finish))
+        if stop < num_frames:
+            wanted = takewhile(lambda frame: frame.index < stop, wanted)
+        return disguised(covered(wanted, covers_at), faces_at, disguise, first_s)
+
+    return frames_in
 
 
 def _holding(held: Held, swapped: Callable[[int, int, Finish | None], Iterator[Frame]]) -> Finish:

@@ -5,13 +5,18 @@ value, or values at moments, by frames of the plate, counted from 0, or by secon
 `sharpness = { 120 = 0.0, "7.5 s" = 0.4 }`.
 """
 
+import json
 import re
 import shutil
 import tomllib
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from countenance.composite.held import HeldFrame, read_held
 from countenance.composite.shot import ALL, AS_DRAWN, KEYED, NOBODY, SECTION, ShotConfig, ShotSettings
@@ -51,6 +56,8 @@ class Shot:
     @property
     def changed(self) -> dict[str, str]:
         """What differs from the defaults, by name, in words."""
+        if self.settings == ShotSettings():
+            return {}
         base, keys = self.settings.base, self.settings.keys
         values = {each.name: getattr(base, each.name) for each in fields(ShotConfig)}
         words = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
@@ -229,13 +236,92 @@ def _held_frames(folder: Path, plate: MediaInfo, pair: tuple[str, str]) -> list[
 
 def write_template(project: Project, plate: MediaInfo, shot: Shot) -> None:
     """Write a shot's file, in place of any that exists, with every setting as a comment."""
+    _write(project, shot.path, template(plate, shot))
+
+
+def table_of(shot: Shot) -> dict[str, Any]:
+    """What a shot's file sets, as it stands there: values, or tables of values at moments; nothing without a file.
+
+    Raises:
+        UsageError: the file can't be read.
+    """
+    return _table(shot.path) if shot.path.exists() else {}
+
+
+def settings_of(
+    project: Project, plate: MediaInfo, timeline: Timeline, shot: Shot, table: Mapping[str, Any]
+) -> ShotSettings:
+    """What a shot's settings would be if its file held this.
+
+    Raises:
+        UsageError: something isn't allowed.
+    """
+    base = read_config(ShotConfig, SECTION, project.settings)
+    return _settings(table, shot.path, plate, timeline, shot.frames, base, ())
+
+
+def set_shot(project: Project, plate: MediaInfo, timeline: Timeline, shot: Shot, table: Mapping[str, Any]) -> None:
+    """Write a shot's file anew, with what is to be set there in the form of `table_of`; without anything, remove it.
+
+    Frames that an artist gave stay as they are.
+
+    Raises:
+        UsageError: something isn't allowed; then nothing is written.
+    """
+    settings_of(project, plate, timeline, shot, table)
+    text = template(plate, shot, table)
+    if len(text.encode()) > MAX_BYTES:
+        raise UsageError(f"expected at most {MAX_BYTES:,} bytes of settings for a shot, got more; remove some keys")
+    if table:
+        _write(project, shot.path, text)
+    else:
+        refuse_link(project.folder / ROOM)
+        shot.path.unlink(missing_ok=True)
+
+
+def moved_table(plate: MediaInfo, timeline: Timeline, shot: Shot, table: Mapping[str, Any], to: Shot) -> dict[str, Any]:
+    """What is set for a shot, for another one: its keys keep their distance from the shot's beginning.
+
+    Where the other shot is shorter, its last frame has the value that the setting has there.
+    """
+    moved: dict[str, Any] = {}
+    for name, value in table.items():
+        if not isinstance(value, Mapping):
+            moved[name] = value
+            continue
+        keyed = sorted(
+            (frame_of_key(plate, timeline, shot, name, moment) - shot.frames.start, float(wanted))
+            for moment, wanted in value.items()
+        )
+        last = len(to.frames) - 1
+        within = {offset: wanted for offset, wanted in keyed if offset <= last}
+        if keyed[-1][0] > last:
+            within[last] = float(np.interp(last, [offset for offset, _ in keyed], [wanted for _, wanted in keyed]))
+        moved[name] = {str(to.frames.start + offset): wanted for offset, wanted in within.items()}
+    return moved
+
+
+def frame_of_key(plate: MediaInfo, timeline: Timeline, shot: Shot, name: str, moment: str) -> int:
+    """The frame of a shot nearest to a key's moment, as its file has it.
+
+    Raises:
+        UsageError: it is no moment of the shot.
+    """
+    time_s = _time_s(shot.path, name, moment, plate, timeline, shot.frames)
+    pts = float(time_s / plate.time_base)
+    after = bisect_right(timeline.frame_pts, pts)
+    near = [frame for frame in (after - 1, after) if frame in shot.frames]
+    return min(near, key=lambda frame: abs(int(timeline.frame_pts[frame]) - pts))
+
+
+def _write(project: Project, path: Path, text: str) -> None:
     project.room(ROOM)
-    shot.path.parent.mkdir(mode=0o700, exist_ok=True)
-    write_whole(shot.path, template(plate, shot).encode(), mode=PRIVATE)
+    refuse_link(path.parent).mkdir(mode=0o700, exist_ok=True)
+    write_whole(path, text.encode(), mode=PRIVATE)
 
 
-def template(plate: MediaInfo, shot: Shot) -> str:
-    """The text of a shot's file that changes nothing."""
+def template(plate: MediaInfo, shot: Shot, table: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The text of a shot's file that sets this and nothing else: every other setting is a comment."""
     first, last = shot.frames.start, shot.frames.stop - 1
     middle = (shot.begins_s + shot.ends_s) / 2
     lines = [
@@ -249,8 +335,15 @@ def template(plate: MediaInfo, shot: Shot) -> str:
         name = setting.name.partition(".")[2]
         default = f'"{setting.default}"' if isinstance(setting.default, str) else setting.default
         lines += ["", *_wrapped(f"{setting.meaning} {setting.allowed[0].upper()}{setting.allowed[1:]}.")]
-        lines.append(f"# {name} = {default}")
+        lines.append(_line(name, table[name]) if name in table else f"# {name} = {default}")
     return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: object) -> str:
+    """A setting as TOML, whose texts are written as those of JSON where there are no letters beyond its first plane."""
+    if isinstance(value, Mapping):
+        return f"{name} = {{ {', '.join(f'{json.dumps(str(moment))} = {each}' for moment, each in value.items())} }}"
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
 
 
 def looks_of(shots: Sequence[Shot], plate: MediaInfo, timeline: Timeline) -> dict[int, ShotConfig]:
@@ -301,14 +394,29 @@ def _files(folder: Path, num_shots: int, plate: MediaInfo) -> dict[int, Path]:
 def _read(
     path: Path, plate: MediaInfo, timeline: Timeline, frames: range, base: ShotConfig, changes: Sequence[str]
 ) -> ShotSettings:
+    return _settings(_table(path), path, plate, timeline, frames, base, changes)
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise UsageError(f"expected a few lines in {path}, got more than {MAX_BYTES:,} bytes; write it anew")
-        table = tomllib.loads(content.decode())
+        return tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} can't be read as TOML ({error}); correct it, or delete it to begin anew") from None
+
+
+def _settings(
+    table: Mapping[str, Any],
+    path: Path,
+    plate: MediaInfo,
+    timeline: Timeline,
+    frames: range,
+    base: ShotConfig,
+    changes: Sequence[str],
+) -> ShotSettings:
     overridden = {change.partition("=")[0].partition(".")[2].strip() for change in changes}
     plain: dict[str, Any] = {each.name: getattr(base, each.name) for each in fields(ShotConfig)} | {
         name: value for name, value in table.items() if not isinstance(value, Mapping)

@@ -168,17 +168,18 @@ def _pasted(swap: _Swap) -> PastedFace:
     )
 
 
-def first_needed(first: int, batch: int) -> int:
+def first_needed(first: int, batch: int, radius: int = SMOOTHING_RADIUS) -> int:
     """Index of the frame to start reading at, so that frames from `first` on are the same wherever a render starts.
 
-    Colours are averaged over neighbours, and faces are drawn in batches that begin at multiples of the batch's size.
+    Colours are averaged over neighbours within a radius, and faces are drawn in batches that begin at multiples of the
+    batch's size.
     """
-    return max(0, first - SMOOTHING_RADIUS) // batch * batch
+    return max(0, first - radius) // batch * batch
 
 
-def end_needed(end: int, batch: int) -> int:
+def end_needed(end: int, batch: int, radius: int = SMOOTHING_RADIUS) -> int:
     """Index of the frame before which reading may stop, so that frames before `end` are those of the whole plate."""
-    return -(-(end + SMOOTHING_RADIUS) // batch) * batch
+    return -(-(end + radius) // batch) * batch
 
 
 def _drawn(

@@ -157,7 +157,22 @@ def standing_of(project: Project, permits: Sequence[Permit], result: str) -> Sta
         ConsentError: a decision isn't what was signed, or not what the log says.
         ProvenanceError: the log was changed and can't be trusted.
     """
-    asked = sorted({approver for permit in permits for approver in permit.approvers})
+    return _standing(project, sorted({approver for permit in permits for approver in permit.approvers}), result)
+
+
+def standing_by(project: Project, asked: Asked) -> Standing:
+    """How far those who were asked about a result have decided on it, as `standing_of`.
+
+    Raises:
+        ConsentError: a decision isn't what was signed, or not what the log says.
+        ProvenanceError: the log was changed and can't be trusted.
+    """
+    people = sorted((person, request.release) for person, request in asked.requests.items())
+    return _standing(project, people, asked.result)
+
+
+def _standing(project: Project, asked: Sequence[tuple[str, str]], result: str) -> Standing:
+    """By person and release of those who are asked."""
     known = [each for each in known_decisions(project) if each.decision.result == result] if asked else []
     latest: dict[str, KnownDecision] = {}
     for person, release in asked:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from sqlite3 import ProgrammingError
 
 from countenance import ledger
 from countenance.consent.approvals import require_approved, stored_decisions
@@ -118,13 +119,21 @@ def grant_leave(
 @contextmanager
 def _as_committed(project: Project) -> Iterator[Project]:
     """The project as the last commit of any process left it."""
-    if project.database.in_transaction:
+    if _is_in_transaction(project):
         # It holds the database's write lock: nobody else can commit before it ends.
         yield project
         return
     # A connection of its own: on the project's, a query that isn't read to its end shows the past.
     with closing(connect_again(project.folder / DATABASE_NAME)) as database:
         yield replace(project, database=database, after_commit=[])
+
+
+def _is_in_transaction(project: Project) -> bool:
+    try:
+        return project.database.in_transaction
+    except ProgrammingError:
+        # Closed since: a leave may outlive the connection that it was asked for with.
+        return False
 
 
 def _foundation(project: Project) -> object:

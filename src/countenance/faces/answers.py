@@ -1,8 +1,9 @@
 """The user's decisions on faces, in the project's database; they hold however often clips are scanned."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from countenance.faces.store import StoredFace, middle_xy
 from countenance.geometry import box_around
@@ -39,6 +40,12 @@ def forget_answers(project: Project, person: str, sha256: str) -> None:
     )
 
 
+def withdraw(project: Project, person: str, faces: Iterable[StoredFace]) -> None:
+    """Withdraw the user's decisions to keep or drop some faces: the automatic choice holds again."""
+    for face in faces:
+        _delete_about(project, person, face, ("keep", "drop"))
+
+
 def erase_answers(project: Project, person: str) -> None:
     """Delete, within the caller's transaction, all of the user's decisions on a person's faces."""
     project.database.execute("DELETE FROM answers WHERE person = ?", (person,))
@@ -47,12 +54,7 @@ def erase_answers(project: Project, person: str) -> None:
 def erase_answers_on(project: Project, person: str, faces: Iterable[StoredFace]) -> None:
     """The same for the decisions on some faces that were stored as this person's."""
     for face in faces:
-        left, top, right, bottom = (float(side) for side in box_around(face.landmarks_xyz[:, :2]))
-        project.database.execute(
-            "DELETE FROM answers WHERE person = ? AND sha256 = ? AND frame = ?"
-            " AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?",
-            (person, face.clip_sha256, face.frame, left, right, top, bottom),
-        )
+        _delete_about(project, person, face, get_args(Word))
 
 
 def answers(project: Project, person: str, sha256: str) -> list[Answer]:
@@ -72,3 +74,12 @@ def says(said: Sequence[Answer], face: StoredFace, words: tuple[Word, ...]) -> W
         if each.frame == face.frame and each.word in words and left <= each.x <= right and top <= each.y <= bottom
     ]
     return about[-1] if about else None
+
+
+def _delete_about(project: Project, person: str, face: StoredFace, words: Sequence[Word]) -> None:
+    left, top, right, bottom = (float(side) for side in box_around(face.landmarks_xyz[:, :2]))
+    project.database.execute(
+        "DELETE FROM answers WHERE person = ? AND sha256 = ? AND frame = ?"
+        " AND x BETWEEN ? AND ? AND y BETWEEN ? AND ? AND word IN (SELECT value FROM json_each(?))",
+        (person, face.clip_sha256, face.frame, left, right, top, bottom, json.dumps(words)),
+    )

@@ -13,6 +13,7 @@ from countenance import ledger
 from countenance.errors import ConsentError, FaceError
 from countenance.faces.answers import Word, answers, says
 from countenance.faces.config import PrepareConfig
+from countenance.faces.overview import packed
 from countenance.faces.recognise import recognise, reference_of
 from countenance.faces.selection import judge, most_varied
 from countenance.faces.store import (
@@ -27,6 +28,7 @@ from countenance.faces.store import (
     kept_faces,
     landmarks_of,
     nearest_track,
+    store_overview,
     store_rejections,
     track_embeddings,
 )
@@ -85,6 +87,7 @@ def choose_faces(
     # Between two transactions, because with thousands of faces it takes long, and a revocation should not have to wait.
     kept: list[_Kept] = []
     reasons: dict[int, tuple[Rejection, ...]] = {}
+    overviews: dict[str, bytes] = {}
     for sha256 in sha256s:
         said = answers(project, person, sha256) if purpose == "prepare" else []
         for face in iterate_faces(project, person, purpose=purpose, sha256=sha256):
@@ -92,10 +95,15 @@ def choose_faces(
             reasons[face.id] = _reasons(face, verdicts[face.track], word, config, purpose)
             if not reasons[face.id]:
                 kept.append(_Kept(id=face.id, quality=face.quality, is_wanted=word == "keep"))
+        if purpose == "generate":
+            faces = iterate_faces(project, person, purpose=purpose, sha256=sha256)
+            overviews[sha256] = packed((face, bool(reasons[face.id])) for face in faces)
     if purpose == "prepare" and config.max_faces and len(kept) > config.max_faces:
         reasons |= dict.fromkeys(_spare(kept, config.max_faces), ("spare",))
     with project.transaction():
         store_rejections(project, reasons.items())
+        for sha256, content in overviews.items():
+            store_overview(project, person, sha256, content)
 
 
 def count_faces(project: Project, person: str, sha256: str, purpose: Purpose) -> ClipCounts:
@@ -152,6 +160,12 @@ def make_face_set(
 def has_face_set(project: Project, person: str) -> bool:
     """Whether a face set of them was ever made; it may be one that can't be used."""
     return project.database.execute("SELECT 1 FROM face_sets WHERE person = ?", (person,)).fetchone() is not None
+
+
+def face_set_digest(project: Project, person: str) -> str | None:
+    """Digest of the face set that was made last, without a look at its faces; None where there is none."""
+    row = project.database.execute("SELECT digest FROM face_sets WHERE person = ?", (person,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def erase_face_set(project: Project, person: str) -> None:

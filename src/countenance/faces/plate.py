@@ -4,10 +4,15 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import numpy as np
+from jaxtyping import Float32
+
+from countenance.errors import FaceError
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import choose_faces, count_faces, not_found
-from countenance.faces.scan import Nets, scan_clip
-from countenance.faces.store import StoredFace, stored_faces
+from countenance.faces.overview import Faces, unpacked
+from countenance.faces.scan import Nets, is_scanned, scan_clip
+from countenance.faces.store import StoredFace, read_hidden, read_overview, store_hidden, stored_faces
 from countenance.footage import timeline_of
 from countenance.progress import Progress
 from countenance.project import Project
@@ -70,6 +75,44 @@ def require_performer(
         counts = count_faces(project, performer, info.sha256, "generate")
         raise not_found(performer, info.path.name, counts, PLATE_CONFIG, review_command(performer, info))
     return faces
+
+
+def known_overview(
+    project: Project, performer: str, templates: Mapping[str, Embedding], info: MediaInfo
+) -> Faces | None:
+    """What is known of a performer's faces in a plate without looking at it; None where it must be looked at first."""
+    if not is_scanned(project, performer, "generate", info, templates[performer], PLATE_CONFIG):
+        return None
+    content = read_overview(project, performer, info.sha256)
+    return None if content is None else unpacked(content)
+
+
+def known_hidden(project: Project, performer: str, info: MediaInfo) -> Float32[np.ndarray, " N"]:
+    """How much of a performer's face something in front hides, for each frame of a plate; NaN where no face was drawn
+    yet.
+    """
+    stored = read_hidden(project, performer, info.sha256)
+    if stored is None or len(stored) != info.num_frames:
+        return np.full(info.num_frames, np.nan, np.float32)
+    return stored.astype(np.float32)
+
+
+def note_hidden(project: Project, performer: str, info: MediaInfo, fraction_at: Mapping[int, float]) -> None:
+    """Remember it, by frame, of those that were rendered now."""
+    fractions = known_hidden(project, performer, info).astype(np.float16)
+    fractions[list(fraction_at.keys())] = list(fraction_at.values())
+    store_hidden(project, performer, info.sha256, fractions)
+
+
+def not_scanned(performer: str, info: MediaInfo) -> FaceError:
+    """What to say where a plate must be looked at first."""
+    return FaceError(
+        f"{info.path.name} hasn't been looked through for {performer} yet, or not by this version; "
+        f"run `{review_command(performer, info)}` first",
+        code="face.not_scanned",
+        person=performer,
+        path=info.path,
+    )
 
 
 def scan_plate(

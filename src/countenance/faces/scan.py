@@ -29,6 +29,7 @@ from countenance.faces.store import (
     close_scan,
     join_tracks,
     open_scan,
+    scan_state,
     store_stretch,
     stored_stretches,
     track_places,
@@ -127,6 +128,13 @@ def scan_clip(
             pass
     _join_tracks(project, scan)
     return scan
+
+
+def is_scanned(
+    project: Project, person: str, purpose: Purpose, info: MediaInfo, template: Embedding, config: PrepareConfig
+) -> bool:
+    """Whether all of a clip was looked at, as it would be looked at today."""
+    return scan_state(project, person, purpose, info.sha256, _settings(template, config)) == "found"
 
 
 def plan_stretches(timeline: Timeline) -> list[_Stretch]:

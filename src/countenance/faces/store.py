@@ -1,12 +1,14 @@
 """Scans, stretches, tracks and faces in the project's database: how they go in, and how they come out."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float16, Float32, UInt8
+from pydantic_core import from_json
 
 from countenance.errors import FaceError
 from countenance.footage import known_clips
@@ -18,6 +20,7 @@ from countenance.vision.identity import Embedding
 
 Purpose = Literal["prepare", "generate"]
 ScanState = Literal["looking", "found"]
+ALL_FRAMES = range(2**31)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +140,35 @@ class StoredFace:
         return f"{self.clip_sha256[:12]}-{self.frame:06}-{x:.0f}-{y:.0f}"
 
 
+class Qualities(dict[str, FaceQuality]):
+    """What was measured, by how the database holds it: parsed when it is asked for, and once."""
+
+    def __missing__(self, text: str) -> FaceQuality:
+        self[text] = quality = quality_of(text)
+        return quality
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ListedFace:
+    """What lists of faces need of a `StoredFace`, so that tens of thousands are read in a moment."""
+
+    id: int
+    clip_sha256: str
+    frame: int
+    track: int
+    score: float
+    quality_text: str
+    distance: float
+    rejections: tuple[Rejection, ...] | None
+    """None where it isn't decided yet."""
+    has_crop: bool
+    qualities: Qualities
+
+    @property
+    def quality(self) -> FaceQuality:
+        return self.qualities[self.quality_text]
+
+
 # Scans, while faces are looked for.
 
 
@@ -154,6 +186,15 @@ def open_scan(project: Project, person: str, purpose: Purpose, sha256: str, sett
             "SELECT id, state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ?", key
         ).fetchone()
     return Scan(id=number, person=person, purpose=purpose, sha256=sha256), state
+
+
+def scan_state(project: Project, person: str, purpose: Purpose, sha256: str, settings: str) -> ScanState | None:
+    """How far a clip was scanned with these settings; None where it wasn't."""
+    row = project.database.execute(
+        "SELECT state FROM scans WHERE person = ? AND sha256 = ? AND purpose = ? AND settings = ?",
+        (person, sha256, purpose, settings),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def close_scan(project: Project, scan: Scan) -> None:
@@ -310,6 +351,47 @@ def track_embeddings(project: Project, person: str, sha256: str, purpose: Purpos
     return [(number, np.frombuffer(content, np.float32)) for number, content in rows]
 
 
+def store_overview(project: Project, person: str, sha256: str, content: bytes) -> None:
+    """Store, within the caller's transaction, what was found in a plate and decided on, in one piece."""
+    project.database.execute(
+        "INSERT OR REPLACE INTO overviews (scan, faces)"
+        " SELECT id, ? FROM scans WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (content, person, sha256),
+    )
+
+
+def read_overview(project: Project, person: str, sha256: str) -> bytes | None:
+    """The same; None where nothing was decided on yet, or not by this version."""
+    row = project.database.execute(
+        "SELECT faces FROM overviews JOIN scans ON scans.id = overviews.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (person, sha256),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def store_hidden(project: Project, person: str, sha256: str, fractions: Float16[np.ndarray, " N"]) -> None:
+    """Store, for each frame of a plate, how much of a performer's face something in front hides, as `read_hidden` has
+    it.
+    """
+    with project.transaction() as database:
+        database.execute(
+            "INSERT OR REPLACE INTO hidden_faces (scan, fractions)"
+            " SELECT id, ? FROM scans WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+            (fractions.tobytes(), person, sha256),
+        )
+
+
+def read_hidden(project: Project, person: str, sha256: str) -> Float16[np.ndarray, " N"] | None:
+    """The same, 0–1, NaN where no face was drawn; None where no frame was rendered yet."""
+    row = project.database.execute(
+        "SELECT fractions FROM hidden_faces JOIN scans ON scans.id = hidden_faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (person, sha256),
+    ).fetchone()
+    return None if row is None else np.frombuffer(row[0], np.float16)
+
+
 def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose) -> Iterator[tuple[int, int]]:
     """Frame and track of every face of a scan, in the order of frames."""
     yield from project.database.execute(
@@ -350,6 +432,7 @@ def delete_track(project: Project, track: int) -> None:
         (count, scan, frame, distance),
     )
     database.execute("DELETE FROM tracks WHERE id = ?", (track,))
+    database.execute("DELETE FROM overviews WHERE scan = ?", (scan,))
 
 
 # People, when they are forgotten.
@@ -405,8 +488,10 @@ def tracks_of_others(project: Project, person: str) -> list[OthersTrack]:
 
 def store_rejections(project: Project, reasons: Iterable[tuple[int, tuple[Rejection, ...]]]) -> None:
     """By the face's id, why it isn't kept; no reason for a kept face."""
+    # Only where they changed: with the row, its picture is written again.
     project.database.executemany(
-        "UPDATE faces SET rejections = ? WHERE id = ?", [(json.dumps(against), number) for number, against in reasons]
+        "UPDATE faces SET rejections = ?1 WHERE id = ?2 AND rejections IS NOT ?1",
+        [(json.dumps(against), number) for number, against in reasons],
     )
 
 
@@ -461,27 +546,111 @@ def kept_faces(project: Project, person: str) -> Iterator[KeptFace]:
 
 
 def stored_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> list[StoredFace]:
     """A person's faces in the order of clips and frames: of one clip, if it is named, else of all collected ones."""
-    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only))
+    return list(iterate_faces(project, person, purpose=purpose, sha256=sha256, kept_only=kept_only, frames=frames))
 
 
 def iterate_faces(
-    project: Project, person: str, *, purpose: Purpose = "prepare", sha256: str | None = None, kept_only: bool = False
+    project: Project,
+    person: str,
+    *,
+    purpose: Purpose = "prepare",
+    sha256: str | None = None,
+    kept_only: bool = False,
+    frames: range = ALL_FRAMES,
 ) -> Iterator[StoredFace]:
     """The same, one at a time; nothing may be changed meanwhile."""
     clips = list(known_clips(project, person)) if sha256 is None else [sha256]
+    yield from _stored(
+        project,
+        """
+        WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
+        AND (NOT ? OR rejections = '[]') AND frame >= ? AND frame < ?
+        ORDER BY scans.sha256, frame, faces.id
+        """,
+        (person, purpose, json.dumps(clips), kept_only, frames.start, frames.stop),
+    )
+
+
+def faces_in_frame(project: Project, person: str, sha256: str, frame: int) -> list[StoredFace]:
+    """A person's faces in one frame of a clip of theirs; `sha256` may be how its digest begins."""
+    clips = [each for each in known_clips(project, person) if each.startswith(sha256)]
+    return list(
+        _stored(
+            project,
+            """
+            WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.sha256 IN (SELECT value FROM json_each(?))
+            AND frame = ? ORDER BY scans.sha256, faces.id
+            """,
+            (person, json.dumps(clips), frame),
+        )
+    )
+
+
+def faces_with_ids(project: Project, numbers: Sequence[int]) -> list[StoredFace]:
+    """The faces of these ids, in the order of clips and frames."""
+    where = "WHERE faces.id IN (SELECT value FROM json_each(?)) ORDER BY scans.sha256, frame, faces.id"
+    return list(_stored(project, where, (json.dumps(list(numbers)),)))
+
+
+def listed_faces(project: Project, person: str, qualities: Qualities) -> list[ListedFace]:
+    """A person's faces in the order of clips and frames, of all collected clips; an index is read, and no row.
+
+    `qualities` are those that are known from before.
+    """
     rows = project.database.execute(
         """
+        SELECT faces.id, scans.sha256, frame, track, score, quality, distance, mask_origin IS NOT NULL, rejections
+        FROM scans JOIN faces INDEXED BY faces_listed ON scans.id = faces.scan JOIN tracks ON tracks.id = faces.track
+        WHERE scans.person = ? AND scans.purpose = 'prepare' AND scans.sha256 IN (SELECT value FROM json_each(?))
+        ORDER BY scans.sha256, frame, faces.id
+        """,
+        (person, json.dumps(list(known_clips(project, person)))),
+    )
+    return [
+        ListedFace(
+            id=number,
+            clip_sha256=clip,
+            frame=frame,
+            track=track,
+            score=score,
+            quality_text=quality,
+            distance=distance,
+            rejections=None if rejections is None else _rejections_of(rejections),
+            # A mask is stored with a picture, and with nothing else.
+            has_crop=bool(has_mask),
+            qualities=qualities,
+        )
+        for number, clip, frame, track, score, quality, distance, has_mask, rejections in rows
+    ]
+
+
+def read_stored_crop(project: Project, face_id: int) -> bytes:
+    """A face's aligned crop as it is stored, a PNG.
+
+    Raises:
+        FaceError: it isn't stored, because nothing is learned from it.
+    """
+    return _blob(project, face_id, "crop")
+
+
+def _stored(project: Project, where: str, values: tuple[object, ...]) -> Iterator[StoredFace]:
+    rows = project.database.execute(
+        f"""
         SELECT faces.id, scans.sha256, frame, track, tracks.shot, landmarks, score, quality, distance, margin,
             mask_origin, crop IS NOT NULL, rejections, is_decided
         FROM faces JOIN scans ON scans.id = faces.scan JOIN tracks ON tracks.id = faces.track
-        WHERE scans.person = ? AND scans.purpose = ? AND scans.sha256 IN (SELECT value FROM json_each(?))
-        AND (NOT ? OR rejections = '[]')
-        ORDER BY scans.sha256, frame, faces.id
-        """,
-        (person, purpose, json.dumps(clips), kept_only),
+        {where}
+        """,  # noqa: S608
+        values,
     )
     for (
         number,
@@ -512,7 +681,7 @@ def iterate_faces(
             margin=margin,
             mask_origin=origin,
             has_crop=bool(has_crop),
-            rejections=tuple(json.loads(rejections or "[]")),
+            rejections=_rejections_of(rejections or "[]"),
             is_decided=bool(is_decided),
         )
 
@@ -566,6 +735,12 @@ def middle_xy(landmarks_xyz: Float32[np.ndarray, "468 3"]) -> tuple[float, float
     return float((left + right) / 2), float((top + bottom) / 2)
 
 
+@lru_cache(maxsize=1000)
+def _rejections_of(text: str) -> tuple[Rejection, ...]:
+    """As the database holds them; a few combinations stand in thousands of rows."""
+    return tuple(json.loads(text))
+
+
 def landmarks_of(content: bytes) -> Float32[np.ndarray, "468 3"]:
     """As the database holds them."""
     return np.frombuffer(content, np.float32).reshape(468, 3)
@@ -573,7 +748,7 @@ def landmarks_of(content: bytes) -> Float32[np.ndarray, "468 3"]:
 
 def quality_of(text: str) -> FaceQuality:
     """As the database holds it."""
-    values = json.loads(text)
+    values = from_json(text)
     tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return FaceQuality(**{**values, **tuples})
 

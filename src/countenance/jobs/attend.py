@@ -14,7 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from countenance.jobs.job import LOG, OVERWRITING, PROGRESS, RESULT, Record, read_record, verb_of, write_record
+from countenance.jobs.job import (
+    LOG,
+    OVERWRITING,
+    PROGRESS,
+    RESULT,
+    STOPPED,
+    Record,
+    read_record,
+    verb_of,
+    write_record,
+)
 from countenance.jobs.queue import editing, job_folder, read_result, signal_to
 from countenance.progress import PROGRESS_VARIABLE
 from countenance.project import now, private_file
@@ -72,8 +82,9 @@ def _started(job: Path, record: Record, lock: int, command: Sequence[str]) -> "s
 def _ended(record: Record, exit_code: int, document: dict[str, Any] | None) -> Record:
     error = None if document is None else document.get("error")
     if document is None and exit_code > 0:
-        message = f"the command ended with {exit_code} and said nothing else; its log may say why"
-        error = {"code": "bug", "message": message}
+        # Whoever is stopped while Python starts can't say so.
+        code = "bug" if record.stop_asked_at is None else STOPPED
+        error = {"code": code, "message": f"the command ended with {exit_code} and said no more; its log may say why"}
     if error is not None and _is_own(record, error):
         # Not an end: it is taken up again.
         return replace(record, process=None, overwrites=True)

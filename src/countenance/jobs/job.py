@@ -16,16 +16,19 @@ State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"
 ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
 VERBS = (
     *("collect", "prepare", "coverage", "train", "train report", "shots", "generate", "recognise", "verify"),
-    *("faces show", "faces export", "faces import", "release statement"),
+    *("faces show", "faces keep", "faces drop", "faces reset", "faces review", "faces export", "faces import"),
+    "release statement",
 )
 """What can be a job: the commands that may take long."""
 OVERWRITING: frozenset[str] = frozenset({"coverage", "train report", "recognise", "verify", "faces show"})
 """Of these, those that write pages anew with `--overwrite`. What `generate` published is never replaced by itself."""
 MOST_INTERRUPTIONS = 3
 """So often a job is taken up again by itself."""
-LOCKED, STOPPED, KILLED = "usage.project_locked", 130, "job.killed"
-"""Code of a command that found the project in use, exit code of one that saved and stopped, code of a job that was
-killed again and again."""
+LOCKED, STOPPED, KILLED = "usage.project_locked", "stopped", "job.killed"
+"""Codes of a command that found the project in use, of one that was stopped, of a job that was killed again and
+again."""
+STOPPED_EXIT = 130
+"""Exit code of a command that was stopped."""
 RECORD, LOCK, LOG, RESULT, PROGRESS = "job.json", "lock", "log.txt", "result.json", "progress.json"
 """Files of a job's folder."""
 
@@ -152,7 +155,7 @@ def state_of(record: Record, *, is_alive: bool) -> State:
         return "running"
     if not has_said_how:
         return "stopped" if record.stop_asked_at else "interrupted"
-    if record.exit_code == STOPPED:
+    if record.exit_code == STOPPED_EXIT or code == STOPPED:
         return "stopped"
     return "failed" if record.error else "done"
 

@@ -167,6 +167,18 @@ def clear(folder: Path) -> int:
     return len(ended)
 
 
+def remove(folder: Path, number: int) -> None:
+    """Remove a job that ended, with its log and its result.
+
+    Raises:
+        UsageError: there is none of this number, or it waits or runs.
+    """
+    with _found(folder, number) as (room, record):
+        if standing(room, record).state not in ENDED:
+            raise UsageError(f"job {number} waits or runs; stop it first")
+        erase(job_folder(room, number))
+
+
 def log_of(folder: Path, number: int) -> str:
     """What the command printed for people, of all times that it was begun.
 

@@ -39,10 +39,13 @@ TakeUp = Callable[[Path, Job], Sequence[str] | Mapping[str, Any]]
 """For an interrupted job: with which arguments it goes on, or, where it was done already, its result."""
 
 
-def start_worker(folder: Path) -> bool:
+def start_worker(folder: Path, *, command: Sequence[str] = COMMAND) -> bool:
     """Start a worker in the background, unless one is at work or nothing waits; it outlives this process.
 
     Two that are started at once are no harm: one of them ends at once. Returns whether one was started.
+
+    >>> job = add(folder, ["prepare", "dana"])
+    >>> start_worker(folder)
     """
     room = refuse_link(folder / ROOM)
     if not room.is_dir():
@@ -51,7 +54,7 @@ def start_worker(folder: Path) -> bool:
         if not is_free(room / WORKER_LOCK) or not any(_is_to_do(standing(room, record)) for record in in_order(room)):
             return False
         process = subprocess.Popen(  # noqa: S603 - this Python and our own command
-            [*COMMAND, "jobs", "run"],
+            [*command, "jobs", "run"],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -44,7 +44,7 @@ def read_frames(
     first_pts: int | None = None,
     native_depth: bool = False,
     wanted: Container[int] | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame]:
     """Read the frames of a video or sequence in order, from one of them on, or the one frame of a picture.
 
     With `first_pts`, the time of the frame `first_index`, its place is found without decoding all before it.

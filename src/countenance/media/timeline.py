@@ -58,7 +58,7 @@ def frames_at(info: MediaInfo, timeline: Timeline, indices: Sequence[int]) -> It
     """
     runs: list[list[int]] = []
     for index in indices:
-        if runs and not _is_seeking_better(timeline, runs[-1][-1], index):
+        if runs and not is_seeking_better(timeline, runs[-1][-1], index):
             runs[-1].append(index)
         else:
             runs.append([index])
@@ -68,7 +68,7 @@ def frames_at(info: MediaInfo, timeline: Timeline, indices: Sequence[int]) -> It
         yield from islice(read_frames(info, first_index=first, first_pts=first_pts, wanted=set(run)), len(run))
 
 
-def _is_seeking_better(timeline: Timeline, index: int, later: int) -> bool:
+def is_seeking_better(timeline: Timeline, index: int, later: int) -> bool:
     """Whether decoding begins nearer to a later frame than one that was decoded already."""
     keyframe = timeline.keyframes[bisect_right(timeline.keyframes, later) - 1]
     return later - index > BRIDGED_FRAMES and keyframe > index

@@ -51,13 +51,15 @@ def proxy_size(size_wh: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def draw_words(pixels: Pixels) -> Pixels:
-    """A frame with a dark band at its left edge, along which stands upwards, again and again, that it isn't approved.
+def draw_words(pixels: Pixels, words: str = WORDS) -> Pixels:
+    """A frame with a dark band at its left edge, along which stands upwards, again and again, that it isn't approved,
+    or what else it is.
 
     Raises:
         ProvenanceError: the picture is too small for words that can be read.
     """
-    band = _band(*pixels.shape[:2])
+    height, width = pixels.shape[:2]
+    band = _band(height, width, words)
     marked, covered = pixels.copy(), pixels[:, : band.shape[1]]
     seen = covered.astype(np.float32) / np.float32(white_of(pixels)) * np.float32(1 - BACKGROUND_OPACITY)
     marked[:, : band.shape[1]] = from_unit(seen + band * (1 - seen), pixels)
@@ -65,14 +67,14 @@ def draw_words(pixels: Pixels) -> Pixels:
 
 
 @lru_cache(maxsize=4)
-def _band(height: int, width: int) -> Float32[np.ndarray, "H w 1"]:
+def _band(height: int, width: int, words: str) -> Float32[np.ndarray, "H w 1"]:
     """How white the words make each pixel of the band, 0–1."""
     size = max(MIN_TEXT_HEIGHT_PX, round(BAND_WIDTH * TEXT_HEIGHT * min(height, width)))
     band_px, font = round(size / TEXT_HEIGHT), ImageFont.load_default(size=size)
-    length_px = round(font.getlength(WORDS))
+    length_px = round(font.getlength(words))
     if length_px > height or band_px > width:
         raise ProvenanceError(
-            f'the words "{WORDS}" on a proxy need {band_px}×{length_px} pixels to be legible, the picture has '
+            f'the words "{words}" need {band_px}×{length_px} pixels to be legible, the picture has '
             f"{width}×{height}; use a larger plate"
         )
     step_px = length_px + round(GAP * size)
@@ -81,6 +83,6 @@ def _band(height: int, width: int) -> Float32[np.ndarray, "H w 1"]:
     along = Image.new("L", (height, band_px))
     pen = ImageDraw.Draw(along)
     for each in range(number):
-        pen.text((margin_px + each * step_px, band_px / 2), WORDS, font=font, fill=255, anchor="lm")
+        pen.text((margin_px + each * step_px, band_px / 2), words, font=font, fill=255, anchor="lm")
     upwards = along.transpose(Image.Transpose.ROTATE_90)
     return (np.asarray(upwards, np.float32) / 255)[..., None]

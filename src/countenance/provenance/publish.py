@@ -272,22 +272,10 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_fram
         UsageError: another suffix, no such folder, something is there already, or it is the plate.
         MediaError: the plate is of a kind that nothing here writes.
     """
-    if plate.kind == "sequence":
-        raise MediaError(f"{plate.path} is one of numbered pictures, which can't be a plate yet; make a video of them")
-    if plate.transfer != "sdr":
-        raise MediaError(
-            f"{plate.path} is HDR ({plate.transfer.upper()}), and nothing here writes HDR yet; make an SDR copy of it "
-            f"with: {sdr_command(plate.path)}"
-        )
-    suffixes = SUFFIXES[plate.kind]
+    check_publishable(plate)
+    suffixes = SUFFIXES["picture" if plate.kind == "picture" else "video"]
     if is_one_frame and plate.kind == "video":
         suffixes += (ONE_FRAME_SUFFIX,)
-    if not can_carry(*plate.resolution_wh):
-        width, height = plate.resolution_wh
-        raise MediaError(
-            f"{plate.path} has {width}×{height} pixels, and the watermark needs {MIN_WIDTH_HEIGHT} in each direction; "
-            "give a larger plate"
-        )
     if output.suffix.lower() not in suffixes:
         raise UsageError(
             f"from a {plate.kind} comes one of {', '.join(suffixes)}, got {output.name}; choose another name"
@@ -301,6 +289,27 @@ def check_output(output: Path, plate: MediaInfo, *, overwrite: bool, is_one_fram
     if (output.exists() or output.is_symlink()) and not overwrite:
         raise UsageError(
             f"{output} is there already; choose another name or add --overwrite", code="usage.exists", path=output
+        )
+
+
+def check_publishable(plate: MediaInfo) -> None:
+    """Check that something made of a plate could be published.
+
+    Raises:
+        MediaError: it is of a kind that nothing here writes, or too small for the watermark.
+    """
+    if plate.kind == "sequence":
+        raise MediaError(f"{plate.path} is one of numbered pictures, which can't be a plate yet; make a video of them")
+    if plate.transfer != "sdr":
+        raise MediaError(
+            f"{plate.path} is HDR ({plate.transfer.upper()}), and nothing here writes HDR yet; make an SDR copy of it "
+            f"with: {sdr_command(plate.path)}"
+        )
+    if not can_carry(*plate.resolution_wh):
+        width, height = plate.resolution_wh
+        raise MediaError(
+            f"{plate.path} has {width}×{height} pixels, and the watermark needs {MIN_WIDTH_HEIGHT} in each direction; "
+            "give a larger plate"
         )
 
 
@@ -368,6 +377,19 @@ def published_since(project: Project, output: Path, since: str) -> Published | N
         num_altered_frames=facts["num_altered_frames"],
         is_proxy=facts.get("is_proxy", False),
     )
+
+
+def published_files(project: Project) -> list[tuple[Path, ledger.LogEntry]]:
+    """Where each published file went when it was published, with the log's entry on it; in order, and without those
+    that never got their name.
+    """
+    rows = project.database.execute("SELECT log_index, path FROM published")
+    paths = {number: Path(path) for number, path in rows}
+    return [
+        (paths[entry.number], entry)
+        for entry in ledger.entries(project)
+        if entry.event == "published" and entry.number in paths
+    ]
 
 
 def salt_of(project: Project, manifest_digest: str) -> bytes | None:

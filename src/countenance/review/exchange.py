@@ -234,6 +234,40 @@ def hidden_by_hand(landmarks_xyz: Landmarks, mask: Mask) -> float:
     return float(1 - (hull * mask).sum() / max(hull.sum(), 1.0))
 
 
+def checked_landmarks(face: StoredFace, points: Sequence[Sequence[float]]) -> Landmarks:
+    """Landmarks that a user moved, 468 points of x, y, z in pixels of the frame, if they still lie on the same face.
+
+    Raises:
+        FaceError: the face has no picture, which would be cut anew.
+        UsageError: they are no face's, or lie elsewhere.
+    """
+    if not face.has_crop:
+        raise FaceError(f"{face.name} is a near duplicate now, whose picture isn't stored; export again")
+    new = np.array(points, np.float64)
+    width = float(np.ptp(face.landmarks_xyz[:, 0]))
+    if np.abs(new - face.landmarks_xyz).max() > MAX_NUDGE * width:
+        raise UsageError(
+            f"the landmarks of {face.name} were moved by more than half of the face's width ({width:.0f} px); "
+            "they have to stay on the face that was found"
+        )
+    landmarks_xyz = new.astype(np.float32)
+    pose = head_pose(landmarks_xyz)
+    if not np.isfinite([*pose.centre_xy, pose.unit_px, pose.roll_deg]).all() or pose.crop_side_px < width / 2:
+        raise UsageError(f"the landmarks of {face.name} don't make a face any more; move them back onto it")
+    return landmarks_xyz
+
+
+def checked_mask(face: StoredFace, grey: UInt8[np.ndarray, "S S"], *, remedy: str) -> Mask:
+    """A mask that a user painted, if it leaves something of the face; `remedy` is how to leave the face out.
+
+    Raises:
+        UsageError: it leaves nothing.
+    """
+    if grey.max() < 128:
+        raise UsageError(f"the mask of {face.name} leaves nothing of the face; to leave the face out, {remedy}")
+    return grey.astype(np.float32) / 255
+
+
 def _read_sidecar(path: Path) -> _Sidecar:
     content = _read_private(path, MAX_SIDECAR_BYTES)
     try:
@@ -290,20 +324,7 @@ def _nudged(face: StoredFace, record: _Record) -> Landmarks | None:
         return None
     if record.landmarks_xyz == [tuple(point) for point in _rounded(face.landmarks_xyz)]:
         return None
-    if not face.has_crop:
-        raise FaceError(f"{record.name} is a near duplicate now, whose picture isn't stored; export again")
-    new = np.array(record.landmarks_xyz, np.float64)
-    width = float(np.ptp(face.landmarks_xyz[:, 0]))
-    if np.abs(new - face.landmarks_xyz).max() > MAX_NUDGE * width:
-        raise UsageError(
-            f"the landmarks of {record.name} were moved by more than half of the face's width ({width:.0f} px); "
-            "they have to stay on the face that was found"
-        )
-    landmarks_xyz = new.astype(np.float32)
-    pose = head_pose(landmarks_xyz)
-    if not np.isfinite([*pose.centre_xy, pose.unit_px, pose.roll_deg]).all() or pose.crop_side_px < width / 2:
-        raise UsageError(f"the landmarks of {record.name} don't make a face any more; export again")
-    return landmarks_xyz
+    return checked_landmarks(face, record.landmarks_xyz)
 
 
 def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, path: Path) -> Mask | None:
@@ -313,16 +334,22 @@ def _painted(project: Project, face: StoredFace, record: _Record, crop: Crop, pa
         return None
     if not face.has_crop or not np.array_equal(crop, read_crop(project, face.id)):
         raise FaceError(f"{record.name} was cut again since {path} was exported; export again, then paint")
-    if grey.max() < 128:
-        raise UsageError(f"{path} leaves nothing of the face; to leave the face out, delete its picture")
-    mask = grey.astype(np.float32) / 255
+    mask = checked_mask(face, grey, remedy="delete its picture")
     is_stored = np.array_equal(decode_mask(encode_mask(mask)), read_visible(project, face.id))
     return None if is_stored else mask
 
 
 def _read_picture(path: Path, mode: Literal["RGB", "L"], sizes: Sequence[int]) -> np.ndarray:
     """A square crop or mask from a PNG as paint programs save it; transparent pixels of a mask are black."""
-    content = _read_private(path, MAX_PICTURE_BYTES)
+    return read_png(_read_private(path, MAX_PICTURE_BYTES), f"{path}", mode, sizes)
+
+
+def read_png(content: bytes, what: str, mode: Literal["RGB", "L"], sizes: Sequence[int]) -> np.ndarray:
+    """The same from a file's bytes; `what` names it.
+
+    Raises:
+        UsageError: it is none, or has another size.
+    """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=("PNG",)) as picture:
             size, kind = picture.size, picture.mode
@@ -330,9 +357,9 @@ def _read_picture(path: Path, mode: Literal["RGB", "L"], sizes: Sequence[int]) -
                 black = Image.new("RGBA", size, (0, 0, 0, 255))
                 return np.array(Image.alpha_composite(black, picture.convert("RGBA")).convert(mode))
     except PICTURE_ERRORS as error:
-        raise UsageError(f"{path} can't be read as PNG ({error}); export again") from None
+        raise UsageError(f"{what} can't be read as PNG ({error}); export again") from None
     raise UsageError(
-        f"expected {path} with {' or '.join(f'{side}×{side}' for side in sizes)} pixels of 8 bits, "
+        f"expected {what} with {' or '.join(f'{side}×{side}' for side in sizes)} pixels of 8 bits, "
         f"got {size[0]}×{size[1]} in mode {kind}; "
         "save it as it was"
     )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from countenance.errors import UsageError
 from countenance.faces.answers import Word
-from countenance.faces.store import StoredFace, middle_xy
+from countenance.faces.store import ListedFace, StoredFace, middle_xy
 from countenance.footage import Clip
 from countenance.geometry import box_around
 from countenance.types import Rejection
@@ -34,7 +34,10 @@ Measure = Literal[
 """By what faces are sorted and chosen."""
 State = Literal["kept", "left-out", "unsure"]
 
-_MEASURES: Mapping[Measure, tuple[Callable[[StoredFace], float], str]] = {
+Face = StoredFace | ListedFace
+AnyFace = TypeVar("AnyFace", StoredFace, ListedFace)
+
+_MEASURES: Mapping[Measure, tuple[Callable[[Face], float], str]] = {
     "frame": (lambda face: face.frame, "frame {:.0f}"),
     "yaw": (lambda face: face.quality.yaw_pitch_roll_deg[0], "yaw {:+.0f}°"),
     "pitch": (lambda face: face.quality.yaw_pitch_roll_deg[1], "pitch {:+.0f}°"),
@@ -102,46 +105,31 @@ class WaitingTrack:
         return self.faces[0].margin
 
 
-def choose(faces: Sequence[StoredFace], clips: Mapping[str, Clip], query: FaceQuery) -> list[StoredFace]:
+def choose(faces: Sequence[AnyFace], clips: Mapping[str, Clip], query: FaceQuery) -> list[AnyFace]:
     """The faces that a query asks for, in its order; those that are alike in it follow each other by clip and frame.
 
     Raises:
         UsageError: no clip has that name.
     """
     wanted = None if query.clip is None else _clips_called(query.clip, clips)
-    chosen = [
-        face
-        for face in faces
-        if (wanted is None or face.clip_sha256 in wanted)
-        and (query.where is None or query.where in (state_of(face), *face.rejections) or _is_left_out(face, query))
-        and all(each.low <= measured(face, each.measure) <= each.high for each in query.ranges)
-    ]
-    in_order = sorted(
-        chosen,
-        key=lambda face: (
-            0 if query.sort == "frame" else measured(face, query.sort),
-            clips[face.clip_sha256].name,
-            face.clip_sha256,
-            face.frame,
-        ),
-        reverse=query.reverse,
-    )
+    chosen = [face for face in faces if (wanted is None or face.clip_sha256 in wanted) and _is_asked_for(face, query)]
+    in_order = sorted(chosen, key=lambda each: _place(each, clips, query.sort), reverse=query.reverse)
     return in_order[: query.limit]
 
 
-def state_of(face: StoredFace) -> State:
+def state_of(face: Face) -> State:
     """Whether a face is kept, waits for a review, or is left out for another reason."""
     if not face.rejections:
         return "kept"
     return "unsure" if "unsure who" in face.rejections else "left-out"
 
 
-def measured(face: StoredFace, measure: Measure) -> float:
+def measured(face: Face, measure: Measure) -> float:
     """The number by which a face is sorted: degrees, pixels, or in the units of `types.FaceQuality`."""
     return _MEASURES[measure][0](face)
 
 
-def measured_text(face: StoredFace, measure: Measure) -> str:
+def measured_text(face: Face, measure: Measure) -> str:
     """The same as text for display, such as `yaw -23°`."""
     of, text = _MEASURES[measure]
     return text.format(of(face))
@@ -249,9 +237,22 @@ def one_decision_each(decisions: Sequence[tuple[WaitingTrack, Word]]) -> list[tu
     return list(decided.values())
 
 
-def _is_left_out(face: StoredFace, query: FaceQuery) -> bool:
-    """A query for rejected faces includes the unsure ones."""
-    return query.where == "left-out" and bool(face.rejections)
+def _place(face: Face, clips: Mapping[str, Clip], sort: Measure) -> tuple[float, str, str, int]:
+    return (
+        0 if sort == "frame" else measured(face, sort),
+        clips[face.clip_sha256].name,
+        face.clip_sha256,
+        face.frame,
+    )
+
+
+def _is_asked_for(face: Face, query: FaceQuery) -> bool:
+    """By state, reason and ranges; a query for what is left out includes the unsure ones."""
+    if query.where is not None:
+        reasons = face.rejections or ()
+        if query.where not in (state_of(face), *reasons, *(("left-out",) if reasons else ())):
+            return False
+    return not query.ranges or all(each.low <= measured(face, each.measure) <= each.high for each in query.ranges)
 
 
 def _clips_called(text: str, clips: Mapping[str, Clip]) -> set[str]:

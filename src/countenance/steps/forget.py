@@ -189,7 +189,9 @@ def holdings_of(project: Project, person: str) -> Holdings:
         num_clips=len(footage),
         tracks_of_others=tuple(tracks),
         folders={what: tuple(paths) for what, paths in folders.items()},
-        footage=tuple(path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)),
+        footage=tuple(
+            path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)
+        ),
         published=published,
         others=tuple(path for path in files if path not in {*pages, *copies}),
         permits=frozenset(permits),

@@ -1,15 +1,10 @@
 """Put the likeness onto a plate and publish the result."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-import numpy as np
-from jaxtyping import Float32
-from pydantic import Field
+from typing import Literal
 
 from countenance.composite.cover import NO_COVERS, Covers, is_covered
 from countenance.composite.disguise import Disguise, check_sentence
@@ -18,108 +13,42 @@ from countenance.composite.place import PlacedFace
 from countenance.composite.render import ROOM as RENDERS
 from countenance.composite.render import preview_size, swap_render
 from countenance.composite.shot import ShotSettings
-from countenance.composite.swap import NO_TINT
-from countenance.config import Boolean, Number, Text, Threads, section
-from countenance.coverage.aspects import CoverageConfig
-from countenance.coverage.measure import measure_coverage
-from countenance.drawing import NO_REFERENCES, Drawer, DrawerByTrack
-from countenance.errors import ModelError, UsageError
-from countenance.faces.store import StoredFace, stored_faces
-from countenance.footage import is_collected, known_clips, timeline_of
+from countenance.errors import UsageError
+from countenance.faces.plate import note_hidden
+from countenance.footage import is_collected, timeline_of
 from countenance.gates import check_plate
 from countenance.media.excerpt import Wanted, excerpt_of, wanted_frames
 from countenance.media.probe import probe
 from countenance.media.spans import in_words, spans_s
 from countenance.media.timeline import Timeline
-from countenance.model.checkpoint import Checkpoint
-from countenance.model.guided.drawer import GuidedDrawer
-from countenance.model.guided.sources import sources_of
-from countenance.model.references import choose_references, references_in
-from countenance.model.state import load_generator
 from countenance.progress import Progress
 from countenance.project import Project
-from countenance.provenance.publish import PublishConfig, check_output, joint_digest, publish, rehearse_publishing
+from countenance.provenance.publish import check_output, joint_digest, publish, rehearse_publishing
 from countenance.runs import recorded_run
 from countenance.steps.approval import exit_of, write_requests
+from countenance.steps.drawings import (
+    MUCH_HIDDEN,
+    Drawing,
+    GenerateConfig,
+    Pair,
+    check_pairs,
+    disguised_performers,
+    drawn_size,
+    joint_drawer,
+    opened_drawing,
+    tints_of,
+)
 from countenance.steps.guards import Guard, joint_check
 from countenance.steps.holding import holding
 from countenance.steps.labelled import labelled_shots
 from countenance.steps.places import Asked, find_places
 from countenance.threads import MOST_THREADS, num_threads, one_thread_per_net
-from countenance.types import DrawnWith, FaceSet, MediaInfo, Permit, Published
-from countenance.vision.align import head_pose
-from countenance.vision.light import mean_colour
+from countenance.types import DrawnWith, MediaInfo, Published
 from countenance.vision.segment import Segmenter
 
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Preset = Literal["draft", "standard", "fine"]
-DRAWN_SIZES: Mapping[Preset, int] = {"draft": 128, "standard": 256, "fine": 512}
-"""Side in pixels at which faces are put together, by preset; fine follows faces that are larger in the plate."""
-SIZE_STEP, LARGEST_SIZE = 128, 1024
-FEW_FACES = 12
-"""Below this number a note says what a face set lacks."""
+__all__ = ["EVERYTHING", "GenerateConfig", "Generated", "GeneratedPair", "Pair", "check_pairs", "generate"]
+
 EVERYTHING = Wanted()
-MUCH_HIDDEN = 0.2
-"""Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
-
-
-@section
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GenerateConfig(PublishConfig):
-    """The section `generate` of the settings: how the face is drawn and put in, and how the file leaves."""
-
-    model: Literal["auto", "base", "trained"] = "auto"
-    """What draws the face, from the likeness's own pictures: the base, without any training; or what `train` made of it
-    for this pair (docs/train.md). auto takes what was trained where there is."""
-    preset: Preset = "standard"
-    """At which size a face is put together: 128 px, 256 px, or for close-ups 512 px and, where the plate's largest face
-    is larger, up to 1,024 px. All is decided at 128 px. What is finer comes from the plate, with fine from the
-    likeness's own pictures as far as they show it (docs/fine.md)."""
-    skin: Literal["performer", "likeness"] = "performer"
-    """Whose skin tone the face gets. The performer's matches neck and hands; the likeness's own is right where those
-    aren't visible, or were made up to match."""
-    fade: Boolean = True
-    """Whether a drawn face fades out over a fifth of a second where the mesh loses it, as when it turns to profile, and
-    back in. Without, it is drawn as long as there is a mesh, which is worse to look at. Of performers whose heads are
-    covered, faces count as lost there in any case."""
-    grain: Fraction = 1.0
-    """How grainy a face is beside its plate: 1 as grainy, 0 as it was drawn, which is cleaner than what surrounds it. A
-    plate without grain stays without."""
-    halo: Fraction = 0.0
-    """How strong a soft, light ring round each replaced face is, 0 to 1; 0 for none. By it documentaries say that a
-    face is a disguise."""
-    sentence: Annotated[Text, Field(max_length=160)] = ""
-    """A sentence at the foot of the picture, in English letters, such as 'The face of this witness was replaced.'; the
-    label is shown as well."""
-    sentence_s: Annotated[Number, Field(gt=0, le=3600)] = 6.0
-    """So many seconds of the sentence, from the first frame on."""
-    cover: Literal["disguises", "all"] = "disguises"
-    """Whose heads are covered by a few blurred cells where no face can be drawn onto them, or it would fade: those
-    that a cast actor disguises, or those of all performers, as where a person lends a face to hide another. There the
-    performer would show. A shot's `who` leaves a face as it is, uncovered."""
-    threads: Threads = 0
-    """CPU threads on which faces are drawn; 0 for one on each core, at most 8: each holds some frames in memory. The
-    result is the same."""
-    keep_faces_gb: Annotated[Number, Field(ge=0, le=10_000)] = 4.0
-    """Disk space in which each pair's drawn faces are kept, so that a shot that is rendered again with other settings
-    takes seconds: 4 GB hold some 10,000 faces of 256 px. Those unused for longest go first; 0 keeps none. Of several
-    pairs in one pass none are kept."""
-
-    def __post_init__(self) -> None:
-        PublishConfig.__post_init__(self)
-        if not self.sentence.isprintable():
-            raise ValueError("sentence must be one line without control characters")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pair:
-    """A likeness, the performer whose face it replaces, and the permit for that."""
-
-    likeness: str
-    performer: str
-    permit: Permit
-    is_disguise: bool
-    """Whether the performer must not be seen: where no face can be drawn, their head is covered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,20 +94,6 @@ class Generated:
     """Beside the proxy, a file for each of them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Drawing:
-    """What draws the face, and what the records say of it."""
-
-    drawer: Drawer
-    drawn_with: Literal["base", "trained"]
-    num_references: int
-    facts: Mapping[str, object]
-
-
-_OpenDrawing = Callable[[MediaInfo, Timeline, Sequence[StoredFace], int], _Drawing]
-"""From the performer's faces in the plate, and the size at which faces are put together, to what draws there."""
-
-
 @one_thread_per_net()
 def generate(
     project: Project,
@@ -220,7 +135,7 @@ def generate(
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
     check_sentence(config.sentence)
     guards = [Guard(project, pair.permit, "generate", people=(pair.likeness, pair.performer)) for pair in pairs]
-    open_drawings = [_opened(guard, config, progress) for guard in guards]
+    open_drawings = [opened_drawing(guard, config, progress) for guard in guards]
     info = probe(plate)
     for note in info.notes:
         progress.note(note)
@@ -231,12 +146,12 @@ def generate(
         guard.allow_output(info, output, is_labelled=config.is_label_throughout, is_preview=preview)
     # Before any work: publishing signs after all frames are rendered.
     rehearse_publishing(info, output, config, progress)
-    tints = [own_tint(guard) if config.skin == "likeness" else NO_TINT for guard in guards]
+    tints = tints_of(guards, config)
 
     check_leave = joint_check(guards)
     timeline, segmenter = timeline_of(project, info, progress), Segmenter()
     performers = [pair.performer for pair in pairs]
-    disguised = frozenset(pair.performer for pair in pairs if pair.is_disguise or config.cover == "all")
+    disguised = disguised_performers(pairs, config)
     asked = Asked(
         wanted=wanted, preview=preview, shot_changes=tuple(shot_changes), fades=config.fade, disguised=disguised
     )
@@ -252,10 +167,8 @@ def generate(
     # Also where the file is to have no label: its shots are looked at, an artist's frame or a proxy may have one.
     labelled = labelled_shots(info, timeline, places, disguise)
     pair_at = {track: performers.index(performer) for track, performer in places.performer_of.items()}
-    drawer, store = drawings[0].drawer, None
-    if len(pairs) > 1:
-        drawer = DrawerByTrack([drawing.drawer for drawing in drawings], pair_at)
-    else:
+    drawer, store = joint_drawer(drawings, pair_at), None
+    if len(pairs) == 1:
         store = open_store(project, pairs[0].permit.people, round(config.keep_faces_gb * 1e9))
     swap = swap_render(
         info,
@@ -320,8 +233,10 @@ def generate(
             approval=leaving.approval,
         )
     requests = write_requests(project, output, published.path, leaving.awaited) if leaving.awaited else ()
-    fractions = swap.hidden.fraction_at.items()
-    much_hidden = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
+    fraction_at = swap.hidden.fraction_at
+    if len(pairs) == 1:
+        note_hidden(project, performers[0], info, fraction_at)
+    much_hidden = [at for at, hidden in sorted(fraction_at.items()) if hidden > MUCH_HIDDEN and at in render.frames]
     if much_hidden:
         whose = " or ".join(f"{performer}'s" for performer in performers)
         progress.note(
@@ -355,27 +270,7 @@ def generate(
     )
 
 
-def check_pairs(pairs: Sequence[tuple[str, str]]) -> None:
-    """Check that likenesses and performers can be put together in one pass; one likeness may serve several.
-
-    Raises:
-        UsageError: there are none, somebody is to get their own face, or two for one.
-    """
-    if not pairs:
-        raise UsageError("expected a likeness and a performer, got none; name them with --likeness and --performer")
-    for likeness, performer in pairs:
-        if likeness == performer:
-            raise UsageError(f"expected two people, but {performer} is to get their own face; name another --likeness")
-    performers = [performer for _, performer in pairs]
-    for performer in performers:
-        if performers.count(performer) > 1:
-            raise UsageError(
-                f"expected one likeness for each performer, but {performer} is named more than once; "
-                "leave out all but one, or make a file for each"
-            )
-
-
-def _facts(pairs: Sequence[Pair], drawings: Sequence[_Drawing]) -> Mapping[str, object]:
+def _facts(pairs: Sequence[Pair], drawings: Sequence[Drawing]) -> Mapping[str, object]:
     """What the record of a run holds of what drew."""
     if len(drawings) == 1:
         return drawings[0].facts
@@ -383,7 +278,7 @@ def _facts(pairs: Sequence[Pair], drawings: Sequence[_Drawing]) -> Mapping[str, 
     return {"pairs": [{"likeness": pair.likeness, "performer": pair.performer, **each.facts} for pair, each in named]}
 
 
-def _drawn_with(drawings: Sequence[_Drawing]) -> DrawnWith:
+def _drawn_with(drawings: Sequence[Drawing]) -> DrawnWith:
     with_what = {drawing.drawn_with for drawing in drawings}
     return with_what.pop() if len(with_what) == 1 else "mixed"
 
@@ -400,7 +295,7 @@ def _generated_pair(
     pair: Pair,
     faces_at: Mapping[int, Sequence[PlacedFace]],
     covers_at: Covers,
-    drawing: _Drawing,
+    drawing: Drawing,
     info: MediaInfo,
     timeline: Timeline,
     frames: range,
@@ -415,95 +310,6 @@ def _generated_pair(
         drawn_with=drawing.drawn_with,
         num_references=drawing.num_references,
     )
-
-
-def _opened(guard: Guard, config: GenerateConfig, progress: Progress) -> _OpenDrawing:
-    """What draws, with faces of both; the performer's are those of the plate where there is no face set of them.
-
-    All that can fail fails at once.
-    """
-    likeness, performer = guard.permit.people
-    checkpoint = _checkpoint(guard, config.model, progress)
-    learned = None
-    if checkpoint is not None:
-        learned = load_generator(guard.model_folder, checkpoint), checkpoint.weights_sha256
-    face_sets = [guard.face_set(likeness)]
-    if guard.has_face_set(performer):
-        face_sets.append(guard.face_set(performer))
-    references = {each.person: choose_references(guard.project, each) for each in face_sets}
-    if face_sets[0].num_faces < FEW_FACES:
-        progress.note(_lacks(guard.project, face_sets[0]))
-
-    def open_drawing(plate: MediaInfo, timeline: Timeline, faces: Sequence[StoredFace], size: int) -> _Drawing:
-        own = references.get(performer) or references_in(plate, timeline, faces)
-        drawer = GuidedDrawer(
-            sources_of(references[likeness], own),
-            size=size,
-            learned=learned,
-            detail=references[likeness] if config.preset == "fine" else NO_REFERENCES,
-        )
-        return _Drawing(
-            drawer=drawer,
-            drawn_with="base" if checkpoint is None else "trained",
-            num_references=len(references[likeness].faces),
-            facts={
-                "checkpoint": checkpoint.digest if checkpoint else None,
-                "face_sets": {each.person: each.digest for each in face_sets},
-                "references": {likeness: references[likeness].digest, performer: own.digest},
-                "drawn_by": drawer.ran_by,
-            },
-        )
-
-    return open_drawing
-
-
-def drawn_size(preset: Preset, faces: Iterable[StoredFace]) -> int:
-    """Side in pixels at which faces are put together: one for all of a plate; of `fine` that of its largest crop."""
-    size = DRAWN_SIZES[preset]
-    if preset != "fine":
-        return size
-    largest_px = max(head_pose(face.landmarks_xyz).crop_side_px for face in faces)
-    return min(max(size, SIZE_STEP * math.ceil(largest_px / SIZE_STEP)), LARGEST_SIZE)
-
-
-def _checkpoint(guard: Guard, model: Literal["auto", "base", "trained"], progress: Progress) -> Checkpoint | None:
-    """What was trained for the two, if it is to draw."""
-    if model == "base" or (model == "auto" and not guard.has_model):
-        return None
-    likeness, performer = guard.permit.people
-    checkpoint = guard.checkpoint()
-    if checkpoint is None:
-        raise ModelError(
-            f"no model here; run `countenance train {likeness} --onto {performer}` first, or leave out "
-            "generate.model=trained: the base needs no training",
-            code="model.missing",
-            likeness=likeness,
-            performer=performer,
-        )
-    if checkpoint.best_images == 0:
-        report_it = f"`countenance train report {likeness} --onto {performer}`"
-        progress.note(f"{checkpoint.what_draws}; {report_it} shows how {likeness} onto {performer} was learned")
-        return None
-    return checkpoint
-
-
-def _lacks(project: Project, face_set: FaceSet) -> str:
-    """What would help a small face set."""
-    person = face_set.person
-    names = {sha256: clip.name for sha256, clip in known_clips(project, person).items()}
-    coverage = measure_coverage(person, face_set.digest, stored_faces(project, person), names, CoverageConfig())
-    return f"{coverage.verdict} What none of them shows is guessed; `countenance coverage {person}` says what to shoot"
-
-
-def own_tint(guard: Guard) -> Float32[np.ndarray, "3"]:
-    """How the likeness's skin differs from the performer's, CIELAB: between the means of their face sets, whose many
-    lights are taken to be alike on average.
-    """
-    means = [
-        mean_colour((face.rgb, face.mask) for face in guard.faces(guard.face_set(person)))
-        for person in guard.permit.people
-    ]
-    return np.asarray(means[0] - means[1], np.float32)
 
 
 def _is_fading(faces: Sequence[PlacedFace]) -> bool:

@@ -147,6 +147,18 @@ class Guard:
         )
         self._narrow(asked, is_last=True)
 
+    def allow_preview(self, plate: MediaInfo) -> None:
+        """Ask whether the releases allow to show single frames made of this plate, labelled, without sound; the log
+        has the answer.
+
+        Raises:
+            ConsentError: one of them doesn't.
+        """
+        asked = replace(
+            self.permit.particulars, plate=plate.sha256, has_sound=False, is_unlabelled=False, is_counted=False
+        )
+        self._narrow(asked, is_last=True)
+
     def _narrow(self, particulars: Particulars, *, is_last: bool) -> None:
         """Exchange the permit for one that was also asked for these; another release of a person may be what allows
         them.

@@ -3,7 +3,7 @@
 A label stays where it is for a whole shot, so its place is decided from all of the shot, whatever part becomes a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from countenance.media.timeline import Timeline, frames_at
 from countenance.provenance.label import Box, boxes_of_labels, choose_corner
 from countenance.provenance.labelling import labels_in
 from countenance.steps.places import Places
-from countenance.types import LabelledShot, MediaInfo
+from countenance.types import Corner, LabelledShot, MediaInfo
 from countenance.vision.detect import FaceDetector
 
 AROUND_FACE = 0.25
@@ -42,23 +42,59 @@ def labelled_shots(info: MediaInfo, timeline: Timeline, places: Places, disguise
         and shown.start < shot.stop
         and any(index in places.in_whole_shots or index in covers_at for index in shot)
     ]
-    always = boxes_of_labels(info.resolution_wh, labels_in(info.path))
-    detector = FaceDetector()
+    always, detector = plates_labels(info), FaceDetector()
     return tuple(
         LabelledShot(
             frames=shot,
-            corner=choose_corner(
-                info.resolution_wh,
-                [
-                    *always,
-                    *_sentence(info, timeline, shot, shown, disguise),
-                    *_replaced(info, places, covers_at, shot),
-                    *_faces(info, timeline, shot, detector),
-                ],
+            corner=corner_in(
+                info,
+                timeline,
+                places,
+                covers_at,
+                disguise,
+                shot,
+                [*always, *everybody_in(info, timeline, shot, detector)],
             ),
         )
         for shot in shots
     )
+
+
+def corner_in(
+    info: MediaInfo,
+    timeline: Timeline,
+    places: Places,
+    covers_at: Covers,
+    disguise: Disguise,
+    shot: range,
+    others: Iterable[Box],
+) -> Corner:
+    """Where the label covers least throughout a shot; `others` are boxes of what isn't a replaced face."""
+    shown = places.shown or range(len(timeline.frame_pts))
+    return choose_corner(
+        info.resolution_wh,
+        [
+            *_sentence(info, timeline, shot, shown, disguise),
+            *_replaced(info, places, covers_at, shot),
+            *others,
+        ],
+    )
+
+
+def plates_labels(info: MediaInfo) -> list[Box]:
+    """Boxes of the labels that a plate has already."""
+    return boxes_of_labels(info.resolution_wh, labels_in(info.path))
+
+
+def everybody_in(info: MediaInfo, timeline: Timeline, shot: range, detector: FaceDetector) -> list[Box]:
+    """Boxes around everybody's faces in some frames of a shot."""
+    samples: Sequence[int] = sorted({*np.linspace(shot.start, shot.stop - 1, SAMPLES_A_SHOT).astype(int).tolist()})
+    boxes = []
+    for frame in frames_at(info, timeline, samples):
+        seen = _shrunk(frame.rgb)
+        size_wh = (seen.shape[1], seen.shape[0])
+        boxes += [box_of_face(found.points_xy[:2].ravel(), size_wh) for found in detector(seen)]
+    return boxes
 
 
 def _sentence(info: MediaInfo, timeline: Timeline, shot: range, shown: range, disguise: Disguise) -> Iterator[Box]:
@@ -76,15 +112,6 @@ def _replaced(info: MediaInfo, places: Places, covers_at: Covers, shot: range) -
             half = cover.head.side_px / 2
             corners = np.concatenate([cover.head.centre_xy - half, cover.head.centre_xy + half])
             yield box_of_face(corners.astype(np.float32), info.resolution_wh, around=0.0)
-
-
-def _faces(info: MediaInfo, timeline: Timeline, shot: range, detector: FaceDetector) -> Iterator[Box]:
-    samples: Sequence[int] = sorted({*np.linspace(shot.start, shot.stop - 1, SAMPLES_A_SHOT).astype(int).tolist()})
-    for frame in frames_at(info, timeline, samples):
-        seen = _shrunk(frame.rgb)
-        size_wh = (seen.shape[1], seen.shape[0])
-        for found in detector(seen):
-            yield box_of_face(found.points_xy[:2].ravel(), size_wh)
 
 
 def _shrunk(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -89,6 +89,20 @@ class Places:
         return {face.track for several in self.faces.values() for face in several if face.is_decided}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Performers' faces in a plate or in some of its shots, whatever is set for these."""
+
+    checked: Mapping[str, CheckedFaces]
+    """By performer, those whose meshes lie on them."""
+    faces: Mapping[str, tuple[StoredFace, ...]]
+    """By performer, those of nobody else."""
+    placed: Mapping[int, Sequence[PlacedFace]]
+    """The same by frame, smoothed, as far as they show."""
+    performer_of: Mapping[int, str]
+    """By track."""
+
+
 def find_places(
     guards: Sequence[Guard],
     info: MediaInfo,
@@ -106,11 +120,9 @@ def find_places(
     project, performers = guards[0].project, [guard.permit.people[-1] for guard in guards]
     people, check_leave = templates(project), joint_check(guards)
     shown = wanted_frames(info, timeline, asked.wanted)
-    pairs = [_pair_of(guard) for guard in guards]
-    shots = read_shots(project, info, timeline, asked.shot_changes, pairs)
-    check_names(shots, sorted(people))
+    shots = set_shots(guards, info, timeline, asked.shot_changes, people)
     looks = looks_of(shots, info, timeline)
-    _check_wholly_replaced(shots, looks, shown, asked.disguised)
+    check_wholly_replaced(shots, looks, shown, asked.disguised)
     seen = {
         performer: require_performer(project, performer, people, info, progress, check_leave=check_leave)
         for performer in performers
@@ -118,42 +130,90 @@ def find_places(
     if asked.preview and shown is None and info.kind == "video":
         shown = _first_seconds(info, timeline, min(several[0].frame for several in seen.values()))
     # Whether a face is lost, and whose it is, is judged over all of its track, which ends with the shot.
-    within = None if shown is None else _whole_shots(timeline, shown)
-    around = None if shown is None else range(shown.start - DRAWN_AROUND, shown.stop + DRAWN_AROUND)
+    within = None if shown is None else whole_shots(timeline, shown)
+    found = find_faces(seen, info, timeline, asked, segmenter, within, progress)
+    _check_found(found, info)
+    places = places_of(guards, info, timeline, asked, found, shots, looks, shown, progress)
+    altered = {index for several in (places.faces_at, *places.covers.values()) for index in several}
+    _check_shown(found.placed, altered, shown, performers, asked.disguised, info)
+    _check_replaced(altered, shown, shots, performers)
+    return places
+
+
+def set_shots(
+    guards: Sequence[Guard], info: MediaInfo, timeline: Timeline, shot_changes: Sequence[str], people: Iterable[str]
+) -> list[Shot]:
+    """A plate's shots with what is set for them, and what artists held of the guards' pairs; `people` are the
+    project's.
+
+    Raises:
+        UsageError: a shot's file holds something that isn't allowed.
+        MediaError: a held frame can't be read.
+    """
+    shots = read_shots(guards[0].project, info, timeline, shot_changes, [_pair_of(guard) for guard in guards])
+    check_names(shots, sorted(people))
+    return shots
+
+
+def find_faces(
+    seen: Mapping[str, Sequence[StoredFace]],
+    info: MediaInfo,
+    timeline: Timeline,
+    asked: Asked,
+    segmenter: Segmenter,
+    within: range | None,
+    progress: Progress,
+) -> Found:
+    """Check the performers' faces and place them; only frames `within` a range are looked at, None for all."""
     checked = {
         performer: _checked(performer, several, info, timeline, segmenter, within, progress)
         for performer, several in seen.items()
     }
     found = _of_one_performer_each(checked, info, timeline, progress)
-    placed = _placed(found.faces, asked, info, timeline)
-    performer_of = {face.track: performer for performer, several in found.faces.items() for face in several}
-    replaced = _replaced(placed, looks, performer_of, asked.disguised)
+    return Found(
+        checked=checked,
+        faces=found.faces,
+        placed=_placed(found.faces, asked, info, timeline),
+        performer_of={face.track: performer for performer, several in found.faces.items() for face in several},
+    )
+
+
+def places_of(
+    guards: Sequence[Guard],
+    info: MediaInfo,
+    timeline: Timeline,
+    asked: Asked,
+    found: Found,
+    shots: Sequence[Shot],
+    looks: Mapping[int, ShotConfig],
+    shown: range | None,
+    progress: Progress,
+) -> Places:
+    """Which of the found faces are replaced, by what is set for the shots, and which heads are covered."""
+    around = None if shown is None else range(shown.start - DRAWN_AROUND, shown.stop + DRAWN_AROUND)
+    replaced = _replaced(found.placed, looks, found.performer_of, asked.disguised)
     in_shots = [each for each in shot_ranges(timeline) if shown is None or _touch(each, shown)]
     frames = [frame for shot in shots if shot.frames in in_shots for frame in shot.held]
-    held = _held(frames, replaced, performer_of, progress)
+    held = held_faces(frames, replaced, found.performer_of, progress)
     faces_at = {
         at: several
         for at, several in replaced.items()
         if around is None or at in around or any(abs(at - index) <= DRAWN_AROUND for index in held)
     }
-    covers = {
-        performer: _covers(guard, checked[performer], replaced, performer_of, looks, info, timeline, in_shots, progress)
-        for guard, performer in zip(guards, performers, strict=True)
-        if performer in asked.disguised
-    }
-    altered = {index for several in (faces_at, *covers.values()) for index in several}
-    _check_shown(placed, altered, shown, performers, asked.disguised, info)
-    _check_replaced(altered, shown, shots, performers)
     return Places(
         shown=shown,
         shots=shots,
         looks=looks,
         faces=found.faces,
-        steady=frozenset(face.id for each in checked.values() for face in each.steady),
-        performer_of=performer_of,
+        steady=frozenset(face.id for each in found.checked.values() for face in each.steady),
+        performer_of=found.performer_of,
         faces_at=faces_at,
         in_whole_shots=replaced,
-        covers=covers,
+        covers={
+            performer: _covers(guard, found, replaced, looks, info, timeline, in_shots, progress)
+            for guard, performer in ((guard, guard.permit.people[-1]) for guard in guards)
+            if performer in asked.disguised
+        },
         held=held,
         reached=_reached(held, replaced, looks, info, timeline),
     )
@@ -164,7 +224,7 @@ def _pair_of(guard: Guard) -> tuple[str, str]:
     return likeness, performer
 
 
-def _held(
+def held_faces(
     frames: Iterable[HeldFrame],
     replaced: Mapping[int, Sequence[PlacedFace]],
     performer_of: Mapping[int, str],
@@ -207,9 +267,8 @@ def _reached(
 
 def _covers(
     guard: Guard,
-    checked: CheckedFaces,
+    found: Found,
     faces_at: Mapping[int, Sequence[PlacedFace]],
-    performer_of: Mapping[int, str],
     looks: Mapping[int, ShotConfig],
     info: MediaInfo,
     timeline: Timeline,
@@ -219,11 +278,11 @@ def _covers(
     """Where a performer's head is, or what may be their head, and no face is drawn onto it."""
     _, performer = guard.permit.people
     known, drawn, others = (defaultdict[int, list[Head]](list) for _ in range(3))
-    for face in checked.faces:
+    for face in found.checked[performer].faces:
         known[face.frame].append(head_of(face.landmarks_xyz))
     for index, several in faces_at.items():
         for placed in several:
-            whose = drawn if performer_of[placed.track] == performer else others
+            whose = drawn if found.performer_of[placed.track] == performer else others
             whose[index].append(head_of(placed.landmarks_xyz))
     # A mesh that is about to be lost has shrunk already, so heads are followed from those that a drawn face has.
     sure = {index: heads for shot in shots for index, heads in (_in_shot(drawn, shot) or _in_shot(known, shot)).items()}
@@ -265,14 +324,6 @@ def _checked(
             f"the mesh tracked as {performer}'s face doesn't lie on a face in "
             f"{in_words(info, timeline, checked.frames_beside)}; nothing is replaced there"
         )
-    if not checked.faces:
-        raise FaceError(
-            f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
-            "choose another plate, or check --performer",
-            code="face.not_found",
-            person=performer,
-            path=info.path,
-        )
     return checked
 
 
@@ -286,6 +337,20 @@ def _of_one_performer_each(
             f"a face in {in_words(info, timeline, frames)} may be {one}'s or {other}'s, and stays as it is; "
             f"decide with `{review_command(one, info)} --no TRACK`, or with the same for {other}"
         )
+    return found
+
+
+def _check_found(found: Found, info: MediaInfo) -> None:
+    """Check that each performer has a face that is theirs and nobody else's."""
+    for performer, checked in found.checked.items():
+        if not checked.faces:
+            raise FaceError(
+                f"the mesh tracked as {performer}'s face in {info.path.name} doesn't lie on a face in any frame; "
+                "choose another plate, or check --performer",
+                code="face.not_found",
+                person=performer,
+                path=info.path,
+            )
     for performer, faces in found.faces.items():
         if not faces:
             raise FaceError(
@@ -295,7 +360,6 @@ def _of_one_performer_each(
                 person=performer,
                 path=info.path,
             )
-    return found
 
 
 def _check_shown(
@@ -339,7 +403,7 @@ def _placed(
     return dict(placed)
 
 
-def _check_wholly_replaced(
+def check_wholly_replaced(
     shots: Sequence[Shot], looks: Mapping[int, ShotConfig], shown: range | None, disguised: Iterable[str]
 ) -> None:
     """Check that no disguise is to show a part of who is below."""
@@ -392,7 +456,7 @@ def _touch(one: range, other: range) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
-def _whole_shots(timeline: Timeline, frames: range) -> range:
+def whole_shots(timeline: Timeline, frames: range) -> range:
     """The frames of the shots that some frames touch, and enough beside them for what is drawn together."""
     touched = [each for each in shot_ranges(timeline) if _touch(each, frames)]
     return range(touched[0].start - DRAWN_AROUND, touched[-1].stop + DRAWN_AROUND)

@@ -6,19 +6,31 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from countenance import ledger
 from countenance.config import stored_config
 from countenance.consent.register import templates
 from countenance.consent.statement import stated_faces
 from countenance.errors import ConsentError, CountenanceError, FaceError, UsageError
-from countenance.faces.answers import Word
+from countenance.faces.answers import Word, withdraw
 from countenance.faces.config import PrepareConfig
 from countenance.faces.decisions import decide
 from countenance.faces.faceset import Prepared, close_face_set
 from countenance.faces.look import Description, describe_face, largest_crop
 from countenance.faces.selection import most_varied
-from countenance.faces.store import StoredFace, count_undecided, read_crop, read_visible, stored_faces, write_face
-from countenance.footage import Clip, collected_clips, known_clips, timeline_of
+from countenance.faces.store import (
+    StoredFace,
+    count_stored,
+    count_undecided,
+    faces_in_frame,
+    read_crop,
+    read_visible,
+    stored_faces,
+    write_face,
+)
+from countenance.footage import Clip, clip_paths, collected_clips, known_clips, timeline_of
 from countenance.media.reader import read_frames
 from countenance.progress import Progress
 from countenance.project import Project, erase
@@ -26,13 +38,15 @@ from countenance.review.exchange import (
     MAX_FACES,
     Change,
     check_folder,
+    checked_landmarks,
+    checked_mask,
     exported_files,
     hidden_by_hand,
     num_exported,
     read_folder,
     write_folder,
 )
-from countenance.review.query import FaceQuery, WaitingTrack, choose, waiting_tracks
+from countenance.review.query import NAME, FaceQuery, WaitingTrack, choose, faces_named, waiting_tracks
 from countenance.review.sheet import (
     FACES_PER_PAGE,
     TRACK_PICTURES,
@@ -51,6 +65,10 @@ from countenance.types import Permit
 from countenance.vision.gaze import EyeFinder
 from countenance.vision.quality import worth
 from countenance.vision.segment import Segmenter
+
+QUICK_FACES, QUICK_BYTES = 1_500, 250 * 2**20
+"""Up to so many faces, from clips of so many bytes, a face set is made again in about a second: all pictures and all
+clips are read for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,9 +203,11 @@ def say(
     permit: Permit,
     words: Mapping[Word, Sequence[StoredFace]],
     *,
+    withdrawn: Sequence[StoredFace] = (),
     progress: Progress,
 ) -> Prepared:
-    """Store the user's decisions on some faces, and make the face set again.
+    """Store the user's decisions on some faces, and make the face set again; of those `withdrawn`, earlier decisions to
+    keep or drop them end.
 
     Raises:
         ConsentError: the permit doesn't hold.
@@ -198,11 +218,18 @@ def say(
     Guard(project, permit, "prepare", people=(person,))
     _check_keepable(words.get("keep", ()))
     config = _last_config(project, person)
+    withdraw(project, person, withdrawn)
     decide(project, person, templates(project), words, config, "prepare", permit)
     try:
         return choose_again(project, person, permit, config, progress=progress)
     except CountenanceError as error:
         raise error.rephrased(f"{error} (your decisions were saved and will be applied next time)") from error
+
+
+def chooses_quickly(project: Project, person: str) -> bool:
+    """Whether `say` takes about a second at most, so that somebody can wait for it."""
+    num_bytes = sum(path.stat().st_size for path in clip_paths(project, person) if path.is_file())
+    return count_stored(project, person) <= QUICK_FACES and num_bytes <= QUICK_BYTES
 
 
 def export_faces(
@@ -280,6 +307,70 @@ def import_faces(
     _check_keepable(kept)
     painted = [change for change in changes if change.mask is not None]
     nudged = [change for change in changes if change.landmarks_xyz is not None]
+    _write_changes(project, person, nudged, painted, progress)
+    prepared = None
+    if kept or dropped or painted or nudged:
+        words: dict[Word, Sequence[StoredFace]] = {"keep": kept, "drop": dropped}
+        prepared = say(project, person, permit, words, progress=progress)
+    return Imported(
+        num_kept=len(kept),
+        num_dropped=len(dropped),
+        num_masks=len(painted),
+        num_nudged=len(nudged),
+        num_deleted=sum(change.is_deleted for change in changes),
+        prepared=prepared,
+    )
+
+
+def correct_face(
+    project: Project,
+    person: str,
+    permit: Permit,
+    name: str,
+    *,
+    landmarks_xyz: Sequence[Sequence[float]] | None = None,
+    mask: UInt8[np.ndarray, "S S"] | None = None,
+    is_last: bool = True,
+    progress: Progress,
+) -> Prepared | None:
+    """Store new landmarks, in pixels of the frame, or a new mask of a face, 0–255 at its crop's size.
+
+    The face set is made again, unless more follows (`is_last`); until then it can't be used.
+
+    Raises:
+        ConsentError: the permit doesn't hold.
+        UsageError: no face is called so, both or neither are given, or what is given isn't of this face.
+        MediaError: the clip was moved or changed.
+        FaceError: the face has no picture, or no face is left.
+    """
+    Guard(project, permit, "prepare", people=(person,))
+    (face,) = faces_named(_in_frame_of(project, person, name), [name])
+    if landmarks_xyz is not None and mask is None:
+        nudged = [Change(face=face, landmarks_xyz=checked_landmarks(face, landmarks_xyz))]
+        _write_changes(project, person, nudged, [], progress)
+    elif mask is not None and landmarks_xyz is None:
+        side = len(read_crop(project, face.id))
+        if mask.shape != (side, side):
+            raise UsageError(f"expected a mask of {side}×{side} pixels, got {mask.shape}; load the face again")
+        painted = [Change(face=face, mask=checked_mask(face, mask, remedy="drop it"))]
+        _write_changes(project, person, [], painted, progress)
+    else:
+        raise UsageError(
+            "expected new landmarks or a new mask, which is painted on the crop that landmarks cut; save one first"
+        )
+    return say(project, person, permit, {}, progress=progress) if is_last else None
+
+
+def _in_frame_of(project: Project, person: str, name: str) -> list[StoredFace]:
+    """The faces of the frame that a whole name tells."""
+    told = NAME.fullmatch(name)
+    return faces_in_frame(project, person, told["clip"], int(told["frame"])) if told else []
+
+
+def _write_changes(
+    project: Project, person: str, nudged: Sequence[Change], painted: Sequence[Change], progress: Progress
+) -> None:
+    """Store faces with new landmarks, cut again, and faces with new masks; before the first, all are at hand."""
     described = _describe_anew(project, person, nudged, progress)
     for change, new in zip(nudged, described, strict=True):
         assert change.landmarks_xyz is not None
@@ -304,18 +395,6 @@ def import_faces(
             visible=change.mask,
             mask_origin="hand",
         )
-    prepared = None
-    if kept or dropped or painted or nudged:
-        words: dict[Word, Sequence[StoredFace]] = {"keep": kept, "drop": dropped}
-        prepared = say(project, person, permit, words, progress=progress)
-    return Imported(
-        num_kept=len(kept),
-        num_dropped=len(dropped),
-        num_masks=len(painted),
-        num_nudged=len(nudged),
-        num_deleted=sum(change.is_deleted for change in changes),
-        prepared=prepared,
-    )
 
 
 def _with_pictures(person: str, found: Found, query: FaceQuery) -> tuple[list[StoredFace], int]:
@@ -359,7 +438,8 @@ def _describe_anew(project: Project, person: str, nudged: Sequence[Change], prog
     """Crop, mask and quality of faces whose landmarks were nudged, from their clips' frames."""
     if not nudged:
         return []
-    clips = {info.sha256: info for info in collected_clips(project, person)}
+    wanted = {change.face.clip_sha256 for change in nudged}
+    clips = {info.sha256: info for info in collected_clips(project, person, only=wanted)}
     segmenter, find_eyes, largest = Segmenter(), EyeFinder(), largest_crop(_last_config(project, person))
     described = []
     for change in progress.track(nudged, what="cutting faces again", unit="faces", total=len(nudged)):

@@ -1,11 +1,24 @@
 """List a plate's shots with what is set for them, and write their files."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from countenance.composite.held import HeldFrame, read_held
-from countenance.composite.shotfile import Shot, hold_frame, read_shots, shots_folder, write_template
+from countenance.composite.shotfile import (
+    Shot,
+    check_names,
+    hold_frame,
+    moved_table,
+    read_shots,
+    settings_of,
+    shots_folder,
+    table_of,
+    write_template,
+)
+from countenance.composite.shotfile import set_shot as write_settings
+from countenance.consent.register import templates
 from countenance.errors import UsageError
 from countenance.footage import timeline_of
 from countenance.media.probe import probe
@@ -32,9 +45,18 @@ def list_shots(project: Project, plate: Path, progress: Progress) -> PlateShots:
         MediaError: the plate can't be read.
         UsageError: a shot's file holds something that isn't allowed.
     """
-    info = probe(plate)
-    shots = read_shots(project, info, timeline_of(project, info, progress))
-    return PlateShots(plate=info, folder=shots_folder(project, info), shots=tuple(shots))
+    return shots_of(project, probe(plate), progress)
+
+
+def shots_of(project: Project, plate: MediaInfo, progress: Progress) -> PlateShots:
+    """The same of a plate that was probed.
+
+    Raises:
+        MediaError: the plate can't be read.
+        UsageError: a shot's file holds something that isn't allowed.
+    """
+    shots = read_shots(project, plate, timeline_of(project, plate, progress))
+    return PlateShots(plate=plate, folder=shots_folder(project, plate), shots=tuple(shots))
 
 
 def hold_frames(project: Project, plate: Path, permit: Permit, frames: Sequence[tuple[int, Path]]) -> list[HeldFrame]:
@@ -67,12 +89,8 @@ def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress:
         UsageError: there is no such shot, or it has a file; then none is written.
     """
     found = list_shots(project, plate, progress)
-    by_number = {shot.number: shot for shot in found.shots}
+    by_number = {number: _shot(found, number) for number in numbers}
     for number in numbers:
-        if number not in by_number:
-            raise UsageError(
-                f"expected a shot from 1 to {len(found.shots)}, got {number}; leave out --write to list them"
-            )
         if by_number[number].path.exists():
             path = by_number[number].path
             raise UsageError(
@@ -81,3 +99,47 @@ def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress:
     for number in numbers:
         write_template(project, found.plate, by_number[number])
     return [by_number[number].path for number in numbers]
+
+
+def set_shot(project: Project, plate: MediaInfo, number: int, table: Mapping[str, Any], progress: Progress) -> Shot:
+    """Write what is set for a shot into its file, in place of what was set there; returns it as it is read again.
+
+    `table` has values, or tables of values at moments, as the file has them; what it doesn't name is as in the project.
+
+    Raises:
+        UsageError: there is no such shot, or something isn't allowed; then nothing is written.
+        MediaError: the plate can't be read.
+    """
+    found = shots_of(project, plate, progress)
+    shot, timeline = _shot(found, number), timeline_of(project, plate, progress)
+    tried = settings_of(project, plate, timeline, shot, table)
+    check_names([replace(shot, settings=tried)], sorted(templates(project)))
+    write_settings(project, plate, timeline, shot, table)
+    return replace(shot, settings=tried)
+
+
+def copy_settings(
+    project: Project, plate: MediaInfo, number: int, others: Sequence[int], progress: Progress
+) -> list[Shot]:
+    """Set other shots as one of them is set; keys keep their distance from their shot's beginning.
+
+    Raises:
+        UsageError: there is no such shot; then nothing is written.
+        MediaError: the plate can't be read.
+    """
+    found, timeline = shots_of(project, plate, progress), timeline_of(project, plate, progress)
+    shot = _shot(found, number)
+    table = table_of(shot)
+    set_anew = [_shot(found, other) for other in others if other != number]
+    for other in set_anew:
+        write_settings(project, plate, timeline, other, moved_table(plate, timeline, shot, table, other))
+    return set_anew
+
+
+def _shot(found: PlateShots, number: int) -> Shot:
+    if not 1 <= number <= len(found.shots):
+        raise UsageError(
+            f"expected a shot from 1 to {len(found.shots)}, got {number}; `countenance shots "
+            f"{found.plate.path.name}` lists them"
+        )
+    return found.shots[number - 1]

@@ -1,5 +1,7 @@
 """What every page of the studio uses: the project, templates, forms, pictures, files and errors."""
 
+import base64
+import hmac
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,18 +21,21 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 
 from countenance import jobs
 from countenance.errors import CountenanceError, UsageError, one_line
-from countenance.footage import ROOM as DROPPED
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
 from countenance.progress import Silent
 from countenance.project import Project, opened_to_read
-from countenance.steps.forget import ROOMS
-from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, REPORT_POLICY, same
+from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, FILE_POLICY, FRAMED, REPORT_POLICY, same
 from countenance.studio.session import Studio
 
-MAX_FIELDS, MAX_FIELD_BYTES = 2_000, 2**20
+MAX_FIELDS, MAX_FIELD_BYTES, MAX_FORM_BYTES = 2_000, 2**20, 2**24
+SILENT_S = 30.0
+"""A sender that sends nothing for so long has gone; a form has to come whole in that time."""
+SEAL = secrets.token_bytes(32)
+"""Of the lines that this process has a page show: another server on this computer can set cookies, too."""
 FLASH_COOKIE = "countenance-said"
 PICTURE_QUALITY = 90
+MAX_DIGITS, MAX_SAID = 16, 400
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -43,8 +48,6 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 """What is served as a file, and as what: by its name alone, since browsers are told not to guess."""
-OWN_ROOMS = frozenset({*ROOMS, "verified"}) - {DROPPED}
-"""Folders of the project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +72,17 @@ class Form:
     def texts(self, name: str) -> list[str]:
         """All fields of that name."""
         return [value.strip() for value in self.fields.getlist(name) if isinstance(value, str) and value.strip()]
+
+    def number(self, name: str) -> int:
+        """A field's whole number.
+
+        Raises:
+            UsageError: it is missing, or none.
+        """
+        text = self.text(name)
+        if not (text.isdecimal() and text.isascii() and len(text) < MAX_DIGITS):
+            raise UsageError(f"expected a whole number as {name.replace('_', ' ')}, got {text[:40]!r}; correct it")
+        return int(text)
 
     def is_on(self, name: str) -> bool:
         """Whether a box is ticked."""
@@ -103,9 +117,19 @@ async def form_of(request: Request) -> Form:
     """Read a form, and check that a page of this studio made it.
 
     Raises:
-        UsageError: the token of its forms is missing or wrong.
+        UsageError: the token of its forms is missing or wrong, it is too large, or it doesn't come.
     """
-    fields = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    length = declared_bytes(request)
+    if length is None or length > MAX_FORM_BYTES:
+        raise UsageError(
+            f"expected a form of at most {MAX_FORM_BYTES / 2**20:.0f} MB that says how large it is; send less at once",
+            code="usage.too_large",
+        )
+    try:
+        with anyio.fail_after(SILENT_S):
+            fields = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    except TimeoutError:
+        raise UsageError(f"the form didn't come within {SILENT_S:.0f} s; send it again") from None
     given = request.headers.get(CSRF_HEADER) or fields.get(CSRF_FIELD)
     if not isinstance(given, str) or not same(given, studio_of(request).csrf):
         raise UsageError("the page is too old; load it again", code="usage.page_too_old")
@@ -126,11 +150,12 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
     """A page from its template; `tab` in the context says which tab is the current one."""
     templates: Environment = request.app.state.templates
     studio = studio_of(request)
+    said = _unsealed(request.cookies.get(FLASH_COOKIE, ""))
     html = templates.get_template(template).render(
         {
             "tab": "",
             "title": "",
-            "said": request.cookies.get(FLASH_COOKIE, ""),
+            "said": said,
             "project_name": studio.project.name,
             "csrf": studio.csrf,
             "once": secrets.token_hex(8),
@@ -138,7 +163,7 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
         }
     )
     answer = HTMLResponse(html, status)
-    if FLASH_COOKIE in request.cookies:
+    if said:
         answer.delete_cookie(FLASH_COOKIE)
     return answer
 
@@ -151,7 +176,7 @@ def go_to(path: str, *, say: str = "") -> Response:
 def saying(answer: Response, say: str) -> Response:
     """An answer after which the next page shows a line, once."""
     if say:
-        answer.set_cookie(FLASH_COOKIE, _cookie_text(say), httponly=True, samesite="strict", max_age=60)
+        answer.set_cookie(FLASH_COOKIE, _sealed(one_line(say)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
     return answer
 
 
@@ -178,22 +203,21 @@ def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) 
 def file(request: Request, path: str | Path) -> Response:
     """A video or picture that lies in a folder which the user chose, in ranges where a player asks for them.
 
+    Somebody else may have made it, so nothing in it can run.
+
     Raises:
-        UsageError: there is none, it lies elsewhere or in a room of the project, or no browser shows such files.
+        UsageError: there is none, it lies elsewhere or in a room of a project, or no browser shows such files.
     """
-    studio = studio_of(request)
-    allowed = studio.allowed(path)
+    allowed = studio_of(request).allowed(path)
     kind = MEDIA_TYPES.get(allowed.suffix.lower())
     if kind is None or not allowed.is_file():
         raise UsageError(f"expected a file of {', '.join(MEDIA_TYPES)}, got {allowed.name}; convert it to play it here")
-    if allowed.is_relative_to(studio.project) and allowed.relative_to(studio.project).parts[0] in OWN_ROOMS:
-        raise UsageError(f"{path} is the project's own and isn't shown as a file", code="usage.outside")
-    return FileResponse(allowed, media_type=kind)
+    return FileResponse(allowed, media_type=kind, headers={"content-security-policy": FILE_POLICY, **FRAMED})
 
 
 def report(html: str) -> Response:
     """A page that a step made, to be shown in a frame: it has its own styles and pictures inside, and no script."""
-    return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY})
+    return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY, **FRAMED})
 
 
 def failed(request: Request, error: CountenanceError, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
@@ -210,6 +234,12 @@ def wants_json(request: Request) -> bool:
     return "application/json" in request.headers.get("accept", "")
 
 
+def declared_bytes(request: Request) -> int | None:
+    """How much the sender says that comes; None where it doesn't say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < MAX_DIGITS else None
+
+
 async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     """A request's body as it comes; nothing is held."""
     async for piece in request.stream():
@@ -221,6 +251,16 @@ def _plain(facts: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in facts.items()}
 
 
-def _cookie_text(text: str) -> str:
-    """Cookies hold few letters: what they can't is left out."""
-    return "".join(letter for letter in one_line(text)[:300] if letter.isascii() and letter not in ';"\\')
+def _sealed(text: str) -> str:
+    """A line as a cookie can hold it, with a seal."""
+    content = text.encode(errors="replace")
+    return f"{hmac.digest(SEAL, content, 'sha256').hex()}.{base64.urlsafe_b64encode(content).decode()}"
+
+
+def _unsealed(sealed: str) -> str:
+    """The line in a cookie that this process set; nothing where somebody else did."""
+    try:
+        text = base64.urlsafe_b64decode(sealed.partition(".")[2].encode()).decode()
+    except ValueError:
+        return ""
+    return text if same(sealed, _sealed(text)) else ""

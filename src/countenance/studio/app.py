@@ -1,5 +1,7 @@
 """The composition root of the studio: pages, templates, safety, and the server."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -10,19 +12,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from countenance.bugs import report_bug
 from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.project import SETTINGS_NAME
 from countenance.studio import browse, faces, footage, new, people, publish, queue, shots, training, verify
 from countenance.studio.answers import failed, studio_of
+from countenance.studio.choice import KnownPlates
+from countenance.studio.galleries import Galleries
+from countenance.studio.previews import Previews
 from countenance.studio.safety import Safety
 from countenance.studio.session import Studio
 from countenance.studio.thumbnails import Thumbnails
 
+NO_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 STATIC = Path(str(files("countenance.studio"))) / "static"
 STATUS: dict[str, HTTPStatus] = {
     "usage.project_locked": HTTPStatus.CONFLICT,
@@ -51,18 +58,29 @@ def make_app(studio: Studio) -> Starlette:
             *queue.routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Safety, studio=studio)],
+        middleware=[Middleware(Safety, studio=studio, on_bug=_bug)],
+        lifespan=_while_it_runs,
         exception_handlers={
             CountenanceError: _told,
             OperationalError: _database_busy,
             OSError: _file_failed,
             HTTPException: _not_there,
+            ClientDisconnect: _gone,
         },
     )
     app.state.studio = studio
     app.state.templates = templates()
     app.state.thumbnails = Thumbnails()
+    app.state.galleries = Galleries()
+    app.state.plates = KnownPlates()
+    app.state.previews = Previews(studio.project)
     return app
+
+
+@asynccontextmanager
+async def _while_it_runs(app: Starlette) -> AsyncIterator[None]:
+    yield
+    app.state.previews.close()
 
 
 @cache
@@ -100,5 +118,19 @@ def _file_failed(request: Request, error: Exception) -> Response:
 
 def _not_there(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    told = UsageError(f"{error.detail}: there is no such page here; choose one above")
+    what = "there is no such page here; choose one above" if error.status_code in NO_PAGE else "load the page again"
+    told = UsageError(f"{error.detail}: {what}")
     return failed(request, told, HTTPStatus(error.status_code))
+
+
+def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Who asked has left; nobody reads this."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    """Our own mistake. What was asked for goes into the report without its query, which may hold a secret."""
+    told = CountenanceError(
+        report_bug(error, f"countenance studio: {request.method} {request.scope['path']}"), code="bug"
+    )
+    return failed(request, told, HTTPStatus.INTERNAL_SERVER_ERROR)

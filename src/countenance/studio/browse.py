@@ -15,8 +15,8 @@ from countenance.footage import owners_of
 from countenance.media.container import reason
 from countenance.media.folders import SUFFIXES
 from countenance.steps.clips import open_clip
-from countenance.studio.answers import OWN_ROOMS, document, file, reading, studio_of
-from countenance.studio.session import Studio
+from countenance.studio.answers import document, file, reading, studio_of
+from countenance.studio.session import KEPT_ROOMS, Studio
 
 MOST_LISTED = 5_000
 """Of a folder's files and folders each."""
@@ -71,7 +71,7 @@ def _held_by(
     except OSError as error:
         raise UsageError(f"the folder {folder} can't be read: {reason(error)}; check its permissions") from error
     for entry in entries:
-        if entry.name.startswith(".") or (folder == studio.project and entry.name in OWN_ROOMS):
+        if entry.name.startswith(".") or (folder == studio.project and entry.name in KEPT_ROOMS):
             continue
         try:
             entry.name.encode()

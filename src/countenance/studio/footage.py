@@ -41,7 +41,9 @@ def _show(request: Request) -> Response:
         people = footage_of(project)
         chosen = next((each for each in people if asked in (None, each.person)), None)
         if asked is not None and chosen is None:
-            raise UsageError(f"there is neither a release nor footage of {asked} here; add a release on the page People")
+            raise UsageError(
+                f"there is neither a release nor footage of {asked} here; add a release on the page People"
+            )
         about = {} if chosen is None else _about(project, chosen, jobs.list_jobs(project.folder))
     return page(request, "footage.html", tab="footage", people=people, chosen=chosen, **about)
 
@@ -50,11 +52,12 @@ def _about(project: Project, chosen: PersonsFootage, listed: Sequence[Job]) -> d
     """What the page says of one person beside their clips."""
     folder = refuse_link(project.folder / ROOM) / chosen.person
     sweep_parts(folder)
-    own = [job for job in listed if job.arguments[1:2] == (chosen.person,) and job.arguments[0] in ("collect", "prepare")]
-    ended = [job for job in own if job.state not in OPEN]
+    own = [
+        job for job in listed if job.arguments[1:2] == (chosen.person,) and job.arguments[0] in ("collect", "prepare")
+    ]
+    open_, ended = ([job for job in own if (job.state in OPEN) == is_open] for is_open in (True, False))
     latest = max(ended, key=lambda job: job.ended_at or "", default=None)
-    shown = [job for job in own if job.state in OPEN]
-    shown += [latest] if latest is not None and latest.state != "done" and not shown else []
+    failed = [latest] if latest is not None and latest.state != "done" and not open_ else []
     collected = max(
         (job for job in ended if job.arguments[0] == "collect" and job.state == "done"),
         key=lambda job: job.ended_at or "",
@@ -62,29 +65,32 @@ def _about(project: Project, chosen: PersonsFootage, listed: Sequence[Job]) -> d
     )
     result = None if collected is None else jobs.result_of(project.folder, collected.number)
     return {
-        "jobs": shown,
-        "is_preparing": any(job.arguments[0] == "prepare" for job in shown if job.state in OPEN),
-        "left_out": _left_out(project, chosen, result or {}),
-        "num_new": len(result["clips"]) if result else None,
+        "jobs": [*open_, *failed],
+        "is_preparing": any(job.arguments[0] == "prepare" for job in open_),
+        "left_out": _left_out(
+            project, chosen, result or {}, is_collecting=any(job.arguments[0] == "collect" for job in open_)
+        ),
         "num_unprepared": sum(not each.found.is_searched for each in chosen.clips if each.releases),
         "clock": clock,
         "size": size,
     }
 
 
-def _left_out(project: Project, chosen: PersonsFootage, result: dict[str, Any]) -> list[LeftOut]:
+def _left_out(
+    project: Project, chosen: PersonsFootage, result: dict[str, Any], *, is_collecting: bool
+) -> list[LeftOut]:
     """What the last collecting left out and why, and dropped files that aren't clips for another reason."""
     taken = {file for each in chosen.clips for file in _files_of(each.listed)}
     dropped = [file for file in dropped_files(project, chosen.person) if not file.name.startswith(".")]
     reasons = {Path(each["path"]): each["reason"] for each in result.get("left_out", ())}
     known = {Path(each) for each in result.get("known", ())}
     left_out = [
-        LeftOut(path=path, reason=reason, is_dropped=path in dropped)
+        LeftOut(path=path, reason=reason.replace(str(path), path.name), is_dropped=path in dropped)
         for path, reason in reasons.items()
-        if path not in taken
+        if path not in taken and (path in dropped or path.parent != project.folder / ROOM / chosen.person)
     ]
     for file in dropped:
-        if file not in taken and file not in reasons:
+        if file not in taken and file not in reasons and not is_collecting:
             why = "the same as a clip that is here already" if file in known else "not collected yet"
             left_out.append(LeftOut(path=file, reason=why, is_dropped=True))
     return left_out
@@ -147,15 +153,17 @@ def _prepare(request: Request, form: Form) -> Response:
 
 
 def _remove(request: Request, form: Form) -> Response:
-    """Erase a dropped file that isn't a clip."""
-    person, name = request.path_params["person"], form.text("name")
+    """Erase dropped files that aren't clips."""
+    person, names = request.path_params["person"], form.texts("name")
     with reading(request) as project:
         taken = {file for each in footage_of(project) for clip in each.clips for file in _files_of(clip.listed)}
-        file = next((each for each in dropped_files(project, person) if each.name == name), None)
-        if file is None or file in taken:
-            raise UsageError(f"there is no file {name} here that could be removed; load the page again")
-        erase(file)
-    return go_to(f"/footage/{person}", say=f"Removed {name}.")
+        there = {file.name: file for file in dropped_files(project, person) if file not in taken}
+        for name in names:
+            if name not in there:
+                raise UsageError(f"there is no file {name} here that could be removed; load the page again")
+        for name in names:
+            erase(there[name])
+    return go_to(f"/footage/{person}", say=f"Removed {names[0] if len(names) == 1 else f'{len(names)} files'}.")
 
 
 def _released(request: Request, project: Project) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import countenance
@@ -521,12 +521,11 @@ def _record(request: Request) -> Response:
     """The signed record of a forgetting, to be handed to the person."""
     from countenance.steps.forget import ROOM  # noqa: PLC0415
 
-    records = {path.name: path for path in (studio_of(request).project / ROOM).glob("*.json")}
-    path = records.get(request.path_params["name"])
-    if path is None:
-        raise UsageError("there is no such record here; the page that follows on forgetting links it")
-    headers = {"content-disposition": f'attachment; filename="{path.name}"'}
-    return Response(path.read_bytes(), media_type="application/json", headers=headers)
+    name = request.path_params["name"]
+    paths = {path.name: path for path in (studio_of(request).project / ROOM).glob("*.json")}
+    if name not in paths:
+        raise UsageError("there is no such record here")
+    return FileResponse(paths[name], media_type="application/json", filename=name)
 
 
 def _today() -> date:

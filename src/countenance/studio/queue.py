@@ -42,19 +42,19 @@ def _log(request: Request) -> Response:
 
 
 def _stop(request: Request, form: Form) -> Response:
-    jobs.stop(studio_of(request).project, int(form.text("number")))
+    jobs.stop(studio_of(request).project, form.number("number"))
     return go_to("/jobs", say="Asked the job to stop; what it did so far is kept.")
 
 
 def _retry(request: Request, form: Form) -> Response:
     folder = studio_of(request).project
-    jobs.retry(folder, int(form.text("number")))
+    jobs.retry(folder, form.number("number"))
     jobs.start_worker(folder)
     return go_to("/jobs", say="Back in the queue; it goes on from where it was.")
 
 
 def _move(request: Request, form: Form) -> Response:
-    jobs.move(studio_of(request).project, int(form.text("number")), to=int(form.text("to")))
+    jobs.move(studio_of(request).project, form.number("number"), to=form.number("to"))
     return go_to("/jobs")
 
 

@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from countenance.consent.synthetic import ROOM as ACTORS
+from countenance.database import DATABASE_NAME
 from countenance.errors import UsageError
+from countenance.footage import ROOM as DROPPED
+from countenance.project import find
+from countenance.steps.forget import ROOM as FORGOTTEN
+from countenance.steps.forget import ROOMS
 
+KEPT_ROOMS = (*sorted({*ROOMS} - {ACTORS, DROPPED, FORGOTTEN}), "previews", "verified")
+"""Folders of a project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 ADDRESS = "127.0.0.1"
 """The studio listens here and nowhere else, so no other machine can reach it."""
 
@@ -22,6 +30,9 @@ class Studio:
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Stands in the address that is opened first, and becomes a cookie."""
+    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    """The same, once: for the address with which the browser is started, which other users of this computer may see
+    among its processes, and which stays in the browser's history."""
     session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """What the cookie holds."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -32,8 +43,15 @@ class Studio:
         """The address to open first."""
         return f"http://{ADDRESS}:{self.port}/?token={self.token}"
 
+    @property
+    def opening(self) -> str:
+        """The address with which the browser is started; it lets one browser in, once."""
+        return f"http://{ADDRESS}:{self.port}/?token={self.ticket}"
+
     def allowed(self, path: str | Path) -> Path:
         """A path, resolved, if it lies in a folder that the user chose.
+
+        What projects keep for themselves is never one: faces, models, and pixels that aren't marked yet.
 
         Raises:
             UsageError: it lies elsewhere, or there is nothing.
@@ -46,6 +64,15 @@ class Studio:
             raise UsageError(
                 f"{path} lies outside of the folders that this studio may use; stop it, and start it with "
                 f"`--folder {resolved if resolved.is_dir() else resolved.parent}`",
+                code="usage.outside",
+            )
+        owner = find(resolved)
+        if owner is not None and (
+            owner / DATABASE_NAME in (resolved, resolved.with_suffix(".db"))
+            or any(resolved.is_relative_to(owner / room) for room in KEPT_ROOMS)
+        ):
+            raise UsageError(
+                f"{path} is a part of the project itself; choose footage, or a file that was published",
                 code="usage.outside",
             )
         return resolved

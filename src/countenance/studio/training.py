@@ -239,12 +239,10 @@ def _stop(request: Request, form: Form) -> Response:
 
 
 def _go_back(request: Request, form: Form) -> Response:
-    likeness, performer, images = form.text("likeness"), form.text("performer"), form.text("images")
-    if not images.isdecimal():
-        raise UsageError(f"expected after how many images, got {images[:40]!r}; choose one of the states on the page")
+    likeness, performer, images = form.text("likeness"), form.text("performer"), form.number("images")
     with writing(request) as project:
         permit = decide(project, "train", likeness=likeness, performer=performer)
-        checkpoint = go_back(project, likeness, performer, permit, int(images))
+        checkpoint = go_back(project, likeness, performer, permit, images)
     say = f"Back at {checkpoint.images_seen:,} images; {checkpoint.what_draws}. The state before is kept."
     return go_to(_address(likeness, performer), say=say)
 

@@ -1,11 +1,12 @@
 """Files that are dropped onto a page: streamed to the disk, whole or not at all."""
 
-import os
 import secrets
 import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,14 +15,12 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from countenance.errors import MediaError, UsageError
-from countenance.project import PRIVATE, erase, move_whole, writing_whole
-from countenance.studio.answers import pieces_of, studio_of
+from countenance.project import PRIVATE, erase, move_whole, private_file, writing_whole
+from countenance.studio.answers import SILENT_S, declared_bytes, pieces_of, studio_of
 from countenance.studio.safety import CSRF_HEADER, same
 
 LEFT_FREE_BYTES = 2 * 2**30
 """An upload leaves at least so much of the disk free."""
-SILENT_S = 30.0
-"""A sender that sends nothing for so long has gone."""
 MAX_NAME_BYTES = 200
 
 
@@ -64,19 +63,19 @@ async def received(request: Request, folder: Path, *, most_bytes: int | None = N
         MediaError: the sender stopped.
     """
     check_sent_by_page(request)
-    pieces, declared = _pieces_in_time(request), request.headers.get("content-length", "")
-    most = _most_bytes(folder, most_bytes)
+    pieces, most = _pieces_in_time(request), _most_bytes(folder, most_bytes)
 
     def check_size(num_bytes: int) -> None:
         _check_size(num_bytes, most, is_limit=most_bytes is not None)
 
     try:
         name, part = name_of(request), folder / f".{secrets.token_hex(8)}"
-        check_size(int(declared) if declared.isdecimal() else 0)
+        check_size(declared_bytes(request) or 0)
         await _write(pieces, part, check_size)
     except UsageError:
-        async for _ in pieces:
-            pass
+        with suppress(MediaError):
+            async for _ in pieces:
+                pass
         raise
     return await anyio.to_thread.run_sync(_named, part, name)
 
@@ -146,15 +145,15 @@ def _check_size(num_bytes: int, most: int, *, is_limit: bool) -> None:
 
 
 def _named(part: Path, name: str) -> Path:
-    """Give a whole file a name that nothing has there, whoever sends the same one at once: a second gets a number."""
-    stem, ending = os.path.splitext(name)
-    path, number = part.with_name(name), 1
-    while True:
+    """Give a whole file a name that nothing has there; a second file of the same name gets a number."""
+    plain = Path(name)
+    for number in count(1):
+        path = part.with_name(name if number == 1 else f"{plain.stem}-{number}{plain.suffix}")
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
+            # Two that arrive at once must not take the same name.
+            with open(path, "xb", opener=private_file):
+                move_whole(part, path)
         except FileExistsError:
-            number += 1
-            path = part.with_name(f"{stem}-{number}{ending}")
-        else:
-            move_whole(part, path)
-            return path
+            continue
+        break
+    return path
