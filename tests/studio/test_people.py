@@ -33,7 +33,7 @@ from tests.support.videos import clip_of, write_video
 
 TODAY = datetime.now(UTC).date()
 LONG_AGO, LATER = TODAY - timedelta(days=400), TODAY + timedelta(days=200)
-OFFERED = ("/footage#dana", "/faces/dana")
+OFFERED = ("/footage/dana", "/faces/dana")
 
 
 @dataclass(frozen=True, kw_only=True)
