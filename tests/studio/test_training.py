@@ -4,7 +4,6 @@ import io
 import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,6 +273,6 @@ def test_what_comes_while_it_trains_is_seen(trained: Production, browser: Browse
     append_metrics(folder, 1_234, {"margin": 0.02})
     assert 'data-seen="1234"' in browser.get(f"{PAIR}/live").text
     # A line that is being written.
-    with open(Path(folder) / "metrics.jsonl", "a") as file:
+    with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"images": 99')
     assert 'data-seen="1234"' in browser.get(f"{PAIR}/live").text
