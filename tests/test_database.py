@@ -21,6 +21,7 @@ OWNERS = {
     "clips": "footage.py",
     "face_sets": "faces/faceset.py",
     "faces": "faces/store.py",
+    "hidden_faces": "faces/store.py",
     "log": "ledger.py",
     "overviews": "faces/store.py",
     "passed_footage": "gates.py",

@@ -7,8 +7,9 @@ setting means is the docstring under its field; `@section` makes both readable f
 import dataclasses
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
@@ -76,13 +77,23 @@ def read_config(
         name = f"{section}.{unknown[0]}"
         raise UsageError(f"unknown setting {name}; {_more(section)}", code="usage.setting", setting=name)
     try:
-        return TypeAdapter(config_type).validate_python(values)
+        return _reader_of(config_type).validate_python(values)
     except ValidationError as error:
         raise UsageError(
             f"{_first_problem(config_type, section, error)}; {_more(section)}",
             code="usage.setting",
             setting=_first_name(section, error),
         ) from None
+
+
+def _reader_of(config_type: type[Config]) -> TypeAdapter[Config]:
+    # To make one takes long, as it reads the type's source for its docstrings.
+    return _made_reader(cast(Hashable, config_type))
+
+
+@cache
+def _made_reader(config_type: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(config_type)
 
 
 def stored_config(
@@ -105,7 +116,7 @@ def stored_config(
     if unknown:
         _log.warning("%s has settings of another version, which are ignored: %s", where, _shown(", ".join(unknown)))
     try:
-        return TypeAdapter(config_type).validate_python(known)
+        return _reader_of(config_type).validate_python(known)
     except ValidationError as problem:
         raise error(
             f"{where}: {_first_problem(config_type, section, problem)}; {remedy}",

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Num, UInt8
+from jaxtyping import Float, Float32, Float64, Num, UInt8
 
 PLAIN_SCALE = 0.6
 """From it on cubic interpolation alone is sharper, and folds back hardly any of what a drawn or filmed face holds."""
@@ -140,8 +140,13 @@ def box_around(points_xy: Float32[np.ndarray, "N 2"]) -> Float32[np.ndarray, "4"
 
 def overlap(one_xyxy: Float32[np.ndarray, "4"], other_xyxy: Float32[np.ndarray, "4"]) -> float:
     """Intersection over union of two boxes."""
-    low = np.maximum(one_xyxy[:2], other_xyxy[:2])
-    high = np.minimum(one_xyxy[2:], other_xyxy[2:])
-    shared = float(np.prod(np.clip(high - low, 0, None)))
-    areas = float(np.prod(one_xyxy[2:] - one_xyxy[:2]) + np.prod(other_xyxy[2:] - other_xyxy[:2]))
-    return shared / (areas - shared) if shared else 0.0
+    return float(overlaps(one_xyxy[None], other_xyxy[None])[0])
+
+
+def overlaps(one_xyxy: Float32[np.ndarray, "N 4"], other_xyxy: Float32[np.ndarray, "N 4"]) -> Float64[np.ndarray, " N"]:
+    """The same of many boxes, each with that at the same place."""
+    low = np.maximum(one_xyxy[:, :2], other_xyxy[:, :2])
+    high = np.minimum(one_xyxy[:, 2:], other_xyxy[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1).astype(np.float64)
+    areas = np.prod(one_xyxy[:, 2:] - one_xyxy[:, :2], axis=1) + np.prod(other_xyxy[:, 2:] - other_xyxy[:, :2], axis=1)
+    return np.asarray(np.divide(shared, areas - shared, out=np.zeros_like(shared), where=shared > 0))

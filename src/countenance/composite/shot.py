@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from pydantic import Field
 
 from countenance.config import Number, Text, section
@@ -71,3 +72,10 @@ class ShotSettings:
             for name, keys in self.keys.items()
         }
         return replace(self.base, **values)  # type: ignore[arg-type]
+
+    def replaced(self, performer: str, times_s: Float64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+        """At which moments a performer's face is replaced."""
+        keys = self.keys.get("likeness")
+        if keys is None or not replace(self.base, likeness=1.0).replaces(performer):
+            return np.full(len(times_s), self.base.replaces(performer))
+        return np.asarray(np.interp(times_s, [time for time, _ in keys], [value for _, value in keys]) > 0)

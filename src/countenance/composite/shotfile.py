@@ -56,6 +56,8 @@ class Shot:
     @property
     def changed(self) -> dict[str, str]:
         """What differs from the defaults, by name, in words."""
+        if self.settings == ShotSettings():
+            return {}
         base, keys = self.settings.base, self.settings.keys
         values = {each.name: getattr(base, each.name) for each in fields(ShotConfig)}
         words = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}

@@ -17,7 +17,6 @@ FIELDS = np.dtype(
         ("yaw_deg", "<f4"),
         ("pitch_deg", "<f4"),
         ("visible_fraction", "<f4"),
-        ("occluded_fraction", "<f4"),
         ("size_px", "<f4"),
         ("sharpness", "<f4"),
         ("motion_blur", "<f4"),
@@ -27,7 +26,7 @@ FIELDS = np.dtype(
 )
 """Of each face, as `StoredFace` and `FaceQuality` have them; in the order of frames. `is_unsure`: nobody decided yet
 whether it is the person's."""
-_ROW = struct.Struct("<iq8f4f?")
+_ROW = struct.Struct("<iq7f4f?")
 
 Faces = Shaped[np.ndarray, " N"]
 """Of `FIELDS`."""
@@ -46,7 +45,6 @@ def packed(faces: Iterable[tuple[StoredFace, bool]]) -> bytes:
             yaw_deg,
             pitch_deg,
             quality.visible_fraction,
-            quality.occluded_fraction,
             quality.size_px,
             quality.sharpness,
             quality.motion_blur,

@@ -4,12 +4,15 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import numpy as np
+from jaxtyping import Float32
+
 from countenance.errors import FaceError
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import choose_faces, count_faces, not_found
 from countenance.faces.overview import Faces, unpacked
 from countenance.faces.scan import Nets, is_scanned, scan_clip
-from countenance.faces.store import StoredFace, read_overview, stored_faces
+from countenance.faces.store import StoredFace, read_hidden, read_overview, store_hidden, stored_faces
 from countenance.footage import timeline_of
 from countenance.progress import Progress
 from countenance.project import Project
@@ -82,6 +85,23 @@ def known_overview(
         return None
     content = read_overview(project, performer, info.sha256)
     return None if content is None else unpacked(content)
+
+
+def known_hidden(project: Project, performer: str, info: MediaInfo) -> Float32[np.ndarray, " N"]:
+    """How much of a performer's face something in front hides, for each frame of a plate; NaN where no face was drawn
+    yet.
+    """
+    stored = read_hidden(project, performer, info.sha256)
+    if stored is None or len(stored) != info.num_frames:
+        return np.full(info.num_frames, np.nan, np.float32)
+    return stored.astype(np.float32)
+
+
+def note_hidden(project: Project, performer: str, info: MediaInfo, fraction_at: Mapping[int, float]) -> None:
+    """Remember it, by frame, of those that were rendered now."""
+    fractions = known_hidden(project, performer, info).astype(np.float16)
+    fractions[list(fraction_at.keys())] = list(fraction_at.values())
+    store_hidden(project, performer, info.sha256, fractions)
 
 
 def not_scanned(performer: str, info: MediaInfo) -> FaceError:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float16, Float32, UInt8
 from pydantic_core import from_json
 
 from countenance.errors import FaceError
@@ -368,6 +368,28 @@ def read_overview(project: Project, person: str, sha256: str) -> bytes | None:
         (person, sha256),
     ).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def store_hidden(project: Project, person: str, sha256: str, fractions: Float16[np.ndarray, " N"]) -> None:
+    """Store, for each frame of a plate, how much of a performer's face something in front hides, as `read_hidden` has
+    it.
+    """
+    with project.transaction() as database:
+        database.execute(
+            "INSERT OR REPLACE INTO hidden_faces (scan, fractions)"
+            " SELECT id, ? FROM scans WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+            (fractions.tobytes(), person, sha256),
+        )
+
+
+def read_hidden(project: Project, person: str, sha256: str) -> Float16[np.ndarray, " N"] | None:
+    """The same, 0–1, NaN where no face was drawn; None where no frame was rendered yet."""
+    row = project.database.execute(
+        "SELECT fractions FROM hidden_faces JOIN scans ON scans.id = hidden_faces.scan"
+        " WHERE person = ? AND sha256 = ? AND purpose = 'generate'",
+        (person, sha256),
+    ).fetchone()
+    return None if row is None else np.frombuffer(row[0], np.float16)
 
 
 def tracks_by_frame(project: Project, person: str, sha256: str, purpose: Purpose) -> Iterator[tuple[int, int]]:

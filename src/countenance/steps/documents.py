@@ -6,6 +6,7 @@ Keys are a promise to programs: they may be added, never renamed.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,9 @@ from countenance.review import query
 
 if TYPE_CHECKING:
     # Only named: torch and the networks take seconds to load.
+    import numpy as np
+
+    from countenance.composite.shotfile import Shot
     from countenance.faces.faceset import Prepared
     from countenance.faces.store import StoredFace
     from countenance.footage import Clip
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from countenance.steps.review import Imported, Sheets
     from countenance.steps.shots import PlateShots
     from countenance.steps.statement import Asked, Stated
+    from countenance.steps.timeline import PairTimeline, PlateTimeline, Track
     from countenance.steps.verify import Examination
 
 __all__ = [
@@ -66,6 +71,7 @@ __all__ = [
     "sheets_document",
     "shots_document",
     "stated_document",
+    "timeline_document",
     "trained_document",
     "unread_document",
     "verified_document",
@@ -195,28 +201,83 @@ def _pair(pair: "GeneratedPair") -> Document:
 
 def shots_document(found: "PlateShots") -> Document:
     """Of `shots`."""
-    return _ready(
-        {
-            "plate": found.plate.path,
-            "folder": found.folder,
-            "shots": [
-                {
-                    "shot": shot.number,
-                    "frames": [shot.frames.start, shot.frames.stop - 1],
-                    "begins_s": shot.begins_s,
-                    "ends_s": shot.ends_s,
-                    "file": shot.path if shot.path.exists() else None,
-                    "settings": asdict(shot.settings.base),
-                    "keys": shot.settings.keys,
-                    "held_frames": [
-                        {"frame": frame.index, "likeness": frame.pair[0], "performer": frame.pair[1]}
-                        for frame in shot.held
-                    ],
-                }
-                for shot in found.shots
-            ],
-        }
-    )
+    return _ready({"plate": found.plate.path, "folder": found.folder, "shots": [_shot(shot) for shot in found.shots]})
+
+
+def timeline_document(found: "PlateTimeline") -> Document:
+    """Of a plate's timeline: frames are counted from 0, and of two both belong to the range."""
+    plate = found.plate
+    return {
+        "plate": str(plate.path),
+        "sha256": plate.sha256,
+        "frames": plate.num_frames,
+        "duration_s": float(plate.duration),
+        "frame_rate": float(plate.frame_rate),
+        "shots": [
+            {
+                "shot": shot.number,
+                "frames": [shot.frames.start, shot.frames.stop - 1],
+                "begins_s": shot.begins_s,
+                "ends_s": shot.ends_s,
+                "changed": shot.changed,
+                "held_frames": [frame.index for frame in shot.held],
+            }
+            for shot in found.shots
+        ],
+        "bins": found.bins.tolist(),
+        "pairs": [_pair_timeline(pair) for pair in found.pairs],
+    }
+
+
+def _pair_timeline(pair: "PairTimeline") -> Document:
+    return {
+        "likeness": pair.likeness,
+        "performer": pair.performer,
+        "is_scanned": pair.is_scanned,
+        "scan_with": pair.scan_with,
+        "replaced_frames": pair.num_replaced_frames,
+        "problems": [
+            {
+                "kind": problem.kind,
+                "frames": [problem.frames.start, problem.frames.stop - 1],
+                "begins_s": problem.begins_s,
+                "ends_s": problem.ends_s,
+                "is_replaced": problem.is_replaced,
+            }
+            for problem in pair.problems
+        ],
+        # One for each kind: hours of a plate have thousands of problems.
+        "sentences": {problem.kind: problem.sentence for problem in pair.problems},
+        "track": None if pair.track is None else _along(pair.track),
+    }
+
+
+def _along(track: "Track") -> Document:
+    """One value for each bin; none where no face is."""
+
+    def values(array: "np.ndarray", digits: int) -> list[float | None]:
+        return [None if isnan(value) else round(value, digits) for value in array.tolist()]
+
+    return {
+        "presence": values(track.presence, 3),
+        "confidence": values(track.confidence, 3),
+        "yaw_deg": values(track.yaw_deg, 1),
+    }
+
+
+def _shot(shot: "Shot") -> Document:
+    return {
+        "shot": shot.number,
+        "frames": [shot.frames.start, shot.frames.stop - 1],
+        "begins_s": shot.begins_s,
+        "ends_s": shot.ends_s,
+        "file": shot.path if shot.path.exists() else None,
+        "settings": asdict(shot.settings.base),
+        "keys": shot.settings.keys,
+        "held_frames": [
+            {"frame": frame.index, "likeness": frame.pair[0], "performer": frame.pair[1]} for frame in shot.held
+        ],
+    }
 
 
 def verified_document(examination: "Examination") -> Document:

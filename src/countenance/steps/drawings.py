@@ -36,6 +36,8 @@ Preset = Literal["draft", "standard", "fine"]
 DRAWN_SIZES: Mapping[Preset, int] = {"draft": 128, "standard": 256, "fine": 512}
 """Side in pixels at which faces are put together, by preset; fine follows faces that are larger in the plate."""
 SIZE_STEP, LARGEST_SIZE = 128, 1024
+MUCH_HIDDEN = 0.2
+"""Hidden fraction of a face, as by a microphone held to the mouth, from which on it is reported."""
 FEW_FACES = 12
 """Below this number a note says what a face set lacks."""
 

@@ -14,6 +14,7 @@ from countenance.composite.render import ROOM as RENDERS
 from countenance.composite.render import preview_size, swap_render
 from countenance.composite.shot import ShotSettings
 from countenance.errors import UsageError
+from countenance.faces.plate import note_hidden
 from countenance.footage import is_collected, timeline_of
 from countenance.gates import check_plate
 from countenance.media.excerpt import Wanted, excerpt_of, wanted_frames
@@ -26,6 +27,7 @@ from countenance.provenance.publish import check_output, joint_digest, publish, 
 from countenance.runs import recorded_run
 from countenance.steps.approval import exit_of, write_requests
 from countenance.steps.drawings import (
+    MUCH_HIDDEN,
     Drawing,
     GenerateConfig,
     Pair,
@@ -47,8 +49,6 @@ from countenance.vision.segment import Segmenter
 __all__ = ["EVERYTHING", "GenerateConfig", "Generated", "GeneratedPair", "Pair", "check_pairs", "generate"]
 
 EVERYTHING = Wanted()
-MUCH_HIDDEN = 0.2
-"""Hidden fraction of a face, as by a microphone held to the mouth, from which on a note reports it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,8 +233,10 @@ def generate(
             approval=leaving.approval,
         )
     requests = write_requests(project, output, published.path, leaving.awaited) if leaving.awaited else ()
-    fractions = swap.hidden.fraction_at.items()
-    much_hidden = [at for at, hidden in sorted(fractions) if hidden > MUCH_HIDDEN and at in render.frames]
+    fraction_at = swap.hidden.fraction_at
+    if len(pairs) == 1:
+        note_hidden(project, performers[0], info, fraction_at)
+    much_hidden = [at for at, hidden in sorted(fraction_at.items()) if hidden > MUCH_HIDDEN and at in render.frames]
     if much_hidden:
         whose = " or ".join(f"{performer}'s" for performer in performers)
         progress.note(

@@ -30,8 +30,9 @@ from countenance.provenance.credentials import Credentials, read_credentials
 from countenance.provenance.keys import find_trust
 from countenance.provenance.publish import SUFFIXES, check_output, published_files
 from countenance.steps.approval import request_path
-from countenance.steps.drawings import GenerateConfig
+from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.settings import list_settings
+from countenance.steps.timeline import PlateTimeline
 from countenance.studio.answers import (
     Form,
     document,
@@ -47,7 +48,7 @@ from countenance.studio.answers import (
 from countenance.studio.choice import Choice, chosen, offered
 from countenance.studio.releases import Card, people
 from countenance.studio.session import KEPT_ROOMS, Studio
-from countenance.studio.shots import check_allowed, plates_of
+from countenance.studio.shots import check_allowed, looking, plates_of, problem_document, told
 from countenance.types import MediaInfo
 
 SECTION = "generate"
@@ -116,15 +117,15 @@ def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceErr
         found, listed = offered(project, studio), jobs.list_jobs(studio.project)
         results = _results(project, studio)
         about: dict[str, Any] = {"results": results, "choice": choice, "wrong": wrong}
-        if choice is not None:
-            check_allowed(project, choice)
+    if choice is not None:
+        with looking(request, choice) as (project, pairs):
             info = plates_of(request).info(choice.plate)
-            about |= _about(project, studio, choice, info, asked, listed, results)
+            about |= _about(project, studio, choice, pairs, info, asked, listed, results)
     plates = list(found.plates)
     plate = studio.allowed(str(asked["plate"])) if asked.get("plate") else None
     if plate is not None and plate not in plates:
         plates.insert(0, plate)
-    pairs = [tuple(str(pair).split(":", 1)) for pair in asked.getlist("pair") if pair]
+    named = [tuple(str(pair).split(":", 1)) for pair in asked.getlist("pair") if pair]
     return page(
         request,
         "publish.html",
@@ -132,7 +133,7 @@ def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceErr
         plates=plates,
         likenesses=found.likenesses,
         performers=found.performers,
-        chosen={"plate": plate, "pairs": pairs},
+        chosen={"plate": plate, "pairs": named},
         **about,
     )
 
@@ -141,6 +142,7 @@ def _about(
     project: Project,
     studio: Studio,
     choice: Choice,
+    pairs: Sequence[Pair],
     info: MediaInfo,
     asked: QueryParams | FormData,
     listed: Sequence[Job],
@@ -174,8 +176,20 @@ def _about(
         "approvers": [name for name, card in releases if card is not None and "sees each result" in card.approval],
         "job": next((job for job in reversed(own) if job.state != "done"), None),
         "questions": questions,
-        "unaltered": [],
+        "unaltered": _unaltered(told(project, info, pairs)),
     }
+
+
+def _unaltered(plate: PlateTimeline) -> list[dict[str, Any]] | None:
+    """Where no face is put in, and why; None where the plate wasn't looked through yet."""
+    if not all(pair.is_scanned for pair in plate.pairs):
+        return None
+    return [
+        problem_document(pair.performer, problem)
+        for pair in plate.pairs
+        for problem in pair.problems
+        if not problem.is_replaced
+    ]
 
 
 def _plain_settings() -> list[Setting]:

@@ -2,30 +2,36 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import cv2
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from countenance import jobs
+from countenance.casting import is_cast
 from countenance.composite.shot import ALL, KEYED, SECTION, ShotConfig
 from countenance.composite.shotfile import Shot, frame_of_key, shots_folder, table_of
 from countenance.config import Setting, read_config
 from countenance.consent.permit import grant
 from countenance.errors import UsageError
-from countenance.footage import timeline_of
+from countenance.footage import known_timeline, timeline_of
 from countenance.jobs import Job
 from countenance.media.timeline import Timeline
 from countenance.progress import Silent
-from countenance.project import Project
+from countenance.project import Project, opened
 from countenance.provenance.proxy import proxy_path
+from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.settings import list_settings
 from countenance.steps.shots import copy_settings, set_shot, shots_of
+from countenance.steps.timeline import Kind, PairTimeline, PlateTimeline, Problem, plate_timeline
 from countenance.studio.answers import (
     MEDIA_TYPES,
     Form,
@@ -55,6 +61,23 @@ LABELS: Mapping[str, str] = {
     "sharpness": "Sharpness",
     "held_s": "Painted frames fade, s",
 }
+
+
+LOOKS: Mapping[Kind, tuple[str, str]] = {
+    "not found": ("soft", "dots"),
+    "turned away": ("bad", "slant"),
+    "lost": ("bad", "cross"),
+    "in doubt": ("warn", "bars"),
+    "claimed twice": ("warn", "cross"),
+    "left out": ("soft", "back"),
+    "covered": ("info", "full"),
+    "fades": ("warn", "slant"),
+    "low confidence": ("warn", "dots"),
+    "occluded": ("warn", "back"),
+    "small": ("info", "bars"),
+    "soft": ("info", "dots"),
+}
+"""Tone and pattern of each kind of problem, so that none is told by its colour alone."""
 
 
 def plates_of(request: Request) -> KnownPlates:
@@ -105,37 +128,125 @@ def check_allowed(project: Project, choice: Choice) -> None:
         grant(project, "generate", likeness=likeness, performer=performer)
 
 
+@contextmanager
+def looking(request: Request, choice: Choice) -> Iterator[tuple[Project, list[Pair]]]:
+    """The project, with permits for what was chosen. The log hears of what a release doesn't allow with this plate, so
+    it is opened to write; nothing else is written, and no lock is needed.
+
+    Raises:
+        ConsentError: a release doesn't allow it.
+    """
+    with opened(studio_of(request).project) as project:
+        yield (
+            project,
+            [
+                Pair(
+                    likeness=likeness,
+                    performer=performer,
+                    permit=grant(project, "generate", likeness=likeness, performer=performer),
+                    is_disguise=is_cast(project, likeness),
+                )
+                for likeness, performer in choice.pairs
+            ],
+        )
+
+
+def told(project: Project, info: MediaInfo, pairs: Sequence[Pair]) -> PlateTimeline:
+    """What is known of a plate."""
+    return plate_timeline(project, info, pairs, read_config(GenerateConfig, "generate", project.settings))
+
+
 def _plate(request: Request) -> Response:
     """All that the page's script draws, but for pictures."""
     choice = chosen(request.query_params, studio_of(request))
-    with reading(request) as project:
-        check_allowed(project, choice)
+    with looking(request, choice) as (project, pairs):
         info = plates_of(request).info(choice.plate)
-        return document(_plate_document(project, info, choice))
+        return document(_plate_document(project, info, choice, told(project, info, pairs)))
 
 
-def _plate_document(project: Project, info: MediaInfo, choice: Choice) -> dict[str, Any]:
-    found, timeline = shots_of(project, info, Silent()), timeline_of(project, info, Silent())
+def _plate_document(project: Project, info: MediaInfo, choice: Choice, plate: PlateTimeline) -> dict[str, Any]:
     base = read_config(ShotConfig, SECTION, project.settings)
     listed = jobs.list_jobs(project.folder)
+    timeline = known_timeline(project, info)
     width, height = info.resolution_wh
     return {
         "name": info.path.name,
         "kind": info.kind,
-        "frames": len(timeline.frame_pts),
+        "frames": info.num_frames if timeline is None else len(timeline.frame_pts),
         "rate": float(info.frame_rate),
-        "seconds": float(info.duration),
         "width": width,
         "height": height,
-        "shots": [
+        "shots": []
+        if timeline is None
+        else [
             {**_shot_document(info, timeline, shot), "preview": _preview_document(project, info, choice, shot, listed)}
-            for shot in found.shots
+            for shot in plate.shots
         ],
         "settings": [_setting_document(setting, base) for setting in list_settings(SECTION)],
         "performers": [performer for _, performer in choice.pairs],
-        "lanes": [],
-        "has_pictures": True,
+        "bins": plate.bins.tolist(),
+        "lanes": [_lane_document(pair) for pair in plate.pairs if pair.is_scanned],
+        "to_scan": [
+            {"performer": pair.performer, "job": _job_document(listed, _scan(pair))}
+            for pair in plate.pairs
+            if not pair.is_scanned
+        ],
+        # Where there is something to see.
+        "first": min((_first_replaced(plate, pair) for pair in plate.pairs), default=0),
     }
+
+
+def _lane_document(pair: PairTimeline) -> dict[str, Any]:
+    return {
+        "likeness": pair.likeness,
+        "performer": pair.performer,
+        "replaced": pair.num_replaced_frames,
+        "presence": [] if pair.track is None else [round(part, 3) for part in pair.track.presence.tolist()],
+        "problems": [problem_document(pair.performer, problem) for problem in pair.problems],
+    }
+
+
+def problem_document(performer: str, problem: Problem) -> dict[str, Any]:
+    """A stretch of a plate in which something is wrong, in words, and how it is drawn."""
+    tone, pattern = LOOKS[problem.kind]
+    return {
+        "performer": performer,
+        "words": problem.kind.capitalize(),
+        "first": problem.frames.start,
+        "last": problem.frames.stop - 1,
+        "begins_s": problem.begins_s,
+        "ends_s": problem.ends_s,
+        "is_replaced": problem.is_replaced,
+        "sentence": problem.sentence,
+        "tone": tone,
+        "pattern": pattern,
+    }
+
+
+def _first_replaced(plate: PlateTimeline, pair: PairTimeline) -> int:
+    there = np.flatnonzero(pair.track.presence) if pair.track is not None else []
+    return int(plate.bins[there[0]]) if len(there) else 0
+
+
+def _scan(pair: PairTimeline) -> list[str]:
+    """The arguments of the command that looks through a plate."""
+    return shlex.split(pair.scan_with)[1:]
+
+
+def _job_document(listed: Sequence[Job], arguments: Sequence[str]) -> dict[str, Any] | None:
+    job = next((job for job in reversed(listed) if list(job.arguments) == list(arguments)), None)
+    return None if job is None else job_document(job)
+
+
+def _scan_plate(request: Request, form: Form) -> Response:
+    """Have a plate looked through for each performer for whom it wasn't yet."""
+    choice = chosen(form.fields, studio_of(request))
+    with looking(request, choice) as (project, pairs):
+        info = plates_of(request).info(choice.plate)
+        to_scan = [pair for pair in told(project, info, pairs).pairs if not pair.is_scanned]
+    once = form.text("once", "")
+    started = [start_job(request, _scan(pair), once=f"{once} {pair.performer}" if once else None) for pair in to_scan]
+    return document({"jobs": [job_document(job) for job in started]})
 
 
 def _shot_document(info: MediaInfo, timeline: Timeline, shot: Shot) -> dict[str, Any]:
@@ -303,6 +414,7 @@ routes = [
     Route("/shots", _show),
     Route("/shots/plate", _plate),
     Route("/shots/frame.jpg", _frame),
+    Route("/shots/scan", posted(_scan_plate), methods=["POST"]),
     Route("/shots/set", posted(_set), methods=["POST"]),
     Route("/shots/copy", posted(_copy), methods=["POST"]),
     Route("/shots/preview", posted(_make_preview), methods=["POST"]),

@@ -7,7 +7,7 @@ import { Viewer } from "/static/viewer.js";
 const $ = (name) => document.getElementById(name);
 const desk = $("desk");
 const query = desk.dataset.query;
-const KEPT_PICTURES = 60;
+const KEPT_PICTURES = 60, MOST_LISTED = 500;
 
 let plate = null;
 let frame = 0;
@@ -170,18 +170,22 @@ function showJob(job) {
   const place = $("preview-job");
   const isWorthIt = job && !["done"].includes(job.state);
   if (!isWorthIt) { place.replaceChildren(); return; }
-  if (place.querySelector(`[data-job="${job.number}"]`)) return;
+  if (!place.querySelector(`[data-job="${job.number}"]`)) place.replaceChildren(jobLine(job));
+}
+
+/** The line of a job, which studio.js keeps up to date. */
+function jobLine(job) {
   const line = $("job-line").content.cloneNode(true);
   line.querySelector("[data-job]").dataset.job = job.number;
   line.querySelector("[data-job]").dataset.stay = "";
   line.querySelector("a").href = `/jobs#job-${job.number}`;
   line.querySelector("[data-part=state]").textContent = job.state;
   line.querySelector("[data-part=message]").textContent = job.message ?? "";
-  place.replaceChildren(line);
+  return line;
 }
 
 // Problems.
-const problems = () => plate.lanes.flatMap((lane) => lane.problems).sort((one, other) => one.first - other.first);
+const problems = () => plate.problems;
 
 function problemsAt(at) { return problems().filter((each) => at >= each.first && at <= each.last); }
 
@@ -191,7 +195,7 @@ function showWhy(found = problemsAt(frame)) {
   if (!first) { line.replaceChildren(element("span", "soft", plate.lanes.length ? "Nothing is wrong in this frame." : "")); return; }
   line.replaceChildren(
     element("span", `chip ${first.tone}`, first.words),
-    element("span", "", `${first.performer}, frames ${first.first} to ${first.last}: ${first.cause} ${first.remedy}`),
+    element("span", "", `${first.performer}, frames ${first.first} to ${first.last}: ${first.sentence}`),
   );
 }
 
@@ -227,17 +231,19 @@ function showLists() {
     const item = element("li", "", button);
     return item;
   }));
-  $("list-problems").replaceChildren(...problems().map((problem) => {
+  const all = problems();
+  $("list-problems").replaceChildren(...all.slice(0, MOST_LISTED).map((problem) => {
     const button = element("button");
     button.type = "button";
     const mark = element("span", `mark tone-${problem.tone} ${problem.pattern}`);
-    button.append(mark, element("span", "", element("b", "", problem.words), element("span", "soft small", `  ${problem.performer}, ${timecode(problem.first)}, ${problem.last - problem.first + 1} frame${problem.last > problem.first ? "s" : ""}`)), element("p", "small", `${problem.cause} ${problem.remedy}`));
+    button.append(mark, element("span", "", element("b", "", problem.words), element("span", "soft small", `  ${problem.performer}, ${timecode(problem.first)}, ${problem.last - problem.first + 1} frame${problem.last > problem.first ? "s" : ""}`)), element("p", "small", problem.sentence));
     button.addEventListener("click", () => { stop(); goTo(problem.first); });
     return element("li", "", button);
   }));
-  $("tab-problems").textContent = `Problems (${problems().length})`;
-  if (!problems().length) $("list-problems").append(element("li", "soft", "No problems were found in this plate."));
-  if (plate.has_pictures) watchThumbnails();
+  $("tab-problems").textContent = `Problems (${all.length.toLocaleString("en")})`;
+  if (all.length > MOST_LISTED) $("list-problems").append(element("li", "soft", `${(all.length - MOST_LISTED).toLocaleString("en")} more; the timeline shows all.`));
+  if (!all.length) $("list-problems").append(element("li", "soft", "No problems were found in this plate."));
+  watchThumbnails();
 }
 
 // Thumbnails: those in sight, one at a time, after the frame itself.
@@ -331,6 +337,10 @@ $("make-preview").addEventListener("click", async () => {
 });
 onJobs(async (jobs) => {
   if (!plate) return;
+  if (plate.to_scan.some((each) => each.job && jobs.some((job) => job.number === each.job.number && job.state !== each.job.state && !["running", "waiting"].includes(job.state)))) {
+    location.reload();
+    return;
+  }
   let isChanged = false;
   for (const shot of plate.shots) {
     const { job } = shot.preview;
@@ -422,14 +432,43 @@ $("copy-form").addEventListener("submit", async (event) => {
   }
 });
 
+/** A plate that wasn't looked through: one button, and the jobs that do it. */
+function showScan() {
+  const over = $("over");
+  over.hidden = false;
+  over.classList.add("large");
+  desk.classList.add("unscanned");
+  const open = plate.to_scan.filter((each) => each.job && ["running", "waiting", "interrupted"].includes(each.job.state));
+  const failed = plate.to_scan.filter((each) => each.job?.state === "failed").map((each) => element("p", "notice bad", each.job.message));
+  const button = element("button", "primary", open.length ? "It is being looked through" : "Look through the plate");
+  button.type = "button";
+  button.disabled = open.length > 0;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await post("/shots/scan", fields({ once: crypto.randomUUID() }));
+      await load();
+    } catch (error) {
+      over.append(element("p", "notice bad", error.message));
+    }
+  });
+  over.replaceChildren(
+    element("b", "", "This plate hasn't been looked through yet"),
+    element("p", "soft", `Shots are found, and the faces of ${plate.to_scan.map((each) => each.performer).join(" and ")}. It is done once, in the background, at about the speed of playing or slower; nothing is rendered.`),
+    ...failed, button, ...open.map((each) => jobLine(each.job)),
+  );
+}
+
 async function load() {
   plate = await ask(`/shots/plate?${query}`);
   pictures.kept.forEach((_, key) => pictures.forget(key));
+  plate.problems = plate.lanes.flatMap((lane) => lane.problems).sort((one, other) => one.first - other.first);
   viewer.setSize(plate.width, plate.height);
+  $("facts").textContent = `${plate.width} × ${plate.height}, ${plate.frames.toLocaleString("en")} frames, ${plate.rate.toFixed(2).replace(/\.?0+$/, "")} a second`;
+  if (plate.to_scan.length) { showScan(); return; }
   timeline.setPlate(plate);
   settings.setPlate(plate);
   $("frame").max = plate.frames - 1;
-  $("facts").textContent = `${plate.width} × ${plate.height}, ${plate.frames.toLocaleString("en")} frames, ${plate.rate.toFixed(2).replace(/\.?0+$/, "")} a second`;
   $("make-preview").hidden = plate.kind !== "video";
   const first = plate.first ?? 0;
   frame = Math.min(plate.frames - 1, Number(location.hash.slice(1)) || frame || first);

@@ -123,17 +123,19 @@ export class Timeline {
     pen.fillStyle = colour("sunk");
     pen.fillRect(0, top, this.canvas.clientWidth, LANE);
     pen.fillStyle = colour("good");
-    for (const [first, last] of lane.present) {
-      if (last < this.from || first > this.to) continue;
-      const [x, wide] = bar(first, last);
-      pen.globalAlpha = 0.55;
-      pen.fillRect(x, top + 5, wide, LANE - 10);
-      pen.globalAlpha = 1;
-    }
+    pen.globalAlpha = 0.55;
+    const { bins, frames } = this.plate;
+    lane.presence.forEach((part, index) => {
+      const [first, end] = [bins[index], bins[index + 1] ?? frames];
+      if (!part || end < this.from || first > this.to) return;
+      const [x, wide] = bar(first, end - 1);
+      pen.fillRect(x, top + LANE - part * (LANE - 6) - 3, wide + 0.5, part * (LANE - 6));
+    });
+    pen.globalAlpha = 1;
     for (const problem of lane.problems) {
       if (problem.last < this.from || problem.first > this.to) continue;
       const [x, wide] = bar(problem.first, problem.last);
-      this.#patterned(pen, colour(problem.tone), problem.pattern, x, top, wide, LANE, colour("sunk"));
+      this.#patterned(pen, colour(problem.tone), problem.pattern, x, problem.is_replaced ? top + LANE - 7 : top, wide, problem.is_replaced ? 7 : LANE, colour("sunk"));
     }
     pen.fillStyle = colour("ink");
     pen.strokeStyle = colour("sunk");
