@@ -28,7 +28,7 @@ class Browser(TestClient):
         self.cookies.set(cookie_name(studio), studio.session)
         self.studio = studio
 
-    def send(self, address: str, **fields: str | list[str]) -> Response:
+    def submit(self, address: str, **fields: str | list[str]) -> Response:
         """Send a form as a page of the studio does; redirects are not followed."""
         data: Mapping[str, str | list[str]] = {CSRF_FIELD: self.studio.csrf, **fields}
         answer: Response = self.post(address, data=data, follow_redirects=False)
