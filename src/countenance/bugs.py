@@ -5,7 +5,7 @@ import traceback
 
 import countenance
 from countenance.errors import CountenanceError
-from countenance.project import PRIVATE, config_folder, write_whole
+from countenance.project import PRIVATE, make_config_folder, write_whole
 
 BUG_REPORT_NAME, MAX_BUG_CHARACTERS = "bug-report.txt", 200
 
@@ -15,7 +15,7 @@ def report_bug(error: Exception, doing: str) -> str:
     facts = f"countenance {countenance.__version__}, Python {platform.python_version()}, {platform.platform()}"
     trace = "".join(traceback.format_exception(error))
     try:
-        path = config_folder() / BUG_REPORT_NAME
+        path = make_config_folder() / BUG_REPORT_NAME
         write_whole(path, f"{facts}\n{doing}\n\n{trace}".encode(errors="backslashreplace"), mode=PRIVATE)
         report = f"report it in the issue tracker of Countenance with {path} (read it first: it names your files)"
     except (OSError, CountenanceError):

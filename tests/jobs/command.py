@@ -44,6 +44,22 @@ def show(name: str) -> None:
                 wait(name)
 
 
+def startle(name: str) -> None:
+    """Be stopped before anything can be said."""
+    Path(f"{name}.begun").write_text(str(os.getpid()))
+    try:
+        time.sleep(PATIENCE_S)
+    except KeyboardInterrupt:
+        sys.exit(1)
+
+
+def forget(person: str) -> None:
+    from countenance.jobs.naming import forget_jobs  # noqa: PLC0415 - it takes time to load
+
+    forget_jobs(Path.cwd(), person)
+    Path(f"forgot {person}").touch()
+
+
 def fail() -> None:
     _error("face.not_found", "no face is there; look elsewhere", 4)
 
@@ -80,7 +96,9 @@ def say(*_: str) -> None:
     pass
 
 
-COMMANDS = {each.__name__: each for each in (wait, ignore, show, fail, silent, write, crash, page, say)}
+COMMANDS = {
+    each.__name__: each for each in (wait, ignore, show, startle, forget, fail, silent, write, crash, page, say)
+}
 
 
 def _end(code: int, document: dict[str, Any]) -> NoReturn:

@@ -84,6 +84,14 @@ def test_one_that_is_stopped_before_its_command_began_hears_of_it(queue: Queue) 
     wait_until(lambda: queue.job(number).state == "stopped")
 
 
+def test_one_that_is_stopped_before_it_can_say_so_is_stopped(queue: Queue) -> None:
+    number = queue.add("startle", "go")
+    queue.begin()
+    queue.begun("go")
+    jobs.stop(queue.folder, number)
+    wait_until(lambda: queue.job(number).state == "stopped")
+
+
 def test_one_that_hears_nothing_is_killed_when_it_is_asked_again_later(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

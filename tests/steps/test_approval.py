@@ -21,11 +21,11 @@ from countenance.consent.release import digest_of
 from countenance.errors import ConsentError, UsageError
 from countenance.media.probe import probe
 from countenance.media.reader import read_frames
-from countenance.project import create, opened
+from countenance.project import create, now, opened
 from countenance.provenance.credentials import read_credentials, salted
 from countenance.provenance.keys import find_trust
 from countenance.provenance.publish import PublishConfig, publish, result_digest
-from countenance.steps.approval import exit_of, request_path, write_requests
+from countenance.steps.approval import exit_of, finished_since, request_path, write_requests
 from countenance.steps.decide import check_proxy, decide, read_request
 from countenance.steps.guards import Guard
 from countenance.steps.verify import verify
@@ -237,6 +237,36 @@ def test_who_is_asked_already_is_not_asked_again(film: Film) -> None:
     with pytest.raises(UsageError, match="is there already"):
         film.generate(film.render(201))
     assert film.generate(overwrite=True).is_proxy
+
+
+def test_who_was_killed_just_before_the_end_finds_that_all_is_done(film: Film) -> None:
+    project, since = film.production.project, now()
+    assert finished_since(project, film.output, since) is None
+    proxy = film.generate()
+    finished = finished_since(project, film.output, since)
+    assert finished is not None
+    assert (finished.published, finished.awaited, finished.requests) == (proxy, ("dana",), (film.request,))
+    content = film.request.read_bytes()
+    film.request.unlink()
+    assert finished_since(project, film.output, since) is None
+    film.request.write_bytes(content)
+    film.answer()
+    result = film.generate()
+    finished = finished_since(project, film.output, since)
+    assert finished is not None
+    assert (finished.published, finished.awaited, finished.requests) == (result, (), ())
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="seconds")
+    assert finished_since(project, film.output, later) is None
+
+
+def test_a_file_that_was_put_there_since_isnt_what_was_published(film: Film) -> None:
+    project, since = film.production.project, now()
+    film.generate(film.render(preview_wh=(512, 288)))
+    finished = finished_since(project, film.output, since)
+    assert finished is not None
+    assert (finished.awaited, finished.requests) == ((), ())
+    film.proxy.write_bytes(film.plate.read_bytes())
+    assert finished_since(project, film.output, since) is None
 
 
 def test_what_was_declined_is_refused_until_it_is_changed(film: Film) -> None:

@@ -33,6 +33,7 @@ from countenance.faces.answers import answer
 from countenance.faces.faceset import open_face_set
 from countenance.faces.portrait import template_of
 from countenance.faces.store import stored_faces
+from countenance.jobs import add, list_jobs
 from countenance.model.checkpoint import model_folder
 from countenance.progress import Silent
 from countenance.project import SETTINGS_NAME, Project
@@ -82,6 +83,9 @@ def used_folder(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
         report_training(project, LIKENESS, PERFORMER, learned, inside / "training.html")
         kim, page = grant_prepare(project, PERFORMER), inside / "recognition.html"
         recognise_performer(project, folder / "shot.mp4", plate, PERFORMER, kim, page, progress=Silent())
+        add(inside, ["collect", LIKENESS, "footage"])
+        add(inside, ["train", LIKENESS, "--onto", PERFORMER])
+        add(inside, ["collect", PERFORMER, "footage"])
         (inside / "renders" / "0123").mkdir(parents=True)
         (inside / "renders" / "0123" / "00000.nut").write_bytes(b"frames that show them")
         project.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -172,6 +176,7 @@ def test_what_is_of_others_stays(used: Production, person: str) -> None:
     before, faces = open_face_set(project, other), biometrics_of(project, other)
     forget_person(project, person)
     assert open_face_set(project, other) == before
+    assert [job.arguments for job in list_jobs(folder)] == [("collect", other, "footage")]
     assert DATABASE_NAME in hits(folder, faces)
     assert (folder / f"{other}.png").exists()
     assert (folder / f"coverage-{other}" / "coverage.html").exists()

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,15 @@ from countenance.errors import ConsentError, UsageError
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.review.query import FaceQuery
-from countenance.steps.review import export_faces, found_faces, import_faces, say, show_faces, show_waiting
+from countenance.steps.review import (
+    export_faces,
+    exported_since,
+    found_faces,
+    import_faces,
+    say,
+    show_faces,
+    show_waiting,
+)
 from countenance.types import Permit
 from tests.support.production import LIKENESS, PERFORMER, Production
 
@@ -58,3 +67,22 @@ def test_no_door_opens_with_a_permit_that_is_not_the_right_one(released: Product
         DOORS[door](project, own, tmp_path)
     assert not (tmp_path / "sheet.png").exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_was_killed_is_found_whole_or_made_again(trained: Production, tmp_path: Path) -> None:
+    project, permit, folder = trained.project, grant_prepare(trained.project, LIKENESS), tmp_path / "faces"
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    assert exported_since(project, LIKENESS, folder, since) is None
+
+    number = export_faces(project, LIKENESS, permit, QUERY, folder, progress=Silent())
+    assert exported_since(project, LIKENESS, folder, since) == number > 1
+    assert exported_since(project, LIKENESS, folder, datetime.now(UTC) + timedelta(minutes=1)) is None
+
+    (folder / "faces.json").unlink()
+    (folder / "notes.txt").write_text("of the user")
+    assert exported_since(project, LIKENESS, folder, since) is None
+    assert len(list(folder.iterdir())) == 2 * number + 1
+    (folder / "notes.txt").unlink()
+    assert exported_since(project, LIKENESS, folder, since) is None
+    assert list(folder.iterdir()) == []
+    assert export_faces(project, LIKENESS, permit, QUERY, folder, progress=Silent()) == number

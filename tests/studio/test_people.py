@@ -1,6 +1,7 @@
 """The page People: what it shows of releases, what it takes, and what it never offers."""
 
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ class Desk:
     def page(self) -> str:
         answer = self.browser.get("/people")
         assert answer.status_code == 200, answer.text
-        return answer.text
+        return str(answer.text)
 
     def states(self) -> list[str]:
         project = self.production.project
@@ -178,7 +179,7 @@ def test_a_card_says_what_narrows_a_release(desk: Desk) -> None:
 
 
 def test_what_is_private_stands_on_the_release_s_own_page_alone(desk: Desk) -> None:
-    private = {
+    private: dict[str, Any] = {
         "representation": "Agency Rosewood",
         "licensee": "Wintergreen Pictures",
         "licensee_contact": "hello@wintergreen.example",
@@ -272,7 +273,7 @@ def a_key(desk: Desk) -> Path:
 
 
 def a_clip(desk: Desk) -> Path:
-    return write_video(desk.production.folder / "dana.mp4", clip_of("dana", 2))
+    return write_video(desk.production.folder / "dana.mp4", clip_of("zuri", 2))
 
 
 REFUSED: dict[str, tuple[Callable[[Desk], Path], str]] = {
@@ -331,7 +332,7 @@ def test_a_release_that_comes_while_a_job_writes_waits_and_is_added_later(desk: 
         assert answers[-1].status_code == 409
     assert desk.states() == []
     assert "Complete. It came while a job was writing." in desk.page()
-    assert desk.browser.send("/people/received/add", name=document.name).status_code == 303
+    assert desk.browser.submit("/people/received/add", name=document.name).status_code == 303
     assert desk.states() == ["valid"]
     assert desk.waits() == []
 
@@ -340,7 +341,7 @@ def test_what_was_received_can_be_erased(desk: Desk) -> None:
     desk.draft()
     desk.drop(desk.production.folder / "dana100.png")
     assert desk.waits() == ["dana100.png"]
-    desk.browser.send("/people/received/discard")
+    desk.browser.submit("/people/received/discard")
     assert desk.waits() == []
 
 
@@ -392,11 +393,10 @@ def fields(**changed: Any) -> dict[str, Any]:
 def test_a_draft_goes_to_its_owner_and_comes_back_signed(desk: Desk) -> None:
     desk.draft()
     desk.drop(desk.production.folder / "dana100.png")
-    answer = desk.browser.send("/people/draft", **fields(line="words", outputs="3", channels="cinema, web"))
+    answer = desk.browser.submit("/people/draft", **fields(line="words", outputs="3"))
     assert (answer.status_code, answer.headers["location"]) == (303, "/people#drafts")
     (draft,) = drafts(desk.folder)
     assert (draft.release.scope.explicit, draft.release.term.num_outputs) == (("words",), 3)
-    assert draft.release.scope.channels == ("cinema", "web")
     assert draft.release.approval.needed
     assert desk.waits() == []
     assert (desk.folder / ROOM).stat().st_mode & 0o777 == 0o700
@@ -431,7 +431,7 @@ def test_no_form_asks_for_a_key(desk: Desk) -> None:
 def test_the_sentences_that_would_be_signed_are_shown_before(desk: Desk) -> None:
     desk.draft()
     desk.drop(desk.production.folder / "dana100.png")
-    answer = desk.browser.send("/people/draft/words", **fields(line="words"))
+    answer = desk.browser.submit("/people/draft/words", **fields(line="words"))
     assert "The face of dana may be seen saying words that dana never said." in answer.json()["sentences"]
     assert drafts(desk.folder) == []
     assert desk.waits() == ["dana100.png"]
@@ -455,7 +455,7 @@ def test_a_wrong_draft_is_refused_with_its_reason_and_nothing_is_kept(
 ) -> None:
     desk.draft()
     desk.drop(desk.production.folder / "dana100.png")
-    answer = desk.browser.send("/people/draft", **fields(**changed))
+    answer = desk.browser.submit("/people/draft", **fields(**changed))
     assert answer.status_code in (400, 403)
     assert words in answer.text.replace("&#39;", "'")
     assert drafts(desk.folder) == []
@@ -465,10 +465,10 @@ def test_a_wrong_draft_is_refused_with_its_reason_and_nothing_is_kept(
 def test_a_draft_can_be_erased(desk: Desk) -> None:
     desk.draft()
     desk.drop(desk.production.folder / "dana100.png")
-    desk.browser.send("/people/draft", **fields())
+    desk.browser.submit("/people/draft", **fields())
     (draft,) = drafts(desk.folder)
-    desk.browser.send("/people/drafts/remove", name=draft.name)
-    assert not list((desk.folder / ROOM).rglob("*.*"))
+    desk.browser.submit("/people/drafts/remove", name=draft.name)
+    assert not [path for path in (desk.folder / ROOM).rglob("*") if path.is_file()]
 
 
 # Statements.
@@ -481,7 +481,7 @@ def test_a_statement_is_asked_for_and_its_video_is_checked_by_a_job(make_desk: C
     address = f"/people/releases/{digest}"
     assert "Nothing is asked now" in desk.browser.get(f"{address}/statement").text
     assert desk.browser.get(f"{address}/challenge").status_code == 400
-    assert desk.browser.send(f"{address}/statement").status_code == 303
+    assert desk.browser.submit(f"{address}/statement").status_code == 303
     assert [entry.event for entry in ledger.entries(desk.production.project)][-1] == "statement.asked"
     assert "Nothing is asked now" not in desk.browser.get(f"{address}/statement").text
     assert "<svg" in desk.browser.get(f"{address}/challenge").text
@@ -513,7 +513,7 @@ def test_a_picture_is_no_statement(desk: Desk) -> None:
 def test_whoever_types_another_name_forgets_nobody(desk: Desk, typed: str) -> None:
     desk.add()
     assert "To delete it, type dana" in desk.browser.get("/people/forget/dana").text
-    answer = desk.browser.send("/people/forget/dana", name=typed)
+    answer = desk.browser.submit("/people/forget/dana", name=typed)
     assert answer.status_code == 400
     assert "not forgotten" in answer.text
     assert desk.states() == ["valid"]
@@ -522,17 +522,17 @@ def test_whoever_types_another_name_forgets_nobody(desk: Desk, typed: str) -> No
 def test_a_person_is_forgotten_with_their_papers_and_the_record_is_handed_out(desk: Desk) -> None:
     desk.add()
     desk.drop(desk.production.folder / "dana100.png")
-    desk.browser.send("/people/draft", **fields(role="performer"))
+    desk.browser.submit("/people/draft", **fields(role="performer"))
     desk.drop(desk.production.folder / "dana100.png")
     assert "2 drafts, pictures and pages for them" in desk.browser.get("/people/forget/dana").text
-    answer = desk.browser.send("/people/forget/dana", name="dana")
+    answer = desk.browser.submit("/people/forget/dana", name="dana")
     assert answer.status_code == 200, answer.text
     assert desk.states() == ["forgotten"]
     assert drafts(desk.folder) == []
     assert desk.waits() == []
     record = re.search(r'/people/records/[^"]+', answer.text)
     assert record is not None
-    assert b'"kind":"forgotten"' in desk.browser.get(record.group()).content.replace(b" ", b"")
+    assert json.loads(desk.browser.get(record.group()).json()["record"])["kind"] == "forgotten"
     assert not any(link in desk.page() for link in OFFERED)
 
 
@@ -559,7 +559,7 @@ def test_each_form_and_zone_wants_the_page_s_token(desk: Desk, path: str) -> Non
     before = ledger.stored_head(desk.production.project)
     address = path.format(person="dana", digest=known.digest) if "{" in path else path
     sent = {"data": {"name": "dana", "csrf": "wrong"}} if "video" not in path else {"content": b"x"}
-    answer = desk.browser.post(address, headers={"x-file-name": "dana.png"}, **sent)  # type: ignore[arg-type]
+    answer = desk.browser.post(address, headers={"x-file-name": "dana.png"}, **sent)
     assert answer.status_code == 403
     assert "the page is too old" in answer.text
     assert ledger.stored_head(desk.production.project) == before
@@ -573,7 +573,7 @@ def test_a_folder_that_is_no_project_becomes_one(tmp_path: Path) -> None:
     browser = Browser(studio_on(_made(tmp_path / "film")))
     assert browser.get("/people", follow_redirects=False).headers["location"] == "/new"
     assert "New project" in browser.get("/new").text
-    answer = browser.send("/new", title="Winter", use="documentary", channels="cinema, web")
+    answer = browser.submit("/new", title="Winter", use="documentary", channels="cinema, web")
     assert (answer.status_code, answer.headers["location"]) == (303, "/people")
     with opened(tmp_path / "film") as project:
         assert (project.settings["title"], project.use, project.channels) == (
@@ -582,7 +582,7 @@ def test_a_folder_that_is_no_project_becomes_one(tmp_path: Path) -> None:
             ("cinema", "web"),
         )
     assert browser.get("/new", follow_redirects=False).headers["location"] == "/people"
-    assert browser.send("/new", title="Summer", use="film").status_code == 400
+    assert browser.submit("/new", title="Summer", use="film").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -595,7 +595,7 @@ def test_a_folder_that_is_no_project_becomes_one(tmp_path: Path) -> None:
 )
 def test_a_wrong_project_isn_t_made(tmp_path: Path, form: dict[str, str], words: str) -> None:
     folder = _made(tmp_path / "film")
-    answer = Browser(studio_on(folder)).send("/new", **form)
+    answer = Browser(studio_on(folder)).submit("/new", **form)
     assert answer.status_code == 400
     assert words in answer.text
     assert list(folder.iterdir()) == []
@@ -604,7 +604,7 @@ def test_a_wrong_project_isn_t_made(tmp_path: Path, form: dict[str, str], words:
 def test_a_folder_with_something_in_it_stays_as_it_is(tmp_path: Path) -> None:
     folder = _made(tmp_path / "film")
     (folder / "notes.txt").write_text("mine")
-    answer = Browser(studio_on(folder)).send("/new", use="film")
+    answer = Browser(studio_on(folder)).submit("/new", use="film")
     assert "holds something" in answer.text
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 

@@ -37,13 +37,15 @@ def studio(
         raise UsageError(
             f"the studio needs the package {error.name}; install it with `pip install 'countenance[studio]'`"
         ) from None
-    from countenance.project import find
+    from countenance.project import find, opened
 
-    running = Studio(
-        project=(find(project) or project).resolve(),
-        folders=chosen_folders(project, folder or []),
-        port=free_port(port),
-    )
+    found = find(project)
+    if found is not None:
+        # Pages only read, and a project of an earlier version is brought up to date by what writes.
+        with opened(found):
+            pass
+    home = (found or project).resolve()
+    running = Studio(project=home, folders=chosen_folders(home, folder or []), port=free_port(port))
 
     def say() -> None:
         console.print(f"The studio is at {running.address}\nPress Ctrl-C here to stop it; jobs go on.", markup=False)

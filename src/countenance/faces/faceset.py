@@ -162,6 +162,12 @@ def has_face_set(project: Project, person: str) -> bool:
     return project.database.execute("SELECT 1 FROM face_sets WHERE person = ?", (person,)).fetchone() is not None
 
 
+def face_set_digest(project: Project, person: str) -> str | None:
+    """Digest of the face set that was made last, without a look at its faces; None where there is none."""
+    row = project.database.execute("SELECT digest FROM face_sets WHERE person = ?", (person,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def erase_face_set(project: Project, person: str) -> None:
     """Delete, within the caller's transaction, the record of a person's face set."""
     project.database.execute("DELETE FROM face_sets WHERE person = ?", (person,))

@@ -248,11 +248,11 @@ def _place(face: Face, clips: Mapping[str, Clip], sort: Measure) -> tuple[float,
 
 def _is_asked_for(face: Face, query: FaceQuery) -> bool:
     """By state, reason and ranges; a query for what is left out includes the unsure ones."""
-    reasons = face.rejections or ()
-    states = (state_of(face), *reasons, *(("left-out",) if reasons else ()))
-    return (query.where is None or query.where in states) and all(
-        each.low <= measured(face, each.measure) <= each.high for each in query.ranges
-    )
+    if query.where is not None:
+        reasons = face.rejections or ()
+        if query.where not in (state_of(face), *reasons, *(("left-out",) if reasons else ())):
+            return False
+    return not query.ranges or all(each.low <= measured(face, each.measure) <= each.high for each in query.ranges)
 
 
 def _clips_called(text: str, clips: Mapping[str, Clip]) -> set[str]:

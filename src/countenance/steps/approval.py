@@ -117,11 +117,13 @@ def finished_since(project: Project, output: Path, since: str) -> Finished | Non
         return Finished(published=published, awaited=(), requests=())
     if (proxy := published_since(project, proxy_path(output), since)) is None:
         return None
+    decided = {(known.decision.result, known.decision.person) for known in known_decisions(project)}
     people = [
         person
         for asked in asked_results(project)
         if asked.proxy_sha256 == proxy.sha256
         for person in sorted(asked.requests)
+        if (asked.result, person) not in decided
     ]
     requests = tuple(request_path(output, person) for person in people)
     if not all(path.is_file() for path in requests):

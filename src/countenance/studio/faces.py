@@ -19,6 +19,7 @@ from countenance.consent.register import known_releases
 from countenance.coverage.page import JSON_NAME, PAGE_NAME
 from countenance.errors import ConsentError, FaceError, UsageError
 from countenance.faces.answers import Word
+from countenance.faces.faceset import face_set_digest
 from countenance.faces.store import StoredFace
 from countenance.jobs import Job
 from countenance.progress import Silent
@@ -119,14 +120,6 @@ def _summary(request: Request) -> Response:
         summary = gallery.summary(project, _query(request))
         listing = gallery.listing(project)
     return document({"version": listing.version, **summary_document(summary, listing.clips)})
-
-
-def _names(request: Request) -> Response:
-    """Names of a stretch of the sheet, for a selection that reaches beyond what is loaded."""
-    begin, count = (_whole(request, name, default) for name, default in (("begin", 0), ("count", 100)))
-    with reading(request) as project:
-        rows = _galleries(request).open(project, _person(request)).rows(project, _query(request), begin, count)
-    return document({"names": [row.face.name for row in rows]})
 
 
 def _picture(request: Request) -> Response:
@@ -253,10 +246,12 @@ def _correct(request: Request, form: Form) -> Response:
 
 def _coverage(request: Request) -> Response:
     """What was measured last, and whether that is the face set of today."""
+    person, path = _person(request), _report_folder(request) / JSON_NAME
     with reading(request) as project:
-        _galleries(request).open(project, _person(request))
-    path = _report_folder(request) / JSON_NAME
-    return document(json.loads(path.read_bytes()) if path.is_file() else {})
+        _galleries(request).open(project, person)
+        digest = face_set_digest(project, person)
+    measured = json.loads(path.read_bytes()) if path.is_file() else None
+    return document({"report": measured, "is_current": measured is not None and measured["face_set"] == digest})
 
 
 def _coverage_page(request: Request) -> Response:
@@ -353,7 +348,6 @@ routes = [
     Route(_AT, _show),
     Route(f"{_AT}/rows", _rows),
     Route(f"{_AT}/summary", _summary),
-    Route(f"{_AT}/names", _names),
     Route(f"{_AT}/decide", posted(_decide), methods=["POST"]),
     Route(f"{_AT}/waiting", _waiting),
     Route(f"{_AT}/answer", posted(_answer), methods=["POST"]),

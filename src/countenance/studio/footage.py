@@ -87,7 +87,7 @@ def _left_out(
     left_out = [
         LeftOut(path=path, reason=reason.replace(str(path), path.name), is_dropped=path in dropped)
         for path, reason in reasons.items()
-        if path not in taken
+        if path not in taken and (path in dropped or path.parent != project.folder / ROOM / chosen.person)
     ]
     for file in dropped:
         if file not in taken and file not in reasons and not is_collecting:

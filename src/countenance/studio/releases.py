@@ -281,9 +281,7 @@ def _state(known: KnownRelease, state: ReleaseState, why: ConsentError | None, a
         look: Literal["warn", "bad"] = "warn" if why.code == "consent.statement_missing" else "bad"
         return Chip(words=UNFIT.get(why.code, "not usable"), look=look)
     days = (known.release.term.expires - at.date()).days
-    return (
-        Chip(words=f"valid, {_days(days)}", look="warn") if days < ENDS_SOON_DAYS else Chip(words="valid", look="good")
-    )
+    return Chip(words=f"valid, {_days(days)}", look="warn" if days < ENDS_SOON_DAYS else "good")
 
 
 def _gap(judged: Sequence[tuple[KnownRelease, ConsentError | None]], role: Role) -> Gap:

@@ -20,6 +20,7 @@ from countenance.studio.session import ADDRESS, Studio
 
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
+FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 FILE_POLICY: Final = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
 """For files that others made: nothing in them may run. A browser's own player for a film is styled."""
@@ -147,8 +148,10 @@ class Safety:
         # Browsers send an origin with whatever isn't GET; what sends none isn't one.
         if headers.getlist("origin") != [f"http://{host_of(studio)}"]:
             return _refused("another site asked for this")
-        # A form's token is checked where the form is read: its body isn't read here.
-        if CSRF_HEADER in headers and not same(headers[CSRF_HEADER], studio.csrf):
+        if CSRF_HEADER not in headers and headers.get("content-type", "").startswith(FORM_TYPES):
+            # A form's token is in its body, which isn't read here: `answers.form_of` checks it.
+            return None
+        if not same(headers.get(CSRF_HEADER, ""), studio.csrf):
             return _refused("the page is too old; load it again")
         return None
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
@@ -72,8 +73,9 @@ async def received(request: Request, folder: Path, *, most_bytes: int | None = N
         check_size(declared_bytes(request) or 0)
         await _write(pieces, part, check_size)
     except UsageError:
-        async for _ in pieces:
-            pass
+        with suppress(MediaError):
+            async for _ in pieces:
+                pass
         raise
     return await anyio.to_thread.run_sync(_named, part, name)
 

@@ -183,8 +183,7 @@ def _begin(request: Request, folder: Path, paths: list[Path]) -> None:
     record = {"title": one_line(title), "is_dropped": is_dropped, "asked_at": now(), "files": None}
     write_whole(folder / RECORD, json.dumps(record).encode(), mode=PRIVATE)
     options = ["--thorough"] if "thorough" in request.query_params else []
-    # A killed job begins anew, and may have written a part of its pages.
-    command = ["verify", *map(str, paths), "--html", str(folder / PAGE), "--overwrite", *options]
+    command = ["verify", *map(str, paths), "--html", str(folder / PAGE), *options]
     start_job(request, command, once=folder.name)
 
 

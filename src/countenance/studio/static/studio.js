@@ -47,17 +47,30 @@ theme.addEventListener("click", () => {
 });
 showTheme();
 
-// The queue: one stream for the page.
-const events = new EventSource("/jobs/events");
-events.addEventListener("jobs", (event) => {
+// The queue: one stream, as long as the page is seen. A browser opens six connections to one server at most, so that
+// six hidden pages that listen would leave none for a seventh.
+let events = null;
+function listenIfSeen() {
+  if (document.hidden) {
+    events?.close();
+    events = null;
+  } else if (!events) {
+    events = new EventSource("/jobs/events");
+    events.addEventListener("jobs", hear);
+  }
+}
+function hear(event) {
   const before = latest;
   latest = JSON.parse(event.data);
   showLight(latest);
   latest.forEach(showJob);
   listeners.forEach((listen) => listen(latest));
   if (before) reloadIfEnded(before, latest);
-});
-addEventListener("pagehide", () => events.close());
+}
+listenIfSeen();
+document.addEventListener("visibilitychange", listenIfSeen);
+addEventListener("pagehide", () => { events?.close(); events = null; });
+addEventListener("pageshow", listenIfSeen);
 
 function showLight(jobs) {
   const light = document.getElementById("jobs-light");
@@ -74,15 +87,19 @@ const CHIPS = { done: "good", failed: "bad", stopped: "warn", interrupted: "warn
 function showJob(job) {
   document.querySelectorAll(`[data-job="${job.number}"]`).forEach((line) => {
     const part = (name) => line.querySelector(`[data-part="${name}"]`);
-    const { what, done, total, unit, seconds_left: left } = job.progress ?? {};
+    const tasks = job.progress?.tasks ?? [];
+    // One clip of one says nothing: then its frames tell how far the job is.
+    const task = tasks.find(({ total }) => total > 1) ?? tasks.at(-1);
+    const told = tasks.map(({ what, done, total, unit }) => `${what}: ${Math.floor(done).toLocaleString("en")} of ${Math.floor(total).toLocaleString("en")} ${unit}`);
+    const left = task?.seconds_left;
     line.dataset.state = job.state;
     part("state").textContent = job.state;
     part("state").className = `chip ${CHIPS[job.state] ?? ""}`;
-    part("what").textContent = job.state === "running" && what ? `${what}: ${Math.floor(done).toLocaleString("en")} of ${Math.floor(total).toLocaleString("en")} ${unit}` : "";
+    part("what").textContent = job.state === "running" ? told.join(" · ") : "";
     part("left").textContent = job.state === "running" && left != null ? `${clock(left)} left` : "";
     const bar = part("bar");
     bar.hidden = !["running", "waiting", "interrupted"].includes(job.state);
-    if (job.state === "running" && total) bar.value = done / total; else bar.removeAttribute("value");
+    if (job.state === "running" && task?.total) bar.value = task.done / task.total; else bar.removeAttribute("value");
     part("message").textContent = job.message ?? "";
   });
 }
