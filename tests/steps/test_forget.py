@@ -282,7 +282,7 @@ def test_one_that_was_killed_is_finished_by_the_next_run(
 def test_each_table_is_decided_on(project: Project) -> None:
     """A table that is added is to be emptied of a person, too, or it is to be said in docs/forget.md why not."""
     erased = {"answers", "clips", "face_sets", "faces", "people", "runs", "scans", "stretches", "timelines", "tracks"}
-    erased |= {"statements"}
+    erased |= {"hidden_faces", "overviews", "statements"}
     rows = project.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     assert {name for (name,) in rows} == erased | {"approvals", "log", "passed_footage", "published", "releases"}
 
