@@ -1,9 +1,9 @@
-"""The whole job in the studio, by mouse, in a real browser: what a test drives, and what makes the pictures of docs/studio.md.
+"""The whole job in the studio, by mouse, in a real browser: a test drives it, and docs/studio.md has its pictures.
 
     python -m tools.studio_tour OUTPUT
 
-makes a project on two synthetic actors with the clips of the demo in a folder of its own, and leaves a picture of each page in OUTPUT, dark at
-1,280 px and light at 1,920 px. It needs Debian's chromium.
+makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of each
+page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
 """
 
 import os
