@@ -27,7 +27,7 @@ from countenance.faces import scan as scan_module
 from countenance.faces.answers import answer
 from countenance.faces.config import PLATE_CONFIG
 from countenance.faces.faceset import open_face_set, read_faces
-from countenance.faces.plate import find_performer
+from countenance.faces.plate import find_performer, known_hidden
 from countenance.faces.store import stored_faces
 from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
@@ -40,6 +40,7 @@ from countenance.provenance.keys import find_trust, load_or_make_identity
 from countenance.provenance.label import draw_label
 from countenance.steps import places as places_module
 from countenance.steps.collect import collect
+from countenance.steps.drawings import MUCH_HIDDEN
 from countenance.steps.forget import forget_without_consent
 from countenance.steps.generate import GenerateConfig
 from countenance.steps.shots import list_shots, write_shots
@@ -412,6 +413,8 @@ def test_what_hides_much_of_the_face_stays_in_front_and_is_noted(trained: Produc
     trained.generate(plate, tmp_path / "shot.mp4", UNLABELLED, progress=progress)
     (note,) = [each for each in progress.notes if "in front" in each]
     assert "6 frames between 0.25 s and 0.46 s" in note
+    hidden = known_hidden(trained.project, PERFORMER, probe(plate))
+    assert (hidden > MUCH_HIDDEN).tolist() == [False] * 6 + [True] * 6
     before, after = pictures(plate), pictures(tmp_path / "shot.mp4")
     thing = np.hypot(*(np.indices((256, 256)) - np.array([150, 140])[:, None, None])) < 28
     assert max(difference(before[index], after[index])[thing].mean() for index in range(6, 12)) < 4

@@ -1,6 +1,5 @@
 """A project of two people who consented, with face sets and a plate that was looked through; made once, then copied."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,5 +58,5 @@ def desk(scanned_folder: Path, tmp_path: Path) -> Iterator[PlateDesk]:
     """A copy of it, and the browser of its studio."""
     with copied(scanned_folder, tmp_path / "production") as production:
         browser = Browser(studio_on(production.project.folder, production.folder))
-        yield PlateDesk(production=production, browser=browser)
-        browser.app.state.previews.close()
+        with browser:
+            yield PlateDesk(production=production, browser=browser)

@@ -26,9 +26,9 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(desk: PlateDesk) -> str:
-    shown = desk.browser.get("/publish", params=desk.chosen)
+    shown: Response = desk.browser.get("/publish", params=desk.chosen)
     assert shown.status_code == 200, shown.text
-    return shown.text
+    return str(shown.text)
 
 
 def fields_of(html: str) -> dict[str, str]:
@@ -50,7 +50,8 @@ def fields_of(html: str) -> dict[str, str]:
 
 def publish(desk: PlateDesk, changes: Mapping[str, str] | None = None) -> Response:
     fields = {**fields_of(page(desk)), "name": "out.mp4", "folder": str(desk.production.folder), **(changes or {})}
-    return desk.browser.post("/publish", data=fields, follow_redirects=False)
+    answered: Response = desk.browser.post("/publish", data=fields, follow_redirects=False)
+    return answered
 
 
 def begun(desk: PlateDesk) -> list[Job]:
@@ -67,8 +68,14 @@ def test_an_untouched_form_is_the_plain_command(desk: PlateDesk) -> None:
 
 def test_what_is_changed_is_what_the_command_sets(desk: PlateDesk) -> None:
     changes = {
-        **{"part": "frames", "frames": "2:9", "overwrite": "on", "generate.preset": "draft", "generate.grain": "0.5"},
-        **{"generate.fade": "false", "label": "credits", "reason": "the credits of the film name the process"},
+        "part": "frames",
+        "frames": "2:9",
+        "overwrite": "on",
+        "generate.preset": "draft",
+        "generate.grain": "0.5",
+        "generate.fade": "false",
+        "label": "credits",
+        "reason": "the credits of the film name the process",
     }
     assert publish(desk, changes).status_code == 303
     (job,) = begun(desk)
@@ -118,7 +125,7 @@ def test_nothing_is_written_among_what_is_the_projects_own(desk: PlateDesk) -> N
     for room in ("drawn", "jobs", "previews"):
         folder = desk.production.project.folder / room
         folder.mkdir(exist_ok=True)
-        assert "the project&#39;s own" in publish(desk, {"folder": str(folder)}).text
+        assert "a part of the project itself" in publish(desk, {"folder": str(folder)}).text
     assert begun(desk) == []
 
 
@@ -210,8 +217,8 @@ def test_who_is_asked_is_shown_with_the_proxy_and_what_they_decided(
         number = re.search(r'name="number" value="(\d+)"', shown)
         assert number is not None
         once = {"number": number[1], "once": "again"}
-        desk.browser.send("/publish/again", **desk.chosen, **once)
-        desk.browser.send("/publish/again", **desk.chosen, **once)
+        desk.browser.submit("/publish/again", **desk.chosen, **once)
+        desk.browser.submit("/publish/again", **desk.chosen, **once)
         first, again = begun(desk)
         assert first.arguments == again.arguments
 
@@ -219,7 +226,7 @@ def test_who_is_asked_is_shown_with_the_proxy_and_what_they_decided(
 def test_a_job_of_something_else_is_not_done_again(desk: PlateDesk) -> None:
     folder = desk.production.project.folder
     other = jobs.add(folder, ["verify", str(desk.plate)])
-    answered = desk.browser.send("/publish/again", **desk.chosen, number=str(other.number), once="x")
+    answered = desk.browser.submit("/publish/again", **desk.chosen, number=str(other.number), once="x")
     assert answered.status_code == 400
     assert len(begun(desk)) == 1
 

@@ -195,8 +195,8 @@ class Preview:
         if len(guards) == 1:
             self._store = open_store(self._project, guards[0].permit.people, round(config.keep_faces_gb * 1e9))
         permits = [guard.permit for guard in guards]
-        # Another number than that of any file: what leaves as a copy of the screen leads to no manifest.
-        self._mark_id = mark_id_of(
+        # By this number the project knows a copy of the screen; it leads to no manifest.
+        self.mark_id = mark_id_of(
             {"project": self._project.id, "preview": info.sha256, "permits": joint_digest(permits)}
         )
         self._is_approval_needed = any(permit.approvers for permit in permits)
@@ -229,7 +229,7 @@ class Preview:
             shown = shown_as_preview(
                 next(made.frames_in(index, index + 1)),
                 self.info.path.name,
-                self._mark_id if is_altered else None,
+                self.mark_id if is_altered else None,
                 at.corner,
                 is_approval_needed=self._is_approval_needed,
             )

@@ -171,7 +171,9 @@ def plate_timeline(
     plate = _Plate(
         info=info,
         shots=shots,
-        times_s=np.append(timeline.frame_pts * float(info.time_base), float(begins_s(info, timeline, num_frames))),
+        times_s=np.round(
+            np.append(timeline.frame_pts * float(info.time_base), float(begins_s(info, timeline, num_frames))), 6
+        ),
         shot_of=np.repeat(np.arange(len(shots)), [len(shot.frames) for shot in shots]),
         bins=np.arange(num_bins) * num_frames // num_bins,
     )

@@ -17,9 +17,11 @@ from countenance import jobs, ledger
 from countenance.config import Setting, read_config
 from countenance.consent.approvals import Asked, asked_results, standing_by
 from countenance.consent.document import document_text
+from countenance.consent.permit import refusals
 from countenance.consent.register import KnownRelease, known_releases, state_of
 from countenance.consent.release import in_words
-from countenance.errors import CountenanceError, UsageError, one_line
+from countenance.consent.scope import num_outputs
+from countenance.errors import ConsentError, CountenanceError, UsageError, one_line
 from countenance.jobs import Job
 from countenance.ledger import LogEntry
 from countenance.media.excerpt import Wanted
@@ -46,8 +48,7 @@ from countenance.studio.answers import (
     wants_json,
 )
 from countenance.studio.choice import Choice, chosen, offered
-from countenance.studio.releases import Card, people
-from countenance.studio.session import KEPT_ROOMS, Studio
+from countenance.studio.session import Studio
 from countenance.studio.shots import check_allowed, looking, plates_of, problem_document, told
 from countenance.types import MediaInfo
 
@@ -59,7 +60,8 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "credits": ("generate.label_form=credits",),
     "left out": ("generate.label=false",),
 }
-STATES: Mapping[str, str] = {"approved": "good", "declined": "bad", "awaited": "warn"}
+ALWAYS = "always shown"
+"""The label, by a release that says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,9 +154,9 @@ def _about(
     base = read_config(GenerateConfig, SECTION, project.settings)
     suffix = ".mp4" if info.kind == "video" else ".png"
     own = [job for job in listed if _is_of(job, choice)]
-    everybody = {person.name: person.cards for person in people(project)}
+    judged = refusals(project)
     names = [(name, role) for pair in choice.pairs for name, role in zip(pair, ("likeness", "performer"), strict=True)]
-    releases = [(name, _serving(everybody.get(name, ()), role)) for name, role in dict.fromkeys(names)]
+    serving = [(name, role, _serving(judged, name, role)) for name, role in dict.fromkeys(names)]
     questions = [each for each in _questions(project, results, listed) if _is_about(each.asked, info)]
     return {
         "info": info,
@@ -168,12 +170,12 @@ def _about(
         "settings": [_setting(setting, base, asked) for setting in _plain_settings()],
         "label": asked.get("label") or _label_of(base),
         "reason": asked.get("reason") or base.unlabelled_reason,
-        "may_be_unlabelled": all(card is not None and "label always shown" not in card.limits for _, card in releases),
+        "may_be_unlabelled": all(known and known.release.disclosure.label != ALWAYS for _, _, known in serving),
         "quality": base.quality,
         "has_timestamp": bool(base.timestamp_authority),
         "losses": losses(info, planned_output(suffix)),
-        "releases": releases,
-        "approvers": [name for name, card in releases if card is not None and "sees each result" in card.approval],
+        "releases": [_release(project, name, role, known) for name, role, known in serving],
+        "approvers": [name for name, _, known in serving if known and known.release.approval.needed],
         "job": next((job for job in reversed(own) if job.state != "done"), None),
         "questions": questions,
         "unaltered": _unaltered(told(project, info, pairs)),
@@ -221,9 +223,37 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _serving(cards: Sequence[Card], role: str) -> Card | None:
-    """The release that allows it now, the oldest as a permit takes it."""
-    return next((card for card in reversed(cards) if card.role == role and not card.why_not), None)
+def _serving(judged: Sequence[tuple[KnownRelease, ConsentError | None]], person: str, role: str) -> KnownRelease | None:
+    """The release that allows it now, the oldest, as a permit takes it."""
+    for known, why_not in judged:
+        if why_not is None and (known.release.subject.person, known.release.role) == (person, role):
+            return known
+    return None
+
+
+def _release(project: Project, person: str, role: str, known: KnownRelease | None) -> dict[str, Any]:
+    """A release with its term and limits, in words."""
+    if known is None:
+        return {"person": person, "role": role, "is_valid": False}
+    release = known.release
+    used, most = num_outputs(project, known.digest), release.term.num_outputs
+    days = (release.term.last_moment - ledger.time_now(project)).days
+    limits = [f"{used:,} published, any number allowed" if most is None else f"{used:,} of {most:,} published"]
+    limits += [f"only {', '.join(release.scope.channels)}"] if release.scope.channels else []
+    limits += [f"only {len(release.scope.plates):,} named plates"] if release.scope.plates else []
+    limits += ["label throughout"] if release.disclosure.label == ALWAYS else []
+    limits += [] if role == "performer" or "words" in release.scope.explicit else ["no plates with sound"]
+    limits += [f"not: {release.scope.prohibited}"] if release.scope.prohibited else []
+    return {
+        "person": person,
+        "role": role,
+        "is_valid": True,
+        "expires": in_words(release.term.expires),
+        "days": days,
+        "uses": release.scope.uses,
+        "limits": limits,
+        "approval": "sees each result first" if release.approval.needed else "isn't asked about results",
+    }
 
 
 def _usual_folder(studio: Studio, own: Sequence[Job]) -> Path:
@@ -464,7 +494,7 @@ def _part(form: Form) -> tuple[Wanted, list[str]]:
 
 
 def _output(studio: Studio, form: Form) -> Path:
-    """The file to write, in a folder that the user chose, and not among what is the project's own.
+    """The file to write, in a folder that the user chose.
 
     Raises:
         UsageError: it lies elsewhere, or its name is none.
@@ -474,10 +504,6 @@ def _output(studio: Studio, form: Form) -> Path:
         raise UsageError(f"expected a folder, got the file {folder}; choose the folder that it lies in")
     if name != Path(name).name or name.startswith((".", "-")) or not name.isprintable():
         raise UsageError(f"expected a plain file name, got {name[:80]!r}; choose another one")
-    if folder.is_relative_to(studio.project) and folder != studio.project:
-        room = folder.relative_to(studio.project).parts[0]
-        if room in KEPT_ROOMS:
-            raise UsageError(f"{folder} is the project's own; choose another folder", code="usage.outside")
     return folder / name
 
 

@@ -224,8 +224,8 @@ def problem_document(performer: str, problem: Problem) -> dict[str, Any]:
 
 
 def _first_replaced(plate: PlateTimeline, pair: PairTimeline) -> int:
-    there = np.flatnonzero(pair.track.presence) if pair.track is not None else []
-    return int(plate.bins[there[0]]) if len(there) else 0
+    there: Sequence[int] = [] if pair.track is None else np.flatnonzero(pair.track.presence).tolist()
+    return int(plate.bins[there[0]]) if there else 0
 
 
 def _scan(pair: PairTimeline) -> list[str]:
@@ -336,7 +336,8 @@ def _set(request: Request, form: Form) -> Response:
         except UsageError as error:
             # Beside the field nobody needs the file's path.
             path = shots_folder(project, info) / f"{number:04}.toml"
-            raise error.rephrased(str(error).removeprefix(str(path)).lstrip(": ")) from None
+            said = str(error).removeprefix(str(path)).lstrip(": ").replace(f"; correct it in {path}", "")
+            raise error.rephrased(said) from None
         return document({"shot": _shot_document(info, timeline_of(project, info, Silent()), shot)})
 
 

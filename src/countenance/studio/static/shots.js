@@ -53,7 +53,7 @@ const fields = (more) => {
 // Pictures: one is asked for at a time, and of those wanted meanwhile only the last.
 let tried = [];
 const pictures = {
-  kept: new Map(), wait: null, failed: "",
+  kept: new Map(), wait: null, failed: "", isOpen: false,
   key(side, at) { return side === "before" ? `before ${at}` : `after ${at} ${tried.join(" ")}`; },
   async wanted() {
     if (!plate || this.wait) { this.again = true; return; }
@@ -71,8 +71,11 @@ const pictures = {
     const isDrawn = !this.kept.has(this.key("after", at));
     const [before, after] = await Promise.all([this.get("before", at), viewer.view === "before" ? null : this.get("after", at)]);
     if (before) viewer.show({ before, after: after ?? (viewer.view === "before" ? viewer.images.after.src : null) });
-    if (before && after && isDrawn && !speed) $("took").textContent = `${((performance.now() - begun) / 1000).toFixed(2)} s`;
-    say(before && after ? "" : this.failed);
+    // The first one opens the plate, which says nothing of the others.
+    if (this.isOpen && before && after && isDrawn && !speed) $("took").textContent = `${((performance.now() - begun) / 1000).toFixed(2)} s`;
+    this.isOpen ||= Boolean(before && after);
+    const isWanted = viewer.view !== "before";
+    say(before && (after || !isWanted) ? "" : this.failed);
   },
   async get(side, at) {
     const key = this.key(side, at);

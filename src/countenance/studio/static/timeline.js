@@ -1,6 +1,7 @@
 // The plate's timeline, drawn: shots, where each performer's face is replaced, problems, keys, the frame that is shown.
 
-const RULER = 18, SHOTS = 22, LANE = 20, GAP = 4, KEYS = 16;
+const RULER = 18, SHOTS = 22, NAME = 15, LANE = 20, GAP = 4, KEYS = 16;
+const ROW = NAME + LANE + GAP;
 
 export class Timeline {
   constructor(canvas, { whenMoved, whenOver }) {
@@ -19,7 +20,7 @@ export class Timeline {
   setPlate(plate) {
     this.plate = plate;
     const lanes = Math.max(1, plate.lanes.length);
-    this.canvas.style.height = `${RULER + SHOTS + GAP + lanes * (LANE + GAP) + KEYS}px`;
+    this.canvas.style.height = `${RULER + SHOTS + GAP + lanes * ROW + KEYS}px`;
     this.canvas.setAttribute("aria-valuemax", plate.frames - 1);
     if (this.to <= 1) this.showAll(); else this.draw();
   }
@@ -67,7 +68,7 @@ export class Timeline {
     pen.textBaseline = "middle";
     this.#ruler(pen, colour, wide);
     this.#shots(pen, colour);
-    plate.lanes.forEach((lane, index) => this.#lane(pen, colour, lane, RULER + SHOTS + GAP + index * (LANE + GAP)));
+    plate.lanes.forEach((lane, index) => this.#lane(pen, colour, lane, RULER + SHOTS + GAP + index * ROW));
     this.#keys(pen, colour, high);
     const x = this.#x(this.frame);
     const next = Math.max(2, this.#x(this.frame + 1) - x);
@@ -115,7 +116,8 @@ export class Timeline {
     }
   }
 
-  #lane(pen, colour, lane, top) {
+  #lane(pen, colour, lane, above) {
+    const top = above + NAME;
     const bar = (first, last) => {
       const begin = Math.max(-2, this.#x(first));
       return [begin, Math.max(1.5, Math.min(this.canvas.clientWidth + 2, this.#x(last + 1)) - begin)];
@@ -137,12 +139,8 @@ export class Timeline {
       const [x, wide] = bar(problem.first, problem.last);
       this.#patterned(pen, colour(problem.tone), problem.pattern, x, problem.is_replaced ? top + LANE - 7 : top, wide, problem.is_replaced ? 7 : LANE, colour("sunk"));
     }
-    pen.fillStyle = colour("ink");
-    pen.strokeStyle = colour("sunk");
-    pen.lineWidth = 3;
-    pen.strokeText(lane.performer, 6, top + LANE / 2);
-    pen.fillText(lane.performer, 6, top + LANE / 2);
-    pen.lineWidth = 1;
+    pen.fillStyle = colour("soft");
+    pen.fillText(`${lane.performer}: replaced in ${lane.replaced.toLocaleString("en")} of ${this.plate.frames.toLocaleString("en")} frames`, 6, above + NAME / 2);
   }
 
   /** A span that can be told from others without its colour. */
@@ -195,7 +193,7 @@ export class Timeline {
     canvas.addEventListener("pointermove", (event) => {
       if (!this.plate) return;
       if (this.isDragged) { moveTo(event); return; }
-      const index = Math.floor((event.offsetY - RULER - SHOTS - GAP) / (LANE + GAP));
+      const index = Math.floor((event.offsetY - RULER - SHOTS - GAP) / ROW);
       const frame = Math.floor(this.#frameAt(event.offsetX));
       const slack = ((this.to - this.from) / canvas.clientWidth) * 2;
       this.whenOver(frame, (this.plate.lanes[index]?.problems ?? []).filter((each) => frame >= each.first - slack && frame <= each.last + slack));
