@@ -54,6 +54,15 @@ def test_entries_come_back_as_they_were_appended(project: Project) -> None:
     assert ledger.check(project) == 6
 
 
+def test_entries_of_some_events_are_those_of_all(project: Project) -> None:
+    add(project, "prepared", faces=1)
+    add(project, "trained", why="prepared")
+    add(project, "prepared", faces=2)
+    every = list(ledger.entries(project))
+    for events in (("prepared",), ("trained", "event 3"), ("nothing",)):
+        assert list(ledger.entries(project, *events)) == [entry for entry in every if entry.event in events]
+
+
 def test_empty_log_holds(tmp_path: Path) -> None:
     create(tmp_path / "empty", use="film", title=None)
     with opened(tmp_path / "empty") as project:

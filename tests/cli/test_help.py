@@ -19,6 +19,7 @@ COMMANDS = (
     *("release key", "release new", "release page", "release sign", "release countersign"),
     *("release add", "release revoke", "release list", "release approve", "release decline"),
     *("log check", "log show", "log export"),
+    *("jobs add", "jobs list", "jobs show", "jobs stop", "jobs retry", "jobs move", "jobs run", "jobs clear"),
     *("marks export", "marks add"),
     *(
         "actors setup",

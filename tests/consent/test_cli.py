@@ -13,6 +13,8 @@ from countenance.consent.release import check_signature, sha256_of
 from countenance.errors import ConsentError, MediaError, ProvenanceError, UsageError
 from countenance.faces import portrait
 from countenance.project import create, opened
+from countenance.steps import statement as statement_step
+from countenance.steps.statement import Stated
 from tests.support.signing import Production, template_of
 
 
@@ -233,3 +235,25 @@ def test_each_command_explains_itself_with_an_example(name: str) -> None:
 @pytest.mark.parametrize("name", ["check", "show"])
 def test_log_commands_explain_themselves(name: str) -> None:
     assert f"Example: countenance log {name}" in run(f"{name} --help", log.app).stdout
+
+
+@pytest.mark.parametrize("error", [None, ConsentError("another face"), MediaError("no video")])
+def test_a_statement_s_video_is_erased_where_that_is_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    def take(*_: object, **__: object) -> Stated:
+        if error is not None:
+            raise error
+        return Stated(person="dana", release="ab", video="cd", distance=0.3, turns=())
+
+    create(folder / "film", use="film", title=None)
+    monkeypatch.chdir(folder / "film")
+    monkeypatch.setattr(statement_step, "take_statement", take)
+    for option, is_left in (("", True), ("--erase-video", False)):
+        (folder / "film" / "dana.mp4").write_bytes(b"frames")
+        if error is None:
+            run(f"statement dana.release.toml dana.mp4 {option}")
+        else:
+            with pytest.raises(type(error)):
+                run(f"statement dana.release.toml dana.mp4 {option}")
+        assert (folder / "film" / "dana.mp4").exists() is is_left

@@ -152,8 +152,8 @@ def test_a_release_in_the_first_form_is_exempt_only_where_it_was_known_before(
     (known,) = known_releases(asking.project)
     assert state_of_statement(asking.project, known) == "missing"
 
-    def without_version(project: Project) -> list[ledger.LogEntry]:
-        entries = list(read(project))
+    def without_version(project: Project, *events: str) -> list[ledger.LogEntry]:
+        entries = list(read(project, *events))
         for entry in entries:
             entry.facts.pop("version", None)
         return entries

@@ -40,12 +40,14 @@ from countenance.project import SETTINGS_NAME, Project
 from countenance.provenance.record import read_record
 from countenance.review.query import FaceQuery
 from countenance.steps import forget as forget_module
+from countenance.steps.collect import collect
 from countenance.steps.cover import cover, write_report
 from countenance.steps.forget import ending_soon, forget_person, forget_what_is_over, holdings_of
 from countenance.steps.recognise import recognise_performer
 from countenance.steps.report import report_training
 from countenance.steps.review import export_faces, show_faces
 from countenance.steps.shots import hold_frames
+from countenance.steps.verify import report_page, verify
 from countenance.types import Rejection
 from tests.support.made_up import add_track
 from tests.support.production import LABELLED, LIKENESS, PERFORMER, Production, copied, open_production
@@ -419,3 +421,51 @@ def test_a_later_release_can_name_a_later_day(released: Production) -> None:
     assert retention.last_day([replace(first, forgotten_on=early), second]) == late
     assert retention.last_day([first, keeping(second, None)]) == early
     assert retention.last_day([keeping(second, None)]) is None
+
+
+def test_dropped_files_belong_to_the_project_and_go(trained: Production) -> None:
+    """Not those of others, and not what lies elsewhere, from where it was only chosen."""
+    project, elsewhere = trained.project, trained.folder / f"{LIKENESS}.mp4"
+    dropped = {person: project.folder / "dropped" / person / "take.mp4" for person in BOTH}
+    for person, path in dropped.items():
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(trained.folder / f"{person}.mp4", path)
+    refused, part = (dropped[LIKENESS].with_name(name) for name in ("letter.txt", ".a1b2.part"))
+    for path in (refused, part):
+        path.write_bytes(b"Dear Zuri")
+    collect(project, LIKENESS, [dropped[LIKENESS]], progress=Silent())
+    holdings = holdings_of(project, LIKENESS)
+    assert holdings.folders["dropped_files"] == (part, refused, dropped[LIKENESS])
+    assert holdings.counts["dropped_files"] == 3
+    assert not {*holdings.footage, *holdings.others} & {*dropped.values(), refused, part}
+    forgotten = forget_person(project, LIKENESS)
+    assert forgotten.erased["dropped_files"] == 3
+    assert [path for path in (project.folder / "dropped").rglob("*") if path.is_file()] == [dropped[PERFORMER]]
+    assert not dropped[LIKENESS].parent.exists()
+    assert elsewhere.exists()
+
+
+def test_somebody_of_whom_only_a_dropped_file_is_kept_is_known(project: Project) -> None:
+    path = project.folder / "dropped" / "dana" / "take.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"film")
+    assert holdings_of(project, "dana").is_known
+    assert not holdings_of(project, "kim").is_known
+
+
+def test_a_link_in_place_of_dropped_files_is_refused(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "dana").mkdir(parents=True)
+    (project.folder / "dropped").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is a link to"):
+        holdings_of(project, "dana")
+
+
+def test_reports_on_published_files_go_with_them(used: Production) -> None:
+    """Those of the studio, which show frames; a report on another file stays."""
+    folder = used.project.folder / "verified"
+    for name, path in (("ours", used.folder / "shot.mp4"), ("another", used.folder / f"{PERFORMER}.mp4")):
+        (folder / name).mkdir(parents=True)
+        examination = verify(path, used.project, with_pictures=True)
+        (folder / name / "report.html").write_text(report_page(examination, made_at=datetime.now(UTC)))
+    forget_person(used.project, LIKENESS)
+    assert [path.parent.name for path in folder.rglob("*.html")] == ["another"]

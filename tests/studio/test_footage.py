@@ -48,6 +48,7 @@ def test_a_clip_is_shown_with_its_facts_and_a_frame_from_its_middle(desk: Footag
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert answer.headers["cache-control"] == "no-store"
     pixels = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
     assert pixels.shape == (64, 96, 3)
     assert pixels.mean() == pytest.approx(graded(0)[4].mean(), abs=6)
 

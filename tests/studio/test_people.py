@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from countenance import jobs, ledger
+from countenance.consent.approvals import asked_results
+from countenance.consent.decision import Request, new_decision
 from countenance.consent.document import read_release, write_document
 from countenance.consent.drafting import countersign, new_revocation, sign
 from countenance.consent.keys import make_key, public_key_of
 from countenance.consent.papers import ROOM, drafts, received_files
 from countenance.consent.register import add_release, known_releases, state_of
-from countenance.consent.release import Release
+from countenance.consent.release import Release, digest_of
 from countenance.faces import portrait
 from countenance.project import create, opened
 from countenance.steps.forget import forget_person
@@ -31,7 +33,7 @@ from tests.support.videos import clip_of, write_video
 
 TODAY = datetime.now(UTC).date()
 LONG_AGO, LATER = TODAY - timedelta(days=400), TODAY + timedelta(days=200)
-OFFERED = ("/footage#dana", "/faces/dana")
+OFFERED = ("/footage/dana", "/faces/dana")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +237,16 @@ def test_a_release_and_its_picture_come_in_either_order(desk: Desk, document_fir
     assert "Added the release of dana as likeness." in desk.page()
 
 
+def test_a_release_that_is_dropped_twice_is_added_once(desk: Desk) -> None:
+    document, picture = desk.production.signed(desk.draft()), desk.production.folder / "dana100.png"
+    answers = desk.drop(document, document, picture)
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert (desk.states(), desk.waits()) == (["valid"], [])
+    answers = desk.drop(picture, document)
+    assert answers[-1].json()["said"] == "This release is in the project already."
+    assert (desk.states(), desk.waits()) == (["valid"], [])
+
+
 def test_its_picture_may_have_another_name(desk: Desk) -> None:
     document, picture = desk.production.signed(desk.draft()), desk.production.folder / "dana100.png"
     desk.drop(document, picture.rename(picture.with_name("holiday.png")))
@@ -365,6 +377,39 @@ def test_a_revocation_of_a_release_that_isn_t_here_is_kept(desk: Desk) -> None:
     assert answer.json()["said"].startswith("Kept: this project doesn't have that release.")
     answers = desk.drop(path, desk.production.folder / "dana100.png")
     assert "was revoked on" in answers[-1].json()["error"]["message"]
+
+
+def test_a_decision_counts_for_the_result_that_was_asked_about(desk: Desk) -> None:
+    path = desk.add(approval=True)
+    request = asked_about(desk, path)
+    assert "proxy.mp4: waits for an answer" in desk.page()
+    decision = new_decision(request, desk.production.key("dana"), "declined", reason="the mouth smears")
+    write_document(path.with_name("shot.dana.decision.toml"), decision, overwrite=False)
+    with desk.production.project.writing():
+        (answer,) = desk.drop(path.with_name("shot.dana.decision.toml"))
+    assert answer.json()["said"] == "dana declined this result; it won't be published: the mouth smears."
+    assert "proxy.mp4: declined" in desk.page()
+
+
+def test_a_request_is_the_person_s_and_is_not_taken(desk: Desk) -> None:
+    request = asked_about(desk, desk.add(approval=True))
+    path = desk.production.folder / "shot.dana.approval.toml"
+    write_document(path, request, overwrite=False)
+    (answer,) = desk.drop(path)
+    assert "shot.dana.approval.toml asks dana about a result" in answer.json()["error"]["message"]
+    assert desk.waits() == []
+
+
+def asked_about(desk: Desk, release: Path) -> Request:
+    """What the log's entry on a proxy asks the owner of a release."""
+    project, digest = desk.production.project, digest_of(read_release(release))
+    asked = {"people": {"dana": digest}, "result": "ab" * 32, "parts": {}, "file": "proxy.mp4"}
+    asked |= {"label": "shown", "label_reason": ""}
+    frames = {"first_frame": 0, "num_frames": 8, "num_plate_frames": 8}
+    with project.transaction():
+        facts = {"sha256": "cd" * 32, "plate_sha256": "ef" * 32, **frames, "is_proxy": True, "asked": asked}
+        ledger.append(project, "published", facts)
+    return asked_results(project)[-1].requests["dana"]
 
 
 def test_nothing_is_received_where_there_is_no_project(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -94,7 +95,7 @@ def test_a_file_that_says_that_it_is_too_large_is_refused(desk: FootageDesk, mon
 
 
 def test_space_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2 * 2**30 + 7}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2 * 2**30 + 7}))
     assert uploads._most_bytes(tmp_path, None) == 7
     assert uploads._most_bytes(tmp_path, 5) == 5
 
@@ -184,12 +185,8 @@ def test_a_large_file_is_written_whole_in_little_memory(desk: FootageDesk) -> No
 
 
 def test_a_sender_that_goes_away_leaves_nothing(desk: FootageDesk) -> None:
-    messages = iter(
-        [
-            {"type": "http.request", "body": b"half of it", "more_body": True},
-            {"type": "http.disconnect"},
-        ]
-    )
+    half = {"type": "http.request", "body": b"half of it", "more_body": True}
+    messages: Iterator[dict[str, Any]] = iter([half, {"type": "http.disconnect"}])
 
     async def receive() -> dict[str, Any]:
         return next(messages)

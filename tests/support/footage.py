@@ -59,7 +59,7 @@ class FootageDesk:
     def page(self, person: str = "dana") -> str:
         answer = self.browser.get(f"/footage/{person}")
         assert answer.status_code == 200, answer.text
-        return answer.text
+        return str(answer.text)
 
     def picture(self, info: MediaInfo, person: str = "dana") -> Any:
         return self.browser.get(f"/footage/{person}/clips/{info.sha256}", headers={"accept": "application/json"})

@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 Number = Annotated[int, typer.Argument(metavar="N", help="The job's number.", min=1, show_default=False)]
 
 
-@app.command("add", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command("add", short_help="Put a command at the end of the queue.")
 def add_job(
     words: Annotated[
         list[str], typer.Argument(metavar="-- VERB...", help="The command, as after `countenance`.", show_default=False)

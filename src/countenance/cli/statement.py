@@ -47,7 +47,7 @@ def statement(
         Path, typer.Argument(metavar="VIDEO", help="What they filmed.", readable=False, show_default=False)
     ],
     erase_video: Annotated[
-        bool, typer.Option("--erase-video", help="Erase the video once it was accepted or refused.")
+        bool, typer.Option("--erase-video", help="Erase the video once it was looked at, whatever came of it.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -58,7 +58,7 @@ def statement(
     Example: countenance release statement dana.release.toml dana-statement.mp4
     """
     from countenance.cli.display import Bars
-    from countenance.errors import ConsentError
+    from countenance.errors import CountenanceError
     from countenance.project import erase
     from countenance.steps.documents import stated_document
     from countenance.steps.statement import take_statement
@@ -66,7 +66,7 @@ def statement(
     with here(writing=True) as project, Bars() as progress:
         try:
             stated = take_statement(project, path, video, progress=progress)
-        except ConsentError:
+        except CountenanceError:
             if erase_video:
                 erase(video)
             raise

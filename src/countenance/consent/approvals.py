@@ -126,7 +126,7 @@ def known_decisions(project: Project) -> list[KnownDecision]:
     restore = "restore the project from a copy"
     with project.snapshot():
         releases = {known.digest: known.release for known in known_releases(project)}
-        logged = {entry.fact("decision", str) for entry in ledger.entries(project) if entry.event in EVENTS.values()}
+        logged = {entry.fact("decision", str) for entry in ledger.entries(project, *EVENTS.values())}
         rows = stored_decisions(project)
     known = []
     for digest, result, person, text in rows:
@@ -228,7 +228,7 @@ def awaited_error(people: Sequence[str], result: str) -> ConsentError:
 
 
 def _proxies(project: Project) -> Iterator[ledger.LogEntry]:
-    entries = list(ledger.entries(project))
+    entries = list(ledger.entries(project, "published", "withdrawn"))
     withdrawn = {entry.fact("published_entry", int) for entry in entries if entry.event == "withdrawn"}
     for entry in entries:
         if entry.event == "published" and "asked" in entry.facts and entry.number not in withdrawn:

@@ -236,11 +236,7 @@ def templates(project: Project) -> dict[str, Float32[np.ndarray, "128"]]:
         ConsentError: one differs from the log's digest of what was computed from those images.
     """
     # A release that was added by an earlier version has no digest of its template in the log.
-    logged = {
-        entry.facts["person"]: entry.facts.get("template")
-        for entry in ledger.entries(project)
-        if entry.event == "release.added"
-    }
+    logged = {entry.facts["person"]: entry.facts.get("template") for entry in ledger.entries(project, "release.added")}
     rows = project.database.execute("SELECT name, template FROM people WHERE length(template) > 0").fetchall()
     for name, content in rows:
         if logged.get(name) not in {None, hashlib.sha256(content).hexdigest()}:
@@ -374,7 +370,7 @@ def _logged_releases(project: Project) -> tuple[set[str], set[str], dict[str, da
     ledger.check(project)
     found: dict[str, set[str]] = {"release.added": set(), "release.revoked": set()}
     forgotten: dict[str, date] = {}
-    for entry in ledger.entries(project):
+    for entry in ledger.entries(project, *found, FORGETTING):
         if entry.event in found:
             found[entry.event].add(entry.fact("release", str))
         elif entry.event == FORGETTING:

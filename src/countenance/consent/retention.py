@@ -57,7 +57,7 @@ def is_anything_due(project: Project, at: datetime) -> bool:
 def begun_but_not_ended(project: Project) -> list[ledger.LogEntry]:
     """Log entries of people who were beginning to be forgotten when the command was stopped."""
     open_entries: dict[str, ledger.LogEntry] = {}
-    for entry in ledger.entries(project):
+    for entry in ledger.entries(project, FORGETTING, FORGOTTEN):
         if entry.event == FORGETTING:
             open_entries[entry.fact("person", str)] = entry
         elif entry.event == FORGOTTEN:

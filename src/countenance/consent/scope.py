@@ -136,7 +136,7 @@ def check_collected(known: Sequence[KnownRelease], person: str, sha256: str) -> 
 def num_outputs(project: Project, release_digest: str) -> int:
     """How many files were published under a release and not withdrawn, by the log; no previews, no proxies."""
     published = set()
-    for entry in ledger.entries(project):
+    for entry in ledger.entries(project, "published", "withdrawn"):
         if entry.event == "published" and not (entry.facts.get("is_preview") or entry.facts.get("is_proxy")):
             # Entries of earlier versions name no releases, and no release of then counts files.
             if "releases" in entry.facts and release_digest in entry.fact("releases", list):

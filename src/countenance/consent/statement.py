@@ -111,8 +111,7 @@ def accepted(project: Project) -> dict[str, Statement]:
             video=entry.fact("video", str),
             distance=entry.fact("distance", float),
         )
-        for entry in ledger.entries(project)
-        if entry.event == "statement.accepted"
+        for entry in ledger.entries(project, "statement.accepted")
     }
 
 
@@ -230,8 +229,8 @@ def statement_template(project: Project, release: str) -> Template | None:
     entry = next(
         (
             entry
-            for entry in reversed(list(ledger.entries(project)))
-            if entry.event == "statement.accepted" and entry.facts.get("release") == release
+            for entry in reversed(list(ledger.entries(project, "statement.accepted")))
+            if entry.facts.get("release") == release
         ),
         None,
     )
@@ -272,6 +271,6 @@ def _was_here_before(project: Project, known: KnownRelease) -> bool:
     if known.release.first_version > 1:
         return False
     return any(
-        entry.event == "release.added" and entry.facts.get("release") == known.digest and "version" not in entry.facts
-        for entry in ledger.entries(project)
+        entry.facts.get("release") == known.digest and "version" not in entry.facts
+        for entry in ledger.entries(project, "release.added")
     )

@@ -169,7 +169,9 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
 
 
 def go_to(path: str, *, say: str = "") -> Response:
-    """After a form: to this page, which shows a line once."""
+    """After a form: to this page of the studio, which shows a line once."""
+    if not path.startswith("/") or path.startswith(("//", "/\\")):
+        raise UsageError(f"expected a page of the studio, got {path[:80]!r}; choose one above")
     return saying(RedirectResponse(path, HTTPStatus.SEE_OTHER), say)
 
 

@@ -131,8 +131,8 @@ def _take_document(folder: Path, path: Path) -> str:
     given = read_document(path)
     if isinstance(given, Release):
         check_countersigned(given)
-        waiting = next(each for each in waiting_releases(folder) if each.path == path)
-        return _add(folder, waiting) if not waiting.missing else _still_missing(waiting)
+        (waiting,) = (each for each in waiting_releases(folder) if each.path == path)
+        return _still_missing(waiting) if waiting.missing else _add(folder, waiting)
     with opened(folder) as project:
         added = add_signed(project, path, given)
     erase(path)
@@ -156,7 +156,9 @@ def _take_picture(folder: Path, path: Path) -> str:
             "expected a release, a revocation or a decision (.toml), or a picture that a release names, got "
             f"{path.name}; clips of people are dropped on the page Footage"
         )
-    said = [_add(folder, each) for each in waiting_releases(folder) if not each.missing]
+    # One that was dropped twice is added once, and both are erased.
+    whole = {each.release.id: each for each in waiting_releases(folder) if not each.missing}
+    said = [_add(folder, each) for each in whole.values()]
     return " ".join(said) or f"{path.name} waits for the release that names it, or for a draft."
 
 

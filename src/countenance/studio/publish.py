@@ -520,7 +520,7 @@ def _output(studio: Studio, form: Form) -> Path:
 def _again(request: Request, form: Form) -> Response:
     """The same command again, once people decided on its result."""
     folder = studio_of(request).project
-    job = jobs.find_job(folder, int(form.text("number")))
+    job = jobs.find_job(folder, form.number("number"))
     choice = chosen(form.fields, studio_of(request))
     if not _is_of(job, choice):
         raise UsageError(f"job {job.number} publishes something else; load the page again")

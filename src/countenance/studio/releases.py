@@ -108,8 +108,10 @@ class Gap:
 
     words: str
     remedy: str
-    statement_of: str = ""
-    """Digest of the release under which a statement is to be asked for."""
+    statement_of: str
+    """Digest of the release under which a statement is to be asked for; empty for all else."""
+    role_to_draft: str
+    """For which another release is to be signed; empty where the one that there is will do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,7 +183,7 @@ ENDS_SOON_DAYS, MANY_DAYS = 30, 730
 
 
 def people(project: Project, *, at: datetime | None = None) -> list[Person]:
-    """Everybody whom the project knows by a release, in the order in which they came.
+    """Everybody whom the project knows by a release, those first who may be worked with, else in the order of coming.
 
     Raises:
         ConsentError: a document in the database is not what its owner signed.
@@ -216,7 +218,7 @@ def _person(
         cards=tuple(_card(project, known, why, day, results, at) for known, why in reversed(judged)),
         roles=tuple(valid),
         gaps=tuple(_gap(judged, role) for role in roles if role not in valid),
-        events=_events(name, {known.digest for known in own}, entries),
+        events=_events(name, {known.digest for known in own}, entries, at),
         is_forgotten=all(known.forgotten_on is not None for known in own),
     )
 
@@ -292,6 +294,7 @@ def _gap(judged: Sequence[tuple[KnownRelease, ConsentError | None]], role: Role)
         words=f"As {role}: {_sentence(why)}",
         remedy=REMEDIES.get(why.code, ""),
         statement_of=known.digest if why.code == "consent.statement_missing" else "",
+        role_to_draft="" if why.code in ("consent.statement_missing", "consent.release_not_yet_valid") else role,
     )
 
 
@@ -328,15 +331,22 @@ def _results(project: Project) -> dict[tuple[str, str], tuple[Chip, ...]]:
     return {key: tuple(chips.values()) for key, chips in found.items()}
 
 
-def _events(name: str, digests: Collection[str], entries: Sequence[LogEntry]) -> tuple[tuple[str, str], ...]:
+def _events(
+    name: str, digests: Collection[str], entries: Sequence[LogEntry], at: datetime
+) -> tuple[tuple[str, str], ...]:
     own = [entry for entry in entries if _is_about(entry.facts, name, digests)]
     return tuple(
         (
-            f"{entry.time[:10]} {entry.time[11:16]}",
+            _moment(datetime.fromisoformat(entry.time), at),
             EVENTS.get(entry.event, entry.event.replace(".", ": ")).format(action=entry.facts.get("action", "work")),
         )
         for entry in reversed(own[-NUM_EVENTS:])
     )
+
+
+def _moment(time: datetime, at: datetime) -> str:
+    """A day and time of this year, or a day of another."""
+    return f"{time.day} {time:%b, %H:%M}" if time.year == at.year else _short(time)
 
 
 def _is_about(facts: Mapping[str, Any], name: str, digests: Collection[str]) -> bool:

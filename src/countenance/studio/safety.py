@@ -141,13 +141,13 @@ class Safety:
                 "this browser hasn't been let in; open the address that `countenance studio` printed",
                 HTTPStatus.UNAUTHORIZED,
             )
-        if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            return _refused("another site asked for this")
-        if request.method in SAFE_METHODS:
-            return None
+        is_change = request.method not in SAFE_METHODS
         # Browsers send an origin with whatever isn't GET; what sends none isn't one.
-        if headers.getlist("origin") != [f"http://{host_of(studio)}"]:
+        is_own = not is_change or headers.getlist("origin") == [f"http://{host_of(studio)}"]
+        if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"} or not is_own:
             return _refused("another site asked for this")
+        if not is_change:
+            return None
         if CSRF_HEADER not in headers and headers.get("content-type", "").startswith(FORM_TYPES):
             # A form's token is in its body, which isn't read here: `answers.form_of` checks it.
             return None

@@ -170,8 +170,11 @@ def _moments(learned: Standing) -> list[Moment]:
 
 
 def _form(project: Project, pair: PairInList, learned: Standing) -> dict[str, Any]:
-    config = _config(project, learned)
-    values = {name: _as_text(value) for name, value in asdict(config).items()}
+    config, seen = _config(project, learned), learned.checkpoint.images_seen if learned.checkpoint else 0
+    # Who comes back to a training that is over wants more of it.
+    more = next((preset.images for preset in PRESETS if preset.images > seen), 2 * seen)
+    images = config.images if config.images > seen else more
+    values = {name: _as_text(value) for name, value in {**asdict(config), "images": images}.items()}
     fields = [
         Field(
             setting=setting,
@@ -185,7 +188,7 @@ def _form(project: Project, pair: PairInList, learned: Standing) -> dict[str, An
     return {
         "fields": fields,
         "presets": PRESETS,
-        "images": config.images,
+        "images": images,
         "seconds_per_image": SECONDS_PER_IMAGE,
         "seconds_to_begin": 2 * SECONDS_PER_FACE,
         "faces": config.faces,
@@ -212,7 +215,8 @@ def _begin(request: Request, form: Form) -> Response:
     if job is not None and job.state in OPEN:
         return go_to(_address_of(pair), say="This pair is in the queue already.")
     arguments = ["train", likeness, "--onto", performer, *(word for each in changes for word in ("--set", each))]
-    start_job(request, arguments, once=form.text("once"))
+    # Two pages that start it at once say the same, so that it is begun once.
+    start_job(request, arguments, once=f"{_address_of(pair)} after {job.number if job else 0}")
     return go_to(_address_of(pair), say="Training is in the queue; it goes on when this page is closed.")
 
 

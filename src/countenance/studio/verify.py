@@ -68,7 +68,7 @@ def _show(request: Request) -> Response:
     is_thorough = "thorough" in request.query_params
     with reading(request) as project:
         checks = _checks(project, jobs.list_jobs(project.folder))
-        shown = next((each for each in checks if each.name == wanted), None)
+        shown = next((each for each in checks if wanted in (None, each.name)), None)
         if wanted is not None and shown is None:
             raise UsageError("this report was deleted; choose another one on the page Verify")
     return page(

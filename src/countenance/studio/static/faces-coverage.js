@@ -14,18 +14,29 @@ export async function showCoverage() {
     frame.replaceChildren();
     return;
   }
-  const { verdict, advice, num_kept: kept } = found.report;
+  const { verdict, advice } = found.report;
   button.textContent = "Measure again";
   button.classList.toggle("primary", !found.is_current);
   fill(
     numbers,
     !found.is_current && make("p", { class: "notice warn" }, "The face set changed since this was measured."),
     make("p", {}, make("b", {}, verdict)),
-    make("p", { class: "small" }, `${kept.toLocaleString("en")} faces in the set.`),
+    facts(found.report),
     ...advice.map(({ lacks, shoot }) => make("div", { class: "why" }, make("b", {}, lacks), make("span", { class: "small" }, shoot))),
     !advice.length && make("p", { class: "notice good" }, "Nothing is missing that most films need."),
   );
   frame.replaceChildren(make("iframe", { src: `${base}/coverage/page`, title: "Coverage report", sandbox: "" }));
+}
+
+function facts({ num_kept: kept, num_left_out: leftOut, num_shots: shots, clips, median_size_px: size, reach }) {
+  const lines = {
+    Faces: `${kept.toLocaleString("en")} kept, ${leftOut.toLocaleString("en")} left out`,
+    "Clips and shots": `${clips.length} and ${shots}`,
+    "Usual size": `${Math.round(size)} px`,
+    "Turned left, right": `${Math.round(reach.left_deg)}° and ${Math.round(reach.right_deg)}°`,
+    "Up, down": `${Math.round(reach.up_deg)}° and ${Math.round(reach.down_deg)}°`,
+  };
+  return make("dl", { class: "facts" }, ...Object.entries(lines).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }
 
 button.addEventListener("click", async () => {

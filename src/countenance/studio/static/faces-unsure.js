@@ -13,6 +13,8 @@ export const hasUnsaved = () => answers.size > 0;
 export async function showUnsure(andRefresh) {
   refresh = andRefresh;
   try { ({ tracks, known } = await patiently(() => ask(`${base}/waiting`))); } catch (error) { tell(error.message); return; }
+  // Of tracks that are decided by now.
+  [...answers.keys()].filter((name) => !tracks.some((track) => track.name === name)).forEach((name) => answers.delete(name));
   index = Math.max(tracks.findIndex((track) => !answers.has(track.name)), 0);
   show();
 }

@@ -109,11 +109,12 @@ function forget(index, tile) {
 function place(index, side) {
   let tile = tiles.get(index);
   if (!tile) {
-    tile = make("div", { role: "option", id: `tile-${index}` });
+    tile = make("div", { role: "option", id: `tile-${index}`, "aria-posinset": index + 1 });
     tile.dataset.index = index;
     tiles.set(index, tile);
     canvas.append(tile);
   }
+  tile.setAttribute("aria-setsize", total);
   tile.style.left = `${GAP + (index % columns) * (side + GAP)}px`;
   tile.style.top = `${GAP + Math.floor(index / columns) * step}px`;
   tile.style.width = `${side}px`;
@@ -465,6 +466,8 @@ function show(name) {
 }
 document.querySelectorAll("[data-view]").forEach((tab) => tab.addEventListener("click", () => show(tab.dataset.view)));
 
+// Jobs that change this person's faces: the page is brought up to date, not loaded again, which would lose what isn't saved.
+document.querySelectorAll("[data-line] [data-job]").forEach((line) => { line.dataset.stay = ""; });
 let open = new Set();
 onJobs((jobs) => {
   const own = jobs.filter((job) => ["faces", "prepare", "coverage"].includes(job.arguments[0]) && job.arguments.includes(person));
@@ -472,6 +475,7 @@ onJobs((jobs) => {
   const ended = own.filter((job) => open.has(job.number) && !now.has(job.number));
   open = now;
   if (!ended.length) return;
+  ended.forEach((job) => document.querySelector(`[data-line]:has([data-job="${job.number}"])`)?.remove());
   const failed = ended.find((job) => job.state !== "done");
   tell(failed ? failed.message ?? "The job failed." : "Done; the page shows it.", !failed);
   refresh();
