@@ -1,9 +1,9 @@
-"""The whole job in the studio, by mouse, in a real browser: what a test drives, and what makes the pictures of docs/studio.md.
+"""The whole job in the studio, by mouse, in a real browser: a test drives it, and docs/studio.md has its pictures.
 
     python -m tools.studio_tour OUTPUT
 
-makes a project on two synthetic actors with the clips of the demo in a folder of its own, and leaves a picture of each page in OUTPUT, dark at
-1,280 px and light at 1,920 px. It needs Debian's chromium.
+makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of each
+page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
 """
 
 import os
@@ -163,8 +163,8 @@ def _tune(page: Page, home: str, shoot: Shoot) -> None:
 def _set_sharpness(page: Page, shoot: Shoot) -> None:
     after = page.get_by_alt_text("After: with the likeness")
     expect(after).not_to_have_js_property("naturalWidth", 0, timeout=JOB_MS)
-    page.get_by_label("Sharpness").first.fill("0.4")
-    page.get_by_label("Sharpness").first.press("Enter")
+    page.locator("#set-sharpness").fill("0.4")
+    page.locator("#set-sharpness").press("Enter")
     expect(page.get_by_text("Saved")).to_be_visible()
     page.wait_for_timeout(3_000)
     shoot(page, "shots")

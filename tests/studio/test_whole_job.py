@@ -30,6 +30,6 @@ def test_the_whole_job_by_mouse(tmp_path: Path) -> None:
         published = whole_job(page, address, project, shoot)
     with opened_to_read(project) as known:
         report = verify(published, known).report
-    assert report.verdict == "trusted"
+    assert next(each for each in report.findings if each.about == "credentials").state == "trusted"
     assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
     assert wrong == []
