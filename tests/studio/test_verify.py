@@ -159,17 +159,20 @@ def test_reports_are_listed_newest_first_and_deleted_for_good(desk: FootageDesk)
 
 @pytest.mark.parametrize(
     "name",
-    ["%2e%2e", "..%2fdocuments", "20200101-120000-abcdef", "../verified", "20200101-120000-abcdef%2f..%2f.."],
+    ["mine", "%2e%2e", "..%2fdocuments", "20200101-120000-abcdef", "../verified", "20200101-120000-abcdef%2f..%2f.."],
 )
 def test_no_other_folder_is_read_or_deleted(desk: FootageDesk, name: str) -> None:
     (desk.folder.parent / "documents" / "report.html").write_text("secret")
     (desk.folder / "report.html").write_text("secret")
+    (desk.folder / "verified" / "mine").mkdir(parents=True)
+    (desk.folder / "verified" / "mine" / "report.html").write_text("secret")
     for path in (f"/verify/{name}", f"/verify/{name}/report", f"/verify/{name}/report/1"):
         answer = desk.browser.get(path)
         assert answer.status_code in {400, 404}
         assert "secret" not in answer.text
     assert desk.browser.submit(f"/verify/{name}/delete").status_code in {400, 404, 405}
     assert (desk.folder / "countenance.toml").exists()
+    assert (desk.folder / "verified" / "mine").exists()
 
 
 def test_a_link_is_no_report(desk: FootageDesk) -> None:
