@@ -20,7 +20,18 @@ from countenance.errors import UsageError, one_line
 from countenance.forensics.words import QUESTIONS, StateWords, columns_of, words_of
 from countenance.jobs import Job
 from countenance.project import PRIVATE, Project, erase, now, refuse_link, write_whole
-from countenance.studio.answers import Form, document, go_to, page, posted, reading, report, start_job, studio_of
+from countenance.studio.answers import (
+    Form,
+    asked_number,
+    document,
+    go_to,
+    page,
+    posted,
+    reading,
+    report,
+    start_job,
+    studio_of,
+)
 from countenance.studio.uploads import received
 
 ROOM = "verified"
@@ -64,7 +75,7 @@ class Check:
 
 
 def _show(request: Request) -> Response:
-    wanted, number = request.path_params.get("name"), int(request.query_params.get("file", "0"))
+    wanted, number = request.path_params.get("name"), asked_number(request, "file", 0)
     is_thorough = "thorough" in request.query_params
     with reading(request) as project:
         checks = _checks(project, jobs.list_jobs(project.folder))
