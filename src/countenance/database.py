@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,9 +35,10 @@ def migrations() -> Iterator[tuple[int, str]]:
         yield int(folder.name), "\n".join(path.read_text() for path in sorted(folder.glob("*.sql")))
 
 
+@cache
 def todays_schema() -> int:
     """The number of the last migration."""
-    return max(number for number, _ in migrations())
+    return max(int(folder.name) for folder in MIGRATIONS.iterdir())
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -98,6 +98,17 @@ def test_dropped_faces_leave_the_face_set_until_they_are_kept_again(desk: Desk, 
     desk.check()
 
 
+def test_a_decision_can_be_withdrawn(desk: Desk, kept: list[str]) -> None:
+    desk.do("faces", "drop", "dana", kept[0], kept[1])
+    told = desk.do("faces", "reset", "dana", kept[0])
+    assert told.err.endswith(f"1 face judged again; face set of dana: {len(kept) - 1} faces.\n")
+    assert [word for _, word in said(desk)] == ["drop"]
+    value = asked(desk, "reset", "dana", kept[1])
+    assert (value["reset"], value["faces_kept"]) == (1, len(kept))
+    assert said(desk) == []
+    desk.check()
+
+
 def test_faces_are_kept_in_spite_of_the_reasons(desk: Desk) -> None:
     desk.do("prepare", "dana", "--set", "prepare.threads=1", "--set", "prepare.max_yaw_deg=10")
     turned = desk.do(*NAMES, "--where", "turned").out.split()

@@ -277,6 +277,10 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         lambda: documents.decided_document("dana", {"drop": 2}, PREPARED),
         {"person", "dropped", "faces_kept", "face_set"},
     ),
+    "reset": (
+        lambda: documents.decided_document("dana", {"reset": 2}, PREPARED),
+        {"person", "reset", "faces_kept", "face_set"},
+    ),
     "waiting": (
         lambda: documents.reviewed_document("dana", [WaitingTrack(name="t418", faces=(FACE,))], {DIGEST: CLIP}),
         {"person", "waiting"},

@@ -8,9 +8,11 @@ import pytest
 from countenance.consent.permit import grant_prepare
 from countenance.errors import ConsentError, UsageError
 from countenance.progress import Silent
-from countenance.project import Project
+from countenance.project import Project, opened_to_read
 from countenance.review.query import FaceQuery
+from countenance.steps.browse import Gallery
 from countenance.steps.review import (
+    correct_face,
     export_faces,
     exported_since,
     found_faces,
@@ -38,6 +40,10 @@ DOORS: dict[str, Callable[[Project, Permit, Path], object]] = {
     "import": lambda project, permit, path: import_faces(
         project, LIKENESS, permit, path, drop_deleted=True, progress=Silent()
     ),
+    "correct": lambda project, permit, _: correct_face(
+        project, LIKENESS, permit, "0123456789ab-000001-1-1", landmarks_xyz=[], progress=Silent()
+    ),
+    "browse": lambda project, permit, _: Gallery(project, LIKENESS, permit),
 }
 
 
@@ -86,3 +92,34 @@ def test_an_export_that_was_killed_is_found_whole_or_made_again(trained: Product
     assert exported_since(project, LIKENESS, folder, since) is None
     assert list(folder.iterdir()) == []
     assert export_faces(project, LIKENESS, permit, QUERY, folder, progress=Silent()) == number
+
+
+def test_a_gallery_closes_with_the_consent(trained: Production) -> None:
+    project = trained.project
+    gallery = Gallery(project, LIKENESS, grant_prepare(project, LIKENESS))
+    name = gallery.rows(project, QUERY, 0, 1)[0].face.name
+    questions: dict[str, Callable[[], object]] = {
+        "listing": lambda: gallery.listing(project),
+        "rows": lambda: gallery.rows(project, QUERY, 0, 1),
+        "summary": lambda: gallery.summary(project, QUERY),
+        "face": lambda: gallery.face(project, name),
+        "thumbnail": lambda: gallery.thumbnail(project, name, 96),
+        "mask": lambda: gallery.mask(project, name),
+        "waiting": lambda: gallery.waiting(project),
+        "known": lambda: gallery.known(project),
+    }
+    for ask in questions.values():
+        ask()
+    trained.revoke(trained.release_of(LIKENESS))
+    for ask in questions.values():
+        with pytest.raises(ConsentError, match="was revoked"):
+            ask()
+
+
+def test_a_gallery_outlives_the_connection_that_it_was_made_with(trained: Production) -> None:
+    with opened_to_read(trained.project.folder) as project:
+        gallery = Gallery(project, LIKENESS, grant_prepare(project, LIKENESS))
+    gallery.check()
+    trained.revoke(trained.release_of(LIKENESS))
+    with pytest.raises(ConsentError, match="was revoked"):
+        gallery.check()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from httpx import Response
+from starlette.applications import Starlette
 
 from countenance import jobs
 from countenance.consent.permit import grant_prepare
@@ -64,6 +65,13 @@ def refused(answer: Response) -> str:
 def decided(desk: PlateDesk) -> list[tuple[int, str]]:
     rows = desk.production.project.database.execute("SELECT frame, word FROM answers WHERE person = ?", (LIKENESS,))
     return rows.fetchall()
+
+
+def decoded(answer: Response) -> np.ndarray:
+    """The picture that was sent, as RGB or grey."""
+    pixels = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return pixels[..., ::-1] if pixels.ndim == 3 else pixels
 
 
 def in_base_64(grey: np.ndarray) -> str:
@@ -123,11 +131,10 @@ def test_a_face_is_shown_as_it_is_stored(desk: PlateDesk) -> None:
     project, face = desk.production.project, faces_of(desk)[3]
     small = desk.browser.get(f"{AT}/{face.name}.jpg?size=96")
     assert (small.headers["content-type"], small.headers["cache-control"]) == ("image/jpeg", "no-store")
-    assert cv2.imdecode(np.frombuffer(small.content, np.uint8), cv2.IMREAD_COLOR).shape == (96, 96, 3)
-    whole = desk.browser.get(f"{AT}/{face.name}.jpg?size=1024")
-    crop = cv2.imdecode(np.frombuffer(whole.content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert decoded(small).shape == (96, 96, 3)
+    crop = decoded(desk.browser.get(f"{AT}/{face.name}.jpg?size=1024"))
     assert np.abs(crop.astype(int) - read_crop(project, face.id)).mean() < 3
-    mask = cv2.imdecode(np.frombuffer(desk.browser.get(f"{AT}/{face.name}.mask.png").content, np.uint8), -1)
+    mask = decoded(desk.browser.get(f"{AT}/{face.name}.mask.png"))
     np.testing.assert_allclose(mask / 255, read_visible(project, face.id), atol=0.002)
     known = asked(desk, f"{face.name}.json")
     np.testing.assert_array_equal(np.float32(known["landmarks"]), face.landmarks_xyz)
@@ -143,6 +150,7 @@ def test_faces_are_gone_with_the_consent(desk: PlateDesk) -> None:
     write_report(project, permit, measured, project.folder / f"coverage-{LIKENESS}", overwrite=False)
     addresses = [AT, *(f"{AT}/{each.format(name=name)}" for each in SHOWN)]
     assert [desk.browser.get(address).status_code for address in addresses] == [200] * len(addresses)
+    assert isinstance(desk.browser.app, Starlette)
     galleries = desk.browser.app.state.galleries
     assert LIKENESS in galleries.of
     desk.production.revoke(desk.production.release_of(LIKENESS))
@@ -263,11 +271,11 @@ def test_a_painted_mask_is_seen_again(desk: PlateDesk) -> None:
     mask[side // 2 :] = 0
     done = posted(desk, f"{face.name}/correct", mask=in_base_64(mask)).json()
     assert (done["jobs"], done["face"]["mask_by"]) == ([], "hand")
-    seen = cv2.imdecode(np.frombuffer(desk.browser.get(f"{AT}/{face.name}.mask.png").content, np.uint8), -1)
+    seen = decoded(desk.browser.get(f"{AT}/{face.name}.mask.png"))
     assert np.abs(seen.astype(int) - mask).mean() < 2
     (hidden,) = [each["value"] for each in done["face"]["measures"] if each["name"] == "occlusion"]
     assert hidden > 0.3
-    assert open_face_set(desk.production.project, LIKENESS)
+    assert open_face_set(desk.production.project, LIKENESS).num_faces == 12
 
 
 def test_nudged_landmarks_are_seen_again(desk: PlateDesk) -> None:
@@ -281,7 +289,7 @@ def test_nudged_landmarks_are_seen_again(desk: PlateDesk) -> None:
     assert np.abs(shift).max() > 0.5
     # Its name tells its place; the old one still means it.
     assert asked(desk, f"{face.name}.json")["name"] == done["name"]
-    assert open_face_set(desk.production.project, LIKENESS)
+    assert open_face_set(desk.production.project, LIKENESS).num_faces == 12
 
 
 @pytest.mark.usefixtures("no_worker")
@@ -289,7 +297,7 @@ def test_a_correction_of_very_many_faces_is_followed_by_a_job(desk: PlateDesk, m
     monkeypatch.setattr(review, "QUICK_FACES", 3)
     face = faces_of(desk)[2]
     mask = read_visible(desk.production.project, face.id)
-    done = posted(desk, f"{face.name}/correct", mask=in_base_64(np.uint8(255 * (mask > 0.5)))).json()
+    done = posted(desk, f"{face.name}/correct", mask=in_base_64(255 * (mask > 0.5).astype(np.uint8))).json()
     assert done["face"]["mask_by"] == "hand"
     (job,) = jobs.list_jobs(desk.production.project.folder)
     assert (job.number, job.arguments) == (done["jobs"][0], ("prepare", LIKENESS))
