@@ -163,8 +163,8 @@ def _tune(page: Page, home: str, shoot: Shoot) -> None:
 def _set_sharpness(page: Page, shoot: Shoot) -> None:
     after = page.get_by_alt_text("After: with the likeness")
     expect(after).not_to_have_js_property("naturalWidth", 0, timeout=JOB_MS)
-    page.get_by_label("Sharpness").first.fill("0.4")
-    page.get_by_label("Sharpness").first.press("Enter")
+    page.locator("#set-sharpness").fill("0.4")
+    page.locator("#set-sharpness").press("Enter")
     expect(page.get_by_text("Saved")).to_be_visible()
     page.wait_for_timeout(3_000)
     shoot(page, "shots")

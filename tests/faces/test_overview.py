@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from countenance.faces.overview import FIELDS, packed, unpacked
+from countenance.faces.overview import FIELDS, HEADER, packed, unpacked
 from countenance.faces.store import (
     delete_track,
     drop_scan,
@@ -26,14 +26,20 @@ def test_faces_come_out_as_they_went_in() -> None:
         stored_face(mesh_at(100, 128), frame=7, track=2**40),
         stored_face(mesh_at(140, 128), frame=8, track=3, score=0.5, quality=quality),
     ]
-    one, other = unpacked(packed(zip(faces, (False, True), strict=True)))
+    found = unpacked(packed(zip(faces, (False, True), strict=True)))
+    assert found is not None
+    one, other = found
     assert (one["frame"], one["track"], one["is_unsure"]) == (7, 2**40, False)
     names = ("frame", "track", "score", "yaw_deg", "pitch_deg", "visible_fraction", "motion_blur", "is_unsure")
     assert [other[name] for name in names] == [8, 3, 0.5, 31.5, -4.25, 0.75, 0.5, True]
     assert (other["size_px"], other["sharpness"]) == (np.float32(QUALITY.size_px), np.float32(QUALITY.sharpness))
     xy = faces[1].landmarks_xyz[:, :2]
     assert other["box_xyxy"].tolist() == [*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist()]
-    assert len(unpacked(packed([]))) == 0
+    nothing = unpacked(packed([]))
+    assert nothing is not None
+    assert len(nothing) == 0
+    # Stored with other fields.
+    assert unpacked(bytes(8) + packed([])[8:]) is None
 
 
 def test_it_goes_with_the_scan_and_when_a_track_turns_out_to_be_another_s(project: Project) -> None:
@@ -48,7 +54,7 @@ def test_it_goes_with_the_scan_and_when_a_track_turns_out_to_be_another_s(projec
             "INSERT INTO faces (scan, track, frame, landmarks, score, quality) VALUES (?, ?, 0, ?, 1, '{}')",
             (scan.id, track, b""),
         )
-        store_overview(project, "kim", SHA256, np.zeros(1, FIELDS).tobytes())
+        store_overview(project, "kim", SHA256, HEADER + np.zeros(1, FIELDS).tobytes())
         store_hidden(project, "kim", SHA256, np.full(3, 0.5, np.float16))
         return int(track)
 

@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from countenance import jobs
 from countenance.jobs import Job
 from countenance.jobs import queue as queue_module
-from countenance.jobs.queue import paused
+from countenance.jobs.queue import WORKER_LOCK, is_free, paused
 from countenance.progress import Task
 from countenance.project import Project
 from tests.jobs.conftest import COMMAND, Queue, kill, wait_until
@@ -167,8 +169,10 @@ def test_a_new_worker_waits_for_what_the_killed_one_began(queue: Queue) -> None:
     worker = queue.begin()
     queue.begun("go")
     worker.kill()
+    worker.wait()
     queue.begin()
-    time.sleep(0.5)
+    wait_until(lambda: not is_free(queue.room / WORKER_LOCK))
+    time.sleep(0.3)
     assert queue.states() == {1: "running", 2: "waiting"}
     queue.let("go")
     wait_until(lambda: queue.states() == {1: "done", 2: "done"})
@@ -202,11 +206,15 @@ def test_a_command_outlives_the_process_that_attends_to_it(queue: Queue) -> None
     number = queue.add("wait", "go")
     worker = queue.begin()
     queue.begun("go")
-    kill(queue.attendant(number))
     worker.kill()
     worker.wait()
+    attendant = queue.attendant(number)
+    kill(attendant)
+    wait_until(lambda: queue.attendant(number) != attendant)
+    assert queue.job(number).state == "running"
     queue.begin()
-    time.sleep(0.5)
+    wait_until(lambda: not is_free(queue.room / WORKER_LOCK))
+    time.sleep(0.3)
     assert (queue.job(number).state, queue.ran()) == ("running", ["wait go"])
     # Nobody wrote down how it ended, so it is run again, which finds everything done.
     queue.let("go")
@@ -307,6 +315,22 @@ def test_nothing_is_begun_as_long_as_it_is_paused(queue: Queue) -> None:
     assert queue.states() == {1: "done"}
 
 
+def test_one_that_is_about_to_be_begun_isnt_either(queue: Queue) -> None:
+    number = queue.add("crash")
+    pause, asked = ExitStack(), 0
+
+    def take_up(folder: Path, _: Job) -> Mapping[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            pause.enter_context(paused(folder))
+            threading.Timer(0.5, pause.close).start()
+        return {"did": "everything"}
+
+    queue.work(take_up)
+    assert (queue.job(number).state, asked) == ("done", 2)
+
+
 def test_a_folder_that_is_gone_is_said(queue: Queue, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -326,7 +350,7 @@ def test_a_user_s_folder_is_no_place_for_modules(queue: Queue) -> None:
 
 
 def test_no_file_of_a_job_is_anybody_else_s(queue: Queue) -> None:
-    os.umask(old := os.umask(0))
+    old = os.umask(0)
     try:
         queue.add("fail")
         queue.work()

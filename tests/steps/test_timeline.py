@@ -16,7 +16,7 @@ from countenance.consent.permit import grant, grant_prepare
 from countenance.consent.register import templates
 from countenance.errors import ConsentError, UsageError
 from countenance.faces.config import PLATE_CONFIG
-from countenance.faces.overview import FIELDS, Faces
+from countenance.faces.overview import FIELDS, HEADER, Faces
 from countenance.faces.plate import known_overview, note_hidden
 from countenance.faces.scan import _settings
 from countenance.faces.store import close_scan, open_scan, store_overview, stored_faces
@@ -85,7 +85,7 @@ def seen(
     )
     with project.transaction():
         close_scan(project, scan)
-        store_overview(project, performer, info.sha256, faces[keep].tobytes())
+        store_overview(project, performer, info.sha256, HEADER + faces[keep].tobytes())
     return info
 
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 PATIENCE_S = 240
 QUICK = {"train.images": "8", "train.faces": "4", "train.batch_size": "1", "train.threads": "1", "train.device": "cpu"}
+PUBLISHED = {"name": "shot.mp4", "generate.preset": "draft"}
 
 
 def wait_for(is_there: Callable[[], bool]) -> None:
@@ -89,7 +90,7 @@ def test_each_kind_of_job_survives_the_server(tmp_path: Path) -> None:
         for person in (LIKENESS, PERFORMER):
             production.add(production.sign(person))
             write_video(tmp_path / f"{person}.mp4", clip_of(person, 24))
-    project = production_folder / "project"
+    project, plate = production_folder / "project", write_video(tmp_path / "plate.mp4", clip_of(PERFORMER, 6))
     kinds: list[tuple[str, dict[str, str], str]] = [
         (f"/footage/{LIKENESS}/choose", {"path": str(tmp_path / f"{LIKENESS}.mp4")}, "collect"),
         (f"/footage/{PERFORMER}/choose", {"path": str(tmp_path / f"{PERFORMER}.mp4")}, "collect"),
@@ -97,13 +98,19 @@ def test_each_kind_of_job_survives_the_server(tmp_path: Path) -> None:
         (f"/footage/{PERFORMER}/prepare", {}, "prepare"),
         (f"/faces/{LIKENESS}/coverage/measure", {}, "coverage"),
         ("/train/start", {"likeness": LIKENESS, "performer": PERFORMER, **QUICK}, "train"),
+        (
+            "/publish",
+            {"plate": str(plate), "pair": f"{LIKENESS}:{PERFORMER}", **PUBLISHED, "folder": str(tmp_path)},
+            "generate",
+        ),
+        ("/verify/choose", {"path": str(tmp_path / PUBLISHED["name"])}, "verify"),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTENANCE_CONFIG", str(production_folder / "config"))
         for number, (address, fields, verb) in enumerate(kinds, start=1):
             with started(project, tmp_path) as server:
                 server.send(address, once=f"once-{number}", **fields)
-                if verb in ("collect", "prepare", "coverage"):
+                if verb != "verify":
                     server.send(address, once=f"once-{number}", **fields)
                 job = newest(project)
                 assert (job.number, job.arguments[0]) == (number, verb), "once, though it was sent twice"
@@ -119,6 +126,7 @@ def test_each_kind_of_job_survives_the_server(tmp_path: Path) -> None:
             assert "all images seen" in server.get(f"/train/{LIKENESS}/{PERFORMER}")
         with opened(project) as shown:
             ledger.check(shown)
+            assert [entry.event for entry in ledger.entries(shown)].count("published") == 1
 
 
 def test_two_servers_on_one_project_start_a_training_once(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import countenance.studio
+from countenance import jobs
 from countenance.bugs import BUG_REPORT_NAME
 from countenance.project import Project
 from countenance.studio import answers, server
@@ -26,6 +28,8 @@ from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, cookie_name
 from countenance.studio.server import free_port, make_server
 from countenance.studio.session import ADDRESS, KEPT_ROOMS, Studio, chosen_folders
 from countenance.studio.uploads import received
+from tests.steps.conftest import released_folder, trained, trained_folder  # noqa: F401
+from tests.support.production import LIKENESS, PERFORMER, Production
 from tests.support.studio import Browser, studio_on
 
 PACKAGE = Path(countenance.studio.__file__).parent
@@ -705,3 +709,72 @@ def test_half_an_answer_is_never_taken_for_a_whole_one(real: Studio) -> None:
 
     with served(real, Route("/half", lambda _: StreamingResponse(pieces()))), pytest.raises((IncompleteRead, OSError)):
         ask(real, "GET", "/half")
+
+
+# Nonsense.
+
+SOURCES = "".join(path.read_text() for path in sorted(PACKAGE.glob("*.py")))
+ASKED = sorted(set(re.findall(r"(?:query_params|asked|fields)(?:\.get\(|\.getlist\(|\[)\"(\w+)\"", SOURCES)))
+SENT = sorted(
+    {*re.findall(r"(?:text|texts|number|is_on|_number)\((?:form, )?\"([\w.]+)\"", SOURCES), *ASKED} - {CSRF_FIELD}
+)
+NONSENSE = (
+    "",
+    "x",
+    "-1",
+    "9" * 4_400,
+    "\0",
+    "\ud800",
+    "../../etc/passwd",
+    "<script>boo()</script>",
+    "²",
+    "--output",
+    "{",
+    "[]",
+)
+
+
+@pytest.fixture
+def full(trained: Production, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:  # noqa: F811
+    """A project with people, faces and a model; nobody works through its jobs."""
+    monkeypatch.setattr(jobs, "start_worker", lambda _: False)
+    with Browser(studio_on(trained.project.folder)) as browser:
+        yield browser
+
+
+def filled(route: Route) -> str:
+    """An address that a route answers, of what is there."""
+    path = route.path.replace("{likeness}", LIKENESS).replace("{performer}", PERFORMER).replace("{person}", LIKENESS)
+    return address_of(Route(path, route.endpoint))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", NONSENSE, ids=range(len(NONSENSE)))
+def test_nonsense_in_an_address_is_told_so(full: Browser, config_folder: Path, value: str) -> None:
+    assert {"at", "row", "path"} <= set(ASKED)
+    value = quote(value.encode(errors="surrogatepass"))
+    for route in routes_of(full):
+        if "GET" in (route.methods or ()) and route.path != "/jobs/events":
+            query = "&".join(f"{name}={value}" for name in ASKED)
+            answer = full.get(f"{filled(route)}?{query}", headers=JSON)
+            assert answer.status_code < 500, (route.path, answer.text[-300:])
+            assert "<script>boo" not in answer.text
+    assert not (config_folder / BUG_REPORT_NAME).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [each for each in NONSENSE if each != "\ud800"])
+def test_nonsense_in_a_form_is_told_so(full: Browser, config_folder: Path, value: str) -> None:
+    assert {"number", "likeness", "images"} <= set(SENT)
+    for route in routes_of(full):
+        if "POST" in (route.methods or ()):
+            for fields in ({}, dict.fromkeys(SENT, value)):
+                data = {CSRF_FIELD: full.studio.csrf, **fields}
+                answer = full.post(filled(route), data=data, headers=JSON, follow_redirects=False)
+                assert answer.status_code < 500, (route.path, answer.text[-300:])
+    assert not (config_folder / BUG_REPORT_NAME).exists()
+
+
+def test_an_address_without_end_is_refused(browser: Browser) -> None:
+    answer = browser.get(f"/jobs/{'9' * 5_000}")
+    assert answer.status_code == 414

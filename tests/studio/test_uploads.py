@@ -1,6 +1,7 @@
 """Dropped files: streamed to the disk, whole or not at all, whatever their names, sizes and senders."""
 
 import asyncio
+import errno
 import os
 import shutil
 import threading
@@ -98,6 +99,16 @@ def test_space_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2 * 2**30 + 7}))
     assert uploads._most_bytes(tmp_path, None) == 7
     assert uploads._most_bytes(tmp_path, 5) == 5
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(desk: FootageDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    answer = drop(desk, "a.mp4")
+    assert (answer.status_code, "No space left on device" in answer.json()["error"]["message"]) == (507, True)
+    assert dropped(desk) == []
 
 
 # As the server calls the application, with a body that is made as it is read.

@@ -12,7 +12,8 @@ import pytest
 from countenance import jobs
 from countenance.forensics.words import QUESTIONS, words_of
 from countenance.jobs.worker import start_worker
-from countenance.project import PRIVATE
+from countenance.project import PRIVATE, erase
+from countenance.studio import verify as verify_page
 from countenance.studio.verify import NAME
 from tests.support.footage import FootageDesk, footage_desk, graded
 from tests.support.videos import write_video
@@ -204,4 +205,28 @@ def test_a_real_file_gets_its_real_report(desk: FootageDesk) -> None:
     assert "Credentials</span> – none" in shown
     assert stat.S_IMODE((folder / "report.html").stat().st_mode) == PRIVATE
     assert "Report on a file" in page(desk, f"/verify/{folder.name}/report")
+    assert not (folder / "dropped").exists()
+
+
+@pytest.mark.parametrize("number", ["0", "2", "-1", "x", "1e9", "٣"])
+def test_a_file_that_is_not_in_a_list_is_not_shown(desk: FootageDesk, number: str) -> None:
+    folder = dropped(desk)
+    (folder / "report.html").write_text(REPORT)
+    desk.end({"files": [found("a.mp4")], "complete": True})
+    assert f"/verify/{folder.name}/report/" not in page(desk, f"/verify/{folder.name}?file={number}")
+    assert desk.browser.get(f"/verify/{folder.name}/report/{number}").status_code in {200, 400, 404}
+
+
+def test_two_tabs_that_load_the_page_at_once_erase_a_file_once(
+    desk: FootageDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = dropped(desk)
+    desk.end(found("x"))
+
+    def erased_before(path: Path) -> int:
+        erase(path)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(verify_page, "erase", erased_before)
+    assert "from the net.mp4" in page(desk)
     assert not (folder / "dropped").exists()

@@ -37,6 +37,7 @@ def studio(
         raise UsageError(
             f"the studio needs the package {error.name}; install it with `pip install 'countenance[studio]'`"
         ) from None
+    from countenance.jobs import start_worker
     from countenance.project import find, opened
 
     found = find(project)
@@ -44,6 +45,8 @@ def studio(
         # Pages only read, and a project of an earlier version is brought up to date by what writes.
         with opened(found):
             pass
+        # What a power cut interrupted goes on.
+        start_worker(found)
     home = (found or project).resolve()
     running = Studio(project=home, folders=chosen_folders(home, folder or []), port=free_port(port))
 

@@ -1,5 +1,6 @@
 """What a plate's scan found, face by face, in one array: hours of it are read at once, without the meshes."""
 
+import hashlib
 import struct
 from collections.abc import Iterable
 
@@ -26,6 +27,8 @@ FIELDS = np.dtype(
 )
 """Of each face, as `StoredFace` and `FaceQuality` have them; in the order of frames. `is_unsure`: nobody decided yet
 whether it is the person's."""
+HEADER = hashlib.sha256(repr(FIELDS.descr).encode()).digest()[:8]
+"""Of what is stored: with other fields it is another, and what was stored before is made anew."""
 _ROW = struct.Struct("<iq7f4f?")
 
 Faces = Shaped[np.ndarray, " N"]
@@ -34,7 +37,7 @@ Faces = Shaped[np.ndarray, " N"]
 
 def packed(faces: Iterable[tuple[StoredFace, bool]]) -> bytes:
     """Faces in the order of frames, each with whether it is in doubt, as the database holds them."""
-    rows = bytearray()
+    rows = bytearray(HEADER)
     for face, is_unsure in faces:
         quality = face.quality
         yaw_deg, pitch_deg, _ = quality.yaw_pitch_roll_deg
@@ -54,6 +57,6 @@ def packed(faces: Iterable[tuple[StoredFace, bool]]) -> bytes:
     return bytes(rows)
 
 
-def unpacked(content: bytes) -> Faces:
-    """The array."""
-    return np.frombuffer(content, FIELDS)
+def unpacked(content: bytes) -> Faces | None:
+    """The array; None where it was stored with other fields."""
+    return np.frombuffer(content, FIELDS, offset=len(HEADER)) if content.startswith(HEADER) else None

@@ -90,7 +90,9 @@ def _footage_of(
     if not valid:
         # Of several the newest says most, as where a permit is asked for.
         refused = [str(error) for _, error in own if error is not None]
-        why_not = refused[-1] if refused else f"there is no release of {person} here; add one on the page People"
+        why_not = (
+            refused[-1] if refused else f"there is no release of {person} here; add one with `countenance release add`"
+        )
     return PersonsFootage(
         person=person, releases=valid, why_not=why_not, clips=clips, has_face_set=has_face_set(project, person)
     )

@@ -17,7 +17,18 @@ from countenance.jobs import Job
 from countenance.media.sequence import members_of
 from countenance.project import Project, erase, refuse_link
 from countenance.steps.clips import PersonsFootage, footage_of, middle_frame, open_clip
-from countenance.studio.answers import Form, document, go_to, page, picture, posted, reading, start_job, studio_of
+from countenance.studio.answers import (
+    Form,
+    document,
+    go_to,
+    page,
+    picture,
+    posted,
+    reading,
+    start_job,
+    studio_of,
+    wants_json,
+)
 from countenance.studio.releases import released
 from countenance.studio.thumbnails import Thumbnails, fitted
 from countenance.studio.uploads import received, sweep_parts
@@ -130,7 +141,8 @@ def _collect(request: Request, form: Form) -> Response:
         person = _released(request, project)
         folder = refuse_link(project.folder / ROOM) / person
     start_job(request, ["collect", person, str(folder)], once=form.text("once", "") or None)
-    return go_to(f"/footage/{person}", say="The files are being looked at.")
+    # After files were dropped a script asks, and loads the page anew by itself.
+    return document({}) if wants_json(request) else go_to(f"/footage/{person}", say="The files are being looked at.")
 
 
 def _choose(request: Request, form: Form) -> Response:

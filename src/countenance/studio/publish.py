@@ -60,6 +60,9 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "credits": ("generate.label_form=credits",),
     "left out": ("generate.label=false",),
 }
+MANY_DAYS = 730
+MOST_SHOWN = 12
+"""Of published files; the log lists all."""
 ALWAYS = "always shown"
 """The label, by a release that says so."""
 
@@ -118,7 +121,14 @@ def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceErr
     with reading(request) as project:
         found, listed = offered(project, studio), jobs.list_jobs(studio.project)
         results = _results(project, studio)
-        about: dict[str, Any] = {"results": results, "choice": choice, "wrong": wrong}
+        shown = [each for each in results if not each.is_proxy]
+        about: dict[str, Any] = {
+            "results": shown[:MOST_SHOWN],
+            "num_more": max(len(shown) - MOST_SHOWN, 0),
+            "proxies": [each for each in results if each.is_proxy][:MOST_SHOWN],
+            "choice": choice,
+            "wrong": wrong,
+        }
     if choice is not None:
         with looking(request, choice) as (project, pairs):
             info = plates_of(request).info(choice.plate)
@@ -249,7 +259,7 @@ def _release(project: Project, person: str, role: str, known: KnownRelease | Non
         "role": role,
         "is_valid": True,
         "expires": in_words(release.term.expires),
-        "days": days,
+        "left": f"{days:,} days left" if days < MANY_DAYS else f"{days // 365} years left",
         "uses": release.scope.uses,
         "limits": limits,
         "approval": "sees each result first" if release.approval.needed else "isn't asked about results",

@@ -1,8 +1,10 @@
 """The page Jobs: everything long, with progress, log, stop, retry and order; and the events behind all pages."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,9 +15,11 @@ from starlette.routing import Route
 
 from countenance import jobs
 from countenance.jobs import Job
+from countenance.jobs.queue import ROOM
 from countenance.studio.answers import Form, document, go_to, page, posted, studio_of
 
-LOOK_EVERY_S, ALIVE_EVERY_S = 0.5, 15.0
+LOOK_EVERY_S, LIST_EVERY_S, ALIVE_EVERY_S = 0.5, 5.0, 15.0
+"""How often the queue's files are looked at; all jobs are listed, as a killed one changes no file; a sign is sent."""
 
 
 def job_document(job: Job) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def _retry(request: Request, form: Form) -> Response:
 
 
 def _move(request: Request, form: Form) -> Response:
-    jobs.move(studio_of(request).project, form.number("number"), to=form.number("to"))
+    to = form.text("to")
+    jobs.move(studio_of(request).project, form.number("number"), to="first" if to == "first" else form.number("to"))
     return go_to("/jobs")
 
 
@@ -64,17 +69,32 @@ async def _events(request: Request) -> Response:
 
 async def _changes(request: Request) -> AsyncIterator[str]:
     """The list of jobs, each time that it differs; a comment now and then, by which a closed page is noticed."""
-    folder, shown, quiet_s = studio_of(request).project, "", 0.0
+    folder, shown = studio_of(request).project, ""
+    seen: tuple[tuple[str, int], ...] = ()
+    listed_s, quiet_s = LIST_EVERY_S, 0.0
     while not await request.is_disconnected():
-        now = _as_text(await anyio.to_thread.run_sync(jobs.list_jobs, folder))
-        if now != shown:
-            yield f"event: jobs\ndata: {now}\n\n"
-            shown, quiet_s = now, 0.0
-        elif quiet_s >= ALIVE_EVERY_S:
+        stamps = await anyio.to_thread.run_sync(_stamps, folder)
+        if stamps != seen or listed_s >= LIST_EVERY_S:
+            seen, listed_s = stamps, 0.0
+            now = _as_text(await anyio.to_thread.run_sync(jobs.list_jobs, folder))
+            if now != shown:
+                yield f"event: jobs\ndata: {now}\n\n"
+                shown, quiet_s = now, 0.0
+        if quiet_s >= ALIVE_EVERY_S:
             yield ": still here\n\n"
             quiet_s = 0.0
         await anyio.sleep(LOOK_EVERY_S)
-        quiet_s += LOOK_EVERY_S
+        listed_s, quiet_s = listed_s + LOOK_EVERY_S, quiet_s + LOOK_EVERY_S
+
+
+def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
+    """When something was written into each job's folder last: a hundredth of what reading all jobs costs."""
+    try:
+        with os.scandir(folder / ROOM) as entries:
+            return tuple((entry.name, entry.stat(follow_symlinks=False).st_mtime_ns) for entry in entries)
+    except FileNotFoundError:
+        # No job yet, or one was just removed.
+        return ()
 
 
 def _as_text(listed: Sequence[Job]) -> str:

@@ -22,6 +22,7 @@ CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
 FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+MAX_PATH: Final = 1_000
 FILE_POLICY: Final = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
 """For files that others made: nothing in them may run. A browser's own player for a film is styled."""
 REPORT_POLICY: Final = (
@@ -128,6 +129,8 @@ class Safety:
         headers, studio = request.headers, self._studio
         if headers.getlist("host") != [host_of(studio)]:
             return _refused("this address isn't the studio's; open the one that `countenance studio` printed")
+        if len(request.scope["path"]) > MAX_PATH:
+            return _refused("no page of the studio has such a long address", HTTPStatus.REQUEST_URI_TOO_LONG)
         given = request.query_params.get("token")
         if given is not None and request.scope["path"] == "/" and request.method == "GET":
             return self._entered(given)

@@ -72,7 +72,7 @@ async def received(request: Request, folder: Path, *, most_bytes: int | None = N
         name, part = name_of(request), folder / f".{secrets.token_hex(8)}"
         check_size(declared_bytes(request) or 0)
         await _write(pieces, part, check_size)
-    except UsageError:
+    except (UsageError, OSError):
         with suppress(MediaError):
             async for _ in pieces:
                 pass
@@ -122,8 +122,10 @@ def sweep_parts(folder: Path) -> None:
     if not folder.is_dir():
         return
     for part in folder.glob(".*"):
-        if time.time() - part.stat().st_mtime > 10 * SILENT_S:
-            erase(part)
+        # One that goes on may end meanwhile.
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > 10 * SILENT_S:
+                erase(part)
 
 
 def _most_bytes(folder: Path, most_bytes: int | None) -> int:

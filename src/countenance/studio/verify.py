@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +65,7 @@ class Check:
 
 
 def _show(request: Request) -> Response:
-    wanted, number = request.path_params.get("name"), int(request.query_params.get("file", "0"))
+    wanted, file = request.path_params.get("name"), request.query_params.get("file", "")
     is_thorough = "thorough" in request.query_params
     with reading(request) as project:
         checks = _checks(project, jobs.list_jobs(project.folder))
@@ -77,7 +78,7 @@ def _show(request: Request) -> Response:
         tab="verify",
         checks=checks,
         shown=shown,
-        number=number,
+        number=int(file) if shown is not None and file in map(str, range(1, len(shown.files) + 1)) else 0,
         chips=CHIPS,
         thorough="?thorough=1" if is_thorough else "",
     )
@@ -101,7 +102,9 @@ def _check(project: Project, folder: Path, job: Job | None) -> Check:
         record["files"] = _facts_of(jobs.result_of(project.folder, job.number) or {})
         write_whole(folder / RECORD, json.dumps(record).encode(), mode=PRIVATE)
     if (folder / DROPPED).exists() and (record["files"] is not None or (job is not None and job.state in ENDED)):
-        erase(folder / DROPPED)
+        # Another tab may do the same.
+        with suppress(FileNotFoundError):
+            erase(folder / DROPPED)
     return Check(
         name=folder.name,
         title=record["title"],

@@ -16,7 +16,8 @@ document.addEventListener("click", (event) => {
 });
 
 const form = document.querySelector("form[data-keeps]");
-if (form) {
+if (!form) sessionStorage.removeItem("draft");
+else {
   const fields = [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.name !== "picture");
   const kept = JSON.parse(sessionStorage.getItem(form.dataset.keeps) ?? "[]");
   kept.forEach(({ value, checked }, index) => { if (fields[index]) Object.assign(fields[index], { value, checked }); });
