@@ -360,6 +360,7 @@ function show(name) {
   if (view === "coverage") showCoverage();
 }
 document.querySelectorAll("[data-view]").forEach((tab) => tab.addEventListener("click", () => show(tab.dataset.view)));
+addEventListener("hashchange", () => show(location.hash.slice(1)));
 
 // Jobs that change this person's faces: the page is brought up to date, not loaded again, which would lose what isn't saved.
 document.querySelectorAll("[data-line] [data-job]").forEach((line) => { line.dataset.stay = ""; });
