@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -26,7 +27,7 @@ PAGE_MS, JOB_MS = 20_000, 240_000
 """How long a page and a job may take on a busy machine."""
 CAREFUL = "\n[prepare]\nmax_distance = 0.3\nmax_sure_distance = 0.1\n"
 """A production that wants to be asked about each track whose face isn't known beyond all doubt."""
-SIZES = (("dark", 1280, 800), ("light", 1920, 1080))
+SIZES: tuple[tuple[Literal["dark", "light"], int, int], ...] = (("dark", 1280, 800), ("light", 1920, 1080))
 
 Shoot = Callable[[Page, str], None]
 """Take a picture of a page, by its name."""

@@ -1,4 +1,4 @@
-"""A preview in a process of its own: its nets take a gigabyte, which goes when it is closed, and any thread may ask it."""
+"""A preview in a process of its own: its nets take a gigabyte, which goes when it is closed; any thread may ask it."""
 
 import logging
 import threading
