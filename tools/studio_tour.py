@@ -2,8 +2,8 @@
 
     python -m tools.studio_tour OUTPUT
 
-makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of each
-page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
+makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of
+each page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
 """
 
 import os
@@ -68,7 +68,7 @@ def chromium() -> Iterator[Browser]:
 def whole_job(page: Page, address: str, project: Path, shoot: Shoot) -> Path:
     """From an empty folder to a verified file; gives the file that was published."""
     page.set_default_timeout(PAGE_MS)
-    home = address.split("?")[0].rstrip("/")
+    home = address.partition("?")[0].rstrip("/")
     page.goto(address)
     _make_project(page, shoot)
     _add_releases(page, home, shoot)
