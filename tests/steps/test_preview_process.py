@@ -37,7 +37,7 @@ def test_it_shows_the_same_and_brings_its_errors_and_ends(trained: Production, t
         trained.revoke(trained.release_of(LIKENESS))
         with pytest.raises(ConsentError, match="revoked") as caught:
             process.frame(2)
-        assert caught.value.code == "consent.revoked"
+        assert caught.value.code == "consent.release_revoked"
         number = process.pid
         os.kill(number, 0)
     with pytest.raises(ProcessLookupError):
