@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from countenance.errors import MediaError, UsageError
 from countenance.project import PRIVATE, erase, move_whole, private_file, writing_whole
@@ -101,7 +101,7 @@ async def _pieces_in_time(request: Request) -> AsyncIterator[bytes]:
     """A request's body as it comes, as long as it comes.
 
     Raises:
-        MediaError: nothing came for too long, or the sender went away.
+        MediaError: nothing came for too long.
     """
     pieces = pieces_of(request)
     while True:
@@ -110,8 +110,6 @@ async def _pieces_in_time(request: Request) -> AsyncIterator[bytes]:
                 piece = await anext(pieces, None)
         except TimeoutError:
             raise MediaError(f"nothing of the file came for {SILENT_S:.0f} s; send it again") from None
-        except ClientDisconnect:
-            raise MediaError("the sending was broken off; send the file again") from None
         if piece is None:
             return
         yield piece
