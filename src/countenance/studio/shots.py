@@ -45,6 +45,7 @@ from countenance.studio.answers import (
     studio_of,
 )
 from countenance.studio.choice import Choice, KnownPlates, chosen, offered
+from countenance.studio.previewing import Ask
 from countenance.studio.previews import Previews
 from countenance.studio.queue import job_document
 from countenance.types import MediaInfo
@@ -311,12 +312,12 @@ def _made(output: Path) -> Path | None:
 def _frame(request: Request) -> Response:
     """A frame of the plate, or as it would be drawn; `change` tries settings that aren't saved."""
     choice, asked = chosen(request.query_params, studio_of(request)), request.query_params
-    index, side = _number(asked.get("frame", ""), "frame"), asked.get("side", "after")
-    changes = asked.getlist("change")
-    if side == "before":
-        rgb = previews_of(request).ask(choice.plate, choice.pairs, lambda preview: preview.plate(index))
-    else:
-        rgb = previews_of(request).ask(choice.plate, choice.pairs, lambda preview: preview.frame(index, changes))
+    ask = Ask(
+        side="before" if asked.get("side") == "before" else "after",
+        index=_number(asked.get("frame", ""), "frame"),
+        changes=tuple(asked.getlist("change")),
+    )
+    rgb = previews_of(request).ask(choice.plate, choice.pairs, ask)
     if "width" not in asked:
         return picture(rgb, quality=PICTURE_QUALITY)
     height, width = rgb.shape[:2]
