@@ -2,8 +2,8 @@
 
     python -m tools.studio_tour OUTPUT
 
-makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of each
-page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
+makes a project on two synthetic actors, with the clips of the demo, in a folder of its own, and leaves a picture of
+each page in OUTPUT: dark at 1,280 px, light at 1,920 px. It needs Debian's chromium.
 """
 
 import os
@@ -15,8 +15,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from countenance.demo import data_folder
@@ -24,9 +27,11 @@ from countenance.demo import data_folder
 LIKENESS, PERFORMER, PLATE = "mira", "kofi", "performance.mp4"
 PAGE_MS, JOB_MS = 20_000, 240_000
 """How long a page and a job may take on a busy machine."""
+SETTLED_MS = 2_500
+"""Until all pictures of a page have come."""
 CAREFUL = "\n[prepare]\nmax_distance = 0.3\nmax_sure_distance = 0.1\n"
 """A production that wants to be asked about each track whose face isn't known beyond all doubt."""
-SIZES = (("dark", 1280, 800), ("light", 1920, 1080))
+SIZES: tuple[tuple[Literal["dark", "light"], int, int], ...] = (("dark", 1280, 800), ("light", 1920, 1080))
 
 Shoot = Callable[[Page, str], None]
 """Take a picture of a page, by its name."""
@@ -67,7 +72,7 @@ def chromium() -> Iterator[Browser]:
 def whole_job(page: Page, address: str, project: Path, shoot: Shoot) -> Path:
     """From an empty folder to a verified file; gives the file that was published."""
     page.set_default_timeout(PAGE_MS)
-    home = address.split("?")[0].rstrip("/")
+    home = address.partition("?")[0].rstrip("/")
     page.goto(address)
     _make_project(page, shoot)
     _add_releases(page, home, shoot)
@@ -78,7 +83,7 @@ def whole_job(page: Page, address: str, project: Path, shoot: Shoot) -> Path:
     _review(page, home, shoot)
     _train(page, home, shoot)
     _tune(page, home, shoot)
-    published = _publish(page, home, project, shoot)
+    published = _publish(page, project, shoot)
     _verify(page, home, published, shoot)
     page.goto(f"{home}/jobs")
     shoot(page, "jobs")
@@ -95,7 +100,9 @@ def main() -> None:
             project = Path(room) / "film"
 
             def shoot(page: Page, name: str, theme: str = theme) -> None:
-                page.screenshot(path=output / f"{name}_{theme}.png")
+                page.wait_for_timeout(SETTLED_MS)
+                picture = Image.open(BytesIO(page.screenshot()))
+                picture.save(output / f"studio_{name}_{theme}.webp", quality=84, method=6)
 
             with running_studio(project, data_folder()) as address, chromium() as browser:
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
@@ -170,9 +177,9 @@ def _set_sharpness(page: Page, shoot: Shoot) -> None:
     shoot(page, "shots")
 
 
-def _publish(page: Page, home: str, project: Path, shoot: Shoot) -> Path:
+def _publish(page: Page, project: Path, shoot: Shoot) -> Path:
     page.get_by_role("link", name="Publish").last.click()
-    page.get_by_label("Folder").fill(str(project))
+    page.locator("#folder").fill(str(project))
     page.get_by_label("Name, ending in").fill("published.mp4")
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_text("published.mp4").first).to_be_visible(timeout=JOB_MS)

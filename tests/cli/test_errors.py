@@ -11,8 +11,8 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from countenance import ledger
+from countenance.bugs import BUG_REPORT_NAME
 from countenance.cli.app import app
-from countenance.cli.failures import BUG_REPORT_NAME
 from countenance.cli.shell import show_log
 from countenance.errors import ProvenanceError
 from countenance.project import create

@@ -114,7 +114,7 @@ def test_faces_of_an_older_project_are_cut_again_only_where_that_makes_them_larg
     database.execute("ALTER TABLE tracks DROP COLUMN is_decided")
     signatures = database.execute("SELECT signature, number FROM log").fetchall()
     database.execute("ALTER TABLE log DROP COLUMN signature")
-    for table in ("approvals", "passed_footage", "statements"):
+    for table in ("approvals", "hidden_faces", "overviews", "passed_footage", "statements"):
         database.execute(f"DROP TABLE {table}")
     database.execute("UPDATE scans SET settings = replace(settings, '\"crop_size\": 1024', '\"crop_size\": 256')")
     # That scans are made again shows in the ids, if none is given twice.

@@ -35,6 +35,7 @@ from countenance.steps.generate import Generated, GeneratedPair
 from countenance.steps.review import Imported, Sheets
 from countenance.steps.shots import PlateShots
 from countenance.steps.statement import Asked, Stated
+from countenance.steps.timeline import PairTimeline, PlateTimeline, Problem, Track
 from countenance.steps.verify import Examination
 from countenance.types import FaceSet, Finding, MediaInfo, Published, Report
 from tests.support.made_up import QUALITY
@@ -110,6 +111,25 @@ INFO = MediaInfo(
     colour_range="limited",
     has_audio=False,
     notes=("its end is damaged",),
+)
+TIMELINE = PlateTimeline(
+    plate=INFO,
+    shots=(SHOT,),
+    bins=np.array([0]),
+    pairs=(
+        PairTimeline(
+            likeness="dana",
+            performer="kim",
+            is_scanned=True,
+            scan_with="look",
+            problems=(
+                Problem(
+                    kind="soft", frames=range(4), begins_s=0.0, ends_s=0.2, is_replaced=True, sentence="Look there."
+                ),
+            ),
+            track=Track(**dict.fromkeys(("presence", "confidence", "yaw_deg"), np.ones(1, np.float32))),
+        ),
+    ),
 )
 RELEASE = Release.model_validate(
     {
@@ -255,6 +275,29 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "shots": (
         lambda: documents.shots_document(PlateShots(plate=INFO, folder=Path("shots"), shots=(SHOT,)))["shots"][0],
         {"shot", "frames", "begins_s", "ends_s", "file", "settings", "keys", "held_frames"},
+    ),
+    "timeline": (
+        lambda: documents.timeline_document(TIMELINE),
+        {"plate", "sha256", "frames", "duration_s", "frame_rate", "shots", "bins", "pairs"},
+    ),
+    "timeline's shot": (
+        lambda: documents.timeline_document(TIMELINE)["shots"][0],
+        {"shot", "frames", "begins_s", "ends_s", "changed", "held_frames"},
+    ),
+    "timeline's pair": (
+        lambda: documents.timeline_document(TIMELINE)["pairs"][0],
+        {
+            *("likeness", "performer", "is_scanned", "scan_with"),
+            *("replaced_frames", "problems", "sentences", "track"),
+        },
+    ),
+    "timeline's problem": (
+        lambda: documents.timeline_document(TIMELINE)["pairs"][0]["problems"][0],
+        {"kind", "frames", "begins_s", "ends_s", "is_replaced"},
+    ),
+    "timeline's track": (
+        lambda: documents.timeline_document(TIMELINE)["pairs"][0]["track"],
+        {"presence", "confidence", "yaw_deg"},
     ),
     "verified": (
         lambda: documents.verified_document(EXAMINATION),
@@ -430,6 +473,7 @@ def test_each_result_has_a_case_here() -> None:
         "sheets",
         "shots",
         "stated",
+        "timeline",
         "trained",
         "unread",
         "verified",

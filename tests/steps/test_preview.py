@@ -27,7 +27,7 @@ from countenance.steps.shots import list_shots, write_shots
 from countenance.types import Frame, Render
 from countenance.watermark.read import read
 from tests.support.production import LIKENESS, PERFORMER, UNLABELLED, Production
-from tests.support.videos import clip_of, frames_of, write_video
+from tests.support.videos import clip_of, frames_of, grey, write_video
 
 CONFIG = replace(UNLABELLED, model="base", preset="draft", threads=1)
 FIRST_OF_SECOND = 10
@@ -264,11 +264,16 @@ def test_a_permit_made_by_hand_opens_nothing(trained: Production, plate: Path) -
         )
 
 
-def test_a_plate_must_have_been_looked_through(trained: Production, tmp_path: Path) -> None:
+def test_a_plate_must_have_been_looked_through_and_show_the_performer(trained: Production, tmp_path: Path) -> None:
     plate = write_video(tmp_path / "other.mp4", frames_of("performance.mp4", 4))
     with pytest.raises(FaceError, match=f"countenance faces review {PERFORMER} --plate") as caught:
         opened(trained, plate)
     assert caught.value.code == "face.not_scanned"
+    nobody = grey(tmp_path / "nobody.mp4")
+    scan(trained, nobody)
+    with pytest.raises(FaceError, match="no face was found in nobody") as caught:
+        opened(trained, nobody)
+    assert caught.value.code == "face.not_found"
 
 
 def test_where_approval_is_asked_for_it_is_a_proxy(

@@ -286,6 +286,9 @@ def test_consent_is_asked(released: Production, info: MediaInfo) -> None:
     released.revoke(released.release_of(LIKENESS))
     with pytest.raises(ConsentError):
         plate_timeline(released.project, info, [late], GenerateConfig())
+    released.add(released.sign(LIKENESS, plates=["ef" * 32]))
+    with pytest.raises(ConsentError, match="names the plates that may be used"):
+        plate_timeline(released.project, info, [pair(released)], GenerateConfig())
 
 
 def test_a_setting_that_is_not_allowed_is_told(released: Production, info: MediaInfo) -> None:

@@ -237,6 +237,7 @@ def unsure(desk: PlateDesk) -> PlateDesk:
 def test_a_yes_takes_a_track_in(unsure: PlateDesk) -> None:
     found = asked(unsure, "waiting")
     (track,) = found["tracks"]
+    assert asked(unsure, "summary?where=kept")["num_tracks"] == 1
     assert (track["num_faces"], len(track["pictures"]), found["known"]) == (12, 6, [])
     assert unsure.browser.get(f"{AT}/{track['pictures'][0]['name']}.jpg").status_code == 200
     assert "can't be kept: it isn't decided yet" in refused(posted(unsure, "decide", keep=track["pictures"][0]["name"]))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 
 import pytest
 from httpx import Response
@@ -12,6 +13,9 @@ from countenance.consent.approvals import asked_results
 from countenance.consent.decision import Verdict
 from countenance.consent.document import parse_document
 from countenance.jobs import Job
+from countenance.media.probe import probe
+from countenance.studio import choice as choice_module
+from countenance.types import MediaInfo
 from tests.studio.conftest import PlateDesk
 from tests.support.approving import answer
 from tests.support.production import LABELLED, LIKENESS, PERFORMER
@@ -26,6 +30,14 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(desk: PlateDesk) -> str:
+    """The page of the plate, which was read."""
+    for _ in range(100):
+        if "Reading plate.mp4" not in (shown := first_page(desk)):
+            return shown
+    pytest.fail("the plate was never read")
+
+
+def first_page(desk: PlateDesk) -> str:
     shown: Response = desk.browser.get("/publish", params=desk.chosen)
     assert shown.status_code == 200, shown.text
     return str(shown.text)
@@ -231,10 +243,26 @@ def test_a_job_of_something_else_is_not_done_again(desk: PlateDesk) -> None:
     assert len(begun(desk)) == 1
 
 
+def test_a_plate_that_takes_long_to_read_keeps_no_page_waiting(
+    desk: PlateDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = Event()
+
+    def slow(path: Path) -> MediaInfo:
+        assert may_end.wait(60)
+        return probe(path)
+
+    monkeypatch.setattr(choice_module, "probe", slow)
+    assert "Reading plate.mp4" in first_page(desk)
+    may_end.set()
+    assert "What is written" in page(desk)
+
+
 def test_a_picture_is_published_as_one(desk: PlateDesk, demo_data: Path) -> None:
     picture = desk.production.folder / "still.png"
     picture.write_bytes((demo_data / f"{PERFORMER}.png").read_bytes())
     chosen = {**desk.chosen, "plate": str(picture)}
+    desk.browser.get("/shots/plate", params=chosen)
     shown = desk.browser.get("/publish", params=chosen).text
     assert 'name="part"' not in shown
     answered = desk.browser.post(

@@ -714,7 +714,10 @@ def test_half_an_answer_is_never_taken_for_a_whole_one(real: Studio) -> None:
 # Nonsense.
 
 SOURCES = "".join(path.read_text() for path in sorted(PACKAGE.glob("*.py")))
-ASKED = sorted(set(re.findall(r"(?:query_params|asked|fields)(?:\.get\(|\.getlist\(|\[)\"(\w+)\"", SOURCES)))
+ASKED = sorted(
+    set(re.findall(r"(?:query_params|asked|fields)(?:\.get\(|\.getlist\(|\[)\"(\w+)\"", SOURCES))
+    | set(re.findall(r"asked_number\(request, \"(\w+)\"", SOURCES))
+)
 SENT = sorted(
     {*re.findall(r"(?:text|texts|number|is_on|_number)\((?:form, )?\"([\w.]+)\"", SOURCES), *ASKED} - {CSRF_FIELD}
 )
@@ -722,7 +725,7 @@ NONSENSE = (
     "",
     "x",
     "-1",
-    "9" * 4_400,
+    "9" * 1_400,
     "\0",
     "\ud800",
     "../../etc/passwd",
@@ -756,7 +759,7 @@ def test_nonsense_in_an_address_is_told_so(full: Browser, config_folder: Path, v
     for route in routes_of(full):
         if "GET" in (route.methods or ()) and route.path != "/jobs/events":
             query = "&".join(f"{name}={value}" for name in ASKED)
-            answer = full.get(f"{filled(route)}?{query}", headers=JSON)
+            answer = full.get(f"{filled(route)}?{query}")
             assert answer.status_code < 500, (route.path, answer.text[-300:])
             assert "<script>boo" not in answer.text
     assert not (config_folder / BUG_REPORT_NAME).exists()

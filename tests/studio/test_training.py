@@ -149,6 +149,11 @@ def test_what_the_faces_lack_is_said_before_an_hour_is_spent(browser: Browser) -
     assert f"Only 24 faces of {LIKENESS}" in html
 
 
+def test_very_many_faces_are_left_to_a_job(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("countenance.studio.training.MOST_MEASURED", 23)
+    assert "24 faces take long to measure" in browser.get(f"{PAIR}/coverage").text
+
+
 # Starting, pausing, going on.
 
 

@@ -168,6 +168,12 @@ def face_set_digest(project: Project, person: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def size_of_face_set(project: Project, person: str) -> int:
+    """How many faces it had when it was prepared last; 0 where there is none. It may be one that can't be used."""
+    row = project.database.execute("SELECT num_faces FROM face_sets WHERE person = ?", (person,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def erase_face_set(project: Project, person: str) -> None:
     """Delete, within the caller's transaction, the record of a person's face set."""
     project.database.execute("DELETE FROM face_sets WHERE person = ?", (person,))

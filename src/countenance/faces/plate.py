@@ -72,9 +72,32 @@ def require_performer(
     """
     faces = find_performer(project, performer, templates, info, progress, check_leave=check_leave)
     if not faces:
-        counts = count_faces(project, performer, info.sha256, "generate")
-        raise not_found(performer, info.path.name, counts, PLATE_CONFIG, review_command(performer, info))
+        raise _missing(project, performer, info)
     return faces
+
+
+def require_known(project: Project, performer: str, templates: Mapping[str, Embedding], info: MediaInfo) -> None:
+    """Check that a performer was found in a plate, without looking at it.
+
+    Raises:
+        FaceError: they weren't, or it must be looked at first.
+    """
+    known = known_overview(project, performer, templates, info)
+    if known is None:
+        raise FaceError(
+            f"{info.path.name} hasn't been looked through for {performer} yet, or not by this version; "
+            f"run `{review_command(performer, info)}` first",
+            code="face.not_scanned",
+            person=performer,
+            path=info.path,
+        )
+    if known["is_unsure"].all():
+        raise _missing(project, performer, info)
+
+
+def _missing(project: Project, performer: str, info: MediaInfo) -> FaceError:
+    counts = count_faces(project, performer, info.sha256, "generate")
+    return not_found(performer, info.path.name, counts, PLATE_CONFIG, review_command(performer, info))
 
 
 def known_overview(
@@ -102,17 +125,6 @@ def note_hidden(project: Project, performer: str, info: MediaInfo, fraction_at: 
     fractions = known_hidden(project, performer, info).astype(np.float16)
     fractions[list(fraction_at.keys())] = list(fraction_at.values())
     store_hidden(project, performer, info.sha256, fractions)
-
-
-def not_scanned(performer: str, info: MediaInfo) -> FaceError:
-    """What to say where a plate must be looked at first."""
-    return FaceError(
-        f"{info.path.name} hasn't been looked through for {performer} yet, or not by this version; "
-        f"run `{review_command(performer, info)}` first",
-        code="face.not_scanned",
-        person=performer,
-        path=info.path,
-    )
 
 
 def scan_plate(

@@ -90,6 +90,8 @@ class Summary:
     total: int
     num_faces: int
     """Of the person, whatever the query."""
+    num_tracks: int
+    """Of these, tracks that wait for a decision on whose they are."""
     states: Counter[State]
     reasons: Counter[Rejection]
     clips: Counter[str]
@@ -207,6 +209,7 @@ class Gallery:
         return Summary(
             total=len(self.chosen(project, query)),
             num_faces=len(listing.faces),
+            num_tracks=len({face.track for face in listing.faces if state_of(face) == "unsure"}),
             states=Counter(state_of(face) for face in in_any_state),
             reasons=reasons,
             clips=Counter(face.clip_sha256 for face in listing.faces),

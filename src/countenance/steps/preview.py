@@ -27,7 +27,7 @@ from countenance.composite.shot import AS_DRAWN, ShotConfig
 from countenance.composite.shotfile import Shot, looks_of
 from countenance.consent.register import templates
 from countenance.errors import ConsentError, MediaError, UsageError
-from countenance.faces.plate import known_overview, not_scanned
+from countenance.faces.plate import require_known
 from countenance.faces.store import StoredFace, stored_faces
 from countenance.footage import timeline_of
 from countenance.gates import check_shown, opened_net
@@ -127,7 +127,8 @@ def open_preview(
         ConsentError: a permit doesn't hold, or a face set or model was made under a release that was revoked since.
         ModelError: a trained model is asked for, and there is no usable one for a pair.
         MediaError: the plate can't be read.
-        FaceError: there is no face set of a likeness, or the plate hasn't been looked through for a performer.
+        FaceError: there is no face set of a likeness, or a performer isn't in the plate, or it must be looked through
+            for them first.
     """
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
     check_sentence(config.sentence)
@@ -138,8 +139,7 @@ def open_preview(
         guard.allow_preview(info)
     people = templates(project)
     for pair in pairs:
-        if known_overview(project, pair.performer, people, info) is None:
-            raise not_scanned(pair.performer, info)
+        require_known(project, pair.performer, people, info)
     opened_net()
     with one_thread_per_net():
         open_drawings = [opened_drawing(guard, config, progress) for guard in guards]

@@ -1,4 +1,4 @@
-"""A preview in a process of its own: its nets take a gigabyte, which goes when it is closed, and any thread may ask it."""
+"""A preview in a process of its own: its nets take a gigabyte, which goes when it is closed; any thread may ask it."""
 
 import logging
 import threading
@@ -22,8 +22,6 @@ from countenance.steps.preview import open_preview
 
 _log = logging.getLogger(__name__)
 
-ENDING_S = 5.0
-"""So long the process may take to end by itself."""
 Rgb = UInt8[np.ndarray, "h w 3"]
 
 
@@ -66,6 +64,12 @@ class PreviewProcess:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def frame(self, index: int, shot_changes: Sequence[str] = ()) -> Rgb:
         """As `Preview.frame`; one after the other, from whichever thread.
 
@@ -85,10 +89,9 @@ class PreviewProcess:
     def close(self) -> None:
         """End the process; what it held goes with it."""
         self._pipe.close()
-        self._process.join(ENDING_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        # Kept faces get their names in one step, and nets take seconds to end by themselves.
+        self._process.kill()
+        self._process.join()
 
     def __enter__(self) -> Self:
         return self

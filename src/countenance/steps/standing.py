@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countenance.consent.permit import grant
 from countenance.consent.register import known_releases
 from countenance.errors import ConsentError
-from countenance.faces.faceset import has_face_set
+from countenance.faces.faceset import size_of_face_set
 from countenance.faces.store import kept_clips
 from countenance.model.checkpoint import Checkpoint, has_checkpoint, kept_images, model_folder
 from countenance.project import Project
@@ -21,8 +21,8 @@ class Person:
     name: str
     lacks: str
     """Why nothing may be made with them in this role, and what to do; empty where it may."""
-    has_faces: bool
-    """Whether there is a face set."""
+    num_faces: int
+    """Of their face set; 0 where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class PairInList:
     @property
     def is_ready(self) -> bool:
         """Whether it can be trained."""
-        return self.is_allowed and self.likeness.has_faces and self.performer.has_faces
+        return self.is_allowed and bool(self.likeness.num_faces and self.performer.num_faces)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,8 @@ def standing_of(project: Project, likeness: str, performer: str) -> Standing:
 def _people(project: Project, role: Role) -> list[Person]:
     names = sorted({each.release.subject.person for each in known_releases(project) if each.release.role == role})
     return [
-        Person(name=name, lacks=_lacks(project, name, role), has_faces=has_face_set(project, name)) for name in names
+        Person(name=name, lacks=_lacks(project, name, role), num_faces=size_of_face_set(project, name))
+        for name in names
     ]
 
 

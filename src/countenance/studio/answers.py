@@ -79,14 +79,21 @@ class Form:
         Raises:
             UsageError: it is missing, or none.
         """
-        text = self.text(name)
-        if not (text.isdecimal() and text.isascii() and len(text) < MAX_DIGITS):
-            raise UsageError(f"expected a whole number as {name.replace('_', ' ')}, got {text[:40]!r}; correct it")
-        return int(text)
+        return _whole_number(self.text(name), name)
 
     def is_on(self, name: str) -> bool:
         """Whether a box is ticked."""
         return name in self.fields
+
+
+def asked_number(request: Request, name: str, default: int) -> int:
+    """A whole number in the address, or the default where it says none.
+
+    Raises:
+        UsageError: what it says is no number.
+    """
+    text = request.query_params.get(name)
+    return default if text is None else _whole_number(text, name)
 
 
 def studio_of(request: Request) -> Studio:
@@ -247,6 +254,12 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     async for piece in request.stream():
         if piece:
             yield piece
+
+
+def _whole_number(text: str, name: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < MAX_DIGITS):
+        raise UsageError(f"expected a whole number as {name.replace('_', ' ')}, got {text[:40]!r}; correct it")
+    return int(text)
 
 
 def _plain(facts: Mapping[str, object]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,7 @@ from countenance.types import MediaInfo
 
 MAX_PAIRS = 8
 MOST_KNOWN = 16
+MOMENT_S = 0.1
 
 _Stamp = tuple[str, int, int]
 
@@ -66,6 +68,8 @@ class KnownPlates:
 
     def __init__(self) -> None:
         self._lock, self._known = Lock(), dict[_Stamp, MediaInfo]()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="plate")
+        self._asked: tuple[_Stamp, Future[MediaInfo]] | None = None
 
     def info(self, path: Path) -> MediaInfo:
         """What a plate is.
@@ -81,9 +85,22 @@ class KnownPlates:
                 self._known.pop(next(iter(self._known)))
             return info
 
-    def is_known(self, path: Path) -> bool:
-        """Whether it can be said at once."""
-        return _stamp(path) in self._known
+    def soon(self, path: Path) -> MediaInfo | None:
+        """What a plate is, or None where that isn't known in a moment; then it is being read, and is known later.
+
+        Raises:
+            MediaError: it can't be read.
+        """
+        stamp = _stamp(path)
+        known = self._known.get(stamp)
+        if known is not None:
+            return known
+        if self._asked is None or self._asked[0] != stamp:
+            self._asked = stamp, self._reader.submit(self.info, path)
+        try:
+            return self._asked[1].result(MOMENT_S)
+        except TimeoutError:
+            return None
 
 
 def chosen(fields: QueryParams | FormData, studio: Studio) -> Choice:

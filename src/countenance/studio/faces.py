@@ -74,7 +74,7 @@ def _card(request: Request, project: Project, person: str) -> dict[str, Any]:
         known = pictures_document(gallery.known(project))
     except (ConsentError, FaceError) as error:
         return {"person": person, "why": str(error), "is_allowed": isinstance(error, FaceError)}
-    return {"person": person, "why": "", "summary": summary, "known": known, "tracks": len(gallery.waiting(project))}
+    return {"person": person, "why": "", "summary": summary, "known": known, "tracks": summary.num_tracks}
 
 
 def _show(request: Request) -> Response:

@@ -113,6 +113,7 @@ def summary_document(summary: Summary, clips: Mapping[str, Clip]) -> dict[str, A
     return {
         "total": summary.total,
         "num_faces": summary.num_faces,
+        "num_tracks": summary.num_tracks,
         "states": [
             {"value": state, "title": title, "count": summary.states[state]}
             for state, title in STATES.items()

@@ -1,73 +1,56 @@
-"""Warm previews: a plate that is looked at stays open, in a thread of its own, until nobody asks for it any more."""
+"""Warm previews: a plate that is looked at stays open, in a process of its own, until nobody asks for it any more."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing import Pipe
 from pathlib import Path
-from threading import Lock, Timer
-from typing import TypeVar
+from threading import Lock, Thread, Timer
 
-from countenance.casting import is_cast
-from countenance.config import read_config
-from countenance.consent.permit import decide
-from countenance.errors import ConsentError, MediaError
-from countenance.progress import Silent
-from countenance.project import SETTINGS_NAME, opened
-from countenance.steps.drawings import GenerateConfig, Pair
-from countenance.steps.preview import Preview, open_preview
+import numpy as np
+from jaxtyping import UInt8
+
+from countenance.errors import ConsentError, MediaError, ModelError
+from countenance.project import SETTINGS_NAME
+from countenance.studio.previewing import Ask, Wish
 
 IDLE_S = 180.0
 """A preview that nobody asked for so long is closed."""
 
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """Which plate, with which pairs, is looked at."""
-
-    plate: Path
-    pairs: tuple[tuple[str, str], ...]
-    settings_ns: int
-    """When the project's settings were changed last: a preview was opened with those of its time."""
+Rgb = UInt8[np.ndarray, "H W 3"]
 
 
 class Previews:
-    """The preview of a studio that is open: one, as each holds some hundred megabytes."""
+    """The preview of a studio that is open: one, as each takes some hundred megabytes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = Lock()
-        self._wish: Wish | None = None
-        self._open: _Warm | None = None
+        self._warm: _Warm | None = None
         self._idle: Timer | None = None
 
-    def ask(self, plate: Path, pairs: Sequence[tuple[str, str]], do: Callable[[Preview], Answer]) -> Answer:
-        """What `do` makes of the preview of a plate and its pairs, which is opened if need be.
+    def ask(self, plate: Path, pairs: Sequence[tuple[str, str]], ask: Ask) -> Rgb:
+        """A frame of a plate and its pairs, whose preview is opened if need be.
 
         Raises:
             ConsentError: a release doesn't allow it; then it is closed.
-            CountenanceError: what opening or `do` raises.
+            CountenanceError: what opening or drawing raises.
         """
-        wish = Wish(plate=plate, pairs=tuple(pairs), settings_ns=(self._folder / SETTINGS_NAME).stat().st_mtime_ns)
+        settings_ns = (self._folder / SETTINGS_NAME).stat().st_mtime_ns
+        wish = Wish(folder=self._folder, plate=plate, pairs=tuple(pairs), settings_ns=settings_ns)
         with self._lock:
-            if self._open is None or self._wish != wish:
+            if self._warm is None or self._warm.wish != wish:
                 self._close()
-                self._open, self._wish = _Warm(self._folder, wish), wish
-            warm = self._open
+                self._warm = _Warm(wish)
+            warm = self._warm
             self._wait_again()
-            # Here, so that nobody closes it between.
-            answer = warm.asked(do)
         try:
-            return answer.result()
-        except (ConsentError, MediaError):
-            # Nothing is shown any more, or another file lies there.
-            self._close_if(warm)
-            raise
-        except BaseException:
-            if not warm.is_open:
-                self._close_if(warm)
+            return warm.ask(ask)
+        except (ConsentError, MediaError, ModelError):
+            # Nothing is shown any more, another file lies there, or its process has ended.
+            with self._lock:
+                if self._warm is warm:
+                    self._close()
             raise
 
     def close(self) -> None:
@@ -78,14 +61,9 @@ class Previews:
     def _close(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        if self._open is not None:
-            self._open.close()
-        self._open = self._wish = self._idle = None
-
-    def _close_if(self, warm: "_Warm") -> None:
-        with self._lock:
-            if self._open is warm:
-                self._close()
+        if self._warm is not None:
+            self._warm.close()
+        self._warm = self._idle = None
 
     def _wait_again(self) -> None:
         if self._idle is not None:
@@ -96,49 +74,40 @@ class Previews:
 
 
 class _Warm:
-    """A preview with its project, both of the one thread that opened them."""
+    """A process in which a preview is open, or opens with the first question."""
 
-    def __init__(self, folder: Path, wish: Wish) -> None:
-        self._folder, self._wish = folder, wish
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="preview")
-        self._held = ExitStack()
-        self._preview: Preview | None = None
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self._lock = Lock()
+        self._pipe, its_end = Pipe()
+        with its_end:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python and a module of ours
+                [sys.executable, "-m", "countenance.studio.previewing", str(its_end.fileno())],
+                pass_fds=[its_end.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Ctrl-C is for the server, whose end closes the pipe.
+                start_new_session=True,
+            )
+        self._pipe.send(wish)
 
-    @property
-    def is_open(self) -> bool:
-        return self._preview is not None
-
-    def asked(self, do: Callable[[Preview], Answer]) -> Future[Answer]:
-        return self._thread.submit(self._do, do)
+    def ask(self, ask: Ask) -> Rgb:
+        try:
+            with self._lock:
+                self._pipe.send(ask)
+                answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise ModelError(
+                "the preview was closed, or the computer ran out of memory for it; look at the frame again"
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        pixels: Rgb = answer
+        return pixels
 
     def close(self) -> None:
-        """Close it once what was asked before is done; doesn't wait for that."""
-        self._thread.submit(self._release)
-        self._thread.shutdown(wait=False)
-
-    def _release(self) -> None:
-        self._preview = None
-        self._held.close()
-
-    def _do(self, do: Callable[[Preview], Answer]) -> Answer:
-        if self._preview is None:
-            with ExitStack() as held:
-                preview = self._opened(held)
-                self._held = held.pop_all()
-            self._preview = preview
-        return do(self._preview)
-
-    def _opened(self, held: ExitStack) -> Preview:
-        # Not alone: a preview changes nothing but the log, and a job may be at work.
-        project = held.enter_context(opened(self._folder))
-        pairs = [
-            Pair(
-                likeness=likeness,
-                performer=performer,
-                permit=decide(project, "generate", likeness=likeness, performer=performer, is_last=False),
-                is_disguise=is_cast(project, likeness),
-            )
-            for likeness, performer in self._wish.pairs
-        ]
-        config = read_config(GenerateConfig, "generate", project.settings)
-        return held.enter_context(open_preview(project, self._wish.plate, pairs, config, progress=Silent()))
+        """End it at once: whatever it writes survives that, and what is asked just now isn't wanted any more."""
+        self._process.terminate()
+        # Whoever waits for its answer reads the pipe's end; it is told of its end, or it stays in the system's list.
+        Thread(target=self._process.wait, daemon=True).start()

@@ -131,7 +131,9 @@ def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceErr
         }
     if choice is not None:
         with looking(request, choice) as (project, pairs):
-            info = plates_of(request).info(choice.plate)
+            info = plates_of(request).soon(choice.plate)
+            if info is None:
+                return page(request, "reading.html", tab="publish", name=choice.plate.name)
             about |= _about(project, studio, choice, pairs, info, asked, listed, results)
     plates = list(found.plates)
     plate = studio.allowed(str(asked["plate"])) if asked.get("plate") else None

@@ -1,5 +1,6 @@
 """The page Shots: a plate before and after, what is wrong in it and why, and the settings of each shot."""
 
+import glob
 import json
 import re
 import shlex
@@ -45,6 +46,7 @@ from countenance.studio.answers import (
     studio_of,
 )
 from countenance.studio.choice import Choice, KnownPlates, chosen, offered
+from countenance.studio.previewing import Ask
 from countenance.studio.previews import Previews
 from countenance.studio.queue import job_document
 from countenance.types import MediaInfo
@@ -179,8 +181,10 @@ def _plate_document(project: Project, info: MediaInfo, choice: Choice, plate: Pl
         "shots": []
         if timeline is None
         else [
-            {**_shot_document(info, timeline, shot), "preview": _preview_document(project, info, choice, shot, listed)}
-            for shot in plate.shots
+            {**_shot_document(info, timeline, shot), "preview": preview}
+            for shot, preview in zip(
+                plate.shots, _preview_documents(project, info, choice, plate.shots, listed), strict=True
+            )
         ],
         "settings": [_setting_document(setting, base) for setting in list_settings(SECTION)],
         "performers": [performer for _, performer in choice.pairs],
@@ -286,20 +290,31 @@ def _setting_document(setting: Setting, base: ShotConfig) -> dict[str, Any]:
     }
 
 
-def _preview_document(
-    project: Project, info: MediaInfo, choice: Choice, shot: Shot, listed: Sequence[Job]
-) -> dict[str, Any]:
-    """The job that makes a shot's preview, if there is one, and whether there is one to play."""
-    output = _preview_path(project, info, choice, shot.number)
-    job = next((job for job in reversed(listed) if str(output) in job.arguments), None)
-    made = _made(output)
-    is_stale = made is not None and shot.path.exists() and shot.path.stat().st_mtime > made.stat().st_mtime
-    return {"job": None if job is None else job_document(job), "is_there": made is not None, "is_stale": is_stale}
+def _preview_documents(
+    project: Project, info: MediaInfo, choice: Choice, shots: Sequence[Shot], listed: Sequence[Job]
+) -> list[dict[str, Any]]:
+    """Of each shot the job that makes its preview, if there is one, and whether there is one to play."""
+    folder, stem = project.folder / PREVIEWS, _preview_stem(project, info, choice)
+    made_at = {path.name: path.stat().st_mtime for path in folder.glob(f"{glob.escape(stem)}*")}
+    by_output = {word: job for job in listed for word in job.arguments}
+    documents = []
+    for shot in shots:
+        output = f"{stem}{shot.number:04}.mp4"
+        job = by_output.get(str(folder / output)) if by_output else None
+        made = [made_at[name] for name in (output, proxy_path(Path(output)).name) if name in made_at] if made_at else []
+        is_stale = bool(made) and shot.path.exists() and shot.path.stat().st_mtime > max(made)
+        documents.append(
+            {"job": None if job is None else job_document(job), "is_there": bool(made), "is_stale": is_stale}
+        )
+    return documents
+
+
+def _preview_stem(project: Project, info: MediaInfo, choice: Choice) -> str:
+    return f"{shots_folder(project, info).name}-{choice.words}-shot-"
 
 
 def _preview_path(project: Project, info: MediaInfo, choice: Choice, number: int) -> Path:
-    name = f"{shots_folder(project, info).name}-{choice.words}-shot-{number:04}.mp4"
-    return project.folder / PREVIEWS / name
+    return project.folder / PREVIEWS / f"{_preview_stem(project, info, choice)}{number:04}.mp4"
 
 
 def _made(output: Path) -> Path | None:
@@ -311,12 +326,12 @@ def _made(output: Path) -> Path | None:
 def _frame(request: Request) -> Response:
     """A frame of the plate, or as it would be drawn; `change` tries settings that aren't saved."""
     choice, asked = chosen(request.query_params, studio_of(request)), request.query_params
-    index, side = _number(asked.get("frame", ""), "frame"), asked.get("side", "after")
-    changes = asked.getlist("change")
-    if side == "before":
-        rgb = previews_of(request).ask(choice.plate, choice.pairs, lambda preview: preview.plate(index))
-    else:
-        rgb = previews_of(request).ask(choice.plate, choice.pairs, lambda preview: preview.frame(index, changes))
+    ask = Ask(
+        side="before" if asked.get("side") == "before" else "after",
+        index=_number(asked.get("frame", ""), "frame"),
+        changes=tuple(asked.getlist("change")),
+    )
+    rgb = previews_of(request).ask(choice.plate, choice.pairs, ask)
     if "width" not in asked:
         return picture(rgb, quality=PICTURE_QUALITY)
     height, width = rgb.shape[:2]

@@ -27,7 +27,7 @@ from countenance.project import Project
 from countenance.steps.cover import cover
 from countenance.steps.report import drawn_report
 from countenance.steps.settings import list_settings
-from countenance.steps.standing import PairInList, Standing, list_pairs, standing_of
+from countenance.steps.standing import PairInList, Person, Standing, list_pairs, standing_of
 from countenance.steps.train import go_back
 from countenance.studio.answers import (
     Form,
@@ -46,6 +46,8 @@ OPEN = frozenset({"waiting", "running", "interrupted"})
 """States of a job that isn't over."""
 KEPT_MB = 58
 """Of a state that can be gone back to: weights and optimiser."""
+MOST_MEASURED = 3_000
+"""Faces of a set whose coverage is measured while somebody waits."""
 NUM_COLUMNS = 3
 """Of a preview: what is given, what is drawn, the truth."""
 LATEST = "now"
@@ -123,7 +125,8 @@ def _live_part(request: Request) -> Response:
         pair = _chosen(list_pairs(project), request)
         learned = standing_of(project, pair.likeness.name, pair.performer.name)
         live = _live(pair, learned)
-    return page(request, "train_live.html", **live, pair=pair, address=_address_of(pair))
+    job = _job_of(request, pair)
+    return page(request, "train_live.html", **live, is_open=job is not None and job.state in OPEN)
 
 
 def _live(pair: PairInList, learned: Standing) -> dict[str, Any]:
@@ -275,20 +278,19 @@ def _covered(request: Request) -> Response:
         pair = _chosen(list_pairs(project), request)
         standing_of(project, pair.likeness.name, pair.performer.name)
         config = read_config(CoverageConfig, "coverage", project.settings)
-        found = [_coverage(project, person.name, config) for person in (pair.likeness, pair.performer)]
+        found = [_coverage(project, person, config) for person in (pair.likeness, pair.performer)]
     return page(request, "train_covered.html", found=found, pair=pair)
 
 
-def _coverage(project: Project, person: str, config: CoverageConfig) -> tuple[str, Coverage | None, str]:
+def _coverage(project: Project, person: Person, config: CoverageConfig) -> tuple[str, Coverage | None, str]:
     """A person, what their face set covers, and why nobody can say."""
+    name, permit = person.name, grant_prepare(project, person.name)
+    if person.num_faces > MOST_MEASURED:
+        return name, None, f"{person.num_faces:,} faces take long to measure; the page Faces does it as a job"
     try:
-        return (
-            person,
-            cover(project, person, grant_prepare(project, person), plate=None, config=config, progress=Silent()),
-            "",
-        )
+        return name, cover(project, name, permit, plate=None, config=config, progress=Silent()), ""
     except CountenanceError as error:
-        return person, None, str(error)
+        return name, None, str(error)
 
 
 def _report(request: Request) -> Response:

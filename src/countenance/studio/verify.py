@@ -21,7 +21,18 @@ from countenance.errors import UsageError, one_line
 from countenance.forensics.words import QUESTIONS, StateWords, columns_of, words_of
 from countenance.jobs import Job
 from countenance.project import PRIVATE, Project, erase, now, refuse_link, write_whole
-from countenance.studio.answers import Form, document, go_to, page, posted, reading, report, start_job, studio_of
+from countenance.studio.answers import (
+    Form,
+    asked_number,
+    document,
+    go_to,
+    page,
+    posted,
+    reading,
+    report,
+    start_job,
+    studio_of,
+)
 from countenance.studio.uploads import received
 
 ROOM = "verified"
@@ -65,7 +76,7 @@ class Check:
 
 
 def _show(request: Request) -> Response:
-    wanted, file = request.path_params.get("name"), request.query_params.get("file", "")
+    wanted, number = request.path_params.get("name"), asked_number(request, "file", 0)
     is_thorough = "thorough" in request.query_params
     with reading(request) as project:
         checks = _checks(project, jobs.list_jobs(project.folder))
@@ -78,7 +89,7 @@ def _show(request: Request) -> Response:
         tab="verify",
         checks=checks,
         shown=shown,
-        number=int(file) if shown is not None and file in map(str, range(1, len(shown.files) + 1)) else 0,
+        number=number if shown is not None and 1 <= number <= len(shown.files) else 0,
         chips=CHIPS,
         thorough="?thorough=1" if is_thorough else "",
     )

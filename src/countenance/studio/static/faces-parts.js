@@ -5,6 +5,9 @@ export const root = byId("faces");
 export const person = root.dataset.person;
 export const base = `/faces/${encodeURIComponent(person)}`;
 
+/** A count with its thousands apart. */
+export const number = (value) => value.toLocaleString("en");
+
 let count = 0;
 /** Another one for each thing that is sent, so that what is sent twice is done once. */
 export const token = () => `${root.dataset.once}-${count += 1}`;

@@ -1,51 +1,23 @@
 // The page Faces: a contact sheet of which only what is visible exists, and what is decided on it.
-import { ask, onJobs, post } from "/static/studio.js";
+import { ask, clock, onJobs, post } from "/static/studio.js";
 import { openEditor } from "/static/faces-editor.js";
 import { showCoverage } from "/static/faces-coverage.js";
 import { showUnsure, hasUnsaved as hasAnswers, unsureKey } from "/static/faces-unsure.js";
 import { drawOver } from "/static/faces-overlay.js";
-import { base, byId, fill, make, patiently, person, pictureOf, root, tell, token } from "/static/faces-parts.js";
+import { queryText, readAddress, showSummary } from "/static/faces-filters.js";
+import { base, byId, fill, make, number, patiently, person, pictureOf, root, tell, token } from "/static/faces-parts.js";
 
 const isQuick = root.dataset.quick === "yes";
-const number = (value) => value.toLocaleString("en");
 
 const PAGE = 100, MOST_SELECTED = 2000, GAP = 6, UNDER = 20, SAVE_AFTER_MS = 1200;
 const WORDS = { keep: "keep", drop: "drop", reset: "as prepared" };
 const STATE_WORDS = { kept: "kept", "left-out": "left out", unsure: "unsure" };
 
+/** A moment of a clip. */
+const about = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds));
+
 /** A measure without its name, which stands beside it. */
 const bare = (text) => text.replace(/^[a-z ]+ (?=[-+\d])/, "").replace("-", "−");
-
-// What is asked for, as it stands in the address.
-const asked = { sort: "frame", reverse: false, where: "", clip: "", ranges: [] };
-
-function readAddress() {
-  const query = new URLSearchParams(location.search);
-  Object.assign(asked, {
-    sort: query.get("sort") ?? "frame", reverse: query.get("reverse") === "1", where: query.get("where") ?? "",
-    clip: query.get("clip") ?? "", ranges: query.getAll("range"),
-  });
-}
-
-function queryText() {
-  const query = new URLSearchParams();
-  if (asked.sort !== "frame") query.set("sort", asked.sort);
-  if (asked.reverse) query.set("reverse", "1");
-  if (asked.where) query.set("where", asked.where);
-  if (asked.clip) query.set("clip", asked.clip);
-  asked.ranges.forEach((range) => query.append("range", range));
-  return query.toString();
-}
-
-function askOtherwise(change) {
-  Object.assign(asked, change);
-  history.replaceState(null, "", `${location.pathname}?${queryText()}${location.hash}`);
-  grid.scrollTop = 0;
-  current = -1;
-  pages.clear();
-  selection.clear();
-  refresh();
-}
 
 // Pages of rows: an old one is shown until its new one has come.
 const pages = new Map();
@@ -58,19 +30,25 @@ function refresh() {
   draw();
 }
 
-async function load(page) {
+/** See to it that a page of rows is there, or comes. */
+function load(page) {
   const known = pages.get(page);
-  if (known && (known.generation === generation || known.loading === generation)) return;
-  pages.set(page, { faces: known?.faces, generation: known?.generation, loading: generation });
-  const mine = generation;
+  if (known?.generation === generation) return known.coming;
+  const coming = read(page, generation);
+  pages.set(page, { faces: known?.faces, generation, coming });
+  return coming;
+}
+
+async function read(page, mine) {
   try {
     const answer = await patiently(() => ask(`${base}/rows?${queryText()}&begin=${page * PAGE}&count=${PAGE}`));
     if (mine !== generation) return;
-    if (version && answer.version !== version) { version = answer.version; generation += 1; loadSummary(); }
+    const isNews = version && answer.version !== version;
     version = answer.version;
     total = answer.total;
-    pages.set(page, { faces: answer.faces, generation });
-    draw();
+    pages.get(page).faces = answer.faces;
+    // Something else changed the faces: what is shown is asked for again.
+    if (isNews) refresh(); else draw();
   } catch (error) {
     if (mine !== generation) return;
     pages.delete(page);
@@ -123,7 +101,7 @@ function place(index, side) {
 }
 
 function showTile(tile, row, index, side) {
-  const word = row && pending.get(row.name);
+  const word = row && (pending.get(row.name) ?? queued.get(row.name));
   const key = row ? [row.name, row.version, row.state, row.word, word, row.value].join() : "";
   tile.className = `tile ${row?.state ?? ""}${row && selection.has(row.name) ? " selected" : ""}${index === current ? " current" : ""}`;
   tile.setAttribute("aria-selected", String(Boolean(row && selection.has(row.name))));
@@ -137,7 +115,7 @@ function showTile(tile, row, index, side) {
     if (!row.picture) tile.append(make("div", { class: "none" }, "near duplicate"));
     else tile.append(isSame ? known : make("img", { alt: "", decoding: "async", draggable: "false" }));
     const words = row.reasons.length ? row.reasons.join(", ") : STATE_WORDS[row.state];
-    tile.append(make("div", { class: "under" }, make("span", { class: "mark", title: STATE_WORDS[row.state] }), make("b", {}, bare(row.value) || `${row.seconds.toFixed(1)} s`), make("span", {}, row.state === "kept" ? "" : words)));
+    tile.append(make("div", { class: "under" }, make("span", { class: "mark", title: STATE_WORDS[row.state] }), make("b", {}, bare(row.value) || about(row.seconds)), make("span", {}, row.state === "kept" ? "" : words)));
     tile.setAttribute("aria-label", `${row.clip}, ${row.seconds.toFixed(1)} seconds, ${words}${word ? `, to ${WORDS[word]}` : ""}`);
     if (word || row.word) tile.append(make("span", { class: `word${word ? " new" : ""}` }, word ? WORDS[word] : row.word === "keep" ? "kept by you" : "dropped"));
   }
@@ -222,7 +200,7 @@ grid.addEventListener("keydown", (event) => {
 });
 
 // Decisions: shown at once, saved together, as each makes the face set again.
-const pending = new Map(), history_ = [], saved = [];
+const pending = new Map(), queued = new Map(), history_ = [], saved = [];
 let saving = false, saveSoon = 0;
 
 function decide(word) {
@@ -271,10 +249,12 @@ async function save() {
     sent.forEach((word, name) => { if (pending.get(name) === word) pending.delete(name); });
     history_.length = 0;
     saved.push(earlier);
+    if (answer.jobs) sent.forEach((word, name) => queued.set(name, word));
     if (answer.jobs) tell(`With so many faces this takes a while: job ${answer.jobs.join(", ")} makes the face set again; go on meanwhile.`, true);
     else byId("face-set").textContent = `${number(answer.num_kept)} faces in the set`;
     saving = false;
     selection.clear();
+    showSelection();
     refresh();
     inspectSoon();
   } catch (error) {
@@ -307,99 +287,14 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Filters.
+// What is found, counted.
 async function loadSummary() {
   const mine = generation;
   try {
     const found = await patiently(() => ask(`${base}/summary?${queryText()}`));
-    if (mine === generation || found.version === version) showSummary(found);
+    if (mine === generation || found.version === version) { total = found.total; showSummary(found); draw(); }
   } catch (error) { tell(error.message); }
 }
-
-function showSummary(found) {
-  const chip = ({ value, title, count, hint }) => {
-    const button = make("button", { type: "button", "aria-pressed": String(asked.where === value), title: hint ?? "" }, title, make("span", { class: "soft" }, number(count)));
-    button.addEventListener("click", () => askOtherwise({ where: asked.where === value ? "" : value }));
-    return button;
-  };
-  byId("states").replaceChildren(...found.states.map(chip));
-  byId("reasons").replaceChildren(...(found.reasons.length ? found.reasons.map(chip) : [make("span", { class: "small" }, "None.")]));
-  const clip = byId("clip");
-  clip.replaceChildren(make("option", { value: "" }, "All clips"), ...found.clips.map(({ value, title, count }) => make("option", { value }, `${title} (${number(count)})`)));
-  clip.value = found.clips.find(({ value, title }) => value === asked.clip || title === asked.clip)?.value ?? "";
-  const unsure = found.states.find(({ value }) => value === "unsure");
-  byId("num-unsure").hidden = !unsure;
-  byId("num-unsure").textContent = unsure ? number(unsure.count) : "";
-  total = found.total;
-  byId("sort").value = asked.sort;
-  byId("reverse").setAttribute("aria-pressed", String(asked.reverse));
-  byId("measure-hint").textContent = byId("sort").selectedOptions[0]?.title ?? "";
-  showHistogram(found.histogram);
-  byId("ranges").replaceChildren(...asked.ranges.map((range) => {
-    const remove = make("button", { type: "button", class: "quiet", "aria-label": `Remove ${range}` }, "×");
-    remove.addEventListener("click", () => askOtherwise({ ranges: asked.ranges.filter((each) => each !== range) }));
-    return make("div", { class: "range-chip" }, titled(range), remove);
-  }));
-  draw();
-}
-
-function titled(range) {
-  const [measure, limits] = range.split("="), [low, high] = limits.split("..");
-  const title = [...byId("sort").options].find((option) => option.value === measure)?.textContent ?? measure;
-  return low && high ? `${title} ${low} to ${high}` : low ? `${title} from ${low}` : `${title} up to ${high}`;
-}
-
-// The histogram of the measure by which is sorted; a range is drawn with the mouse.
-let spread = null;
-const svg = byId("histogram");
-const shape = (tag, attributes) => { const element = document.createElementNS("http://www.w3.org/2000/svg", tag); Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value)); return element; };
-const digits = (value) => Number(value.toPrecision(3));
-
-function showHistogram(histogram) {
-  spread = histogram;
-  byId("spread").hidden = !histogram;
-  if (!histogram) return;
-  const most = Math.max(...histogram.counts, 1), width = 240 / histogram.counts.length;
-  const range = asked.ranges.find((each) => each.startsWith(`${asked.sort}=`))?.split("=")[1].split("..");
-  const [low, high] = [range?.[0] ? Number(range[0]) : -Infinity, range?.[1] ? Number(range[1]) : Infinity];
-  const at = (index) => histogram.low + ((index + 0.5) / histogram.counts.length) * (histogram.high - histogram.low);
-  svg.replaceChildren(...histogram.counts.map((count, index) => {
-    const height = count ? Math.max((count / most) * 60, 1.5) : 0;
-    return shape("rect", { class: `bar${at(index) >= low && at(index) <= high ? " in" : ""}`, x: index * width, y: 64 - height, width: width * 0.85, height });
-  }));
-  byId("low").textContent = digits(histogram.low);
-  byId("high").textContent = digits(histogram.high);
-}
-
-const place_ = (event) => Math.min(Math.max((event.clientX - svg.getBoundingClientRect().left) / svg.clientWidth, 0), 1);
-svg.addEventListener("pointerdown", (event) => {
-  const from = place_(event), brush = shape("rect", { class: "brush", y: 0, height: 64, x: from * 240, width: 0 });
-  svg.append(brush);
-  svg.setPointerCapture(event.pointerId);
-  const move = (next) => { const to = place_(next); brush.setAttribute("x", Math.min(from, to) * 240); brush.setAttribute("width", Math.abs(to - from) * 240); };
-  const end = (next) => {
-    svg.removeEventListener("pointermove", move);
-    svg.removeEventListener("pointerup", end);
-    const [left, right] = [Math.min(from, place_(next)), Math.max(from, place_(next))];
-    const others = asked.ranges.filter((each) => !each.startsWith(`${asked.sort}=`));
-    if (right - left < 0.01) { askOtherwise({ ranges: others }); return; }
-    const at = (part) => digits(spread.low + part * (spread.high - spread.low));
-    // At the ends the bars hold the extremes, too.
-    askOtherwise({ ranges: [...others, `${asked.sort}=${left > 0.005 ? at(left) : ""}..${right < 0.995 ? at(right) : ""}`] });
-  };
-  svg.addEventListener("pointermove", move);
-  svg.addEventListener("pointerup", end);
-});
-
-byId("sort").addEventListener("change", (event) => askOtherwise({ sort: event.target.value }));
-byId("reverse").addEventListener("click", () => askOtherwise({ reverse: !asked.reverse }));
-byId("clip").addEventListener("change", (event) => askOtherwise({ clip: event.target.value }));
-byId("clear").addEventListener("click", () => askOtherwise({ where: "", clip: "", ranges: [] }));
-byId("range-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const [low, high] = [byId("range-low").value.trim(), byId("range-high").value.trim()];
-  if (low || high) askOtherwise({ ranges: [...asked.ranges, `${byId("range-measure").value}=${low}..${high}`] });
-});
 
 // One face, large.
 const inspector = byId("inspector");
@@ -431,7 +326,7 @@ function showFace(face) {
   const word = face.word === "keep" ? "kept by you" : face.word === "drop" ? "dropped by you" : face.state === "kept" ? "kept" : STATE_WORDS[face.state];
   fill(
     inspector,
-    make("div", { class: "row" }, make("span", { class: `chip ${{ kept: "good", unsure: "warn" }[face.state] ?? "bad"}` }, word), make("span", { class: "small" }, `${face.clip}, about ${face.seconds.toFixed(1)} s`)),
+    make("div", { class: "row" }, make("span", { class: `chip ${{ kept: "good", unsure: "warn" }[face.state] ?? "bad"}` }, word), make("span", { class: "small" }, `${face.clip}, about ${about(face.seconds)}`)),
     face.picture ? picture : make("p", { class: "empty" }, "A near duplicate: its picture isn't stored."),
     face.picture && make("div", { class: "row" }, ...toggles, make("span", { class: "fill" }), correct),
     ...face.why.map(({ what, remedy }) => make("div", { class: "why" }, make("b", {}, what), make("span", { class: "small" }, remedy))),
@@ -465,6 +360,7 @@ function show(name) {
   if (view === "coverage") showCoverage();
 }
 document.querySelectorAll("[data-view]").forEach((tab) => tab.addEventListener("click", () => show(tab.dataset.view)));
+addEventListener("hashchange", () => show(location.hash.slice(1)));
 
 // Jobs that change this person's faces: the page is brought up to date, not loaded again, which would lose what isn't saved.
 document.querySelectorAll("[data-line] [data-job]").forEach((line) => { line.dataset.stay = ""; });
@@ -475,6 +371,7 @@ onJobs((jobs) => {
   const ended = own.filter((job) => open.has(job.number) && !now.has(job.number));
   open = now;
   if (!ended.length) return;
+  if (!own.some((job) => job.arguments[0] === "faces" && now.has(job.number))) queued.clear();
   ended.forEach((job) => document.querySelector(`[data-line]:has([data-job="${job.number}"])`)?.remove());
   const failed = ended.find((job) => job.state !== "done");
   tell(failed ? failed.message ?? "The job failed." : "Done; the page shows it.", !failed);
@@ -482,6 +379,14 @@ onJobs((jobs) => {
   if (view === "coverage") showCoverage();
 });
 
-readAddress();
+readAddress(() => {
+  grid.scrollTop = 0;
+  current = -1;
+  pages.clear();
+  selection.clear();
+  refresh();
+});
 show(location.hash.slice(1));
 refresh();
+// Measures are read when they are first asked for, so that the sheet is there at once, and here before somebody sorts by one.
+setTimeout(() => ask(`${base}/summary?sort=blur`).catch(() => {}), 1500);

@@ -463,7 +463,13 @@ function showScan() {
 }
 
 async function load() {
-  plate = await ask(`/shots/plate?${query}`);
+  const late = setTimeout(() => say("Reading the plate: all of the file once, so that it is known again by its content."), 600);
+  try {
+    plate = await ask(`/shots/plate?${query}`);
+  } finally {
+    clearTimeout(late);
+    say("");
+  }
   pictures.kept.forEach((_, key) => pictures.forget(key));
   plate.problems = plate.lanes.flatMap((lane) => lane.problems).sort((one, other) => one.first - other.first);
   viewer.setSize(plate.width, plate.height);

@@ -16,7 +16,7 @@ if (viewer) {
     slider.setAttribute("aria-valuetext", words);
     viewer.querySelector(".strip").src = `${viewer.dataset.address}/picture/${at}/${row}`;
     viewer.querySelectorAll("[data-row]").forEach((link) => {
-      link.toggleAttribute("aria-current", Number(link.dataset.row) === row);
+      if (Number(link.dataset.row) === row) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
       link.firstElementChild.src = `${viewer.dataset.address}/picture/${at}/${link.dataset.row}`;
     });
   };
