@@ -79,26 +79,27 @@ def _card(request: Request, project: Project, person: str) -> dict[str, Any]:
 
 def _show(request: Request) -> Response:
     person = _person(request)
+    context: dict[str, Any] = {
+        "tab": "faces",
+        "title": f"Faces of {person}",
+        "person": person,
+        "job": _open_job(request, person),
+    }
     with reading(request) as project:
         gallery = _galleries(request).open(project, person)
         try:
             listing = gallery.listing(project)
         except FaceError as error:
-            return page(
-                request, "faces-none.html", tab="faces", title=f"Faces of {person}", person=person, why=str(error)
-            )
+            return page(request, "faces-none.html", why=str(error), **context)
         is_quick = chooses_quickly(project, person)
     return page(
         request,
         "faces-of.html",
-        tab="faces",
-        title=f"Faces of {person}",
-        person=person,
         num_faces=len(listing.faces),
         measures=MEASURES,
         is_quick=is_quick,
-        job=_open_job(request, person),
         coverage_job=_open_job(request, person, ("coverage",)),
+        **context,
     )
 
 

@@ -120,7 +120,11 @@ function showTile(tile, row, index, side) {
     if (word || row.word) tile.append(make("span", { class: `word${word ? " new" : ""}` }, word ? WORDS[word] : row.word === "keep" ? "kept by you" : "dropped"));
   }
   const picture = tile.querySelector("img");
-  if (picture && !picture.hasAttribute("src") && !isMovingFast) picture.src = pictureOf(row, side > 165 ? 256 : 160);
+  if (picture && !picture.hasAttribute("src") && !isMovingFast) {
+    // Once more where another command wrote at the same moment.
+    picture.addEventListener("error", () => setTimeout(() => { if (picture.isConnected) picture.src = `${pictureOf(row, 256)}&again`; }, 500), { once: true });
+    picture.src = pictureOf(row, side > 165 ? 256 : 160);
+  }
 }
 
 grid.addEventListener("scroll", () => {
