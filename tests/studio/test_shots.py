@@ -4,6 +4,8 @@ import io
 import json
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from countenance.composite.shotfile import hold_frame, shots_folder
 from countenance.media.probe import probe
 from countenance.progress import Silent
 from countenance.steps.shots import list_shots
+from countenance.studio import previews as previews_module
 from tests.studio.conftest import SHOT_FRAMES, PlateDesk
 from tests.support.commands import called
 from tests.support.production import LIKENESS, PERFORMER
@@ -217,14 +220,41 @@ def test_frames_are_shown_before_and_after_with_what_is_set_and_tried(desk: Plat
     assert small.shape[1] == 64
 
 
-def test_nothing_is_shown_once_a_release_was_revoked(desk: PlateDesk) -> None:
+def test_nothing_is_shown_once_a_release_was_revoked(desk: PlateDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "start_worker", lambda _: None)
+    desk.browser.post("/shots/preview", data={**desk.chosen, "shot": "1"}, headers=sent(desk))
+    (job,) = jobs.list_jobs(desk.production.project.folder)
+    shutil.copyfile(desk.plate, job.arguments[-1])
+    preview = {**desk.chosen, "shot": "1"}
+    assert desk.browser.get("/shots/preview.mp4", params=preview).status_code == 200
     assert frame(desk).status_code == 200
     desk.production.revoke(desk.production.release_of(PERFORMER))
     for answer in (frame(desk), frame(desk, side="before"), desk.browser.get("/shots/plate", params=desk.chosen)):
         assert answer.status_code == 400
         assert "revoked" in answer.text
     assert save(desk, {"likeness": 0.5}).status_code == 400
-    assert desk.browser.get("/shots/preview.mp4", params={**desk.chosen, "shot": "1"}).status_code == 400
+    assert desk.browser.get("/shots/preview.mp4", params=preview).status_code == 400
+
+
+def test_a_preview_whose_process_was_killed_is_opened_again(desk: PlateDesk) -> None:
+    before = pixels(frame(desk))
+    previews = desk.browser.app.state.previews  # type: ignore[attr-defined]
+    os.kill(previews.process_number, signal.SIGKILL)
+    answer = frame(desk, frame="4")
+    assert answer.status_code == 400
+    assert "look at the frame again" in message(answer)
+    assert np.abs(pixels(frame(desk)) - before).max() == 0
+
+
+def test_a_preview_that_nobody_asks_for_is_closed(desk: PlateDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews_module, "IDLE_S", 0.5)
+    frame(desk, side="before")
+    number = desk.browser.app.state.previews.process_number  # type: ignore[attr-defined]
+    for _ in range(200):
+        if not Path(f"/proc/{number}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("it is still open")
 
 
 def test_files_outside_of_what_the_user_chose_are_refused(desk: PlateDesk, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Previews:
                     self._close()
             raise
 
+    @property
+    def process_number(self) -> int | None:
+        """Of the process in which a preview is open."""
+        return None if self._warm is None else self._warm.process_number
+
     def close(self) -> None:
         """Close what is open."""
         with self._lock:
@@ -91,6 +96,10 @@ class _Warm:
                 start_new_session=True,
             )
         self._pipe.send(wish)
+
+    @property
+    def process_number(self) -> int:
+        return self._process.pid
 
     def ask(self, ask: Ask) -> Rgb:
         try:
