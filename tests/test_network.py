@@ -1,4 +1,4 @@
-"""Files only: nothing in the package listens to a network or fetches from one by itself."""
+"""Files only: nothing fetches from a network by itself, and only the studio listens, to this computer alone."""
 
 import ast
 from collections.abc import Iterator
@@ -22,14 +22,30 @@ def talks(name: str) -> bool:
     return name in NETWORK or name.partition(".")[0] in NETWORK
 
 
-def test_nothing_listens_or_fetches() -> None:
-    talking = {
-        str(path.relative_to(SOURCE)): name
-        for path in SOURCE.rglob("*.py")
-        for name in imported(ast.parse(path.read_text()))
-        if talks(name)
+STUDIO = {"starlette", "uvicorn", "http", "asyncio", "socket"}
+"""By which the studio answers; `tests/studio/test_safety.py` holds where it listens, and to whom."""
+
+
+def talking(folder: Path) -> dict[str, set[str]]:
+    """The network's modules that each file imports."""
+    found = {
+        str(path.relative_to(SOURCE)): {
+            name.partition(".")[0] for name in imported(ast.parse(path.read_text())) if talks(name)
+        }
+        for path in folder.rglob("*.py")
     }
-    assert talking == {}
+    return {path: names for path, names in found.items() if names}
+
+
+def test_nothing_but_the_studio_listens_and_nothing_fetches() -> None:
+    everywhere = talking(SOURCE)
+    assert {path for path in everywhere if not path.startswith("studio/")} == set()
+    assert set().union(*everywhere.values()) <= STUDIO
+
+
+def test_only_the_server_opens_a_port() -> None:
+    opening = {path for path, names in talking(SOURCE / "studio").items() if names & {"uvicorn", "asyncio", "socket"}}
+    assert opening == {"studio/server.py"}
 
 
 def test_a_module_that_would_is_found() -> None:

@@ -23,6 +23,9 @@ ALLOWED = {
     "model/record.py": "the preview of a training, in the project's own folder",
     "review/exchange.py": "masks of the project's own faces, exported to be corrected",
     "review/sheet.py": "small crops of the project's own faces, to be reviewed; a PNG in memory",
+    "studio/answers.py": "pictures for a page of this computer, in memory: marked previews, footage that consent shows",
+    "studio/faces.py": "masks of the project's own faces, for the page that corrects them; in memory",
+    "steps/browse.py": "small crops of the project's own faces, for the page that lists them; in memory",
     "vision/nudity.py": "a small JPEG in memory, as the net wants its pictures",
     "vision/crops.py": "aligned crops as bytes for the project's own database",
 }

@@ -13,6 +13,7 @@ from countenance.cli.shell import count
 COMMANDS = (
     *("new", "collect", "prepare", "coverage", "train", "shots", "generate", "recognise", "verify", "settings", "demo"),
     "lesson",
+    "studio",
     "forget",
     "train report",
     *("faces list", "faces show", "faces keep", "faces drop", "faces review", "faces export", "faces import"),
@@ -66,9 +67,9 @@ def test_the_overview_tells_all_commands_in_the_order_of_work_and_the_exit_codes
     assert "..." not in result.output.split("Commands:")[1]
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"demo", "actors setup"}))
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"demo", "actors setup", "studio"}))
 def test_each_command_with_a_result_gives_it_to_programs_as_well(command: str) -> None:
-    """The demo leaves its report as a file; installing Blender has no result."""
+    """The demo leaves its report as a file; installing Blender and the studio have no result."""
     shown = CliRunner().invoke(cli.app, [*command.split(), "--help"]).output
     assert "--json" in shown
 

@@ -29,6 +29,7 @@ from countenance.model.config import TrainConfig
 from countenance.provenance.anchor import Anchor, ExportedLog
 from countenance.review.query import WaitingTrack
 from countenance.steps import documents
+from countenance.steps.approval import Finished
 from countenance.steps.collect import Collected
 from countenance.steps.forget import Forgotten, Holdings
 from countenance.steps.generate import Generated, GeneratedPair
@@ -248,6 +249,10 @@ CASES: dict[str, tuple[Callable[[], Any], set[str]]] = {
         ),
         GENERATED | {"is_proxy", "awaited", "requests"},
     ),
+    "a file that was published by a process that was killed": (
+        lambda: documents.finished_document(Finished(published=PUBLISHED, awaited=(), requests=())),
+        {"output", "sha256", "manifest", "permit", "log_index", "frames", "altered_frames"},
+    ),
     "generated for several performers": (
         lambda: documents.generated_document(
             Generated(
@@ -458,6 +463,7 @@ def test_each_result_has_a_case_here() -> None:
         "decided",
         "exported",
         "faces",
+        "finished",
         "forgotten",
         "generated",
         "imported",

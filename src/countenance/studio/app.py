@@ -130,7 +130,6 @@ def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 def _bug(request: Request, error: Exception) -> Response:
     """Our own mistake. What was asked for goes into the report without its query, which may hold a secret."""
-    told = CountenanceError(
-        report_bug(error, f"countenance studio: {request.method} {request.scope['path']}"), code="bug"
-    )
+    told = CountenanceError(report_bug(error, f"countenance studio: {request.method} {request.scope['path']}"))
+    told.specify("bug")
     return failed(request, told, HTTPStatus.INTERNAL_SERVER_ERROR)
