@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from countenance import jobs
-from countenance.jobs import Job
+from countenance.jobs import Job, verb_of
 from countenance.jobs.queue import ROOM
 from countenance.studio.answers import Form, document, go_to, page, posted, studio_of
 
@@ -27,14 +29,71 @@ def job_document(job: Job) -> dict[str, Any]:
     return {**asdict(job), "title": title_of(job)}
 
 
+TITLES = {
+    "collect": "Bring in footage of {}",
+    "prepare": "Find the faces of {}",
+    "coverage": "What the faces of {} cover",
+    "train": "Learn the face of {}",
+    "train report": "Report on the training of {}",
+    "shots": "Find the shots of {}",
+    "generate": "Draw {}",
+    "recognise": "Recognise people in {}",
+    "verify": "Verify {}",
+    "release statement": "Check the statement for {}",
+    "faces review": "Look for {}",
+    "faces keep": "Keep faces of {}",
+    "faces drop": "Drop faces of {}",
+    "faces reset": "Judge faces of {} again",
+    "faces show": "Contact sheet of {}",
+    "faces export": "Export faces of {}",
+    "faces import": "Import corrections of {}",
+}
+"""What each command is called where jobs are listed; it is about its first argument."""
+
+
 def title_of(job: Job) -> str:
-    """What a job does, in few words: its command line without the options that repeat settings."""
-    return " ".join(job.arguments)
+    """What a job does, in few words; its command line says all."""
+    verb = verb_of(job.arguments)
+    rest = list(job.arguments[len(verb.split()) :])
+    about = Path(rest[0]).name if rest and not rest[0].startswith("-") else ""
+    title = TITLES[verb].format(about)
+    pairs = zip(_values(rest, "--likeness"), _values(rest, "--performer"), strict=False)
+    if verb == "train":
+        return f"{title} onto {', '.join(_values(rest, '--onto'))}"
+    if verb == "generate":
+        title += ": " + ", ".join(f"{likeness} onto {performer}" for likeness, performer in pairs)
+        return f"{title}, a preview" if "--preview" in rest else title
+    return f"{title} in {Path(plate[0]).name}" if (plate := _values(rest, "--plate")) else title
+
+
+def _values(arguments: Sequence[str], option: str) -> list[str]:
+    return [value for name, value in pairwise(arguments) if name == option]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A job as the page lists it."""
+
+    job: Job
+    title: str
+    when: str
+    """When it ended, or else was added, in this computer's time."""
+    took: str
+    """How long it worked, once it ended."""
+
+
+def _listed(job: Job) -> Listed:
+    moment = datetime.fromisoformat(job.ended_at or job.added_at).astimezone()
+    took = ""
+    if job.begun_at and job.ended_at:
+        seconds = round((datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.begun_at)).total_seconds())
+        took = f"{seconds} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return Listed(job=job, title=title_of(job), when=f"{moment.day} {moment:%b, %H:%M}", took=took)
 
 
 def _show(request: Request) -> Response:
-    listed = [(job, title_of(job)) for job in jobs.list_jobs(studio_of(request).project)]
-    open_ = [each for each in listed if each[0].state in {"running", "waiting", "interrupted"}]
+    listed = [_listed(job) for job in jobs.list_jobs(studio_of(request).project)]
+    open_ = [each for each in listed if each.job.state in {"running", "waiting", "interrupted"}]
     ended = [each for each in reversed(listed) if each not in open_]
     return page(request, "jobs.html", tab="jobs", open_=open_, ended=ended)
 
