@@ -218,6 +218,16 @@ def test_a_preview_that_differs_is_noticed(tmp_path: Path) -> None:
         assert expected in said(with_preview(tmp_path / name, picture, preview))
 
 
+def test_a_picture_that_cannot_be_decoded_keeps_what_it_says_of_itself(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", root={0x0131: "GIMP 2.10"}, camera={0x9003: TAKEN})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    found = traces(path)
+    assert found.why_not is None
+    assert ("written by", "GIMP 2.10") in found.facts
+    assert any("GIMP" in words for words in found.noticed)
+    assert any(limit.startswith("Its coding and pixels couldn't be looked at") for limit in found.limits)
+
+
 @settings(max_examples=40)
 @given(data=st.data())
 def test_a_mutated_picture_never_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -144,7 +144,7 @@ def find_signs(info: MediaInfo, detector: Detector) -> Signal:
             for moment, after in _moments(follower, run, with_last=not _is_long(info)):
                 num_frames += 1
                 num_beyond = max(num_beyond, len(moment.faces) - MOST_FACES)
-                _look(detector, info, moment, after, open_tracks, tracks)
+                _look(detector, moment, after, open_tracks, tracks)
     except MediaError as error:
         return Signal(tracks=(), num_frames=num_frames, why_not=str(error))
     by_time = sorted(tracks, key=lambda track: min(look.time_s for look in track.looks))
@@ -189,7 +189,6 @@ def _moments(
 
 def _look(
     detector: Detector,
-    info: MediaInfo,
     moment: _Moment,
     after: _Moment | None,
     open_tracks: dict[int, _Track],
@@ -219,7 +218,6 @@ def _look(
         track.sides_px.append(pose.crop_side_px)
         track.looks.append(
             FaceLook(
-                frame=round(time_s * float(info.frame_rate)),
                 time_s=time_s,
                 score=_logistic(each.evidence),
                 rgb=crop,

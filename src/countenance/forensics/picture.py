@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 from countenance.forensics.clock import TOLERANCE, apart, day, oddly_dated
 from countenance.forensics.jpeg import earlier_jpeg, standard_quality
 from countenance.forensics.programs import seen_programs
-from countenance.forensics.seen import Seen, joined, quoted
+from countenance.forensics.seen import Seen, joined, quoted, seen_part
 from countenance.forensics.segments import seen_after_the_end
 from countenance.forensics.thumbnail import seen_in_thumbnail, thumbnail_in
 from countenance.media.container import MAX_PIXELS
@@ -85,7 +85,7 @@ def seen_in_picture(path: Path, picture: Image.Image, now: datetime) -> Seen:
                 ),
                 facts=tuple(facts),
             ),
-            _coded(picture),
+            seen_part("coding and pixels", lambda: _coded(picture)),
             seen_after_the_end(path, picture.format or ""),
         )
     )
