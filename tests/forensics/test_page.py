@@ -160,7 +160,7 @@ def test_each_moment_lies_in_its_band_and_at_its_time() -> None:
 
 def test_the_moments_with_most_and_fewest_signs_are_shown() -> None:
     (face,) = shown_faces(signal_of(0.5, 0.9, 0.1, 0.6), CARD, None)
-    assert [(each.title, round(25 * each.look.time_s), each.band) for each in face.looks] == [
+    assert [(each.title, each.look.frame, each.band) for each in face.looks] == [
         ("Most signs", 1, "like replaced faces"),
         ("In between", 0, "neither"),
         ("Fewest signs", 2, "like untouched faces"),

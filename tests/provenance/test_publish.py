@@ -516,7 +516,7 @@ def test_what_failed_first_is_told_where_taking_it_back_fails_too(
         raise ProvenanceError("the store is full")
 
     monkeypatch.setattr(door, "_put_in_place", refuse)
-    monkeypatch.setattr(door.store, "take_back", full)
+    monkeypatch.setattr("countenance.provenance.store.take_back", full)
     with pytest.raises(ProvenanceError, match="broken for the test"):
         do_publish()
     assert "log entry 2 can't be withdrawn" in caplog.text

@@ -27,6 +27,7 @@ def look_of(score: float, frame: int) -> FaceLook:
     heat = np.zeros((8, 8), np.float32)
     heat[:4, :4] = 1
     return FaceLook(
+        frame=frame,
         time_s=frame / 25,
         score=score,
         rgb=np.full((64, 64, 3), 90, np.uint8),
