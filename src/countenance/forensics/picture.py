@@ -40,6 +40,8 @@ SOURCES = {
 }
 """By IPTC's names of how a picture came to be."""
 LOSSLESS = {"PNG", "TIFF"}
+PLAIN = 1.0
+"""Spread in grey levels below which there is only grain, or a watermark, whose waves look like borders of blocks."""
 FLAT_COMPRESSIONS = {"jpeg", "tiff_jpeg", "webp"}
 """Of a TIFF, those that lose something themselves."""
 
@@ -251,7 +253,7 @@ def _coded(picture: Image.Image) -> Seen:
     noticed = list(seen_in_thumbnail(luma, small)) if small else []
     # Of RGB in a JPEG, brightness has no steps of its own.
     is_readable = table is not None if is_jpeg else picture.format in LOSSLESS and not _is_lossy(picture)
-    if not is_readable or picture.info.get("adobe_transform") == 0 or min(luma.shape) < 64:
+    if not is_readable or picture.info.get("adobe_transform") == 0 or min(luma.shape) < 64 or luma.std() < PLAIN:
         return Seen(noticed=tuple(noticed), facts=tuple(facts))
     earlier = earlier_jpeg(luma, table)
     if earlier is not None:
