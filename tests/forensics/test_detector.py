@@ -123,6 +123,21 @@ def test_of_a_long_file_no_more_is_looked_at(
     assert signal.num_frames == num_judged == 32
 
 
+def test_frames_are_numbered_as_they_stand_in_a_file_of_variable_rate(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (frame,) = read_frames(probe(PORTRAIT))
+    picture = np.asarray(cv2.resize(frame.rgb, (512, 512)), np.uint8)
+    # Four frames fast after each other, then slow ones, so that by the mean rate the first four were one.
+    path = write_video(tmp_path / "phone.mp4", [picture] * 8, pts=[0, 1, 2, 3, 1000, 2000, 3000, 4000])
+    (track,) = find_signs(probe(path), detector).tracks
+    assert [look.frame for look in track.faces] == list(range(8))
+    monkeypatch.setattr("countenance.forensics.detector.MOST_DECODED", 7)
+    monkeypatch.setattr("countenance.forensics.detector.NUM_PLACES", 1)
+    (track,) = find_signs(probe(path), detector).tracks
+    assert {look.frame for look in track.faces} == {None}
+
+
 def test_a_narrow_picture_is_not_enlarged(detector: Detector, tmp_path: Path) -> None:
     path = tmp_path / "line.png"
     cv2.imwrite(str(path), np.full((3000, 1, 3), 128, np.uint8))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from countenance.forensics.traces import Traces, traces_of
+from countenance.watermark.embed import mark
 from tests.forensics.test_jpeg import as_jpeg, photograph
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -216,6 +218,26 @@ def test_a_preview_that_differs_is_noticed(tmp_path: Path) -> None:
     }
     for name, (preview, expected) in words.items():
         assert expected in said(with_preview(tmp_path / name, picture, preview))
+
+
+def test_a_plain_picture_with_a_watermark_is_not_taken_for_an_earlier_jpeg(tmp_path: Path) -> None:
+    """It was in one of ten marks, which follow from a project's random name."""
+    numbers = np.random.default_rng(0)
+    marks = [int(numbers.integers(1 << 48)) for _ in range(11)]
+    for number in (marks[3], marks[9], marks[10]):
+        marked = mark(np.full((256, 320, 3), 90, np.uint8), number)
+        Image.fromarray(marked).save(tmp_path / "a.png")
+        assert traces(tmp_path / "a.png").noticed == ()
+
+
+def test_a_picture_that_cannot_be_decoded_keeps_what_it_says_of_itself(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", root={0x0131: "GIMP 2.10"}, camera={0x9003: TAKEN})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    found = traces(path)
+    assert found.why_not is None
+    assert ("written by", "GIMP 2.10") in found.facts
+    assert any("GIMP" in words for words in found.noticed)
+    assert any(limit.startswith("Its coding and pixels couldn't be looked at") for limit in found.limits)
 
 
 @settings(max_examples=40)

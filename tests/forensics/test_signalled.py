@@ -116,3 +116,12 @@ def test_of_a_crowd_only_some_have_a_line() -> None:
     reasons = signal_finding(signal, CARD).reasons
     assert len(reasons) == MOST_TOLD + 1
     assert reasons[-1] == "and 10 more faces"
+
+
+def test_frames_are_told_apart_by_their_times_where_some_follow_each_other_faster() -> None:
+    signal = signal_of(ALTERED, ALTERED, ALTERED)
+    (track,) = signal.tracks
+    # As in a clip of variable rate, of whose mean rate all three would be the first frame.
+    looks = tuple(replace(look, time_s=0.004 * number) for number, look in enumerate(track.faces))
+    finding = signal_finding(replace(signal, tracks=(replace(track, faces=looks),)), CARD)
+    assert "in 3 of 3 frames" in finding.summary

@@ -506,6 +506,24 @@ def test_a_file_that_is_there_is_kept_unless_asked(do_publish: Callable[..., Pub
     assert second.path.read_bytes() != before
 
 
+def test_what_failed_first_is_told_where_taking_it_back_fails_too(
+    do_publish: Callable[..., Published],
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(_digest: str) -> None:
+        raise ProvenanceError("the store is full")
+
+    monkeypatch.setattr(door, "_put_in_place", refuse)
+    monkeypatch.setattr("countenance.provenance.store.take_back", full)
+    with pytest.raises(ProvenanceError, match="broken for the test"):
+        do_publish()
+    assert "log entry 2 can't be withdrawn" in caplog.text
+    assert "the store is full" in caplog.text
+    assert events(project) == ["published", "withdrawn"]
+
+
 def test_a_file_that_appears_meanwhile_is_kept(
     do_publish: Callable[..., Published], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,17 @@ def test_entries_are_never_all_in_memory(shared: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_nobody_who_writes_waits_while_entries_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUSY_TIMEOUT_S", 0.05)
+    store.add(entry(number) for number in range(200))
+    found = store.find(MARK_ID)
+    assert next(found) == entry(199)
+    store.add([entry(200)])
+    store.take_back(entry(198).digest)
+    # What was removed meanwhile is gone; what is new is for the next search.
+    assert [each.manifest[:4] for each in found] == [number.to_bytes(4) for number in reversed(range(198))]
+
+
 def test_a_file_that_changes_between_the_check_and_the_adding_adds_nothing(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from countenance import ledger
 from countenance.cli import verify as cli
 from countenance.errors import MediaError
+from countenance.media.probe import Fingerprint, take_fingerprint
 from countenance.project import Project, create, opened
 from countenance.provenance.credentials import Claim, Credentials, read_credentials
 from countenance.provenance.keys import Trust
@@ -220,7 +222,7 @@ def test_a_pipe_or_device_is_not_waited_for(tmp_path: Path, kind: str) -> None:
 def test_a_signed_file_that_can_no_longer_be_opened_is_told(
     published: Published, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged(path: Path) -> None:
+    def damaged(path: Path, _known: Fingerprint) -> None:
         raise MediaError(f"the picture {path} is truncated or damaged")
 
     assert findings(verify(published.path, project).report)["credentials"].reasons == ()
@@ -256,17 +258,40 @@ def test_a_file_that_changes_while_it_is_checked_is_an_error(
 def test_what_is_written_while_the_file_is_hashed_is_noticed(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = step._sha256
-
-    def hashed(path: Path) -> str:
-        sha256 = real(path)
+    def hashed(path: Path) -> Fingerprint:
+        known = take_fingerprint(path)
         with path.open("ab") as file:
             file.write(b"more")
-        return sha256
+        return known
 
-    monkeypatch.setattr(step, "_sha256", hashed)
+    monkeypatch.setattr(step, "take_fingerprint", hashed)
     with pytest.raises(MediaError, match="changed while it was checked"):
         verify(published.path, None)
+
+
+def test_a_file_is_hashed_once(plate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    num_hashed = 0
+    real = hashlib.file_digest
+
+    def digest(file: BufferedReader, name: str) -> object:
+        nonlocal num_hashed
+        num_hashed += 1
+        return real(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    report = verify(plate, None).report
+    assert num_hashed == 1
+    assert report.sha256 == hashlib.sha256(plate.read_bytes()).hexdigest()
+
+
+def test_of_what_is_not_read_it_is_told_what_it_is(plate: Path, tmp_path: Path) -> None:
+    Image.open(plate).save(tmp_path / "plate.bmp")
+    with pytest.raises(MediaError, match=r"plate\.bmp is a BMP picture; save it as PNG") as caught:
+        verify(tmp_path / "plate.bmp", None)
+    assert caught.value.code == "media.unreadable"
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(MediaError, match="is empty; copy it anew"):
+        verify(tmp_path / "empty.mp4", None)
 
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.ts"])

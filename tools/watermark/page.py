@@ -16,7 +16,7 @@ from PIL import Image
 from countenance.watermark.embed import mark
 from tools.watermark import measure, peers
 from tools.watermark.attacks import ATTACKS, PICTURE_ATTACKS
-from tools.watermark.clips import FOLDER, clips
+from tools.watermark.clips import FOLDER, FPS, NUM_FRAMES, clips
 
 PAGE = Path(__file__).parents[2] / "docs" / "watermark.md"
 SHOWN = ("photograph, pan", "sky", "cartoon")
@@ -25,17 +25,23 @@ AMPLIFIED = 16
 
 def clip_table(results: Sequence[dict[str, Any]]) -> str:
     """A row for each clip."""
-    heads = ("clip", "PSNR, dB", "SSIM", "weakest reading, sigma", "not read", "bits at CRF 16", "at CRF 23")
+    heads = ("clip", "PSNR, dB", "SSIM", "weakest reading, sigma", "not read", "kbit/s at CRF 16", "at CRF 23")
     rows = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for result in results:
         sigmas = [reading["sigma"] for reading in result["attacks"].values() if reading["read"] == "right"]
         missed = [name for name, reading in result["attacks"].items() if reading["read"] != "right"]
-        rates = [f"{100 * (marked / plain - 1):+.0f}%" for plain, marked in result["bytes"].values()]
+        rates = [_rate(*sizes) for sizes in result["bytes"].values()]
         rows.append(
             f"| {result['clip']} | {result['psnr_db']:.1f} | {result['ssim']:.3f} | {min(sigmas, default=0):.1f} "
             f"| {', '.join(missed) or '–'} | {' | '.join(rates)} |"
         )
     return "\n".join(rows)
+
+
+def _rate(plain: int, marked: int) -> str:
+    """What the bytes of a clip, without and with a mark, are a second, and how much more that is."""
+    before, after = (8 * size / 1000 * FPS / NUM_FRAMES for size in (plain, marked))
+    return f"{before:,.0f} → {after:,.0f} ({marked / plain - 1:+.0%})"
 
 
 def attack_table(results: Sequence[dict[str, Any]]) -> str:

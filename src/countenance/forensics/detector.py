@@ -157,6 +157,11 @@ def _is_long(info: MediaInfo) -> bool:
     return info.kind == "video" and info.num_frames > NUM_PLACES * (RUN + 1)
 
 
+def _is_entered(info: MediaInfo) -> bool:
+    """Whether only parts of it are decoded."""
+    return _is_long(info) and info.num_frames > MOST_DECODED
+
+
 def _runs(info: MediaInfo) -> Iterator[Iterator[Frame]]:
     """Neighbouring frames at places spread over the file; each run must be read to its end before the next.
 
@@ -164,7 +169,7 @@ def _runs(info: MediaInfo) -> Iterator[Iterator[Frame]]:
     """
     if not _is_long(info):
         yield read_frames(info)
-    elif info.num_frames > MOST_DECODED:
+    elif _is_entered(info):
         yield from spread_frames(info, num_places=NUM_PLACES, run=RUN + 1)
     else:
         firsts = np.linspace(0, info.num_frames - RUN - 1, NUM_PLACES).astype(int).tolist()
@@ -219,7 +224,7 @@ def _look(
         track.sides_px.append(pose.crop_side_px)
         track.looks.append(
             FaceLook(
-                frame=round(time_s * float(info.frame_rate)),
+                frame=None if _is_entered(info) else moment.frame.index,
                 time_s=time_s,
                 score=_logistic(each.evidence),
                 rgb=crop,

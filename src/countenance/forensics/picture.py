@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 from countenance.forensics.clock import TOLERANCE, apart, day, oddly_dated
 from countenance.forensics.jpeg import earlier_jpeg, standard_quality
 from countenance.forensics.programs import seen_programs
-from countenance.forensics.seen import Seen, joined, quoted
+from countenance.forensics.seen import Seen, joined, quoted, seen_part
 from countenance.forensics.segments import seen_after_the_end
 from countenance.forensics.thumbnail import seen_in_thumbnail, thumbnail_in
 from countenance.media.container import MAX_PIXELS
@@ -40,6 +40,8 @@ SOURCES = {
 }
 """By IPTC's names of how a picture came to be."""
 LOSSLESS = {"PNG", "TIFF"}
+PLAIN = 1.0
+"""Spread in grey levels below which there is only grain, or a watermark, whose waves look like borders of blocks."""
 FLAT_COMPRESSIONS = {"jpeg", "tiff_jpeg", "webp"}
 """Of a TIFF, those that lose something themselves."""
 
@@ -85,7 +87,7 @@ def seen_in_picture(path: Path, picture: Image.Image, now: datetime) -> Seen:
                 ),
                 facts=tuple(facts),
             ),
-            _coded(picture),
+            seen_part("coding and pixels", lambda: _coded(picture)),
             seen_after_the_end(path, picture.format or ""),
         )
     )
@@ -251,7 +253,7 @@ def _coded(picture: Image.Image) -> Seen:
     noticed = list(seen_in_thumbnail(luma, small)) if small else []
     # Of RGB in a JPEG, brightness has no steps of its own.
     is_readable = table is not None if is_jpeg else picture.format in LOSSLESS and not _is_lossy(picture)
-    if not is_readable or picture.info.get("adobe_transform") == 0 or min(luma.shape) < 64:
+    if not is_readable or picture.info.get("adobe_transform") == 0 or min(luma.shape) < 64 or luma.std() < PLAIN:
         return Seen(noticed=tuple(noticed), facts=tuple(facts))
     earlier = earlier_jpeg(luma, table)
     if earlier is not None:

@@ -1,9 +1,12 @@
 """What looking at one side of a file gives."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import av
+
 from countenance.errors import one_line
+from countenance.media.pictures import PICTURE_ERRORS
 
 MAX_LETTERS = 300
 """Of a text that a file says of itself."""
@@ -19,6 +22,16 @@ class Seen:
     """Name and value of what is neither good nor bad."""
     limits: tuple[str, ...] = ()
     """What this can't tell, a sentence each."""
+
+
+def seen_part(name: str, look: Callable[[], Seen]) -> Seen:
+    """What one part tells; one that can't be read leaves the others' findings."""
+    try:
+        return look()
+    except av.FFmpegError:
+        raise
+    except PICTURE_ERRORS as error:
+        return Seen(limits=(f"Its {name} couldn't be looked at, as what it says can't be read: {error}.",))
 
 
 def joined(parts: Iterable[Seen]) -> Seen:

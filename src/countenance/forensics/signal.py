@@ -10,9 +10,10 @@ from jaxtyping import Float32, UInt8
 class FaceLook:
     """A face at one moment, as the detector saw it."""
 
-    frame: int
-    """Index in the file."""
+    frame: int | None
+    """Index in the file; None of a long file, which is entered in its middle, where it isn't known."""
     time_s: float
+    """In the file."""
     score: float
     """0–1, how much it looks like replaced faces."""
     rgb: UInt8[np.ndarray, "S S 3"]

@@ -100,7 +100,7 @@ def _noticed(standings: Sequence[Standing], signal: Signal, card: Card) -> str:
     """In how many frames faces looked replaced: of those that do so as a whole, or else of all that were judged."""
     counted = {"noticed"} if "noticed" in standings else {"unnoticed", "inconclusive"}
     frames = {
-        look.frame
+        look.time_s
         for track, standing in zip(signal.tracks, standings, strict=True)
         for look in track.faces
         if standing in counted and band_of(look.score, card) == "altered"

@@ -1,6 +1,5 @@
 """What a trained examiner would look at in a file by itself: container, metadata, coding."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -15,7 +14,7 @@ from countenance.forensics.coding import read_stretch, seen_in_coding
 from countenance.forensics.container import seen_in_container
 from countenance.forensics.picture import seen_in_picture
 from countenance.forensics.recoded import seen_in_footprint
-from countenance.forensics.seen import Seen, joined
+from countenance.forensics.seen import Seen, joined, seen_part
 from countenance.media.boxes import check_announced
 from countenance.media.container import opened_video, reason
 from countenance.media.files import open_regular
@@ -75,19 +74,9 @@ def _seen_in_video(path: Path, size: int, now: datetime) -> Seen:
     with opened_video(path) as (container, stream):
         if container.metadata.get("major_brand") in STILL_BRANDS:
             raise MediaError(why_not(path))
-        in_container = _part("container", lambda: seen_in_container(container, stream))
-        in_coding = _part(
+        in_container = seen_part("container", lambda: seen_in_container(container, stream))
+        in_coding = seen_part(
             "coding", lambda: seen_in_coding(read_stretch(container, stream), stream.time_base or Fraction(1))
         )
-    in_boxes = _part("index", lambda: seen_in_boxes(path, size, now))
-    return joined((in_container, in_boxes, in_coding, _part("frames", lambda: seen_in_footprint(path))))
-
-
-def _part(name: str, look: Callable[[], Seen]) -> Seen:
-    """What one part tells; one that can't be read leaves the others' findings."""
-    try:
-        return look()
-    except av.FFmpegError:
-        raise
-    except PICTURE_ERRORS as error:
-        return Seen(limits=(f"Its {name} couldn't be looked at, as what it says can't be read: {error}.",))
+    in_boxes = seen_part("index", lambda: seen_in_boxes(path, size, now))
+    return joined((in_container, in_boxes, in_coding, seen_part("frames", lambda: seen_in_footprint(path))))

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -679,7 +680,13 @@ def _log_and_place(
     except BaseException:
         # Ctrl-C may come just after the file got its name.
         if entry is not None and not (output.exists() and output.stat().st_ino == inode):
-            _withdraw(project, facts["sha256"], facts["manifest_digest"], entry.number)
+            try:
+                _withdraw(project, facts["sha256"], facts["manifest_digest"], entry.number)
+            except (ProvenanceError, sqlite3.Error) as error:
+                # What failed first is raised: it is the cause of both, and what can be mended.
+                _log.error(
+                    "log entry %d can't be withdrawn, though its file was not put in place: %s", entry.number, error
+                )
         raise
     return entry
 

@@ -105,9 +105,12 @@ def find(mark_id: str) -> Iterator[Entry]:
     with _opened_to_read() as database:
         if database is None:
             return
-        query = "SELECT manifest, fingerprint FROM manifests WHERE mark_id = ? ORDER BY rowid DESC"
-        for manifest, seen in database.execute(query, (mark_id,)):
-            yield Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)
+        rows = database.execute("SELECT rowid FROM manifests WHERE mark_id = ? ORDER BY rowid DESC", (mark_id,))
+        query = "SELECT manifest, fingerprint FROM manifests WHERE rowid = ? AND mark_id = ?"
+        for (row,) in rows.fetchall():
+            # Each is read to its end, so that nobody who writes waits while the caller checks its signature.
+            for manifest, seen in database.execute(query, (row, mark_id)).fetchall():
+                yield Entry(mark_id=mark_id, manifest=manifest, fingerprint=seen)
 
 
 def export_entries(path: Path, *, overwrite: bool) -> int:

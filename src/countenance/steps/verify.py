@@ -19,7 +19,7 @@ from countenance.forensics.traced import traces_finding
 from countenance.forensics.traces import traces_of
 from countenance.forensics.words import with_limits
 from countenance.media.files import open_regular
-from countenance.media.probe import probe
+from countenance.media.probe import probe, take_fingerprint
 from countenance.project import Project
 from countenance.provenance.credentials import (
     UNKNOWN_SIGNER,
@@ -77,10 +77,9 @@ def verify(
     """
     # Before it is read: else what is written while it is hashed goes unnoticed.
     stamp = _stamp(path)
-    sha256 = _sha256(path)
+    sha256, info, why_unopened = _opened(path)
     trust = find_trust()
-    info, why_unopened = _opened(path)
-    credentials = _read_credentials(path, trust, can_be_opened=info is not None)
+    credentials = _read_credentials(path, trust, why_unopened)
     if info is None:
         origin = not_looked_for(why_unopened or "")
     else:
@@ -112,13 +111,17 @@ def verify(
     )
 
 
-def _read_credentials(path: Path, trust: Trust, *, can_be_opened: bool) -> Credentials:
-    """A file's credentials; of a video or picture of a kind that holds none, that it has none."""
+def _read_credentials(path: Path, trust: Trust, why_unopened: str | None) -> Credentials:
+    """A file's credentials; of a video or picture of a kind that holds none, that it has none.
+
+    Raises:
+        MediaError: it holds none, and isn't read as a video or picture either: the line says what it is instead.
+    """
     try:
         return read_credentials(path, trust)
     except CarriesNoneError:
-        if not can_be_opened:
-            raise
+        if why_unopened is not None:
+            raise MediaError(why_unopened, code="media.unreadable", path=path) from None
         return Credentials(state="missing", reasons=("files of this kind carry none that can be read here",))
 
 
@@ -203,12 +206,17 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _opened(path: Path) -> tuple[MediaInfo | None, str | None]:
-    """What the file is, or why it can't be opened."""
+def _opened(path: Path) -> tuple[str, MediaInfo | None, str | None]:
+    """The file's SHA-256, and what it is or why it can't be opened; it is hashed once."""
     try:
-        return probe(path), None
+        known = take_fingerprint(path)
     except MediaError as error:
-        return None, str(error)
+        # Of a link or a hollow file, too, it is told whether the log knows it.
+        return _sha256(path), None, str(error)
+    try:
+        return known.sha256, probe(path, known), None
+    except MediaError as error:
+        return known.sha256, None, str(error)
 
 
 def _overview(info: MediaInfo) -> Overview | None:
