@@ -228,12 +228,6 @@ def is_collected(project: Project, path: Path) -> bool:
     return project.database.execute("SELECT 1 FROM clips WHERE path = ? LIMIT 1", (place,)).fetchone() is not None
 
 
-def owners_of(project: Project, path: Path) -> list[tuple[str, str]]:
-    """Whose clip a file is, by its place, with the clip's digest."""
-    place = str(path.resolve())
-    return project.database.execute("SELECT person, sha256 FROM clips WHERE path = ?", (place,)).fetchall()
-
-
 def known_clips(project: Project, person: str) -> dict[str, Clip]:
     """A person's clips by their digest, in the order in which they were collected; no file is read."""
     rows = project.database.execute(

@@ -40,6 +40,7 @@ from countenance.project import SETTINGS_NAME, Project
 from countenance.provenance.record import read_record
 from countenance.review.query import FaceQuery
 from countenance.steps import forget as forget_module
+from countenance.steps.approval import request_path
 from countenance.steps.collect import collect
 from countenance.steps.cover import cover, write_report
 from countenance.steps.forget import ending_soon, forget_person, forget_what_is_over, holdings_of
@@ -469,3 +470,35 @@ def test_reports_on_published_files_go_with_them(used: Production) -> None:
         (folder / name / "report.html").write_text(report_page(examination, made_at=datetime.now(UTC)))
     forget_person(used.project, LIKENESS)
     assert [path.parent.name for path in folder.rglob("*.html")] == ["another"]
+
+
+def test_a_report_goes_whole_with_what_was_dropped_for_it(used: Production) -> None:
+    room = used.project.folder / "verified"
+    for name, title in (("theirs", f"{LIKENESS}.mov"), ("another", "street.mov")):
+        (room / name / "dropped").mkdir(parents=True)
+        (room / name / "dropped" / "file.mov").write_bytes(b"film")
+        (room / name / "check.json").write_text(json.dumps({"title": title}))
+    report = report_page(verify(used.folder / "shot.mp4", used.project, with_pictures=True), made_at=datetime.now(UTC))
+    (room / "list" / "report-files").mkdir(parents=True)
+    (room / "list" / "check.json").write_text(json.dumps({"title": "shot.mp4 and 1 more"}))
+    (room / "list" / "report-files" / "0001-shot-mp4.html").write_text(report)
+    assert holdings_of(used.project, LIKENESS).counts["reports"] == 2
+    forget_person(used.project, LIKENESS)
+    assert [path.name for path in room.iterdir()] == ["another"]
+    assert (room / "another" / "dropped" / "file.mov").exists()
+
+
+def test_previews_of_shots_go_with_the_requests_about_them(used: Production) -> None:
+    project = used.project
+    room = project.room("previews")
+    preview, another = room / "0a1b-shot-0001.mp4", room / "2c3d-shot-0001.mp4"
+    used.generate(used.folder / "plate.mp4", preview, CONFIG, preview=True)
+    request = request_path(preview, LIKENESS)
+    for path in (another, request):
+        path.write_bytes(b"kept")
+    holdings = holdings_of(project, LIKENESS)
+    assert holdings.folders["previews"] == (request, preview)
+    assert [path.name for path in holdings.published.values()] == ["shot.mp4"]
+    assert not {*holdings.others} & {preview, request}
+    forget_person(project, LIKENESS)
+    assert [*room.iterdir()] == [another]

@@ -201,6 +201,14 @@ def test_what_was_left_out_is_told_with_its_reason_and_can_be_removed(desk: Foot
     assert "letter.mp4" not in desk.page()
 
 
+@pytest.mark.parametrize("person", ["%2e%2e", "."])
+def test_nothing_is_removed_by_a_person_who_is_a_path(desk: FootageDesk, person: str) -> None:
+    desk.release()
+    (desk.folder / "dropped").mkdir(exist_ok=True)
+    assert desk.browser.submit(f"/footage/{person}/remove", name="countenance.toml").status_code in {400, 404, 405}
+    assert (desk.folder / "countenance.toml").exists()
+
+
 def test_a_dropped_file_that_is_a_clip_is_not_removed(desk: FootageDesk) -> None:
     desk.release()
     info = desk.clip()

@@ -13,6 +13,7 @@ from countenance.consent.approvals import asked_results
 from countenance.consent.decision import Verdict
 from countenance.consent.document import parse_document
 from countenance.jobs import Job
+from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
 from countenance.studio import choice as choice_module
 from countenance.types import MediaInfo
@@ -193,6 +194,22 @@ def test_results_are_played_with_what_their_credentials_say_until_a_release_ends
     assert f'src="/published/{sha256}"' not in shown
 
 
+def test_a_file_that_was_replaced_is_neither_listed_nor_played_as_the_earlier_one(desk: PlateDesk) -> None:
+    production, output = desk.production, desk.production.folder / "shot.mp4"
+    first = published(desk)
+    again = production.generate(desk.plate, output, LABELLED, wanted=Wanted(frames="0:3"), overwrite=True)
+    shown = page(desk)
+    assert f'src="/published/{again.published.sha256}"' in shown
+    assert first not in shown
+    assert desk.browser.get(f"/published/{first}").status_code == 400
+    preview = production.generate(
+        desk.plate, output, LABELLED, wanted=Wanted(shot=1), preview=True, overwrite=True
+    ).published.sha256
+    for sha256 in (again.published.sha256, preview):
+        assert f'src="/published/{sha256}"' not in page(desk)
+        assert desk.browser.get(f"/published/{sha256}").status_code == 400
+
+
 @pytest.mark.parametrize(("verdict", "reason"), [("approved", None), ("declined", "the mouth smears")])
 def test_who_is_asked_is_shown_with_the_proxy_and_what_they_decided(
     desk: PlateDesk, verdict: Verdict, reason: str | None
@@ -240,6 +257,16 @@ def test_a_job_of_something_else_is_not_done_again(desk: PlateDesk) -> None:
     other = jobs.add(folder, ["verify", str(desk.plate)])
     answered = desk.browser.submit("/publish/again", **desk.chosen, number=str(other.number), once="x")
     assert answered.status_code == 400
+    assert len(begun(desk)) == 1
+
+
+def test_a_job_of_two_pairs_is_not_one_of_the_first_pair(desk: PlateDesk) -> None:
+    folder = desk.production.project.folder
+    both = jobs.add(
+        folder, ["generate", str(desk.plate), *PAIR, "--likeness", "a", "--performer", "b", "--output", "x"]
+    )
+    answer = desk.browser.submit("/publish/again", **desk.chosen, number=str(both.number))
+    assert answer.status_code == 400
     assert len(begun(desk)) == 1
 
 

@@ -19,13 +19,18 @@ from countenance.cli.shots import shots
 from countenance.composite.held import HeldFrame
 from countenance.composite.shot import KEYED
 from countenance.composite.shotfile import hold_frame, shots_folder
+from countenance.media.excerpt import Wanted
 from countenance.media.probe import probe
 from countenance.progress import Silent
 from countenance.steps.shots import list_shots
 from countenance.studio import previews as previews_module
+from countenance.studio.choice import Choice
+from countenance.studio.previewing import Ask
+from countenance.studio.previews import Previews
+from countenance.studio.shots import _preview_stem
 from tests.studio.conftest import SHOT_FRAMES, PlateDesk
 from tests.support.commands import called
-from tests.support.production import LIKENESS, PERFORMER
+from tests.support.production import LABELLED, LIKENESS, PERFORMER
 
 JSON = {"accept": "application/json"}
 
@@ -292,16 +297,44 @@ def test_a_preview_is_the_command_of_the_command_line_once_per_form(
     assert Path(output).parent == desk.production.project.folder / "previews"
     told = desk.browser.get("/shots/plate", params=desk.chosen).json()["shots"][0]["preview"]
     assert (told["job"]["number"], told["is_there"]) == (job.number, False)
+    assert not [person for person in (LIKENESS, PERFORMER) if person in Path(output).name]
     # What it leaves is played by the page, and nowhere else.
-    Path(output).write_bytes(desk.plate.read_bytes())
-    played = desk.browser.get("/shots/preview.mp4", params={**desk.chosen, "shot": "1"}, headers={"range": "bytes=0-9"})
-    assert (played.status_code, played.content) == (206, desk.plate.read_bytes()[:10])
-    assert desk.browser.get("/media", params={"path": output}).status_code == 403
+    production, asked = desk.production, {"params": {**desk.chosen, "shot": "1"}}
+    production.generate(desk.plate, Path(output), LABELLED, wanted=Wanted(shot=1), preview=True)
+    played = desk.browser.get("/shots/preview.mp4", **asked, headers={"range": "bytes=0-9"})
+    assert (played.status_code, played.content) == (206, Path(output).read_bytes()[:10])
     save(desk, {"likeness": 0.5})
     toml = shots_folder(desk.production.project, probe(desk.plate)) / "0001.toml"
     os.utime(toml, (2**31, 2**31))
     told = desk.browser.get("/shots/plate", params=desk.chosen).json()["shots"][0]["preview"]
     assert (told["is_there"], told["is_stale"]) == (True, True)
+    # A new release is for what is made from now on.
+    production.revoke(production.release_of(LIKENESS))
+    production.add(production.sign(LIKENESS))
+    assert desk.browser.get("/shots/preview.mp4", **asked).status_code == 400
+    assert not desk.browser.get("/shots/plate", params=desk.chosen).json()["shots"][0]["preview"]["is_there"]
+
+
+def test_previews_of_pairs_whose_names_join_alike_are_not_one(desk: PlateDesk) -> None:
+    info = probe(desk.plate)
+    stems = {
+        _preview_stem(info, Choice(plate=desk.plate, pairs=(pair,))) for pair in (("a-onto-b", "c"), ("a", "b-onto-c"))
+    }
+    assert len(stems) == 2
+
+
+def test_a_user_s_folder_is_no_place_for_modules_of_the_preview(
+    desk: PlateDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = desk.production.folder
+    (folder / "numpy.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    monkeypatch.chdir(folder)
+    previews = Previews(desk.production.project.folder)
+    try:
+        previews.ask(desk.plate, [(LIKENESS, PERFORMER)], Ask(side="before", index=0, changes=()))
+    finally:
+        previews.close()
+    assert not (folder / "ran").exists()
 
 
 def test_settings_are_saved_while_a_job_writes(desk: PlateDesk) -> None:

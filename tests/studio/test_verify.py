@@ -1,6 +1,7 @@
 """The page Verify: a file in, its report out, and nothing of a dropped file kept beside that."""
 
 import json
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from countenance.project import PRIVATE, erase
 from countenance.studio import verify as verify_page
 from countenance.studio.verify import NAME
 from tests.support.footage import FootageDesk, footage_desk, graded
+from tests.support.studio import Browser
 from tests.support.videos import write_video
 
 STATES = {
@@ -109,6 +111,34 @@ def test_an_upload_that_breaks_off_leaves_nothing(desk: FootageDesk) -> None:
     assert desk.browser.drop("/verify/drop", "../a.mp4", b"film").status_code == 400
     assert list((desk.folder / "verified").iterdir()) == []
     assert desk.jobs() == []
+
+
+def made_old(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (1, 1))
+
+
+def test_a_dropped_file_whose_job_is_gone_is_erased_when_no_upload_can_go_on(desk: FootageDesk) -> None:
+    folder = dropped(desk)
+    jobs.stop(desk.folder, 1)
+    jobs.clear(desk.folder)
+    page(desk)
+    assert (folder / "dropped").exists()
+    made_old(folder)
+    page(desk)
+    assert [path.name for path in folder.iterdir()] == ["check.json"]
+
+
+def test_half_an_upload_is_swept_when_the_studio_starts_and_one_that_goes_on_is_not(desk: FootageDesk) -> None:
+    left, slow = (desk.folder / "verified" / f"20260101-120000-{letter * 6}" for letter in "ab")
+    for folder in (left, slow):
+        (folder / "dropped").mkdir(parents=True)
+        (folder / "dropped" / ".part").write_bytes(b"half")
+        made_old(folder)
+    os.utime(slow / "dropped" / ".part")
+    with Browser(desk.browser.studio):
+        assert not left.exists()
+        assert (slow / "dropped" / ".part").exists()
 
 
 def test_files_on_this_machine_stay_where_they_are(desk: FootageDesk) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+VERIFIED = "verified"
+"""Folder of a project with one folder a report on files that were looked at."""
 JPEG_QUALITY = 82
 SHOWS_FACES = ("this page shows faces", "this page shows a face")
 """One of these stands in each page that shows any."""

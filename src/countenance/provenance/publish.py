@@ -50,6 +50,8 @@ from countenance.watermark.read import read
 
 _log = logging.getLogger(__name__)
 
+PREVIEWS = "previews"
+"""Folder of a project for previews of shots, published files as all are."""
 SUFFIXES: dict[Literal["video", "picture"], tuple[str, ...]] = {
     "video": (".mp4", ".mov"),
     "picture": (".jpg", ".jpeg", ".png", ".webp"),
@@ -391,6 +393,12 @@ def published_files(project: Project) -> list[tuple[Path, ledger.LogEntry]]:
         for entry in ledger.entries(project)
         if entry.event == "published" and entry.number in paths
     ]
+
+
+def latest_files(project: Project) -> list[tuple[Path, ledger.LogEntry]]:
+    """Of each name the file that was published last under it, with the log's entry on it; in order."""
+    latest = dict(published_files(project))
+    return sorted(latest.items(), key=lambda each: each[1].number)
 
 
 def salt_of(project: Project, manifest_digest: str) -> bytes | None:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -52,9 +52,9 @@ from countenance.jobs.naming import forget_jobs, jobs_naming
 from countenance.jobs.queue import ROOM as JOBS
 from countenance.model.checkpoint import ROOM as MODELS
 from countenance.model.checkpoint import models_of
-from countenance.pages import is_page_about, names
+from countenance.pages import VERIFIED, is_page_about, names
 from countenance.project import PRIVATE, SETTINGS_NAME, Project, erase, now, refuse_link, write_whole
-from countenance.provenance.publish import published_under
+from countenance.provenance.publish import PREVIEWS, published_under
 from countenance.provenance.record import signed_record
 from countenance.review.exchange import exported_files
 from countenance.review.sheet import is_sheet_of
@@ -64,7 +64,7 @@ _log = logging.getLogger(__name__)
 
 ROOM = "forgotten"
 """Folder of the project for what is signed about people who were forgotten."""
-ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, PAPERS, JOBS, ROOM)
+ROOMS = (MODELS, DRAWN, RENDERS, SHOTS, ACTORS, DROPPED, PAPERS, JOBS, PREVIEWS, VERIFIED, ROOM)
 KINDS = {
     "faces": "face",
     "clips": "record of a clip|records of clips",
@@ -74,6 +74,8 @@ KINDS = {
     "held_frames": "folder of painted frames|folders of painted frames",
     "renders": "unfinished render|unfinished renders",
     "pages": "page, sheet or exported picture|pages, sheets or exported pictures",
+    "previews": "preview of a shot, or request about one|previews of shots, and requests about them",
+    "reports": "report on a file with them|reports on files with them",
     "dropped_files": "file that was dropped onto a page|files that were dropped onto a page",
     "actors": "folder of a cast actor|folders of cast actors",
     "papers": "draft, picture or page for them|drafts, pictures and pages for them",
@@ -158,6 +160,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
     published = published_under(project, permits)
     plates = {*scanned_plates(project, person), *plates_of(project, person, permits)}
     pairs = [pair for pair in kept_pairs(project) if person in pair]
+    previews = refuse_link(project.folder / PREVIEWS).resolve()
     files = sorted(_own_files(project.folder))
     pages = sorted(_pages_of(files, person, known_clips(project, person), published))
     copies = [path for path in files if is_copy(path, project.database)]
@@ -167,6 +170,8 @@ def holdings_of(project: Project, person: str) -> Holdings:
         "held_frames": held_folders_of(project, person, plates),
         "renders": sorted(refuse_link(project.folder / RENDERS).glob("*")),
         "pages": pages,
+        "previews": _previews_of(previews, published.values()),
+        "reports": _reports_on(project, _words_of(person, published)),
         "dropped_files": dropped_files(project, person),
         "actors": [path for path in (refuse_link(project.folder / ACTORS) / person,) if path.is_dir()],
         "papers": papers_of(project.folder, person),
@@ -177,7 +182,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
     }
     tracks = _tracks_of_others(project, person)
     num_faces, footage = count_stored(project, person), clip_paths(project, person)
-    own = ("models", "drawn_faces", "held_frames", "pages", "dropped_files", "actors", "papers")
+    own = ("models", "drawn_faces", "held_frames", "pages", "previews", "reports", "dropped_files", "actors", "papers")
     is_open = any(entry.facts["person"] == person for entry in begun_but_not_ended(project))
     return Holdings(
         person=person,
@@ -192,7 +197,7 @@ def holdings_of(project: Project, person: str) -> Holdings:
         footage=tuple(
             path for path in footage if not any(project.folder / room in path.parents for room in OWN_FOOTAGE)
         ),
-        published=published,
+        published={sha256: path for sha256, path in published.items() if path.parent != previews},
         others=tuple(path for path in files if path not in {*pages, *copies}),
         permits=frozenset(permits),
     )
@@ -396,7 +401,7 @@ def _own_files(folder: Path) -> Iterator[Path]:
 
 def _pages_of(files: Iterable[Path], person: str, clips: Iterable[str], published: Iterable[str]) -> set[Path]:
     """Pages, sheets and exported faces that Countenance wrote and that show a person."""
-    words = [person, *(sha256[:12] for sha256 in published)]
+    words = _words_of(person, published)
     found: set[Path] = set()
     for path in files:
         if (
@@ -408,6 +413,29 @@ def _pages_of(files: Iterable[Path], person: str, clips: Iterable[str], publishe
     for folder in {path.parent for path in files}:
         found.update(exported_files(folder, person, tuple(clips)))
     return found
+
+
+def _words_of(person: str, published: Iterable[str]) -> list[str]:
+    """What stands in pages about a person: the name, or how the digest of a published file begins."""
+    return [person, *(sha256[:12] for sha256 in published)]
+
+
+def _previews_of(room: Path, published: Iterable[Path]) -> list[Path]:
+    """Previews of shots among published files, with the proxies of these and the requests about them."""
+    own = {
+        path.name.removesuffix(path.suffix).removesuffix(".not-approved") for path in published if path.parent == room
+    }
+    return sorted(path for path in room.glob("*") if any(path.name.startswith(f"{stem}.") for stem in own))
+
+
+def _reports_on(project: Project, words: Sequence[str]) -> list[Path]:
+    """Folders of reports that show a person, or that are on files with their name, with what was dropped there."""
+    return sorted(
+        folder
+        for folder in refuse_link(project.folder / VERIFIED).glob("*/")
+        if any(is_page_about(path, words) for path in folder.rglob("*.html"))
+        or any(names(path.read_text(errors="replace"), words[0]) for path in folder.glob("*.json"))
+    )
 
 
 def _remove_empty_folders(folder: Path, *, named: str) -> None:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from sqlite3 import OperationalError
 
+from anyio import to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -79,6 +80,7 @@ def make_app(studio: Studio) -> Starlette:
 
 @asynccontextmanager
 async def _while_it_runs(app: Starlette) -> AsyncIterator[None]:
+    await to_thread.run_sync(verify.sweep, app.state.studio.project)
     yield
     app.state.previews.close()
 

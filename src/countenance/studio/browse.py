@@ -1,4 +1,4 @@
-"""Files on this machine: looking through the folders that the user chose, and playing what lies there."""
+"""Files on this machine: looking through the folders that the user chose."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -10,12 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from countenance.errors import UsageError
-from countenance.footage import ROOM as DROPPED
-from countenance.footage import owners_of
 from countenance.media.container import reason
 from countenance.media.folders import SUFFIXES
-from countenance.steps.clips import open_clip
-from countenance.studio.answers import document, file, reading, studio_of
+from countenance.studio.answers import document, studio_of
 from countenance.studio.session import KEPT_ROOMS, Studio
 
 MOST_LISTED = 5_000
@@ -90,18 +87,4 @@ def _held_by(
     return folders, files, num_left_out
 
 
-def _media(request: Request) -> Response:
-    """A video or picture to be played; a collected clip only as long as consent lets it be looked at."""
-    path = request.query_params.get("path", "")
-    answer, studio = file(request, path), studio_of(request)
-    allowed = studio.allowed(path)
-    with reading(request) as project:
-        owners = owners_of(project, allowed)
-        for person, sha256 in owners:
-            open_clip(project, person, sha256)
-    if not owners and allowed.is_relative_to(studio.project / DROPPED):
-        raise UsageError(f"{allowed.name} was left out of the footage and isn't shown", code="usage.outside")
-    return answer
-
-
-routes = [Route("/browse", _browse), Route("/media", _media)]
+routes = [Route("/browse", _browse)]

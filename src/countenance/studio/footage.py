@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from countenance import jobs
+from countenance.consent.release import check_person
 from countenance.errors import UsageError
 from countenance.footage import ROOM, ListedClip, dropped_files
 from countenance.jobs import Job
@@ -167,6 +168,7 @@ def _prepare(request: Request, form: Form) -> Response:
 def _remove(request: Request, form: Form) -> Response:
     """Erase dropped files that aren't clips."""
     person, names = request.path_params["person"], form.texts("name")
+    check_person(person)
     with reading(request) as project:
         taken = {file for each in footage_of(project) for clip in each.clips for file in _files_of(clip.listed)}
         there = {file.name: file for file in dropped_files(project, person) if file not in taken}

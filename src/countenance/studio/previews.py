@@ -1,7 +1,6 @@
 """Warm previews: a plate that is looked at stays open, in a process of its own, until nobody asks for it any more."""
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from countenance.errors import ConsentError, MediaError, ModelError
+from countenance.jobs.worker import PYTHON
 from countenance.project import SETTINGS_NAME
 from countenance.studio.previewing import Ask, Wish
 
@@ -87,7 +87,7 @@ class _Warm:
         self._pipe, its_end = Pipe()
         with its_end:
             self._process = subprocess.Popen(  # noqa: S603 - this Python and a module of ours
-                [sys.executable, "-m", "countenance.studio.previewing", str(its_end.fileno())],
+                [*PYTHON, "countenance.studio.previewing", str(its_end.fileno())],
                 pass_fds=[its_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

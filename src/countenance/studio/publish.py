@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,7 +17,7 @@ from countenance.config import Setting, read_config
 from countenance.consent.approvals import Asked, asked_results, standing_by
 from countenance.consent.document import document_text
 from countenance.consent.permit import refusals
-from countenance.consent.register import KnownRelease, known_releases, state_of
+from countenance.consent.register import KnownRelease, known_releases
 from countenance.consent.release import in_words
 from countenance.consent.scope import num_outputs
 from countenance.errors import ConsentError, CountenanceError, UsageError, one_line
@@ -30,7 +29,7 @@ from countenance.media.writer import planned_output
 from countenance.project import Project
 from countenance.provenance.credentials import Credentials, read_credentials
 from countenance.provenance.keys import find_trust
-from countenance.provenance.publish import SUFFIXES, check_output, published_files
+from countenance.provenance.publish import SUFFIXES, check_output, latest_files, published_files
 from countenance.steps.approval import request_path
 from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.settings import list_settings
@@ -48,6 +47,7 @@ from countenance.studio.answers import (
     wants_json,
 )
 from countenance.studio.choice import Choice, chosen, offered
+from countenance.studio.releases import ended
 from countenance.studio.session import Studio
 from countenance.studio.shots import check_allowed, looking, plates_of, problem_document, told
 from countenance.types import MediaInfo
@@ -279,13 +279,9 @@ def _usual_folder(studio: Studio, own: Sequence[Job]) -> Path:
 
 def _is_of(job: Job, choice: Choice) -> bool:
     """Whether a job publishes this plate with these pairs."""
-    arguments = list(job.arguments)
-    options = choice.options
-    return (
-        arguments[:2] == ["generate", str(choice.plate)]
-        and arguments[2 : 2 + len(options)] == options
-        and "--preview" not in arguments
-    )
+    arguments, command = list(job.arguments), ["generate", str(choice.plate), *choice.options]
+    rest = arguments[len(command) :]
+    return arguments[: len(command)] == command and rest[:1] != ["--likeness"] and "--preview" not in rest
 
 
 def _option(job: Job, name: str) -> str | None:
@@ -297,11 +293,11 @@ def _option(job: Job, name: str) -> str | None:
 
 
 def _results(project: Project, studio: Studio) -> list[Result]:
-    """All published files but previews, the newest first."""
+    """Published files but previews, the newest first; of those that were replaced by another one only the latest."""
     known, at = {each.digest: each for each in known_releases(project)}, ledger.time_now(project)
     found = [
-        _result(studio, path, entry, _ended(entry, known, at))
-        for path, entry in published_files(project)
+        _result(studio, path, entry, ended(entry, known, at))
+        for path, entry in latest_files(project)
         if not entry.facts.get("is_preview")
     ]
     return found[::-1]
@@ -318,26 +314,13 @@ def _result(studio: Studio, path: Path, entry: LogEntry, ended: str) -> Result:
     )
 
 
-def _ended(entry: LogEntry, known: Mapping[str, KnownRelease], at: datetime) -> str:
-    """Which release under which a file was made doesn't hold any more, and why."""
-    for digest in entry.facts.get("releases", ()):
-        release = known.get(digest)
-        if release is None:
-            return "A release under which it was made isn't in this project."
-        state, person = state_of(release, at), release.release.subject.person
-        if state == "revoked" and release.revocation is not None:
-            return f"{person} revoked their release on {in_words(release.revocation.revoked_on)}."
-        if state != "valid":
-            return f"The release of {person} is {state}."
-    return ""
-
-
 def _questions(project: Project, results: Sequence[Result], listed: Sequence[Job]) -> list[Question]:
     by_sha256 = {result.sha256: result for result in results}
+    published = {entry.facts.get("result") for _, entry in published_files(project) if not entry.facts.get("is_proxy")}
     return [
         _question(project, asked, by_sha256.get(asked.proxy_sha256), listed)
         for asked in reversed(asked_results(project))
-        if not _is_published(asked, results)
+        if asked.result not in published
     ]
 
 
@@ -358,10 +341,6 @@ def _question(project: Project, asked: Asked, proxy: Result | None, listed: Sequ
         states=tuple((person, *states[person]) for person in sorted(states)),
         job=job,
     )
-
-
-def _is_published(asked: Asked, results: Sequence[Result]) -> bool:
-    return any(result.entry.facts.get("result") == asked.result for result in results if not result.is_proxy)
 
 
 def _is_about(asked: Asked, info: MediaInfo) -> bool:

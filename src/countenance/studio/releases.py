@@ -61,6 +61,20 @@ def released(project: Project, *, role: Role | None = None, at: datetime | None 
     return people
 
 
+def ended(entry: LogEntry, known: Mapping[str, KnownRelease], at: datetime) -> str:
+    """Which release under which a published file was made doesn't hold any more, and why; empty where all do."""
+    for digest in entry.facts.get("releases", ()):
+        release = known.get(digest)
+        if release is None:
+            return "A release under which it was made isn't in this project."
+        state, person = state_of(release, at), release.release.subject.person
+        if state == "revoked" and release.revocation is not None:
+            return f"{person} revoked their release on {in_words(release.revocation.revoked_on)}."
+        if state != "valid":
+            return f"The release of {person} is {state}."
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chip:
     """A state in words, and how it looks."""

@@ -13,7 +13,7 @@ from countenance.project import find
 from countenance.steps.forget import ROOM as FORGOTTEN
 from countenance.steps.forget import ROOMS
 
-KEPT_ROOMS = (*sorted({*ROOMS} - {ACTORS, DROPPED, FORGOTTEN}), "previews", "verified")
+KEPT_ROOMS = tuple(sorted({*ROOMS} - {ACTORS, DROPPED, FORGOTTEN}))
 """Folders of a project in which files lie that nobody is handed: unmarked pixels, faces, reports on other files."""
 ADDRESS = "127.0.0.1"
 """The studio listens here and nowhere else, so no other machine can reach it."""

@@ -1,6 +1,6 @@
 """The page Shots: a plate before and after, what is wrong in it and why, and the settings of each shot."""
 
-import glob
+import hashlib
 import json
 import re
 import shlex
@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from countenance import jobs
+from countenance import jobs, ledger
 from countenance.casting import is_cast
 from countenance.composite.shot import ALL, KEYED, SECTION, ShotConfig
 from countenance.composite.shotfile import Shot, frame_of_key, shots_folder, table_of
 from countenance.config import Setting, read_config
 from countenance.consent.permit import grant
+from countenance.consent.register import known_releases
 from countenance.errors import UsageError
 from countenance.footage import known_timeline, timeline_of
 from countenance.jobs import Job
@@ -29,6 +30,7 @@ from countenance.media.timeline import Timeline
 from countenance.progress import Silent
 from countenance.project import Project, opened
 from countenance.provenance.proxy import proxy_path
+from countenance.provenance.publish import PREVIEWS, latest_files
 from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.settings import list_settings
 from countenance.steps.shots import copy_settings, set_shot, shots_of
@@ -49,10 +51,9 @@ from countenance.studio.choice import Choice, KnownPlates, chosen, offered
 from countenance.studio.previewing import Ask
 from countenance.studio.previews import Previews
 from countenance.studio.queue import job_document
+from countenance.studio.releases import ended
 from countenance.types import MediaInfo
 
-PREVIEWS = "previews"
-"""Of the project: previews of shots, published files as all are."""
 PICTURE_QUALITY, THUMBNAIL_QUALITY = 95, 80
 LABELS: Mapping[str, str] = {
     "who": "Who",
@@ -294,8 +295,8 @@ def _preview_documents(
     project: Project, info: MediaInfo, choice: Choice, shots: Sequence[Shot], listed: Sequence[Job]
 ) -> list[dict[str, Any]]:
     """Of each shot the job that makes its preview, if there is one, and whether there is one to play."""
-    folder, stem = project.folder / PREVIEWS, _preview_stem(project, info, choice)
-    made_at = {path.name: path.stat().st_mtime for path in folder.glob(f"{glob.escape(stem)}*")}
+    folder, stem = project.folder / PREVIEWS, _preview_stem(info, choice)
+    made_at = {path.name: path.stat().st_mtime for path in _previews(project) if path.name.startswith(stem)}
     by_output = {word: job for job in listed for word in job.arguments}
     documents = []
     for shot in shots:
@@ -309,18 +310,26 @@ def _preview_documents(
     return documents
 
 
-def _preview_stem(project: Project, info: MediaInfo, choice: Choice) -> str:
-    return f"{shots_folder(project, info).name}-{choice.words}-shot-"
+def _preview_stem(info: MediaInfo, choice: Choice) -> str:
+    """Of the names of a plate's previews: a digest, so that no name says who is in it."""
+    return f"{hashlib.sha256(f'{info.sha256} {choice.query}'.encode()).hexdigest()[:16]}-shot-"
 
 
 def _preview_path(project: Project, info: MediaInfo, choice: Choice, number: int) -> Path:
-    return project.folder / PREVIEWS / f"{_preview_stem(project, info, choice)}{number:04}.mp4"
+    return project.folder / PREVIEWS / f"{_preview_stem(info, choice)}{number:04}.mp4"
 
 
-def _made(output: Path) -> Path | None:
-    """The preview, or its proxy where a release asks for approval; the newer of both."""
-    there = [path for path in (output, proxy_path(output)) if path.is_file()]
-    return max(there, key=lambda path: path.stat().st_mtime, default=None)
+def _previews(project: Project) -> list[Path]:
+    """Previews that are there, also proxies of some, as long as the releases hold under which each was made; the
+    latest last.
+    """
+    room, known, at = (project.folder / PREVIEWS).resolve(), known_releases(project), ledger.time_now(project)
+    by_digest = {each.digest: each for each in known}
+    return [
+        path
+        for path, entry in latest_files(project)
+        if path.parent == room and path.is_file() and not ended(entry, by_digest, at)
+    ]
 
 
 def _frame(request: Request) -> Response:
@@ -397,9 +406,11 @@ def _play_preview(request: Request) -> Response:
     number = _number(request.query_params.get("shot", ""), "shot")
     with reading(request) as project:
         check_allowed(project, choice)
-        made = _made(_preview_path(project, plates_of(request).info(choice.plate), choice, number))
+        output = _preview_path(project, plates_of(request).info(choice.plate), choice, number)
+        names = (output.name, proxy_path(output).name)
+        made = next((path for path in reversed(_previews(project)) if path.name in names), None)
     if made is None:
-        raise UsageError(f"there is no preview of shot {number} yet; make one")
+        raise UsageError(f"there is no preview of shot {number} under the releases that hold now; make one")
     # The project's own room, which is never served without asking as above.
     return FileResponse(made, media_type=MEDIA_TYPES[made.suffix])
 

@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from countenance import jobs
-from countenance.errors import UsageError, one_line
+from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.forensics.words import QUESTIONS, StateWords, columns_of, words_of
 from countenance.jobs import Job
+from countenance.pages import VERIFIED
 from countenance.project import PRIVATE, Project, erase, now, refuse_link, write_whole
 from countenance.studio.answers import (
+    SILENT_S,
     Form,
     asked_number,
     document,
@@ -35,8 +38,6 @@ from countenance.studio.answers import (
 )
 from countenance.studio.uploads import received
 
-ROOM = "verified"
-"""Folder of the project with one folder a report."""
 NAME: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 ENDED = frozenset({"done", "failed", "stopped"})
 RECORD, PAGE, PAGES, DROPPED = "check.json", "report.html", "report-files", "dropped"
@@ -79,7 +80,7 @@ def _show(request: Request) -> Response:
     wanted, number = request.path_params.get("name"), asked_number(request, "file", 0)
     is_thorough = "thorough" in request.query_params
     with reading(request) as project:
-        checks = _checks(project, jobs.list_jobs(project.folder))
+        checks = _checks(project.folder, jobs.list_jobs(project.folder))
         shown = next((each for each in checks if wanted in (None, each.name)), None)
         if wanted is not None and shown is None:
             raise UsageError("this report was deleted; choose another one on the page Verify")
@@ -95,27 +96,39 @@ def _show(request: Request) -> Response:
     )
 
 
-def _checks(project: Project, listed: Iterable[Job]) -> list[Check]:
-    """All that were asked for, newest first. What was dropped and looked at is erased."""
-    room = refuse_link(project.folder / ROOM)
+def sweep(folder: Path) -> None:
+    """Erase what was dropped in a project's folder and isn't needed any more."""
+    # What is wrong there, the page says.
+    with suppress(CountenanceError, OSError):
+        _checks(folder, jobs.list_jobs(folder))
+
+
+def _checks(folder: Path, listed: Iterable[Job]) -> list[Check]:
+    """All that were asked for in a project, newest first. What was dropped and isn't needed any more is erased."""
+    room = refuse_link(folder / VERIFIED)
     by_page = {job.arguments[job.arguments.index("--html") + 1]: job for job in listed if "--html" in job.arguments}
-    folders = sorted((each for each in room.glob("*/") if NAME.fullmatch(each.name)), reverse=True)
-    return [_check(project, folder, by_page.get(str(folder / PAGE))) for folder in folders]
+    found = sorted((each for each in room.glob("*/") if NAME.fullmatch(each.name)), reverse=True)
+    checks = (_check(folder, each, by_page.get(str(each / PAGE))) for each in found)
+    return [check for check in checks if check is not None]
 
 
-def _check(project: Project, folder: Path, job: Job | None) -> Check:
+def _check(project: Path, folder: Path, job: Job | None) -> Check | None:
+    """What is known of a report; None of an upload that was cut short, which is erased."""
+    is_left = job is None and _is_silent(folder)
     try:
         record = json.loads((folder / RECORD).read_bytes())
     except FileNotFoundError:
-        # It is being sent, or was cut short.
+        if is_left:
+            _erase(folder)
+            return None
         record = {"title": "a file that isn't here to its end", "is_dropped": True, "files": None}
     if record["files"] is None and job is not None and job.state == "done":
-        record["files"] = _facts_of(jobs.result_of(project.folder, job.number) or {})
+        record["files"] = _facts_of(jobs.result_of(project, job.number) or {})
         write_whole(folder / RECORD, json.dumps(record).encode(), mode=PRIVATE)
-    if (folder / DROPPED).exists() and (record["files"] is not None or (job is not None and job.state in ENDED)):
-        # Another tab may do the same.
-        with suppress(FileNotFoundError):
-            erase(folder / DROPPED)
+    if (folder / DROPPED).exists() and (
+        record["files"] is not None or is_left or (job is not None and job.state in ENDED)
+    ):
+        _erase(folder / DROPPED)
     return Check(
         name=folder.name,
         title=record["title"],
@@ -125,6 +138,21 @@ def _check(project: Project, folder: Path, job: Job | None) -> Check:
         job=job,
         has_report=(folder / PAGE).is_file(),
     )
+
+
+def _is_silent(folder: Path) -> bool:
+    """Whether nothing was written for so long that no upload goes on."""
+    try:
+        newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return False
+    return time.time() - newest > 10 * SILENT_S
+
+
+def _erase(folder: Path) -> None:
+    # Another tab may do the same.
+    with suppress(FileNotFoundError):
+        erase(folder)
 
 
 def _facts_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -185,7 +213,7 @@ def _choose(request: Request, form: Form) -> Response:
 def _new_folder(request: Request) -> Path:
     with reading(request) as project:
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        folder = project.room(ROOM) / name
+        folder = project.room(VERIFIED) / name
         (folder / DROPPED).mkdir(mode=0o700, parents=True)
         folder.chmod(0o700)
     return folder
@@ -204,8 +232,9 @@ def _begin(request: Request, folder: Path, paths: list[Path]) -> None:
 def _delete(request: Request, form: Form) -> Response:
     del form
     with reading(request) as project:
+        checks = _checks(project.folder, jobs.list_jobs(project.folder))
         folder = _folder(project, request.path_params["name"])
-        (check,) = [each for each in _checks(project, jobs.list_jobs(project.folder)) if each.name == folder.name]
+        (check,) = [each for each in checks if each.name == folder.name]
         if check.is_open:
             raise UsageError("the file is being looked at; stop that first, on the page Jobs")
         erase(folder)
@@ -220,7 +249,7 @@ def _folder(project: Project, name: str) -> Path:
     Raises:
         UsageError: there is none of this name.
     """
-    folder = refuse_link(refuse_link(project.folder / ROOM) / name)
+    folder = refuse_link(refuse_link(project.folder / VERIFIED) / name)
     if not NAME.fullmatch(name) or not folder.is_dir():
         raise UsageError("this report was deleted; choose another one on the page Verify")
     return folder
