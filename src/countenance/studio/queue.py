@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from countenance import jobs
-from countenance.jobs import Job
+from countenance.jobs import OPEN, Job
 from countenance.jobs.queue import ROOM
 from countenance.studio.answers import Form, document, go_to, page, posted, studio_of
 
@@ -34,7 +34,7 @@ def title_of(job: Job) -> str:
 
 def _show(request: Request) -> Response:
     listed = [(job, title_of(job)) for job in jobs.list_jobs(studio_of(request).project)]
-    open_ = [each for each in listed if each[0].state in {"running", "waiting", "interrupted"}]
+    open_ = [each for each in listed if each[0].state in OPEN]
     ended = [each for each in reversed(listed) if each not in open_]
     return page(request, "jobs.html", tab="jobs", open_=open_, ended=ended)
 
