@@ -3,18 +3,23 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from countenance import jobs
 from countenance.errors import UsageError
 from countenance.jobs import queue as queue_module
-from countenance.jobs.job import with_options
+from countenance.jobs.job import ENDED, with_options
 from tests.jobs.conftest import Queue
 
 
 def order(queue: Queue) -> list[int]:
     return [job.number for job in jobs.list_jobs(queue.folder) if job.state == "waiting"]
+
+
+def test_each_state_is_open_or_ended() -> None:
+    assert sorted(get_args(jobs.State)) == sorted([*jobs.OPEN, *ENDED])
 
 
 def test_jobs_are_taken_in_the_order_in_which_they_were_added(queue: Queue) -> None:

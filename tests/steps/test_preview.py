@@ -12,6 +12,7 @@ import pytest
 from countenance import gates, ledger
 from countenance.consent.permit import grant, grant_prepare
 from countenance.errors import ConsentError, FaceError, IntimateError, MediaError, UsageError
+from countenance.media.probe import probe
 from countenance.model.guided.drawer import GuidedDrawer
 from countenance.pixels import Pixels
 from countenance.progress import Silent
@@ -24,7 +25,7 @@ from countenance.steps.drawings import GenerateConfig, Pair
 from countenance.steps.preview import Preview, open_preview
 from countenance.steps.review_plate import review_plate
 from countenance.steps.shots import list_shots, write_shots
-from countenance.types import Frame, Render
+from countenance.types import Frame, MediaInfo, Render
 from countenance.watermark.read import read
 from tests.support.production import LIKENESS, PERFORMER, UNLABELLED, Production
 from tests.support.videos import clip_of, frames_of, grey, write_video
@@ -262,6 +263,19 @@ def test_a_permit_made_by_hand_opens_nothing(trained: Production, plate: Path) -
             CONFIG,
             progress=Silent(),
         )
+
+
+def test_a_plate_that_changes_while_it_is_opened_is_not_shown(
+    trained: Production, plate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probe_then_change(path: Path) -> MediaInfo:
+        info = probe(path)
+        os.utime(path, ns=(0, 0))
+        return info
+
+    monkeypatch.setattr(preview, "probe", probe_then_change)
+    with opened(trained, plate) as shown, pytest.raises(MediaError, match=r"plate\.mp4 changed"):
+        shown.plate(0)
 
 
 def test_a_plate_must_have_been_looked_through_and_show_the_performer(trained: Production, tmp_path: Path) -> None:

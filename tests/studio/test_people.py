@@ -22,10 +22,13 @@ from countenance.consent.papers import ROOM, drafts, received_files
 from countenance.consent.register import add_release, known_releases, state_of
 from countenance.consent.release import Release, digest_of
 from countenance.faces import portrait
+from countenance.media.probe import probe
 from countenance.project import create, opened
 from countenance.steps.forget import forget_person
+from countenance.studio import choice
 from countenance.studio import people as people_page
 from countenance.studio.releases import people, released
+from countenance.types import MediaInfo
 from tests.support.policy import ask_for_no_statements
 from tests.support.signing import Production, template_of
 from tests.support.studio import Browser, studio_on
@@ -480,6 +483,26 @@ def test_the_sentences_that_would_be_signed_are_shown_before(desk: Desk) -> None
     assert "The face of dana may be seen saying words that dana never said." in answer.json()["sentences"]
     assert drafts(desk.folder) == []
     assert desk.waits() == ["dana100.png"]
+
+
+def test_a_plate_is_read_once_however_often_the_sentences_are_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.draft()
+    desk.drop(desk.production.folder / "dana100.png")
+    plate, read = desk.folder / "plate.png", list[Path]()
+    plate.write_bytes((desk.production.folder / "dana100.png").read_bytes())
+
+    def probe_once(path: Path) -> MediaInfo:
+        read.append(path)
+        return probe(path)
+
+    monkeypatch.setattr(choice, "probe", probe_once)
+    for line in ("words", "politics"):
+        answer = desk.browser.submit("/people/draft/words", **fields(line=line, plates=f"{plate}\n"))
+        assert answer.status_code == 200, answer.text
+        assert probe(plate).sha256[:8] in answer.text
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize(

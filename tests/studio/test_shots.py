@@ -181,6 +181,20 @@ def test_what_is_no_table_is_refused(desk: PlateDesk) -> None:
     assert save(desk, {}, number=9).status_code == 400
 
 
+def test_what_was_set_elsewhere_meanwhile_is_not_replaced(desk: PlateDesk) -> None:
+    assert save(desk, {"sharpness": {"2": 0.0}}, was="{}").status_code == 200
+    for was in ({}, {"sharpness": {"2": 0.5}}, {"sharpness": {"2": 0.0}, "grow": 0.01}):
+        refused = save(desk, {"likeness": 0.5}, was=json.dumps(was))
+        assert message(refused) == "shot 1 was changed elsewhere meanwhile; load the page again"
+    copying = {**desk.chosen, "shot": "2", "to": "all"}
+    refused = desk.browser.post("/shots/copy", data={**copying, "was": "{}"}, headers=sent(desk))
+    assert message(refused) == "shot 1 was changed elsewhere meanwhile; load the page again"
+    assert settings_of(desk).keys.keys() == {"sharpness"}
+    shown = json.dumps({"1": {"sharpness": {"2": 0}}})
+    assert desk.browser.post("/shots/copy", data={**copying, "was": shown}, headers=sent(desk)).status_code == 200
+    assert save(desk, {"likeness": 0.5}, was="{}").status_code == 200
+
+
 def test_painted_frames_stay_when_settings_are_saved_and_copied(desk: PlateDesk) -> None:
     project, info = desk.production.project, probe(desk.plate)
     painted = desk.production.folder / "painted.png"

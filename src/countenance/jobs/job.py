@@ -14,6 +14,7 @@ from countenance.project import PRIVATE, write_whole
 State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
 """`stopped` by somebody, `interrupted` by a kill or a power cut: the worker takes it up again by itself."""
 ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
+OPEN: frozenset[State] = frozenset({"waiting", "running", "interrupted"})
 VERBS = (
     *("collect", "prepare", "coverage", "train", "train report", "shots", "generate", "recognise", "verify"),
     *("faces show", "faces keep", "faces drop", "faces reset", "faces review", "faces export", "faces import"),

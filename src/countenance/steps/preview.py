@@ -76,6 +76,8 @@ MAX_SHOTS = 4
 """Of so many shots, those looked at last, it is remembered where faces lie: some 6 kB for each face."""
 
 
+_State = tuple[int, int, int]
+"""What changes with a file: inode, size, time."""
 _Who = tuple[tuple[bool, ...], ...]
 """For each frame near a shot and each performer, whether their face is replaced."""
 
@@ -133,6 +135,8 @@ def open_preview(
     check_pairs([(pair.likeness, pair.performer) for pair in pairs])
     check_sentence(config.sentence)
     guards = [Guard(project, pair.permit, "generate", people=(pair.likeness, pair.performer)) for pair in pairs]
+    # Before it is read: what changes while it is read isn't what was read.
+    state = _state_of(plate)
     info = probe(plate)
     check_publishable(info)
     for guard in guards:
@@ -156,6 +160,7 @@ def open_preview(
     return Preview(
         guards=guards,
         info=info,
+        state=state,
         timeline=timeline,
         config=config,
         asked=Asked(
@@ -178,6 +183,7 @@ class Preview:
         *,
         guards: Sequence[Guard],
         info: MediaInfo,
+        state: _State,
         timeline: Timeline,
         config: GenerateConfig,
         asked: Asked,
@@ -202,7 +208,7 @@ class Preview:
         self._is_approval_needed = any(permit.approvers for permit in permits)
         self._labels = plates_labels(info)
         self._read = NearFrames(info, timeline)
-        self._state = _state_of(info)
+        self._state = state
         self._passed: set[int] = set()
         self._people = sorted(templates(self._project))
         self._shots: OrderedDict[int, _OpenShot] = OrderedDict()
@@ -270,7 +276,7 @@ class Preview:
             raise UsageError(
                 f"expected a frame from 0 to {num_frames - 1}, got {index}: {self.info.path.name} ends there"
             )
-        if _state_of(self.info) != self._state:
+        if _state_of(self.info.path) != self._state:
             raise MediaError(
                 f"{self.info.path} changed since its preview was opened; open it again to use it as it is now"
             )
@@ -404,10 +410,10 @@ def _faces_to_draw_from(guards: Sequence[Guard], info: MediaInfo, timeline: Time
     }
 
 
-def _state_of(info: MediaInfo) -> tuple[int, int, int]:
+def _state_of(plate: Path) -> _State:
     """What changes with a file, without reading it."""
     try:
-        facts = info.path.stat()
+        facts = plate.stat()
     except OSError as error:
-        raise MediaError(f"{info.path} can't be read ({error.strerror}); put it back, then open it again") from error
+        raise MediaError(f"{plate} can't be read ({error.strerror}); put it back, then open it again") from error
     return facts.st_ino, facts.st_size, facts.st_mtime_ns

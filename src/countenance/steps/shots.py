@@ -101,39 +101,68 @@ def write_shots(project: Project, plate: Path, numbers: Sequence[int], progress:
     return [by_number[number].path for number in numbers]
 
 
-def set_shot(project: Project, plate: MediaInfo, number: int, table: Mapping[str, Any], progress: Progress) -> Shot:
+def set_shot(
+    project: Project,
+    plate: MediaInfo,
+    number: int,
+    table: Mapping[str, Any],
+    progress: Progress,
+    *,
+    was: Mapping[str, Any] | None = None,
+) -> Shot:
     """Write what is set for a shot into its file, in place of what was set there; returns it as it is read again.
 
     `table` has values, or tables of values at moments, as the file has them; what it doesn't name is as in the project.
+    `was` is what whoever changes it was shown; without it, whatever is there is replaced.
 
     Raises:
-        UsageError: there is no such shot, or something isn't allowed; then nothing is written.
+        UsageError: there is no such shot, something isn't allowed, or the file holds something else than `was`; then
+            nothing is written.
         MediaError: the plate can't be read.
     """
     found = shots_of(project, plate, progress)
     shot, timeline = _shot(found, number), timeline_of(project, plate, progress)
     tried = settings_of(project, plate, timeline, shot, table)
     check_names([replace(shot, settings=tried)], sorted(templates(project)))
+    if was is not None:
+        _check_shown([shot], {number: was})
     write_settings(project, plate, timeline, shot, table)
     return replace(shot, settings=tried)
 
 
 def copy_settings(
-    project: Project, plate: MediaInfo, number: int, others: Sequence[int], progress: Progress
+    project: Project,
+    plate: MediaInfo,
+    number: int,
+    others: Sequence[int],
+    progress: Progress,
+    *,
+    was: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> list[Shot]:
     """Set other shots as one of them is set; keys keep their distance from their shot's beginning.
 
+    `was` is what whoever copies was shown of each shot that has something set; without it, whatever is there is
+    replaced.
+
     Raises:
-        UsageError: there is no such shot; then nothing is written.
+        UsageError: there is no such shot, or a file holds something else than `was`; then nothing is written.
         MediaError: the plate can't be read.
     """
     found, timeline = shots_of(project, plate, progress), timeline_of(project, plate, progress)
     shot = _shot(found, number)
     table = table_of(shot)
     set_anew = [_shot(found, other) for other in others if other != number]
+    if was is not None:
+        _check_shown([shot, *set_anew], was)
     for other in set_anew:
         write_settings(project, plate, timeline, other, moved_table(plate, timeline, shot, table, other))
     return set_anew
+
+
+def _check_shown(shots: Sequence[Shot], was: Mapping[int, Mapping[str, Any]]) -> None:
+    for shot in shots:
+        if table_of(shot) != was.get(shot.number, {}):
+            raise UsageError(f"shot {shot.number} was changed elsewhere meanwhile; load the page again")
 
 
 def _shot(found: PlateShots, number: int) -> Shot:

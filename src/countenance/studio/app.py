@@ -7,6 +7,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from sqlite3 import OperationalError
+from threading import Lock
 
 from anyio import to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -75,6 +76,7 @@ def make_app(studio: Studio) -> Starlette:
     app.state.galleries = Galleries()
     app.state.plates = KnownPlates()
     app.state.previews = Previews(studio.project)
+    app.state.shot_files = Lock()
     return app
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 from starlette.datastructures import FormData, QueryParams
 
@@ -68,6 +69,8 @@ class KnownPlates:
 
     def __init__(self) -> None:
         self._lock, self._known = Lock(), dict[_Stamp, MediaInfo]()
+        self._reading = WeakValueDictionary[_Stamp, Lock]()
+        """One for each file that is being read, so that none waits for another."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="plate")
         self._asked: tuple[_Stamp, Future[MediaInfo]] | None = None
 
@@ -77,13 +80,17 @@ class KnownPlates:
         Raises:
             MediaError: it can't be read.
         """
+        stamp = _stamp(path)
         with self._lock:
-            stamp = _stamp(path)
-            info = self._known.pop(stamp, None) or probe(path)
-            self._known[stamp] = info
-            while len(self._known) > MOST_KNOWN:
-                self._known.pop(next(iter(self._known)))
-            return info
+            reading = self._reading.setdefault(stamp, Lock())
+        with reading:
+            info = self._known.get(stamp) or probe(path)
+            with self._lock:
+                self._known.pop(stamp, None)
+                self._known[stamp] = info
+                while len(self._known) > MOST_KNOWN:
+                    self._known.pop(next(iter(self._known)))
+        return info
 
     def soon(self, path: Path) -> MediaInfo | None:
         """What a plate is, or None where that isn't known in a moment; then it is being read, and is known later.

@@ -21,7 +21,7 @@ from countenance.errors import ConsentError, FaceError, UsageError
 from countenance.faces.answers import Word
 from countenance.faces.faceset import face_set_digest
 from countenance.faces.store import StoredFace
-from countenance.jobs import Job
+from countenance.jobs import OPEN, Job
 from countenance.progress import Silent
 from countenance.project import Project
 from countenance.review.exchange import read_png
@@ -283,9 +283,7 @@ def _open_job(request: Request, person: str, verbs: Sequence[str] = ("faces", "p
         (
             job
             for job in jobs.list_jobs(studio_of(request).project)
-            if job.state in ("running", "waiting", "interrupted")
-            and job.arguments[0] in verbs
-            and person in job.arguments[1:3]
+            if job.state in OPEN and job.arguments[0] in verbs and person in job.arguments[1:3]
         ),
         None,
     )

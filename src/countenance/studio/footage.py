@@ -14,7 +14,7 @@ from countenance import jobs
 from countenance.consent.release import check_person
 from countenance.errors import UsageError
 from countenance.footage import ROOM, ListedClip, dropped_files
-from countenance.jobs import Job
+from countenance.jobs import OPEN, Job
 from countenance.media.sequence import members_of
 from countenance.project import Project, erase, refuse_link
 from countenance.steps.clips import PersonsFootage, footage_of, middle_frame, open_clip
@@ -33,8 +33,6 @@ from countenance.studio.answers import (
 from countenance.studio.releases import released
 from countenance.studio.thumbnails import Thumbnails, fitted
 from countenance.studio.uploads import received, sweep_parts
-
-OPEN = frozenset({"waiting", "running", "interrupted"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,6 +61,7 @@ from countenance.studio.answers import (
     writing,
 )
 from countenance.studio.releases import people
+from countenance.studio.shots import plates_of
 from countenance.studio.uploads import name_of, received
 
 MAX_DOCUMENT_BYTES, MAX_PICTURE_BYTES = 2**20, 64 * 2**20
@@ -305,7 +306,9 @@ def _chosen_pictures(request: Request, form: Form) -> list[Path]:
 
 def _drafted(request: Request, form: Form, pictures: Sequence[Path]) -> Release:
     """What a form asks for, as `countenance release new` drafts it."""
-    studio = studio_of(request)
+    # Asked again with each key that is pressed, so that a film is read once.
+    studio, known = studio_of(request), plates_of(request)
+    named = [path for path in form.text("plates", "").splitlines() if path.strip()]
     return new_release(
         form.text("person"),
         role=form.text("role"),
@@ -319,7 +322,7 @@ def _drafted(request: Request, form: Form, pictures: Sequence[Path]) -> Release:
         representation=form.text("representation", "") or None,
         explicit=form.texts("line"),
         prohibited=form.text("prohibited", "") or None,
-        plates=[probe(studio.allowed(path)).sha256 for path in form.text("plates", "").splitlines() if path.strip()],
+        plates=[known.info(studio.allowed(path)).sha256 for path in named],
         channels=form.text("channels", "").replace(",", " ").split(),
         territory=form.text("territory", "") or None,
         remarks=form.text("remarks", "") or None,

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from pathlib import Path
-from threading import Lock, Thread, Timer
+from threading import Condition, Lock, Thread, Timer
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,6 +14,8 @@ from countenance.jobs.worker import PYTHON
 from countenance.project import SETTINGS_NAME
 from countenance.studio.previewing import Ask, Wish
 
+MOST_WARM = 2
+"""So many plates and pairs are open at once, for as many pages."""
 IDLE_S = 180.0
 """A preview that nobody asked for so long is closed."""
 
@@ -21,13 +23,13 @@ Rgb = UInt8[np.ndarray, "H W 3"]
 
 
 class Previews:
-    """The preview of a studio that is open: one, as each takes some hundred megabytes."""
+    """The previews of a studio that are open: two, as each takes some hundred megabytes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = Lock()
-        self._warm: _Warm | None = None
-        self._idle: Timer | None = None
+        self._changed = Condition()
+        self._warm: dict[Wish, _Warm] = {}
+        """Asked last, last."""
 
     def ask(self, plate: Path, pairs: Sequence[tuple[str, str]], ask: Ask) -> Rgb:
         """A frame of a plate and its pairs, whose preview is opened if need be.
@@ -37,45 +39,62 @@ class Previews:
             CountenanceError: what opening or drawing raises.
         """
         settings_ns = (self._folder / SETTINGS_NAME).stat().st_mtime_ns
-        wish = Wish(folder=self._folder, plate=plate, pairs=tuple(pairs), settings_ns=settings_ns)
-        with self._lock:
-            if self._warm is None or self._warm.wish != wish:
-                self._close()
-                self._warm = _Warm(wish)
-            warm = self._warm
-            self._wait_again()
+        warm = self._taken(Wish(folder=self._folder, plate=plate, pairs=tuple(pairs), settings_ns=settings_ns))
         try:
             return warm.ask(ask)
         except (ConsentError, MediaError, ModelError):
             # Nothing is shown any more, another file lies there, or its process has ended.
-            with self._lock:
-                if self._warm is warm:
-                    self._close()
+            with self._changed:
+                self._close(warm)
             raise
+        finally:
+            self._give_back(warm)
 
     @property
     def process_number(self) -> int | None:
-        """Of the process in which a preview is open."""
-        return None if self._warm is None else self._warm.process_number
+        """Of the process that was asked last."""
+        return next((warm.process_number for warm in reversed(self._warm.values())), None)
 
     def close(self) -> None:
         """Close what is open."""
-        with self._lock:
-            self._close()
+        with self._changed:
+            for warm in [*self._warm.values()]:
+                self._close(warm)
 
-    def _close(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-        if self._warm is not None:
-            self._warm.close()
-        self._warm = self._idle = None
+    def _taken(self, wish: Wish) -> "_Warm":
+        """The preview of a plate, which isn't closed until it is given back; waits while all are at work."""
+        with self._changed:
+            while wish not in self._warm and len(self._warm) >= MOST_WARM:
+                idle = next((warm for warm in self._warm.values() if not warm.num_asking), None)
+                if idle is None:
+                    self._changed.wait()
+                else:
+                    self._close(idle)
+            warm = self._warm.pop(wish, None) or _Warm(wish)
+            self._warm[wish] = warm
+            warm.num_asking += 1
+        return warm
 
-    def _wait_again(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-        self._idle = Timer(IDLE_S, self.close)
-        self._idle.daemon = True
-        self._idle.start()
+    def _give_back(self, warm: "_Warm") -> None:
+        with self._changed:
+            warm.num_asking -= 1
+            self._changed.notify_all()
+            if warm.idle is not None:
+                warm.idle.cancel()
+            warm.idle = Timer(IDLE_S, self._close_if_idle, [warm])
+            warm.idle.daemon = True
+            warm.idle.start()
+
+    def _close_if_idle(self, warm: "_Warm") -> None:
+        with self._changed:
+            if not warm.num_asking:
+                self._close(warm)
+
+    def _close(self, warm: "_Warm") -> None:
+        if self._warm.get(warm.wish) is warm:
+            del self._warm[warm.wish]
+            warm.close()
+            self._changed.notify_all()
 
 
 class _Warm:
@@ -83,6 +102,8 @@ class _Warm:
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
+        self.num_asking = 0
+        self.idle: Timer | None = None
         self._lock = Lock()
         self._pipe, its_end = Pipe()
         with its_end:

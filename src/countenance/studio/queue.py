@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from countenance import jobs
-from countenance.jobs import Job, verb_of
+from countenance.jobs import OPEN, Job, verb_of
 from countenance.jobs.queue import ROOM
 from countenance.studio.answers import Form, document, go_to, page, posted, studio_of
 
@@ -93,7 +93,7 @@ def _listed(job: Job) -> Listed:
 
 def _show(request: Request) -> Response:
     listed = [_listed(job) for job in jobs.list_jobs(studio_of(request).project)]
-    open_ = [each for each in listed if each.job.state in {"running", "waiting", "interrupted"}]
+    open_ = [each for each in listed if each.job.state in OPEN]
     ended = [each for each in reversed(listed) if each not in open_]
     return page(request, "jobs.html", tab="jobs", open_=open_, ended=ended)
 

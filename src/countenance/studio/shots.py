@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -355,8 +356,10 @@ def _set(request: Request, form: Form) -> Response:
     with reading(request) as project:
         check_allowed(project, choice)
         info = plates_of(request).info(choice.plate)
+        table, was = _table(form, "table"), _table(form, "was") if "was" in form.fields else None
         try:
-            shot = set_shot(project, info, number, _table(form), Silent())
+            with _changing(request):
+                shot = set_shot(project, info, number, table, Silent(), was=was)
         except UsageError as error:
             # Beside the field nobody needs the file's path.
             path = shots_folder(project, info) / f"{number:04}.toml"
@@ -365,9 +368,15 @@ def _set(request: Request, form: Form) -> Response:
         return document({"shot": _shot_document(info, timeline_of(project, info, Silent()), shot)})
 
 
-def _table(form: Form) -> dict[str, Any]:
+def _changing(request: Request) -> Lock:
+    """Held from looking at what is set to writing it, so that no page writes between."""
+    lock: Lock = request.app.state.shot_files
+    return lock
+
+
+def _table(form: Form, name: str) -> dict[str, Any]:
     try:
-        table = json.loads(form.text("table", "{}"))
+        table = json.loads(form.text(name, "{}"))
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
@@ -383,7 +392,11 @@ def _copy(request: Request, form: Form) -> Response:
         info = plates_of(request).info(choice.plate)
         num_shots = len(shots_of(project, info, Silent()).shots)
         others = range(1, num_shots + 1) if form.text("to") == ALL else _numbers(form.text("numbers"))
-        copied = copy_settings(project, info, number, others, Silent())
+        was = (
+            {_number(at, "shot"): table for at, table in _table(form, "was").items()} if "was" in form.fields else None
+        )
+        with _changing(request):
+            copied = copy_settings(project, info, number, others, Silent(), was=was)
     return document({"copied": [shot.number for shot in copied]})
 
 

@@ -17,7 +17,7 @@ from countenance.consent.permit import decide, grant_prepare
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import Coverage
 from countenance.errors import CountenanceError, UsageError
-from countenance.jobs import Job
+from countenance.jobs import OPEN, Job
 from countenance.model.config import FIXED_SETTINGS, SECONDS_PER_FACE, SECONDS_PER_IMAGE, TrainConfig
 from countenance.model.page import CURVE_WH, curves_of
 from countenance.model.record import latest_preview, preview_after, preview_images, read_metrics
@@ -42,8 +42,6 @@ from countenance.studio.answers import (
     writing,
 )
 
-OPEN = frozenset({"waiting", "running", "interrupted"})
-"""States of a job that isn't over."""
 KEPT_MB = 58
 """Of a state that can be gone back to: weights and optimiser."""
 MOST_MEASURED = 3_000

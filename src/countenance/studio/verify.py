@@ -20,7 +20,7 @@ from starlette.routing import Route
 from countenance import jobs
 from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.forensics.words import QUESTIONS, StateWords, columns_of, words_of
-from countenance.jobs import Job
+from countenance.jobs import OPEN, Job
 from countenance.pages import VERIFIED
 from countenance.project import PRIVATE, Project, erase, now, refuse_link, write_whole
 from countenance.studio.answers import (
@@ -73,7 +73,7 @@ class Check:
 
     @property
     def is_open(self) -> bool:
-        return self.job is not None and self.job.state in {"waiting", "running", "interrupted"}
+        return self.job is not None and self.job.state in OPEN
 
 
 def _show(request: Request) -> Response:

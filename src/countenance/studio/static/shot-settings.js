@@ -11,12 +11,13 @@ export class Settings {
     this.saving = Promise.resolve();
     form.addEventListener("submit", (event) => event.preventDefault());
     undo.addEventListener("click", () => this.undo());
-    reset.addEventListener("click", () => this.#change({}));
+    reset.addEventListener("click", () => this.#change(() => ({})));
   }
 
   setPlate(plate) {
     this.plate = plate;
     this.shot = null;
+    this.past = [];
     this.form.replaceChildren(...plate.settings.map((setting) => this.#row(setting)));
   }
 
@@ -35,19 +36,19 @@ export class Settings {
   /** When all that was changed is saved. */
   settled() { return this.saving; }
 
-  async undo() {
-    const last = this.past.pop();
-    if (!last) return;
-    await this.#save(last.shot, last.table);
-    this.#show();
+  undo() {
+    return this.#inTurn(async () => {
+      const last = this.past.pop();
+      if (last) await this.#save(last.shot, () => last.table);
+    });
   }
 
   /** A setting's value at a frame: evenly from key to key. */
-  #value(setting, frame) {
-    const set = this.shot.table[setting.name];
+  #value(setting, frame, shot = this.shot) {
+    const set = shot.table[setting.name];
     if (set === undefined) return setting.base;
     if (typeof set !== "object") return set;
-    const keys = this.#keys(setting);
+    const keys = this.#keys(setting, shot);
     const after = keys.findIndex(([at]) => at > frame);
     if (after === 0) return keys[0][1];
     if (after < 0) return keys.at(-1)[1];
@@ -56,10 +57,10 @@ export class Settings {
   }
 
   /** Frame, value and moment of each key, in order. */
-  #keys(setting) {
-    const set = this.shot.table[setting.name];
+  #keys(setting, shot = this.shot) {
+    const set = shot.table[setting.name];
     if (typeof set !== "object") return [];
-    return Object.entries(set).map(([moment, value]) => [this.shot.at[moment] ?? Number(moment), value, moment]).sort((one, other) => one[0] - other[0]);
+    return Object.entries(set).map(([moment, value]) => [shot.at[moment] ?? Number(moment), value, moment]).sort((one, other) => one[0] - other[0]);
   }
 
   #row(setting) {
@@ -68,7 +69,7 @@ export class Settings {
     row.className = "setting";
     const head = element("div", { className: "row" });
     const label = element("label", { htmlFor: id, textContent: setting.label });
-    const reset = button("↺", `Reset ${setting.label}`, () => this.#change(without(this.shot.table, setting.name)));
+    const reset = button("↺", `Reset ${setting.label}`, () => this.#change((table) => without(table, setting.name)));
     head.append(label);
     const parts = { row, reset };
     if (setting.can_be_keyed) {
@@ -176,23 +177,27 @@ export class Settings {
   }
 
   #set(setting, value) {
-    const keys = this.#keys(setting);
-    const set = keys.length ? { ...without(this.shot.table[setting.name], keys.find(([at]) => at === this.frame)?.[2]), [this.frame]: value } : value;
-    const isBase = !keys.length && value === setting.base;
-    return this.#change(isBase ? without(this.shot.table, setting.name) : { ...this.shot.table, [setting.name]: set }, setting);
+    const { shot, frame } = this;
+    return this.#change((table) => {
+      const keys = this.#keys(setting, shot);
+      if (keys.length) return { ...table, [setting.name]: { ...without(table[setting.name], keys.find(([at]) => at === frame)?.[2]), [frame]: value } };
+      return value === setting.base ? without(table, setting.name) : { ...table, [setting.name]: value };
+    }, setting);
   }
 
   #toggleKey(setting) {
-    const keys = this.#keys(setting);
-    const here = keys.find(([at]) => at === this.frame);
-    if (!here) {
-      const value = Number(this.#value(setting, this.frame).toFixed(4));
-      this.#change({ ...this.shot.table, [setting.name]: { ...(keys.length ? this.shot.table[setting.name] : {}), [this.frame]: value } }, setting);
-    } else {
+    const { shot, frame } = this;
+    return this.#change((table) => {
+      const keys = this.#keys(setting, shot);
+      const here = keys.find(([at]) => at === frame);
+      if (!here) {
+        const value = Number(this.#value(setting, frame, shot).toFixed(4));
+        return { ...table, [setting.name]: { ...(keys.length ? table[setting.name] : {}), [frame]: value } };
+      }
       // Without its last key a setting keeps the value that it had there.
-      const rest = without(this.shot.table[setting.name], here[2]);
-      this.#change({ ...this.shot.table, [setting.name]: Object.keys(rest).length ? rest : here[1] }, setting);
-    }
+      const rest = without(table[setting.name], here[2]);
+      return { ...table, [setting.name]: Object.keys(rest).length ? rest : here[1] };
+    }, setting);
   }
 
   #jump(setting, way) {
@@ -200,31 +205,36 @@ export class Settings {
     if (others.length) this.form.dispatchEvent(new CustomEvent("jump", { detail: way < 0 ? others.at(-1) : others[0], bubbles: true }));
   }
 
-  async #change(table, setting = null) {
-    const before = { shot: this.shot, table: this.shot.table };
-    if (await this.#save(this.shot, table, setting)) this.past.push(before);
-    this.#show();
+  /** Change what is set for the shot that is shown now: `edit` makes the new table of what is saved when its turn comes. */
+  #change(edit, setting = null) {
+    const { shot } = this;
+    return this.#inTurn(async () => {
+      const before = { shot, table: shot.table };
+      if (await this.#save(shot, edit, setting)) this.past.push(before);
+    });
   }
 
-  #save(shot, table, setting = null) {
-    const save = async () => {
-      this.said.textContent = "Saving";
-      this.rows.forEach((parts) => { parts.wrong.textContent = ""; });
-      try {
-        this.whenTried([]);
-        await this.whenSaved(shot, table);
-        this.said.textContent = "Saved";
-        return true;
-      } catch (error) {
-        this.said.textContent = "Not saved";
-        const name = error.facts?.setting?.split(".").at(-1);
-        const parts = [...this.rows].find(([each]) => (name ? each.name === name : each === setting))?.[1];
-        if (parts) parts.wrong.textContent = error.message; else this.said.textContent = error.message;
-        return false;
-      }
-    };
-    this.saving = this.saving.then(save);
+  /** One after another, so that each change is made to what the one before it left. */
+  #inTurn(act) {
+    this.saving = this.saving.then(act).then(() => this.#show());
     return this.saving;
+  }
+
+  async #save(shot, edit, setting = null) {
+    this.said.textContent = "Saving";
+    this.rows.forEach((parts) => { parts.wrong.textContent = ""; });
+    try {
+      this.whenTried([]);
+      await this.whenSaved(shot, edit(shot.table));
+      this.said.textContent = "Saved";
+      return true;
+    } catch (error) {
+      this.said.textContent = "Not saved";
+      const name = error.facts?.setting?.split(".").at(-1);
+      const parts = [...this.rows].find(([each]) => (name ? each.name === name : each === setting))?.[1];
+      if (parts) parts.wrong.textContent = error.message; else this.said.textContent = error.message;
+      return false;
+    }
   }
 }
 

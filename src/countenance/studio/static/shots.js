@@ -18,7 +18,7 @@ const viewer = new Viewer($("viewer"));
 const timeline = new Timeline($("timeline"), { whenMoved: (at) => { stop(); goTo(at); }, whenOver: showOver });
 const settings = new Settings($("settings"), {
   save: async (shot, table) => {
-    const answer = await post("/shots/set", fields({ shot: shot.number, table: JSON.stringify(table) }));
+    const answer = await heard(post("/shots/set", fields({ shot: shot.number, table: JSON.stringify(table), was: JSON.stringify(shot.table) })));
     Object.assign(shot, answer.shot);
     if (shot.preview.is_there) shot.preview.is_stale = true;
     forgetAfter(shot);
@@ -83,13 +83,17 @@ const pictures = {
       const changes = side === "after" ? tried.map((change) => `&change=${encodeURIComponent(change)}`).join("") : "";
       try {
         const answer = await fetch(`/shots/frame.jpg?${query}&frame=${at}&side=${side}${changes}`, { headers: { Accept: "image/jpeg, application/json" } });
-        if (!answer.ok) throw new Error((await answer.json()).error?.message ?? "the frame can't be shown");
+        if (!answer.ok) {
+          const { error } = await answer.json();
+          throw Object.assign(new Error(error?.message ?? "the frame can't be shown"), { code: error?.code });
+        }
         const address = URL.createObjectURL(await answer.blob());
         await decoded(address);
         this.kept.set(key, address);
         this.trim();
       } catch (error) {
         this.failed = error.message;
+        hideIfEnded(error);
         return null;
       }
     }
@@ -106,6 +110,32 @@ const pictures = {
     this.kept.delete(key);
   },
 };
+
+/** Once consent has ended, nothing that was fetched while it held is shown any more. */
+function hideIfEnded(error) {
+  if (error.code?.split(".")[0] !== "consent") return;
+  [...pictures.kept.keys()].forEach((key) => pictures.forget(key));
+  viewer.clear();
+  hidePlayer();
+  document.querySelectorAll("#list-shots img[src]").forEach((image) => image.removeAttribute("src"));
+}
+
+/** The studio's answer; what was refused for want of consent takes the pictures away. */
+async function heard(answer) {
+  try {
+    return await answer;
+  } catch (error) {
+    hideIfEnded(error);
+    throw error;
+  }
+}
+
+// Who comes back to the page may come after a revocation, so what is shown is asked for again.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !plate || plate.to_scan.length) return;
+  for (const side of ["before", "after"]) pictures.forget(pictures.key(side, frame));
+  pictures.wanted();
+});
 
 const decoded = async (address) => {
   const image = new Image();
@@ -331,7 +361,7 @@ $("make-preview").addEventListener("click", async () => {
   $("make-preview").disabled = true;
   try {
     await settings.settled();
-    const { job } = await post("/shots/preview", fields({ shot: shot.number, once: crypto.randomUUID() }));
+    const { job } = await heard(post("/shots/preview", fields({ shot: shot.number, once: crypto.randomUUID() })));
     shot.preview.job = job;
   } catch (error) {
     say(error.message);
@@ -426,7 +456,8 @@ $("copy-form").addEventListener("submit", async (event) => {
   const form = new FormData($("copy-form"));
   try {
     await settings.settled();
-    await post("/shots/copy", fields({ shot: here().number, to: form.get("to"), numbers: form.get("numbers") }));
+    const was = Object.fromEntries(plate.shots.filter((shot) => Object.keys(shot.table).length).map((shot) => [shot.number, shot.table]));
+    await heard(post("/shots/copy", fields({ shot: here().number, to: form.get("to"), numbers: form.get("numbers"), was: JSON.stringify(was) })));
     $("copy").close();
     await load();
   } catch (error) {
@@ -465,7 +496,7 @@ function showScan() {
 async function load() {
   const late = setTimeout(() => say("Reading the plate: all of the file once, so that it is known again by its content."), 600);
   try {
-    plate = await ask(`/shots/plate?${query}`);
+    plate = await heard(ask(`/shots/plate?${query}`));
   } finally {
     clearTimeout(late);
     say("");

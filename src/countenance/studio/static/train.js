@@ -45,8 +45,13 @@ if (viewer) {
 
 /** Fetch what changes again; where the first picture has come meanwhile, the whole page. */
 async function renew() {
-  const answer = await fetch(`${location.pathname}/live`);
-  if (!answer.ok) return;
+  const answer = await fetch(`${location.pathname}/live`, { headers: { Accept: "text/html, application/json" } });
+  if (!answer.ok) {
+    const { error } = await answer.json();
+    // Consent has ended: what was shown goes, and the page says why.
+    if (error?.code?.split(".")[0] === "consent") location.reload();
+    return;
+  }
   live.innerHTML = await answer.text();
   if (!viewer && live.querySelector(".moments li") && !document.querySelector("dialog[open]")) location.reload();
   live.dispatchEvent(new Event("renewed"));
@@ -58,6 +63,8 @@ onJobs((jobs) => {
   isRunning = jobs.some((job) => job.number === number && job.state === "running");
 });
 setInterval(() => isRunning && !document.hidden && renew(), EVERY_MS);
+// Who comes back to the page may come after a revocation.
+document.addEventListener("visibilitychange", () => live && !document.hidden && renew());
 
 // What it costs, as numbers are chosen.
 const start = document.getElementById("start");

@@ -27,6 +27,9 @@ export class Viewer {
     this.place();
   }
 
+  /** Show nothing. */
+  clear() { Object.values(this.images).forEach((image) => image.removeAttribute("src")); }
+
   setSize(width, height) { this.size = [width, height]; this.place(); }
 
   setView(view) {
