@@ -26,6 +26,7 @@ from countenance.faces import portrait
 from countenance.project import create, opened
 from countenance.steps.forget import forget_person
 from countenance.studio import people as people_page
+from countenance.studio.answers import reading
 from countenance.studio.releases import people, released
 from tests.support.policy import ask_for_no_statements
 from tests.support.signing import Production, template_of
@@ -276,7 +277,7 @@ def test_who_is_forgotten_while_something_is_added_is_said(desk: Desk, monkeypat
 
 def test_a_dropped_file_holds_up_no_other_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The project is opened in a thread: its database may be waited for."""
-    reading, is_in_loop = people_page.reading, list[bool]()
+    is_in_loop = list[bool]()
 
     def noted(request: Any) -> Any:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -55,7 +56,7 @@ def stranger(studio: Studio) -> TestClient:
     return TestClient(make_app(studio), base_url=f"http://{ADDRESS}:{studio.port}", follow_redirects=False)
 
 
-FAILED = {"message": "It failed.", "code": "usage", "back": ""}
+FAILED: dict[str, Any] = {"message": "It failed.", "code": "usage", "back": ""}
 
 
 def add(browser: Browser, *routes: Route) -> None:
