@@ -26,6 +26,7 @@ CODES: Mapping[str, str] = {
     "usage.job": "The command can't be a job.",
     "usage.no_job": "The queue has no job of this number.",
     "usage.outside": "The studio was asked for a file outside of the folders that its user chose.",
+    "usage.no_picture": "A release names a picture that isn't here.",
     "usage.page_too_old": "A page of the studio is of an earlier run; load it again.",
     "usage.too_large": "A file is larger than the studio or the disk can take.",
     "usage.held": "A held frame brings another face than the one that was drawn.",

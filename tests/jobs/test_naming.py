@@ -6,6 +6,8 @@ from pathlib import Path
 
 from countenance import jobs
 from countenance.jobs.naming import forget_jobs, jobs_naming
+from countenance.jobs.queue import editing
+from countenance.project import erase
 from tests.jobs.conftest import Queue, wait_until
 
 
@@ -74,3 +76,17 @@ def test_where_one_was_removed_a_second_try_finds_nothing(queue: Queue) -> None:
     forget_jobs(queue.folder, "dana")
     forget_jobs(queue.folder, "dana")
     assert jobs.list_jobs(queue.folder) == []
+
+
+def test_jobs_are_looked_through_while_none_is_removed(queue: Queue) -> None:
+    for _ in range(2):
+        queue.add("say", "dana")
+    found = list[list[Path]]()
+    looking = threading.Thread(target=lambda: found.append(jobs_naming(queue.folder, "dana")))
+    with editing(queue.room):
+        looking.start()
+        looking.join(0.3)
+        assert looking.is_alive()
+        erase(queue.room / "000001")
+    looking.join()
+    assert [job.name for job in found[0]] == ["000002"]

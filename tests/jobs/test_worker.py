@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from countenance import jobs
+from countenance.errors import UsageError
 from countenance.jobs import Job
 from countenance.jobs import queue as queue_module
 from countenance.jobs.queue import WORKER_LOCK, is_free, paused
@@ -109,6 +110,18 @@ def test_one_that_hears_nothing_is_killed_when_it_is_asked_again_later(
     wait_until(lambda: queue.job(number).state == "stopped")
     queue.work()
     assert queue.ran() == ["ignore go"]
+
+
+def test_only_one_that_is_stopping_is_killed(queue: Queue) -> None:
+    number = queue.add("ignore", "go")
+    queue.begin()
+    queue.begun("go")
+    with pytest.raises(UsageError, match="stop it first"):
+        jobs.kill(queue.folder, number)
+    jobs.stop(queue.folder, number)
+    assert jobs.kill(queue.folder, number).is_stopping
+    wait_until(lambda: queue.job(number).state == "stopped")
+    assert jobs.kill(queue.folder, number).state == "stopped"
 
 
 def test_two_workers_at_once_do_nothing_twice(queue: Queue) -> None:

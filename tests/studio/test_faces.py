@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from countenance import jobs
 from countenance.consent.permit import grant_prepare
 from countenance.coverage.aspects import CoverageConfig
-from countenance.errors import FaceError
+from countenance.errors import ConsentError, FaceError
 from countenance.faces.faceset import open_face_set
 from countenance.faces.store import StoredFace, read_crop, read_visible
 from countenance.footage import known_clips
@@ -24,6 +24,7 @@ from countenance.review.query import FaceQuery, Range, choose, state_of
 from countenance.steps import browse, review
 from countenance.steps.cover import cover, write_report
 from countenance.steps.review import found_faces
+from countenance.studio import galleries
 from countenance.studio.safety import CSRF_FIELD, REPORT_POLICY
 from tests.studio.conftest import PlateDesk
 from tests.support.production import EVERY_FACE, LIKENESS, PERFORMER
@@ -373,6 +374,30 @@ def test_another_process_is_seen_at_once(desk: PlateDesk) -> None:
     found = asked(desk, "rows?where=spare&count=100")
     assert found["version"] != version
     assert found["total"] == 7
+
+
+def test_few_people_are_held_and_only_as_long_as_consent_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = set[str]()
+
+    class Fake:
+        def __init__(self, _project: object, person: str, _permit: object) -> None:
+            self.person = person
+
+        def check(self) -> None:
+            if self.person in ended:
+                raise ConsentError(f"{self.person} revoked")
+
+    monkeypatch.setattr(galleries, "Gallery", Fake)
+    monkeypatch.setattr(galleries, "grant_prepare", lambda *_: None)
+    opened: Any = galleries.Galleries()
+    first = opened.open(None, "a")
+    for person in ("b", "c", "d", "a", "e"):
+        opened.open(None, person)
+    assert list(opened.of) == ["c", "d", "a", "e"]
+    assert opened.open(None, "a") is first
+    ended |= {"c", "d"}
+    opened.open(None, "e")
+    assert list(opened.of) == ["a", "e"]
 
 
 def test_thumbnails_are_forgotten_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,24 +1,25 @@
 """The page People: what it shows of releases, what it takes, and what it never offers."""
 
+import asyncio
 import io
 import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from countenance import jobs, ledger
+from countenance import jobs, ledger, opening
 from countenance.consent.approvals import asked_results
 from countenance.consent.decision import Request, new_decision
 from countenance.consent.document import read_release, write_document
 from countenance.consent.drafting import countersign, new_revocation, sign
 from countenance.consent.keys import make_key, public_key_of
-from countenance.consent.papers import ROOM, drafts, received_files
+from countenance.consent.papers import ROOM, drafts, received_files, waiting_releases
 from countenance.consent.register import add_release, known_releases, state_of
 from countenance.consent.release import Release, digest_of
 from countenance.faces import portrait
@@ -27,6 +28,7 @@ from countenance.project import create, opened
 from countenance.steps.forget import forget_person
 from countenance.studio import choice
 from countenance.studio import people as people_page
+from countenance.studio.answers import reading
 from countenance.studio.releases import people, released
 from countenance.types import MediaInfo
 from tests.support.policy import ask_for_no_statements
@@ -248,6 +250,51 @@ def test_a_release_that_is_dropped_twice_is_added_once(desk: Desk) -> None:
     answers = desk.drop(picture, document)
     assert answers[-1].json()["said"] == "This release is in the project already."
     assert (desk.states(), desk.waits()) == (["valid"], [])
+
+
+def test_two_releases_that_wait_for_one_picture_are_both_added(desk: Desk) -> None:
+    documents = [desk.production.signed(desk.draft(role=role)) for role in ("likeness", "performer")]
+    answers = desk.drop(*documents, desk.production.folder / "dana100.png")
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert (desk.states(), desk.waits()) == (["valid"] * 2, [])
+
+
+def test_a_release_whose_picture_is_gone_meanwhile_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = desk.production.signed(desk.draft())
+    desk.drop(document)
+    (waiting,) = waiting_releases(desk.folder)
+    monkeypatch.setattr(people_page, "waiting_releases", lambda _: [replace(waiting, missing=())])
+    answer = desk.browser.submit("/people/received/add", name=document.name)
+    assert answer.status_code == 400
+    assert "names a picture that isn&#39;t here: dana100.png; drop it" in answer.text
+    assert desk.waits() == [document.name]
+
+
+def test_who_is_forgotten_while_something_is_added_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "keep_to_dates", lambda _, note: note("Forgot kim (their day is over)."))
+    desk.drop(desk.production.signed(desk.draft()), desk.production.folder / "dana100.png")
+    shown = desk.page()
+    assert "Added the release of dana as likeness. Forgot kim (their day is over)." in shown
+    assert "Forgot kim" not in desk.page()
+
+
+def test_a_dropped_file_holds_up_no_other_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project is opened in a thread: its database may be waited for."""
+    is_in_loop = list[bool]()
+
+    def noted(request: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            is_in_loop.append(False)
+        else:
+            is_in_loop.append(True)
+        return reading(request)
+
+    monkeypatch.setattr(people_page, "reading", noted)
+    desk.draft()
+    desk.drop(desk.production.folder / "dana100.png")
+    assert is_in_loop == [False]
 
 
 def test_its_picture_may_have_another_name(desk: Desk) -> None:
@@ -602,6 +649,18 @@ def test_a_person_is_forgotten_with_their_papers_and_the_record_is_handed_out(de
     assert record is not None
     assert json.loads(desk.browser.get(record.group()).json()["record"])["kind"] == "forgotten"
     assert not any(link in desk.page() for link in OFFERED)
+
+
+def test_memory_forgets_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add()
+    state, closed = desk.browser.app.state, list[bool]()  # type: ignore[attr-defined]
+    state.galleries.open(desk.production.project, "dana")
+    state.thumbnails.of("clip of dana", lambda: b"dana")
+    monkeypatch.setattr(state.previews, "close", lambda: closed.append(True))
+    desk.browser.submit("/people/forget/dana", name="dana")
+    assert dict(state.galleries.of) == {}
+    assert state.thumbnails.of("clip of dana", lambda: b"nobody") == b"nobody"
+    assert closed == [True]
 
 
 def test_nobody_unknown_can_be_forgotten(desk: Desk) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import socket
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -18,11 +20,11 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import countenance.studio
-from countenance import jobs
+from countenance import jobs, opening
 from countenance.bugs import BUG_REPORT_NAME
 from countenance.project import Project
 from countenance.studio import answers, server
-from countenance.studio.answers import FLASH_COOKIE, MAX_FORM_BYTES, document, file, go_to, page
+from countenance.studio.answers import FLASH_COOKIE, MAX_FORM_BYTES, Form, document, file, go_to, page, posted, writing
 from countenance.studio.app import make_app
 from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, cookie_name
 from countenance.studio.server import free_port, make_server
@@ -52,6 +54,9 @@ def browser(studio: Studio) -> Iterator[Browser]:
 def stranger(studio: Studio) -> TestClient:
     """A browser that wasn't let in."""
     return TestClient(make_app(studio), base_url=f"http://{ADDRESS}:{studio.port}", follow_redirects=False)
+
+
+FAILED: dict[str, Any] = {"message": "It failed.", "code": "usage", "back": ""}
 
 
 def add(browser: Browser, *routes: Route) -> None:
@@ -381,7 +386,37 @@ def test_a_line_is_shown_once_and_only_if_we_said_it(browser: Browser) -> None:
         browser.cookies.delete(FLASH_COOKIE)
 
 
+def test_what_opening_the_project_says_is_shown_beside_the_line(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "keep_to_dates", lambda _, note: note("note: kim until tomorrow"))
+
+    def save(request: Request, form: Form) -> Response:
+        with writing(request):
+            return go_to("/jobs", say="Saved.") if form.is_on("go") else page(request, "failed.html", **FAILED)
+
+    add(browser, Route("/save", posted(save), methods=["POST"]))
+    browser.submit("/save", go="1")
+    assert "Saved. note: kim until tomorrow" in browser.get("/jobs").text
+    assert "note: kim until tomorrow" in browser.submit("/save").text
+    assert "kim" not in browser.get("/jobs").text
+
+
 # Our own mistakes.
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 507), (errno.EACCES, 507), (errno.ENOENT, 500)])
+def test_only_what_the_disk_refuses_is_told_as_that(
+    browser: Browser, config_folder: Path, number: int, code: int
+) -> None:
+    def fail(_: Request) -> Response:
+        raise OSError(number, os.strerror(number))
+
+    add(browser, Route("/broken", fail))
+    answer = browser.get("/broken")
+    assert answer.status_code == code
+    assert ("check free disk space" in answer.text) is (code == 507)
+    assert (config_folder / BUG_REPORT_NAME).exists() is (code == 500)
 
 
 def test_a_bug_of_ours_is_one_line_and_a_private_report(browser: Browser, config_folder: Path) -> None:

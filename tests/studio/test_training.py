@@ -4,6 +4,7 @@ import io
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -222,6 +223,17 @@ def test_pausing_stops_the_job_and_it_can_be_started_again(browser: Browser) -> 
     browser.submit("/train/start", **WHO, **{"train.images": "40"})
     assert [job.state for job in jobs.list_jobs(browser.studio.project)] == ["stopped", "waiting"]
     assert browser.submit("/train/stop", **WHO).status_code == 303
+
+
+def test_pausing_twice_kills_nothing(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser.submit("/train/start", **WHO, **{"train.images": "40"})
+    (job,) = jobs.list_jobs(browser.studio.project)
+    stopped = list[int]()
+    monkeypatch.setattr(jobs, "list_jobs", lambda _: [replace(job, state="running", is_stopping=True)])
+    monkeypatch.setattr(jobs, "stop", lambda _, number: stopped.append(number))
+    assert browser.submit("/train/stop", **WHO).status_code == 303
+    assert stopped == []
+    assert re.search(r"<button class=\"danger\" disabled>Stopping", browser.get(PAIR).text)
 
 
 def test_only_trainings_of_this_pair_are_its_job(browser: Browser) -> None:

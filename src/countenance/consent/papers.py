@@ -135,8 +135,18 @@ def put_together(folder: Path, waiting: Waiting) -> Iterator[Path]:
     """A release beside the pictures that it names, whatever their files were called when they came.
 
     Gives the document's path; the copies are erased afterwards.
+
+    Raises:
+        UsageError: a picture isn't here; `usage.no_picture`.
     """
     pictures = _pictures(folder)
+    missing = [each.file for each in waiting.release.references if each.sha256 not in pictures]
+    if missing:
+        person = waiting.release.subject.person
+        raise UsageError(
+            f"the release of {person} names a picture that isn't here: {', '.join(missing)}; drop it",
+            code="usage.no_picture",
+        )
     with TemporaryDirectory(dir=room_of(folder, RECEIVED), prefix="together-") as name:
         together = Path(name)
         try:
@@ -153,8 +163,10 @@ def put_together(folder: Path, waiting: Waiting) -> Iterator[Path]:
 
 
 def remove_received(folder: Path, release: Release) -> None:
-    """Erase what was received of a release: the document and its pictures."""
-    sha256s = {each.sha256 for each in release.references}
+    """Erase what was received of a release: the document, and its pictures but for those that others wait with."""
+    others = [each.release for each in waiting_releases(folder) if each.release.id != release.id]
+    needed = {each.sha256 for other in others for each in other.references}
+    sha256s = {each.sha256 for each in release.references} - needed
     for path in _received_whole(folder):
         found = _release_in(path)
         if (found is not None and found.id == release.id) or sha256_of(path) in sha256s:

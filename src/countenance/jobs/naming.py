@@ -17,7 +17,10 @@ LOOK_EVERY_S = 0.05
 def jobs_naming(folder: Path, person: str) -> list[Path]:
     """Folders of the jobs in whose arguments, log, progress or result a person is named."""
     room = refuse_link(folder / ROOM)
-    return [job for job in sorted(room.glob("*/")) if _is_named(job, person)]
+    if not room.is_dir():
+        return []
+    with editing(room):
+        return [job for job in sorted(room.glob("*/")) if _is_named(job, person)]
 
 
 def stop_jobs(folder: Path, person: str) -> None:

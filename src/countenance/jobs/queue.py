@@ -121,6 +121,21 @@ def stop(folder: Path, number: int) -> Job:
         return standing(room, record)
 
 
+def kill(folder: Path, number: int) -> Job:
+    """Kill a job that was asked to stop and still runs; what it had saved stays, the rest is lost.
+
+    Raises:
+        UsageError: there is none of this number, or it runs and wasn't asked to stop.
+    """
+    with _found(folder, number) as (room, record):
+        job = standing(room, record)
+        if job.state == "running" and not job.is_stopping:
+            raise UsageError(f"job {number} wasn't asked to stop; stop it first, so that it can save")
+        if job.is_stopping:
+            signal_to(record, True, signal.SIGKILL)
+        return job
+
+
 def retry(folder: Path, number: int) -> Job:
     """Put a job that ended back, at the end of the queue; one that waits or runs stays as it is.
 

@@ -23,7 +23,6 @@ from countenance import jobs
 from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
-from countenance.progress import Silent
 from countenance.project import Project, opened_to_read
 from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, FILE_POLICY, FRAMED, REPORT_POLICY, same
 from countenance.studio.session import Studio
@@ -33,7 +32,8 @@ SILENT_S = 30.0
 """A sender that sends nothing for so long has gone; a form has to come whole in that time."""
 SEAL = secrets.token_bytes(32)
 """Of the lines that this process has a page show: another server on this computer can set cookies, too."""
-FLASH_COOKIE = "countenance-said"
+FLASH_COOKIE, NOTES_COOKIE = "countenance-said", "countenance-noted"
+"""What an answer says, and what opening the project said meanwhile."""
 PICTURE_QUALITY = 90
 MAX_DIGITS, MAX_SAID = 16, 400
 MEDIA_TYPES = {
@@ -116,8 +116,21 @@ def writing(request: Request) -> Iterator[Project]:
     Raises:
         UsageError: a job or command is writing; `usage.project_locked`.
     """
-    with opened_to_write(studio_of(request).project, note=Silent().note) as project:
+    with opened_to_write(studio_of(request).project, note=notes_of(request).append) as project:
         yield project
+
+
+def notes_of(request: Request) -> list[str]:
+    """What the user is to be told beside the answer: who was forgotten as their day was over, and whose is near."""
+    if not hasattr(request.state, "notes"):
+        request.state.notes = []
+    notes: list[str] = request.state.notes
+    return notes
+
+
+def noted(request: Request, answer: Response) -> Response:
+    """An answer after which the next page shows those notes that it doesn't show itself."""
+    return _keeping(answer, NOTES_COOKIE, " ".join(notes_of(request)))
 
 
 async def form_of(request: Request) -> Form:
@@ -148,7 +161,7 @@ def posted(answer: Callable[[Request, Form], Response]) -> Callable[[Request], A
 
     async def endpoint(request: Request) -> Response:
         form = await form_of(request)
-        return await anyio.to_thread.run_sync(answer, request, form)
+        return noted(request, await anyio.to_thread.run_sync(answer, request, form))
 
     return endpoint
 
@@ -157,7 +170,9 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
     """A page from its template; `tab` in the context says which tab is the current one."""
     templates: Environment = request.app.state.templates
     studio = studio_of(request)
-    said = _unsealed(request.cookies.get(FLASH_COOKIE, ""))
+    kept = {name: _unsealed(request.cookies.get(name, "")) for name in (FLASH_COOKIE, NOTES_COOKIE)}
+    said = " ".join(filter(None, (*kept.values(), *notes_of(request))))
+    notes_of(request).clear()
     html = templates.get_template(template).render(
         {
             "tab": "",
@@ -170,8 +185,8 @@ def page(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK,
         }
     )
     answer = HTMLResponse(html, status)
-    if said:
-        answer.delete_cookie(FLASH_COOKIE)
+    for name in filter(kept.get, kept):
+        answer.delete_cookie(name)
     return answer
 
 
@@ -184,9 +199,7 @@ def go_to(path: str, *, say: str = "") -> Response:
 
 def saying(answer: Response, say: str) -> Response:
     """An answer after which the next page shows a line, once."""
-    if say:
-        answer.set_cookie(FLASH_COOKIE, _sealed(one_line(say)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
-    return answer
+    return _keeping(answer, FLASH_COOKIE, say)
 
 
 def start_job(request: Request, arguments: Sequence[str], *, once: str | None = None) -> Job:
@@ -233,7 +246,8 @@ def failed(request: Request, error: CountenanceError, status: HTTPStatus = HTTPS
     """An error as a line with its remedy: JSON for a script, a page for people."""
     message = one_line(str(error))
     if wants_json(request):
-        return document({"error": {"code": error.code, "message": message, "facts": _plain(error.facts)}}, status)
+        told = {"code": error.code, "message": message, "facts": _plain(error.facts)}
+        return noted(request, document({"error": told}, status))
     back = "/" if request.method == "POST" else ""
     return page(request, "failed.html", status=status, title="Not done", message=message, code=error.code, back=back)
 
@@ -264,6 +278,12 @@ def _whole_number(text: str, name: str) -> int:
 
 def _plain(facts: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in facts.items()}
+
+
+def _keeping(answer: Response, name: str, text: str) -> Response:
+    if text:
+        answer.set_cookie(name, _sealed(one_line(text)[:MAX_SAID]), httponly=True, samesite="strict", max_age=60)
+    return answer
 
 
 def _sealed(text: str) -> str:

@@ -1,5 +1,6 @@
 """The composition root of the studio: pages, templates, safety, and the server."""
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -33,6 +34,8 @@ from countenance.studio.thumbnails import Thumbnails
 
 NO_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 STATIC = Path(str(files("countenance.studio"))) / "static"
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM})
+"""What the user can do something about."""
 STATUS: dict[str, HTTPStatus] = {
     "usage.project_locked": HTTPStatus.CONFLICT,
     "usage.outside": HTTPStatus.FORBIDDEN,
@@ -116,6 +119,8 @@ def _database_busy(request: Request, error: Exception) -> Response:
 
 def _file_failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
+    if error.errno not in DISK:
+        return _bug(request, error)
     told = MediaError(f"{error.strerror or error}; check free disk space and permissions, then try again")
     return failed(request, told, HTTPStatus.INSUFFICIENT_STORAGE)
 

@@ -1,6 +1,7 @@
 """The galleries that a studio's pages ask, and faces as the page's script reads them."""
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -16,6 +17,8 @@ from countenance.review.words import REASONS
 from countenance.steps.browse import Gallery, ShownFace, Summary
 from countenance.vision.quality import worth
 
+MOST_OPEN = 4
+"""People whose faces are held in memory."""
 TRACK_FACES = 6
 """Pictures shown of a track that waits."""
 MEASURES: Mapping[Measure, tuple[str, str]] = {
@@ -39,9 +42,9 @@ STATES: Mapping[State, str] = {"kept": "Kept", "left-out": "Left out", "unsure":
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Galleries:
-    """Those that were asked for, by person; with the consent ends all that one remembers."""
+    """Those that were asked for last, by person; with the consent ends all that one remembers."""
 
-    of: dict[str, Gallery] = field(default_factory=dict)
+    of: OrderedDict[str, Gallery] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
     def open(self, project: Project, person: str) -> Gallery:
@@ -50,18 +53,29 @@ class Galleries:
         Raises:
             ConsentError: it doesn't.
         """
-        gallery = self.of.get(person)
-        if gallery is not None:
-            try:
-                gallery.check()
-            except ConsentError:
-                # Another release may give a permit now.
-                self.of.pop(person, None)
-            else:
-                return gallery
-        gallery = Gallery(project, person, grant_prepare(project, person))
         with self.lock:
-            return self.of.setdefault(person, gallery)
+            # Another release may give a permit now.
+            for ended in [name for name, gallery in self.of.items() if not _holds(gallery)]:
+                del self.of[ended]
+            if person not in self.of:
+                self.of[person] = Gallery(project, person, grant_prepare(project, person))
+            self.of.move_to_end(person)
+            while len(self.of) > MOST_OPEN:
+                self.of.popitem(last=False)
+            return self.of[person]
+
+    def clear(self) -> None:
+        """Remember nobody."""
+        with self.lock:
+            self.of.clear()
+
+
+def _holds(gallery: Gallery) -> bool:
+    try:
+        gallery.check()
+    except ConsentError:
+        return False
+    return True
 
 
 def row_document(shown: ShownFace, clips: Mapping[str, Clip], sort: Measure) -> dict[str, Any]:

@@ -45,12 +45,13 @@ from countenance.errors import CountenanceError, MediaError, UsageError
 from countenance.jobs import Job
 from countenance.media.probe import probe
 from countenance.opening import opened_to_write
-from countenance.progress import Silent
 from countenance.project import SETTINGS_NAME, erase, opened
 from countenance.studio.answers import (
     Form,
     document,
     go_to,
+    noted,
+    notes_of,
     page,
     posted,
     reading,
@@ -66,6 +67,8 @@ from countenance.studio.uploads import name_of, received
 
 MAX_DOCUMENT_BYTES, MAX_PICTURE_BYTES = 2**20, 64 * 2**20
 """A release has some thousand bytes; a picture of a phone some million."""
+WAITS = frozenset({"usage.project_locked", "usage.no_picture"})
+"""Codes of what is all right, but can't be added yet."""
 TERM = timedelta(days=365)
 """What a draft suggests."""
 LINES_IN_WORDS = {
@@ -102,24 +105,26 @@ def _show(request: Request) -> Response:
 
 async def _receive(request: Request) -> Response:
     """A file that was dropped: a release, a picture that one names, a revocation, or a decision."""
-    with reading(request):
-        # There is a project to put it into.
-        room = room_of(studio_of(request).project, RECEIVED)
+    room = await anyio.to_thread.run_sync(_received_room, request)
     most = MAX_DOCUMENT_BYTES if name_of(request).lower().endswith(".toml") else MAX_PICTURE_BYTES
     path = await received(request, room, most_bytes=most)
     return await anyio.to_thread.run_sync(_take, request, path)
 
 
+def _received_room(request: Request) -> Path:
+    with reading(request):
+        # There is a project to put it into.
+        return room_of(studio_of(request).project, RECEIVED)
+
+
 def _take(request: Request, path: Path) -> Response:
-    folder = studio_of(request).project
     try:
-        said = _take_document(folder, path) if path.suffix.lower() == ".toml" else _take_picture(folder, path)
+        said = _take_document(request, path) if path.suffix.lower() == ".toml" else _take_picture(request, path)
     except CountenanceError as error:
-        # What is all right, but came while a job was writing, waits.
-        if error.code != "usage.project_locked":
+        if error.code not in WAITS:
             erase(path)
         raise _without_folders(error, path.parent) from None
-    return saying(document({"said": said}), said)
+    return noted(request, saying(document({"said": said}), said))
 
 
 def _without_folders(error: CountenanceError, room: Path) -> CountenanceError:
@@ -128,19 +133,19 @@ def _without_folders(error: CountenanceError, room: Path) -> CountenanceError:
     return type(error)(message, code=error.code, **error.facts)
 
 
-def _take_document(folder: Path, path: Path) -> str:
-    given = read_document(path)
+def _take_document(request: Request, path: Path) -> str:
+    folder, given = studio_of(request).project, read_document(path)
     if isinstance(given, Release):
         check_countersigned(given)
         (waiting,) = (each for each in waiting_releases(folder) if each.path == path)
-        return _still_missing(waiting) if waiting.missing else _add(folder, waiting)
+        return _still_missing(waiting) if waiting.missing else _add(request, waiting)
     with opened(folder) as project:
         added = add_signed(project, path, given)
     erase(path)
     return _said_of(added, "")
 
 
-def _take_picture(folder: Path, path: Path) -> str:
+def _take_picture(request: Request, path: Path) -> str:
     """Keep a picture, and add the releases to which it was what was missing."""
     with path.open("rb") as opened_file:
         if b"PRIVATE KEY" in opened_file.read(4096):
@@ -158,29 +163,29 @@ def _take_picture(folder: Path, path: Path) -> str:
             f"{path.name}; clips of people are dropped on the page Footage"
         )
     # One that was dropped twice is added once, and both are erased.
-    whole = {each.release.id: each for each in waiting_releases(folder) if not each.missing}
-    said = [_add(folder, each) for each in whole.values()]
+    waiting = waiting_releases(studio_of(request).project)
+    whole = {each.release.id: each for each in waiting if not each.missing}
+    said = [_add(request, each) for each in whole.values()]
     return " ".join(said) or f"{path.name} waits for the release that names it, or for a draft."
 
 
-def _add(folder: Path, waiting: Waiting) -> str:
+def _add(request: Request, waiting: Waiting) -> str:
     """Add a release that is complete, and erase what came with it.
 
     Raises:
         ConsentError: it can't be added; what came is erased, unless the project is only in use.
     """
+    folder = studio_of(request).project
     try:
         with (
             put_together(folder, waiting) as path,
-            opened_to_write(folder, note=Silent().note)
-            if waits_for_others(waiting.release)
-            else nullcontext() as project,
+            writing(request) if waits_for_others(waiting.release) else nullcontext() as project,
         ):
             assert project is not None
             added = add_signed(project, path, waiting.release)
             refused = why_not_for(project, added.document)
     except CountenanceError as error:
-        if error.code != "usage.project_locked":
+        if error.code not in WAITS:
             erase(waiting.path)
         raise
     remove_received(folder, waiting.release)
@@ -214,7 +219,7 @@ def _add_waiting(request: Request, form: Form) -> Response:
     waiting = next((each for each in waiting_releases(folder) if each.path.name == name), None)
     if waiting is None:
         raise UsageError("that release doesn't wait any more; load the page again")
-    return go_to("/people", say=_still_missing(waiting) if waiting.missing else _add(folder, waiting))
+    return go_to("/people", say=_still_missing(waiting) if waiting.missing else _add(request, waiting))
 
 
 def _discard(request: Request, _: Form) -> Response:
@@ -505,8 +510,12 @@ def _forget(request: Request, form: Form) -> Response:
     if form.text("name", "") != person:
         raise UsageError(f"not forgotten: to delete for good what is kept of {person}, type exactly {person}")
     folder = studio_of(request).project
-    with opened_to_write(folder, note=Silent().note, keeps_to_dates=False) as project:
+    with opened_to_write(folder, note=notes_of(request).append, keeps_to_dates=False) as project:
         forgotten = forget_person(project, person)
+    held = request.app.state
+    held.galleries.clear()
+    held.thumbnails.clear()
+    held.previews.close()
     return page(
         request,
         "forgotten.html",

@@ -105,8 +105,16 @@ def _log(request: Request) -> Response:
 
 
 def _stop(request: Request, form: Form) -> Response:
-    jobs.stop(studio_of(request).project, form.number("number"))
+    folder, number = studio_of(request).project, form.number("number")
+    # Asked again, it would be killed.
+    if not jobs.find_job(folder, number).is_stopping:
+        jobs.stop(folder, number)
     return go_to("/jobs", say="Asked the job to stop; what it did so far is kept.")
+
+
+def _kill(request: Request, form: Form) -> Response:
+    jobs.kill(studio_of(request).project, form.number("number"))
+    return go_to("/jobs", say="Killed the job; what it had saved is kept.")
 
 
 def _retry(request: Request, form: Form) -> Response:
@@ -165,6 +173,7 @@ routes = [
     Route("/jobs/events", _events),
     Route("/jobs/{number:int}", _log),
     Route("/jobs/stop", posted(_stop), methods=["POST"]),
+    Route("/jobs/kill", posted(_kill), methods=["POST"]),
     Route("/jobs/retry", posted(_retry), methods=["POST"]),
     Route("/jobs/move", posted(_move), methods=["POST"]),
 ]

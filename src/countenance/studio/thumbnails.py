@@ -37,6 +37,11 @@ class Thumbnails:
                 self._held.popitem(last=False)
         return jpeg
 
+    def clear(self) -> None:
+        """Hold none."""
+        with self._lock:
+            self._held.clear()
+
 
 def fitted(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
     """A picture made small enough, never larger."""

@@ -238,7 +238,8 @@ def _stop(request: Request, form: Form) -> Response:
     with reading(request) as project:
         pair = _found(list_pairs(project), form.text("likeness"), form.text("performer"))
     job = _job_of(request, pair)
-    if job is not None and job.state in OPEN:
+    # Asked again, it would be killed.
+    if job is not None and job.state in OPEN and not job.is_stopping:
         jobs.stop(studio_of(request).project, job.number)
     return go_to(_address_of(pair), say="Training saves and stops; go on whenever you like.")
 

@@ -93,7 +93,7 @@ function showJob(job) {
     const told = tasks.map(({ what, done, total, unit }) => `${what}: ${Math.floor(done).toLocaleString("en")} of ${Math.floor(total).toLocaleString("en")} ${unit}`);
     const left = task?.seconds_left;
     line.dataset.state = job.state;
-    part("state").textContent = job.state;
+    part("state").textContent = job.is_stopping ? "stopping" : job.state;
     part("state").className = `chip ${CHIPS[job.state] ?? ""}`;
     part("what").textContent = job.state === "running" ? told.join(" · ") : "";
     part("left").textContent = job.state === "running" && left != null ? `${clock(left)} left` : "";
@@ -104,13 +104,27 @@ function showJob(job) {
   });
 }
 
-/** A page that shows what a job makes is loaded again when it ends, unless something is being typed. */
+/** A page that shows what a job makes is loaded again when it ends, but never under somebody's hands. */
 function reloadIfEnded(before, now) {
   const ended = (job) => ["done", "failed", "stopped"].includes(job.state);
   const wasOpen = new Set(before.filter((job) => !ended(job)).map((job) => job.number));
   const shown = new Set([...document.querySelectorAll("[data-job]:not([data-stay])")].map((line) => Number(line.dataset.job)));
-  if (now.some((job) => ended(job) && wasOpen.has(job.number) && shown.has(job.number)) && !document.querySelector("dialog[open]")) location.reload();
+  if (now.some((job) => ended(job) && wasOpen.has(job.number) && shown.has(job.number))) isOld = true;
+  reloadIfFree();
 }
+let isOld = false;
+const typed = new Set();
+/** What was typed and isn't sent stays; an open dialog is closed first. */
+function reloadIfFree() {
+  if (isOld && !typed.size && !document.querySelector("dialog[open]")) location.reload();
+}
+document.addEventListener("input", (event) => { if (event.target.form) typed.add(event.target.form); });
+document.addEventListener("submit", (event) => typed.delete(event.target));
+// A dialog's close is heard only on its way down.
+document.addEventListener("close", (event) => {
+  typed.forEach((form) => { if (event.target.contains(form)) typed.delete(form); });
+  reloadIfFree();
+}, true);
 
 // Files dropped or chosen: sent as they are, one after another, so that nothing is held in memory.
 document.querySelectorAll("[data-drop]").forEach((zone) => {
