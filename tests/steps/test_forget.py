@@ -492,6 +492,8 @@ def test_previews_of_shots_go_with_the_requests_about_them(used: Production) -> 
     project = used.project
     room = project.room("previews")
     preview, another = room / "0a1b-shot-0001.mp4", room / "2c3d-shot-0001.mp4"
+    # A painted frame of another picture would be refused.
+    shutil.rmtree(project.folder / "shots")
     used.generate(used.folder / "plate.mp4", preview, CONFIG, preview=True)
     request = request_path(preview, LIKENESS)
     for path in (another, request):
