@@ -239,20 +239,13 @@ def test_frames_are_shown_before_and_after_with_what_is_set_and_tried(desk: Plat
     assert small.shape[1] == 64
 
 
-def test_nothing_is_shown_once_a_release_was_revoked(desk: PlateDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "start_worker", lambda _: None)
-    desk.browser.post("/shots/preview", data={**desk.chosen, "shot": "1"}, headers=sent(desk))
-    (job,) = jobs.list_jobs(desk.production.project.folder)
-    shutil.copyfile(desk.plate, job.arguments[-1])
-    preview = {**desk.chosen, "shot": "1"}
-    assert desk.browser.get("/shots/preview.mp4", params=preview).status_code == 200
+def test_nothing_is_shown_once_a_release_was_revoked(desk: PlateDesk) -> None:
     assert frame(desk).status_code == 200
     desk.production.revoke(desk.production.release_of(PERFORMER))
     for answer in (frame(desk), frame(desk, side="before"), desk.browser.get("/shots/plate", params=desk.chosen)):
         assert answer.status_code == 400
         assert "revoked" in answer.text
     assert save(desk, {"likeness": 0.5}).status_code == 400
-    assert desk.browser.get("/shots/preview.mp4", params=preview).status_code == 400
 
 
 def test_a_preview_whose_process_was_killed_is_opened_again(desk: PlateDesk) -> None:
