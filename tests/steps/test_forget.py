@@ -499,7 +499,7 @@ def test_previews_of_shots_go_with_the_requests_about_them(used: Production) -> 
     for path in (another, request):
         path.write_bytes(b"kept")
     holdings = holdings_of(project, LIKENESS)
-    assert holdings.folders["previews"] == (request, preview)
+    assert holdings.folders["previews"] == (preview, request)
     assert [path.name for path in holdings.published.values()] == ["shot.mp4"]
     assert not {*holdings.others} & {preview, request}
     forget_person(project, LIKENESS)
