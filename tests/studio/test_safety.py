@@ -789,7 +789,7 @@ def filled(route: Route) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("value", NONSENSE, ids=range(len(NONSENSE)))
 def test_nonsense_in_an_address_is_told_so(full: Browser, config_folder: Path, value: str) -> None:
-    assert {"at", "row", "path"} <= set(ASKED)
+    assert {"at", "row", "folder"} <= set(ASKED)
     value = quote(value.encode(errors="surrogatepass"))
     for route in routes_of(full):
         if "GET" in (route.methods or ()) and route.path != "/jobs/events":
