@@ -118,7 +118,7 @@ def _show(request: Request) -> Response:
         likenesses=found.likenesses,
         performers=found.performers,
         chosen={"plate": plate, "pairs": [tuple(pair.split(":", 1)) for pair in asked.getlist("pair") if pair]},
-        no_job={"number": 0, "state": "waiting", "message": ""},
+        no_job={"number": 0, "is_stopping": False, "state": "waiting", "message": ""},
     )
 
 
