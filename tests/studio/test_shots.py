@@ -239,6 +239,12 @@ def test_frames_are_shown_before_and_after_with_what_is_set_and_tried(desk: Plat
     assert small.shape[1] == 64
 
 
+def test_the_desk_of_a_plate_opens(desk: PlateDesk) -> None:
+    shown = desk.browser.get("/shots", params=desk.chosen)
+    assert shown.status_code == 200
+    assert 'id="timeline"' in shown.text
+
+
 def test_nothing_is_shown_once_a_release_was_revoked(desk: PlateDesk) -> None:
     assert frame(desk).status_code == 200
     desk.production.revoke(desk.production.release_of(PERFORMER))
