@@ -30,7 +30,7 @@ def report_training(project: Project, likeness: str, performer: str, permit: Per
     Raises:
         ConsentError, FaceError, ModelError: as `drawn_report`.
     """
-    report, html = drawn_report(project, likeness, performer, permit)
+    report, html = _drawn(Guard(project, permit, "train", people=(likeness, performer)))
     write_whole(page, html.encode(), mode=PRIVATE)
     return report
 
@@ -43,9 +43,13 @@ def drawn_report(project: Project, likeness: str, performer: str, permit: Permit
         FaceError: a face set is missing.
         ModelError: nothing was trained, or it can't be read, or the face set is another one since.
     """
-    guard = Guard(project, permit, "train", people=(likeness, performer))
+    return _drawn(Guard(project, permit, "train", people=(likeness, performer)))
+
+
+def _drawn(guard: Guard) -> tuple[TrainingReport, str]:
     checkpoint = guard.checkpoint()
     if checkpoint is None:
+        likeness, performer = guard.permit.people
         raise ModelError(f"nothing was trained for {likeness} onto {performer}; run `countenance train` first")
     report = _gathered(guard, checkpoint)
     html = training_page(report, made_on=datetime.now().astimezone().date(), version=countenance.__version__)
