@@ -1,13 +1,14 @@
 """What the detector learns from and how it is measured."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from countenance.forensics.network import SIZE, DetectorNet
-from tools.detector.crops import WAYS, Crops, Journey, crops_of, draw_journey, travelled
+from tools.detector.crops import WAYS, Crops, Journey, crops_of, crops_path, draw_journey, read_crops, travelled
 from tools.detector.faces import evidence_of, next_places
 from tools.detector.footage import SPAN, Person, clip_indexes
 from tools.detector.groups import is_held_out
@@ -20,9 +21,9 @@ from tools.detector.measure import (
     logistic,
     score_of,
 )
-from tools.detector.selfblend import self_blended
-from tools.detector.swaps import partner_of
-from tools.detector.train import PAIRS, Pair, draw_batch
+from tools.detector.selfblend import SourceFace, self_blended, self_warped
+from tools.detector.swaps import partner_of, write_frames
+from tools.detector.train import PAIRS, Pair, draw_batch, keep_first_blocks, read_pairs
 
 AS_IT_IS = Journey(scale=1.0, crf=16, preset="veryfast", smoothing=0.0, noise=0.0, jpeg=0)
 
@@ -91,6 +92,58 @@ def test_a_frame_without_a_mesh_is_left_alone() -> None:
     frames = some_frames()
     done = self_blended(frames, [None, *[a_mesh()] * (SPAN - 1)], 3)
     assert np.array_equal(done[0], frames[0])
+
+
+def test_a_warped_face_comes_from_the_picture_that_looks_the_same_way() -> None:
+    """And stays that picture's over a span, wherever the mesh goes."""
+    frames, mesh = some_frames(), a_mesh()
+    turned = mesh.copy()
+    turned[:, 2] += 3 * (mesh[:, 0] - 64)
+    light, dark = np.full_like(frames[0], 220), np.full_like(frames[0], 20)
+    light[::4], dark[::4] = 160, 60
+    for near, far in ((light, dark), (dark, light)):
+        same, other = SourceFace(rgb=near, mesh=mesh), SourceFace(rgb=far, mesh=turned)
+        for seed in range(3):
+            # Half of all are looked at, so one that looks the same way is always among them.
+            done = self_warped(frames, [mesh] * SPAN, [same, same, same, other], seed)
+            assert np.array_equal(done, self_warped(frames, [mesh] * SPAN, [same] * 4, seed))
+            apart = np.abs(done.astype(int) - frames).mean(axis=(0, 3))
+            assert apart[56:72, 56:72].mean() > 1
+            assert apart[:8].mean() == 0
+    with pytest.raises(ValueError, match="no picture"):
+        self_warped(frames, [mesh] * SPAN, [], 1)
+
+
+def test_crops_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rgb = some_frames(3, SIZE)
+    write_frames(crops_path(tmp_path, 7, "real", "light"), rgb=rgb, frame=np.arange(3))
+    read = read_crops(tmp_path, 7, "real", "light")
+    assert np.array_equal(read.rgb, rgb)
+    assert read.frame.tolist() == [0, 1, 2]
+    write_frames(crops_path(tmp_path, 8, "real", "light"), rgb=rgb[:0], frame=np.arange(0))
+    assert read_crops(tmp_path, 8, "real", "light").rgb.shape == (0, SIZE, SIZE, 3)
+
+
+def test_stills_are_learned_from_where_they_are_asked_for(tmp_path: Path) -> None:
+    rgb, frame = some_frames(3, SIZE), SPAN * np.arange(3)
+    for way in ("light", "still"):
+        write_frames(crops_path(tmp_path, 1, "real", way), rgb=rgb, frame=frame)
+        write_frames(crops_path(tmp_path, 1, "self", way), rgb=rgb + 9, frame=frame)
+    people = [Person(number=1)]
+    assert [pair.way for pair in read_pairs(tmp_path, people, ["self"])] == ["light"]
+    pairs = read_pairs(tmp_path, people, ["self"], with_stills=True)
+    assert [pair.way for pair in pairs] == ["light", "still"]
+    # No still follows another.
+    assert next_places(pairs[1].real.frame).tolist() == [0, 1, 2]
+
+
+def test_a_training_that_goes_on_leaves_the_first_blocks() -> None:
+    network = DetectorNet()
+    keep_first_blocks(network)
+    assert not network.stem.weight.requires_grad
+    assert not any(each.requires_grad for each in network.blocks[2].parameters())
+    assert all(each.requires_grad for each in network.blocks[3].parameters())
+    assert network.coarse_evidence.weight.requires_grad
 
 
 def test_a_face_is_cut_wherever_there_is_a_mesh() -> None:

@@ -8,10 +8,12 @@ clip and its altered copies went the same way. It goes on where it was, with wha
 
 import argparse
 import io
+import os
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import av
 import cv2
@@ -23,12 +25,15 @@ from countenance.vision.align import HeadPose, cut, head_pose
 from tools.detector.footage import SPAN, Frames, Person, default_folder
 from tools.detector.swaps import swap_path, write_frames
 
-Way = Literal["light", "middling", "heavy"]
-WAYS: tuple[Way, ...] = get_args(Way)
+Way = Literal["light", "middling", "heavy", "still"]
+WAYS: tuple[Way, ...] = ("light", "middling", "heavy")
+"""Of clips. Stills, which each go one of these ways, are kept as a fourth."""
 CRF = {"light": (14, 20), "middling": (21, 28), "heavy": (29, 37)}
 SCALE = {"light": (0.9, 1.0), "middling": (0.7, 1.0), "heavy": (0.5, 0.85)}
 PRESETS = ("veryfast", "medium")
 SHARE_FILTERED, SHARE_NOISY, SHARE_JPEG = 0.2, 0.2, 0.15
+LOCAL_HEADER = 30
+"""Bytes before the name of a member of a zip archive; lengths of the name and of what follows are the last four."""
 JITTER, JITTER_SCALE = 0.015, 0.03
 """Of where a crop lies, in its sides: meshes of degraded frames tremble."""
 
@@ -58,7 +63,11 @@ class Crops:
 
 def draw_journey(person: Person, way: Way) -> Journey:
     """How this person's clips get about, alike for untouched and altered ones."""
-    rng = np.random.default_rng([person.seed, 93, WAYS.index(way)])
+    return journey_by(np.random.default_rng([person.seed, 93, WAYS.index(way)]), way)
+
+
+def journey_by(rng: np.random.Generator, way: Way) -> Journey:
+    """One journey of a kind."""
     return Journey(
         scale=float(rng.uniform(*SCALE[way])),
         crf=int(rng.integers(CRF[way][0], CRF[way][1] + 1)),
@@ -135,9 +144,23 @@ def crops_path(folder: Path, number: int, what: str, way: Way) -> Path:
 
 
 def read_crops(folder: Path, number: int, what: str, way: Way) -> Crops:
-    """The faces of one clip after one journey."""
-    with np.load(crops_path(folder, number, what, way)) as data:
-        return Crops(rgb=data["rgb"], frame=data["frame"])
+    """The faces of one clip after one journey; pixels are read from the disk when they are looked at."""
+    path = crops_path(folder, number, what, way)
+    with np.load(path) as data:
+        return Crops(rgb=_mapped(path, "rgb"), frame=data["frame"])
+
+
+def _mapped(path: Path, name: str) -> np.ndarray:
+    """An array of an archive that isn't compressed, where it lies: all people's are larger than memory."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        file.seek(archive.getinfo(f"{name}.npy").header_offset)
+        header = file.read(LOCAL_HEADER)
+        file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape)
 
 
 def _main() -> None:

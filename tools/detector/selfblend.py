@@ -3,19 +3,28 @@
 No second face is needed, so the detector learns what every replacement has in common and not what one method draws.
 Source: Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, 2022; here the change stays the same over
 a span of frames, and its place trembles, as that of a face does that is put in frame by frame.
+
+`self_warped` goes one step nearer to a swap: the face comes from another picture of the same person, in other pose and
+light, and is warped by its mesh. So it has what every warped face has, stretched skin and light that doesn't fit.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from countenance.bench.classical import shaded_like, warp_mesh
 from countenance.geometry import transform_points
+from countenance.vision.align import head_pose
 from countenance.vision.mask import hull_in_crop
 from tools.detector.footage import SPAN, Frames
 
 IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 STRENGTHS = (0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
 ELASTIC_NODES = 5
+Mesh = Float32[np.ndarray, "468 3"]
 
 
 def self_blended(frames: Frames, meshes: list[Float32[np.ndarray, "468 3"] | None], seed: int) -> Frames:
@@ -33,7 +42,7 @@ class _Change:
     """One way to change a face and to blend it in."""
 
     def __init__(self, rng: np.random.Generator, size: int) -> None:
-        self._rng, self._size = rng, size
+        self._rng = rng
         self._gain = rng.normal(1, 0.05, 3).astype(np.float32)
         self._offset = rng.normal(0, 0.03, 3).astype(np.float32)
         self._gamma = float(np.exp(rng.normal(0, 0.1)))
@@ -45,10 +54,7 @@ class _Change:
         self._shift = rng.normal(0, 0.012, 2)
         self._tremble = float(rng.choice([0, 0.002, 0.005]))
         self._strength = float(rng.choice(STRENGTHS))
-        self._feather = float(rng.uniform(0.005, 0.05))
-        self._grow = float(rng.normal(0, 0.06))
-        self._nodes = rng.normal(0, 0.02, (2, ELASTIC_NODES, ELASTIC_NODES)).astype(np.float32)
-        self._lower = rng.random() < 0.2
+        self._mask = _Mask(rng, size, grow=float(rng.normal(0, 0.06)))
 
     def __call__(
         self, rgb: UInt8[np.ndarray, "S S 3"], mesh: Float32[np.ndarray, "468 3"]
@@ -74,15 +80,97 @@ class _Change:
             np.float32,
         )
         moved = cv2.warpAffine(changed, move, rgb.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        mask = self._mask(mesh, middle, side)[..., None] * np.float32(self._strength)
+        mask = self._mask(mesh)[..., None] * np.float32(self._strength)
         # A change of the surroundings leaves the same border as one of the face.
         inside, outside = (moved, picture) if self._of_the_face else (picture, moved)
         blended = mask * inside + (1 - mask) * outside
         return np.asarray(np.round(np.clip(blended, 0, 1) * 255), np.uint8)
 
-    def _mask(
-        self, mesh: Float32[np.ndarray, "468 3"], middle: Float32[np.ndarray, "2"], side: float
-    ) -> Float32[np.ndarray, "S S"]:
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SourceFace:
+    """A picture of a person that a face is taken from, as large as the frames."""
+
+    rgb: UInt8[np.ndarray, "S S 3"]
+    mesh: Mesh
+
+
+def self_warped(frames: Frames, meshes: Sequence[Mesh | None], sources: Sequence[SourceFace], seed: int) -> Frames:
+    """A clip with each span's face warped from one other picture of the same person, span by span from another.
+
+    Raises:
+        ValueError: there is no source.
+    """
+    if not sources:
+        raise ValueError("no picture of this person shows one face")
+    done = []
+    for first in range(0, len(frames), SPAN):
+        rng = np.random.default_rng([seed, 96, first])
+        span, their_meshes = frames[first : first + SPAN], meshes[first : first + SPAN]
+        shown = next((mesh for mesh in their_meshes if mesh is not None), None)
+        if shown is None:
+            done += list(span)
+            continue
+        some = rng.permutation(len(sources))[: max(1, len(sources) // 2)]
+        source = min((sources[number] for number in some), key=lambda source: _turned(source.mesh, shown))
+        put = _Warp(rng, source, frames.shape[1])
+        done += [rgb if mesh is None else put(rgb, mesh) for rgb, mesh in zip(span, their_meshes, strict=True)]
+    return np.stack(done)
+
+
+def _turned(mesh: Mesh, other: Mesh) -> float:
+    """Degrees between two heads' directions: a cheek that the source doesn't show can't be warped from it."""
+    one, two = head_pose(mesh), head_pose(other)
+    return float(np.hypot(one.yaw_deg - two.yaw_deg, one.pitch_deg - two.pitch_deg))
+
+
+class _Warp:
+    """One picture, and one way to warp and blend it in."""
+
+    def __init__(self, rng: np.random.Generator, source: SourceFace, size: int) -> None:
+        self._source, self._mask = source, _Mask(rng, size, grow=-abs(float(rng.normal(0.02, 0.05))))
+        self._smaller = float(rng.choice([1, 1, 0.7, 0.5]))
+        self._matched = float(rng.uniform(0.6, 1))
+        self._shaded = rng.random() < 0.5
+        self._strength = float(rng.choice(STRENGTHS))
+
+    def __call__(self, rgb: UInt8[np.ndarray, "S S 3"], mesh: Mesh) -> UInt8[np.ndarray, "S S 3"]:
+        picture = rgb.astype(np.float32) / 255
+        drawn, coverage = warp_mesh(_coarser(self._source.rgb, self._smaller), self._source.mesh[:, :2], mesh)
+        mask = self._mask(mesh) * coverage
+        if (mask > 0.5).sum() < 64:
+            return rgb
+        inside = mask > 0.5
+        theirs, ours = drawn[inside], picture[inside]
+        alike = (drawn - theirs.mean(axis=0)) / (theirs.std(axis=0) + 0.02) * (ours.std(axis=0) + 0.02)
+        drawn = drawn + np.float32(self._matched) * (alike + ours.mean(axis=0) - drawn)
+        drawn = np.asarray(np.clip(drawn, 0, 1), np.float32)
+        if self._shaded:
+            drawn = shaded_like(drawn, picture, mask)
+        weight = mask[..., None] * np.float32(self._strength)
+        blended = weight * drawn + (1 - weight) * picture
+        return np.asarray(np.round(np.clip(blended, 0, 1) * 255), np.uint8)
+
+
+def _coarser(rgb: UInt8[np.ndarray, "S S 3"], by: float) -> UInt8[np.ndarray, "S S 3"]:
+    if by == 1:
+        return rgb
+    small = cv2.resize(rgb, None, fx=by, fy=by, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+class _Mask:
+    """One shape of what is put in: the face or the lower half of it, larger or smaller, bent, and with soft borders."""
+
+    def __init__(self, rng: np.random.Generator, size: int, *, grow: float) -> None:
+        self._size, self._grow = size, grow
+        self._feather = float(rng.uniform(0.005, 0.05))
+        self._nodes = rng.normal(0, 0.02, (2, ELASTIC_NODES, ELASTIC_NODES)).astype(np.float32)
+        self._lower = rng.random() < 0.2
+
+    def __call__(self, mesh: Mesh) -> Float32[np.ndarray, "S S"]:
+        low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
+        middle, side = (low + high) / 2, float((high - low).max())
         points = mesh.copy()
         if self._lower:
             points = points[points[:, 1] > middle[1]]

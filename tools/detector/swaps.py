@@ -35,7 +35,7 @@ from countenance.vision.landmarks import FaceFinder
 from countenance.vision.mask import hull_in_crop
 from countenance.vision.segment import Segmenter, choose_mask
 from tools.detector.footage import SPAN, Footage, Frames, Person, default_folder, read_footage, rendered
-from tools.detector.selfblend import self_blended
+from tools.detector.selfblend import SourceFace, self_blended, self_warped
 
 Mesh = Float32[np.ndarray, "468 3"]
 FRAME_RATE = Fraction(24)
@@ -44,6 +44,7 @@ SHARE_FILMED = 0.8
 GRAIN = 0.85
 """How grainy a face becomes beside its plate: a little less than all of it, as the product does."""
 METHODS = ("base", "classical", "cloned", "self", "self again")
+"""Of the shipped detector; `warped` is made where it is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -84,8 +85,16 @@ def swapped(method: str, plate: Plate, own: Footage, likeness: Footage, tools: T
         return cloned(plate, likeness, tools)
     if method.startswith("self"):
         return self_blended(plate.frames, plate.meshes, seed)
+    if method == "warped":
+        return self_warped(plate.frames, plate.meshes, source_faces(own.stills, tools.find), seed)
     drawer = _DRAWERS[method](own, likeness, tools)
     return composited(plate, drawer, tools)
+
+
+def source_faces(pictures: Frames, find: FaceFinder) -> list[SourceFace]:
+    """Those of some pictures that show one face, as sources of it."""
+    found = [(rgb, _only_mesh(rgb, find)) for rgb in pictures]
+    return [SourceFace(rgb=rgb, mesh=mesh) for rgb, mesh in found if mesh is not None]
 
 
 def composited(plate: Plate, drawer: Drawer, tools: Tools) -> Frames:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from countenance.bench.judge.unseen import weights_folder
@@ -33,6 +33,8 @@ from tools.detector.measure import area_under_curve
 PAIRS = 16
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 1e-2
 WARM_UP, MOST_GRADIENT = 50, 1.0
+NUM_KEPT_BLOCKS, SLOWER = 3, 0.5
+"""Of a training that goes on: the first blocks stay, which saves a third of the time, and steps are smaller."""
 ORDER_WEIGHT = 0.5
 """Of the loss by which an altered face must show more evidence than its untouched twin."""
 TOLD_EVERY_S = 120.0
@@ -42,7 +44,9 @@ SMALLEST = 64
 """Side in pixels down to which a crop is shrunk and enlarged again, as small faces are."""
 SAME = 0.6
 """Mean difference in grey levels below which a frame wasn't altered."""
-WEIGHTS = {"self": 0.25, "self again": 0.25, "base": 0.3, "classical": 0.2, "cloned": 0.2}
+EVERY_PIXEL = 4
+"""Across and down, of which that mean is taken."""
+WEIGHTS = {"self": 0.25, "self again": 0.25, "warped": 0.3, "base": 0.3, "classical": 0.2, "cloned": 0.2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,11 +62,14 @@ class Pair:
     """Whether each face was altered."""
 
 
-def read_pairs(folder: Path, people: Sequence[Person], methods: Sequence[str]) -> list[Pair]:
+def read_pairs(
+    folder: Path, people: Sequence[Person], methods: Sequence[str], *, with_stills: bool = False
+) -> list[Pair]:
     """All pairs of some people whose crops are there."""
     pairs = []
+    stills: tuple[Way, ...] = ("still",) if with_stills else ()
     for person in people:
-        for way in WAYS:
+        for way in (*WAYS, *stills):
             if not crops_path(folder, person.number, "real", way).exists():
                 continue
             real = read_crops(folder, person.number, "real", way)
@@ -70,7 +77,8 @@ def read_pairs(folder: Path, people: Sequence[Person], methods: Sequence[str]) -
                 if not len(real.frame) or not crops_path(folder, person.number, method, way).exists():
                     continue
                 altered = read_crops(folder, person.number, method, way)
-                apart = np.abs(real.rgb.astype(np.int16) - altered.rgb).mean(axis=(1, 2, 3))
+                some = (slice(None), slice(None, None, EVERY_PIXEL), slice(None, None, EVERY_PIXEL))
+                apart = np.abs(real.rgb[some].astype(np.int16) - altered.rgb[some]).mean(axis=(1, 2, 3))
                 if (apart > SAME).any():
                     pairs.append(
                         Pair(
@@ -127,6 +135,12 @@ def with_trunk() -> DetectorNet:
     return network
 
 
+def keep_first_blocks(network: DetectorNet) -> None:
+    """Leave what the network sees first as it is."""
+    for part in (network.stem, network.motion_stem, *network.blocks[:NUM_KEPT_BLOCKS]):
+        part.requires_grad_(False)
+
+
 def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
     """Area under the curve of clips, by method."""
     real: dict[tuple[int, str], float] = {}
@@ -140,18 +154,24 @@ def validate(network: DetectorNet, pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def learn(
-    by_method: dict[str, list[Pair]], held: Sequence[Pair], budget_s: float, rng: np.random.Generator
+    network: DetectorNet,
+    by_method: dict[str, list[Pair]],
+    held: Sequence[Pair],
+    budget_s: float,
+    rng: np.random.Generator,
+    learning_rate: float = LEARNING_RATE,
 ) -> tuple[DetectorNet, int]:
     """The mean over the last steps of a network that learned for some processor time, and the number of its steps."""
-    network = with_trunk().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = DetectorNet().eval()
     mean.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    learnt = [each for each in network.parameters() if each.requires_grad]
+    optimiser = torch.optim.AdamW(learnt, learning_rate, weight_decay=WEIGHT_DECAY)
     begun, step, losses, told = time.process_time(), 0, list[float](), 0.0
     while (spent_s := time.process_time() - begun) < budget_s:
         for group in optimiser.param_groups:
             decay = 0.5 * (1 + np.cos(np.pi * spent_s / budget_s)) + 0.01
-            group["lr"] = LEARNING_RATE * min(1, (step + 1) / WARM_UP) * decay
+            group["lr"] = learning_rate * min(1, (step + 1) / WARM_UP) * decay
         given, wanted = draw_batch(by_method, rng)
         maps, _ = network(*(part.contiguous(memory_format=torch.channels_last) for part in given))
         evidence = maps.mean(dim=(1, 2))
@@ -159,7 +179,7 @@ def learn(
         loss = loss + ORDER_WEIGHT * F.softplus(evidence[:PAIRS] - evidence[PAIRS:]).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(learnt, MOST_GRADIENT)
         optimiser.step()
         step += 1
         _follow(mean, network, min(EMA, step / (step + 10)))
@@ -178,23 +198,36 @@ def _main() -> None:
     parser.add_argument("--methods", default="self,self again,base,classical")
     parser.add_argument("--minutes", type=float, default=24, help="processor time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--with-stills", action="store_true", help="learn from what tools.detector.stills made, too")
+    parser.add_argument("--start", type=Path, help="folder of an earlier training of the same people to go on from")
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(asked.seed)
-    numbers = sorted({int(path.name[:5]) for path in asked.crops.glob("*_real_light.npz")})
+    there = "*_real_*.npz" if asked.with_stills else "*_real_light.npz"
+    numbers = sorted({int(path.name[:5]) for path in asked.crops.glob(there)})
     people = [person for person in (Person(number=number) for number in numbers) if not person.is_for_tests]
     methods = asked.methods.split(",")
-    learned = read_pairs(asked.crops, [each for each in people if not is_held_out(each)], methods)
+    learned = read_pairs(
+        asked.crops, [each for each in people if not is_held_out(each)], methods, with_stills=asked.with_stills
+    )
     held = read_pairs(asked.crops, [each for each in people if is_held_out(each)], methods)
     by_method: dict[str, list[Pair]] = {}
     for pair in learned:
         by_method.setdefault(pair.method, []).append(pair)
     print(f"{len(people)} people, {len(learned)} pairs of clips, {len(held)} held out", flush=True)
-    network, steps = learn(by_method, held, 60 * asked.minutes, np.random.default_rng(asked.seed))
+    network = with_trunk()
+    learning_rate = LEARNING_RATE
+    if asked.start is not None:
+        network.load_state_dict(load_file(asked.start / "detector.safetensors"))
+        keep_first_blocks(network)
+        learning_rate *= SLOWER
+    rng = np.random.default_rng(asked.seed)
+    network, steps = learn(network, by_method, held, 60 * asked.minutes, rng, learning_rate)
     save_file(network.state_dict(), asked.output / "detector.safetensors")
     facts = {
         "seed": asked.seed,
+        "went on from": None if asked.start is None else json.loads((asked.start / "training.json").read_text()),
         "methods": methods,
         "people": len(people),
         "pairs of clips": len(learned),
