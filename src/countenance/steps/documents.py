@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from countenance.steps.statement import Asked, Stated
     from countenance.steps.timeline import PairTimeline, PlateTimeline, Track
     from countenance.steps.verify import Examination
+    from countenance.types import Published
 
 __all__ = [
     "added_document",
@@ -145,23 +146,15 @@ def training_document(page: Path, report: "TrainingReport") -> Document:
 
 def generated_document(result: "Generated") -> Document:
     """Of `generate`."""
-    published = result.published
     return _ready(
         {
-            "output": published.path,
-            "sha256": published.sha256,
-            "manifest": published.manifest_digest,
-            "permit": published.permit_digest,
-            "log_index": published.log_index,
-            "frames": published.num_frames,
-            "altered_frames": published.num_altered_frames,
+            **_file(result.published),
             "plate_frames": None if result.shown is None else [result.shown.start, result.shown.stop - 1],
             "unaltered_spans_s": result.unaltered_spans,
             "faded_spans_s": result.faded_spans,
             "covered_spans_s": result.covered_spans,
             "drawn_with": result.drawn_with,
             "references": result.num_references,
-            **({"is_proxy": True} if published.is_proxy else {}),
             **({"awaited": result.awaited, "requests": result.requests} if result.awaited else {}),
             **({"pairs": [_pair(pair) for pair in result.pairs]} if len(result.pairs) > 1 else {}),
         }
@@ -170,20 +163,25 @@ def generated_document(result: "Generated") -> Document:
 
 def finished_document(finished: "Finished") -> Document:
     """Of `generate`, where its process was killed just before its end: what can still be known."""
-    published = finished.published
     return _ready(
         {
-            "output": published.path,
-            "sha256": published.sha256,
-            "manifest": published.manifest_digest,
-            "permit": published.permit_digest,
-            "log_index": published.log_index,
-            "frames": published.num_frames,
-            "altered_frames": published.num_altered_frames,
-            **({"is_proxy": True} if published.is_proxy else {}),
+            **_file(finished.published),
             **({"awaited": finished.awaited, "requests": finished.requests} if finished.awaited else {}),
         }
     )
+
+
+def _file(published: "Published") -> Document:
+    return {
+        "output": published.path,
+        "sha256": published.sha256,
+        "manifest": published.manifest_digest,
+        "permit": published.permit_digest,
+        "log_index": published.log_index,
+        "frames": published.num_frames,
+        "altered_frames": published.num_altered_frames,
+        **({"is_proxy": True} if published.is_proxy else {}),
+    }
 
 
 def _pair(pair: "GeneratedPair") -> Document:
