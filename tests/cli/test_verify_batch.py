@@ -261,7 +261,11 @@ def test_a_list_does_not_tell_where_the_files_lay(files: Path, command: Command,
     (files / "broken.jpg").write_text("no picture")
     assert command(str(files), str(tmp_path / "lost.mp4"), "--html", "report.html")[0] == 4
     page = (tmp_path / "report.html").read_text()
-    for shown in ("files/below/other.png", "files/broken.jpg can&#39;t be read", "can&#39;t read lost.mp4"):
+    for shown in (
+        "files/below/other.png",
+        "files/broken.jpg is not a video or picture that can be read",
+        "can&#39;t read lost.mp4",
+    ):
         assert shown in page
     assert str(tmp_path) not in page
 
