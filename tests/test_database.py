@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import countenance
-from countenance.database import MIGRATIONS, migrations
+from countenance.database import DATABASE_NAME, MIGRATIONS, connected_to_read, migrations, schema_of, todays_schema
 from countenance.project import Project
 
 SOURCE = Path(countenance.__file__).parent
@@ -136,3 +136,12 @@ def test_what_changes_a_table_lies_with_the_package_of_its_owner() -> None:
     ]
     assert astray == []
     assert {table for _, table in found} == set(OWNERS)
+
+
+def test_a_log_that_goes_while_it_is_looked_at_is_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path.name.endswith("-wal") or seen(path))
+    project.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    project.database.close()
+    with connected_to_read(project.folder / DATABASE_NAME, any_schema=False) as database:
+        assert schema_of(database) == todays_schema()

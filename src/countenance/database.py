@@ -232,8 +232,9 @@ def _read_only(path: Path, *, is_there: bool, is_in_use: bool) -> sqlite3.Connec
 
 def _is_in_use(path: Path) -> bool:
     """Whether a command is writing, or was killed while it did."""
-    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal"))
-    return any(each.exists() and each.stat().st_size for each in beside)
+    # Looked at once each: who writes may remove them at any moment.
+    beside = (_fingerprint(path.with_name(f"{path.name}{suffix}")) for suffix in ("-wal", "-journal"))
+    return any(facts is not None and facts[1] for facts in beside)
 
 
 def _fingerprint(path: Path) -> tuple[int, int] | None:
