@@ -46,6 +46,23 @@ class Setting:
     schema: Mapping[str, Any]
     """Type and range as in JSON Schema."""
 
+    @property
+    def key(self) -> str:
+        """Its name within its section."""
+        return self.name.partition(".")[2]
+
+    @property
+    def title(self) -> str:
+        """Its name as a form shows it."""
+        return self.key.replace("_", " ").capitalize()
+
+
+def text_of(value: object) -> str:
+    """A setting's value as `--set` takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
 
 def read_config(
     config_type: type[Config], section: str, settings: Mapping[str, Any], changes: Sequence[str] = ()

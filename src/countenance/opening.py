@@ -38,8 +38,6 @@ def keep_to_dates(project: Project, note: Callable[[str], None]) -> None:
 
     for forgotten in forget_what_is_over(project, at):
         person, why = forgotten.holdings.person, forgotten.why
-        note(
-            f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.",
-        )
+        note(f"Forgot {person} ({why}): all that was kept of them is deleted. Signed record: {forgotten.record}.")
     for line in ending_soon(project, at):
         note(f"note: {line}")

@@ -332,7 +332,7 @@ def template(plate: MediaInfo, shot: Shot, table: Mapping[str, Any] = MappingPro
         f'# sharpness = {{ {first} = 0.0, "{middle:.2f} s" = 0.4 }}',
     ]
     for setting in describe_settings(ShotConfig, SECTION):
-        name = setting.name.partition(".")[2]
+        name = setting.key
         default = f'"{setting.default}"' if isinstance(setting.default, str) else setting.default
         lines += ["", *_wrapped(f"{setting.meaning} {setting.allowed[0].upper()}{setting.allowed[1:]}.")]
         lines.append(_line(name, table[name]) if name in table else f"# {name} = {default}")

@@ -43,6 +43,11 @@ def names(text: str, word: str) -> bool:
 
 def data_address(rgb: UInt8[np.ndarray, "H W 3"]) -> str:
     """A picture as the address of itself."""
-    written, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg_of(rgb)).decode()}"
+
+
+def jpeg_of(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = JPEG_QUALITY) -> bytes:
+    """A picture as JPEG, for a page; never a file."""
+    written, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert written
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
+    return jpeg.tobytes()

@@ -123,7 +123,7 @@ def write_folder(
     for face in faces:
         crop, mask = read_crop(project, face.id), _grey(read_visible(project, face.id))
         _write_private(folder / f"{face.name}.png", encode_crop(crop))
-        _write_private(folder / f"{face.name}.mask.png", _encode_grey(mask))
+        _write_private(folder / f"{face.name}.mask.png", encode_grey(mask))
         records.append(_document(face, crop, mask, times_s[face.id]))
         yield face
     document = {"schema": SCHEMA, "person": person, "faces": records}
@@ -398,7 +398,8 @@ def _grey(mask: Mask) -> UInt8[np.ndarray, "S S"]:
     return np.round(mask * 255).astype(np.uint8)
 
 
-def _encode_grey(grey: UInt8[np.ndarray, "S S"]) -> bytes:
+def encode_grey(grey: UInt8[np.ndarray, "S S"]) -> bytes:
+    """A mask as PNG."""
     written, png = cv2.imencode(".png", grey)
     assert written
     return png.tobytes()

@@ -25,6 +25,7 @@ from countenance.faces.store import (
     read_visible,
 )
 from countenance.footage import Clip, known_clips
+from countenance.pages import jpeg_of
 from countenance.project import Project
 from countenance.review.query import (
     NAME,
@@ -240,14 +241,13 @@ class Gallery:
             known = self._thumbnails.find(key)
         if known is not None:
             return known
-        bgr = decode_crop(png)[..., ::-1]
-        if size < len(bgr):
-            bgr = cv2.resize(bgr, (size, size), interpolation=cv2.INTER_AREA)
-        written, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
-        assert written
+        rgb = decode_crop(png)
+        if size < len(rgb):
+            rgb = np.asarray(cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        jpeg = jpeg_of(rgb, quality=THUMBNAIL_QUALITY)
         with self._lock:
-            self._thumbnails.add(key, jpeg.tobytes())
-        return jpeg.tobytes()
+            self._thumbnails.add(key, jpeg)
+        return jpeg
 
     def mask(self, project: Project, name: str) -> UInt8[np.ndarray, "S S"]:
         """Where a face is seen in its crop, 0–255, at the crop's size.

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 from jinja2 import Environment
@@ -23,6 +22,7 @@ from countenance import jobs
 from countenance.errors import CountenanceError, UsageError, one_line
 from countenance.jobs import Job
 from countenance.opening import opened_to_write
+from countenance.pages import jpeg_of
 from countenance.project import Project, opened_to_read
 from countenance.studio.safety import CSRF_FIELD, CSRF_HEADER, FILE_POLICY, FRAMED, REPORT_POLICY, same
 from countenance.studio.session import Studio
@@ -217,9 +217,7 @@ def document(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 def picture(rgb: UInt8[np.ndarray, "H W 3"], *, quality: int = PICTURE_QUALITY) -> Response:
     """A picture as JPEG."""
-    written, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert written
-    return Response(jpeg.tobytes(), media_type="image/jpeg")
+    return Response(jpeg_of(rgb, quality=quality), media_type="image/jpeg")
 
 
 def file(request: Request, path: str | Path) -> Response:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
@@ -128,6 +129,30 @@ def chosen(fields: QueryParams | FormData, studio: Studio) -> Choice:
     if not path.is_file():
         raise UsageError(f"expected a video or picture, but {path} is none; choose another plate")
     return Choice(plate=path, pairs=pairs)
+
+
+def choice_in(asked: QueryParams | FormData, studio: Studio) -> Choice | None:
+    """The same, or None where nothing is chosen yet, or something else is about to be.
+
+    Raises:
+        UsageError: as `chosen`.
+    """
+    is_whole = asked.get("plate") and any(asked.getlist("pair")) and not asked.get("choose")
+    return chosen(asked, studio) if is_whole else None
+
+
+def choosing(found: Offered, asked: QueryParams | FormData, studio: Studio) -> dict[str, Any]:
+    """What a page needs to let the user choose, with what is asked for so far."""
+    plates, named = list(found.plates), asked.get("plate")
+    plate = studio.allowed(str(named)) if named else None
+    if plate is not None and plate not in plates:
+        plates.insert(0, plate)
+    return {
+        "plates": plates,
+        "likenesses": found.likenesses,
+        "performers": found.performers,
+        "chosen": {"plate": plate, "pairs": [tuple(str(pair).split(":", 1)) for pair in asked.getlist("pair") if pair]},
+    }
 
 
 def offered(project: Project, studio: Studio) -> Offered:

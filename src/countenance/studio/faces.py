@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import cv2
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,7 @@ from countenance.faces.store import StoredFace
 from countenance.jobs import OPEN, Job
 from countenance.progress import Silent
 from countenance.project import Project
-from countenance.review.exchange import read_png
+from countenance.review.exchange import encode_grey, read_png
 from countenance.review.query import (
     FaceQuery,
     Measure,
@@ -135,9 +134,7 @@ def _mask(request: Request) -> Response:
     with reading(request) as project:
         gallery = _galleries(request).open(project, _person(request))
         grey = gallery.mask(project, request.path_params["name"])
-    written, png = cv2.imencode(".png", grey)
-    assert written
-    return Response(png.tobytes(), media_type="image/png")
+    return Response(encode_grey(grey), media_type="image/png")
 
 
 def _face(request: Request) -> Response:

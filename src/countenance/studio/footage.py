@@ -16,14 +16,15 @@ from countenance.errors import UsageError
 from countenance.footage import ROOM, ListedClip, dropped_files
 from countenance.jobs import OPEN, Job
 from countenance.media.sequence import members_of
+from countenance.pages import jpeg_of
 from countenance.project import Project, erase, refuse_link
 from countenance.steps.clips import PersonsFootage, footage_of, middle_frame, open_clip
 from countenance.studio.answers import (
+    PICTURE_QUALITY,
     Form,
     document,
     go_to,
     page,
-    picture,
     posted,
     reading,
     start_job,
@@ -115,7 +116,7 @@ def _thumbnail(request: Request) -> Response:
     thumbnails: Thumbnails = request.app.state.thumbnails
     with reading(request) as project:
         guard, info = open_clip(project, person, sha256)
-        jpeg = thumbnails.of(sha256, lambda: bytes(picture(fitted(middle_frame(guard, info))).body))
+        jpeg = thumbnails.of(sha256, lambda: jpeg_of(fitted(middle_frame(guard, info)), quality=PICTURE_QUALITY))
     return Response(jpeg, media_type="image/jpeg")
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from countenance import jobs, ledger
-from countenance.config import Setting, read_config
+from countenance.config import Setting, read_config, text_of
 from countenance.consent.approvals import Asked, asked_results, standing_by
 from countenance.consent.document import document_text
 from countenance.consent.permit import refusals
@@ -46,7 +46,7 @@ from countenance.studio.answers import (
     studio_of,
     wants_json,
 )
-from countenance.studio.choice import Choice, chosen, offered
+from countenance.studio.choice import Choice, choice_in, choosing, chosen, offered
 from countenance.studio.releases import ended
 from countenance.studio.session import Studio
 from countenance.studio.shots import check_allowed, looking, plates_of, problem_document, told
@@ -115,9 +115,7 @@ def _show(request: Request) -> Response:
 
 def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceError | None = None) -> Response:
     studio = studio_of(request)
-    choice = None
-    if asked.get("plate") and any(asked.getlist("pair")) and not asked.get("choose"):
-        choice = chosen(asked, studio)
+    choice = choice_in(asked, studio)
     with reading(request) as project:
         found, listed = offered(project, studio), jobs.list_jobs(studio.project)
         results = _results(project, studio)
@@ -135,21 +133,7 @@ def _page(request: Request, asked: QueryParams | FormData, wrong: CountenanceErr
             if info is None:
                 return page(request, "reading.html", tab="publish", name=choice.plate.name)
             about |= _about(project, studio, choice, pairs, info, asked, listed, results)
-    plates = list(found.plates)
-    plate = studio.allowed(str(asked["plate"])) if asked.get("plate") else None
-    if plate is not None and plate not in plates:
-        plates.insert(0, plate)
-    named = [tuple(str(pair).split(":", 1)) for pair in asked.getlist("pair") if pair]
-    return page(
-        request,
-        "publish.html",
-        tab="publish",
-        plates=plates,
-        likenesses=found.likenesses,
-        performers=found.performers,
-        chosen={"plate": plate, "pairs": named},
-        **about,
-    )
+    return page(request, "publish.html", tab="publish", **choosing(found, asked, studio), **about)
 
 
 def _about(
@@ -207,19 +191,17 @@ def _unaltered(plate: PlateTimeline) -> list[dict[str, Any]] | None:
 
 
 def _plain_settings() -> list[Setting]:
-    return [each for each in list_settings(SECTION) if each.name.partition(".")[2] not in OF_THE_LABEL]
+    return [each for each in list_settings(SECTION) if each.key not in OF_THE_LABEL]
 
 
 def _setting(setting: Setting, base: GenerateConfig, asked: QueryParams | FormData) -> dict[str, Any]:
-    name = setting.name.partition(".")[2]
-    value = getattr(base, name)
     kind = setting.schema.get("type", "string")
     return {
         "name": setting.name,
-        "label": name.replace("_", " ").capitalize(),
+        "label": setting.title,
         "kind": kind,
         "choices": setting.schema.get("enum", ["true", "false"] if kind == "boolean" else None),
-        "value": asked.get(setting.name) or _text(value),
+        "value": asked.get(setting.name) or text_of(getattr(base, setting.key)),
         "allowed": setting.allowed,
         "meaning": setting.meaning,
     }
@@ -227,12 +209,6 @@ def _setting(setting: Setting, base: GenerateConfig, asked: QueryParams | FormDa
 
 def _label_of(base: GenerateConfig) -> str:
     return base.label_form if base.label else "left out"
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _serving(judged: Sequence[tuple[KnownRelease, ConsentError | None]], person: str, role: str) -> KnownRelease | None:
@@ -455,8 +431,7 @@ def _changes(project: Project, form: Form) -> list[str]:
     base = read_config(GenerateConfig, SECTION, project.settings)
     changes = []
     for setting in _plain_settings():
-        name = setting.name.partition(".")[2]
-        usual = _text(getattr(base, name))
+        usual = text_of(getattr(base, setting.key))
         given = form.text(setting.name, "") if setting.name in form.fields else usual
         if given != usual:
             changes.append(f"{setting.name}={given}")

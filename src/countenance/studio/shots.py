@@ -48,7 +48,7 @@ from countenance.studio.answers import (
     start_job,
     studio_of,
 )
-from countenance.studio.choice import Choice, KnownPlates, chosen, offered
+from countenance.studio.choice import Choice, KnownPlates, choice_in, choosing, chosen, offered
 from countenance.studio.previewing import Ask
 from countenance.studio.previews import Previews
 from countenance.studio.queue import job_document
@@ -98,27 +98,18 @@ def previews_of(request: Request) -> Previews:
 
 def _show(request: Request) -> Response:
     studio, asked = studio_of(request), request.query_params
-    choice = None
-    if asked.get("plate") and any(asked.getlist("pair")) and not asked.get("choose"):
-        choice = chosen(asked, studio)
+    choice = choice_in(asked, studio)
     with reading(request) as project:
         if choice is not None:
             check_allowed(project, choice)
         found = offered(project, studio)
-    plates = list(found.plates)
-    plate = studio.allowed(asked["plate"]) if asked.get("plate") else None
-    if plate is not None and plate not in plates:
-        plates.insert(0, plate)
     return page(
         request,
         "shots.html",
         tab="shots",
         choice=choice,
-        plates=plates,
-        likenesses=found.likenesses,
-        performers=found.performers,
-        chosen={"plate": plate, "pairs": [tuple(pair.split(":", 1)) for pair in asked.getlist("pair") if pair]},
         no_job={"number": 0, "is_stopping": False, "state": "waiting", "message": ""},
+        **choosing(found, asked, studio),
     )
 
 
@@ -278,7 +269,7 @@ def _shot_document(info: MediaInfo, timeline: Timeline, shot: Shot) -> dict[str,
 
 
 def _setting_document(setting: Setting, base: ShotConfig) -> dict[str, Any]:
-    name = setting.name.partition(".")[2]
+    name = setting.key
     return {
         "name": name,
         "label": LABELS.get(name, name),

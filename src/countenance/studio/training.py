@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from countenance import jobs
-from countenance.config import Setting, read_config
+from countenance.config import Setting, read_config, text_of
 from countenance.consent.permit import decide, grant_prepare
 from countenance.coverage.aspects import CoverageConfig
 from countenance.coverage.measure import Coverage
@@ -78,10 +78,6 @@ class Field:
     """Empty where it is a number."""
     is_fixed: bool
     """It can't change within one training."""
-
-    @property
-    def label(self) -> str:
-        return self.setting.name.partition(".")[2].replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,16 +171,15 @@ def _form(project: Project, pair: PairInList, learned: Standing) -> dict[str, An
     # Who comes back to a training that is over wants more of it.
     more = next((preset.images for preset in PRESETS if preset.images > seen), 2 * seen)
     images = config.images if config.images > seen else more
-    values = {name: _as_text(value) for name, value in {**asdict(config), "images": images}.items()}
+    values = {name: text_of(value) for name, value in {**asdict(config), "images": images}.items()}
     fields = [
         Field(
             setting=setting,
-            value=values[name],
+            value=values[setting.key],
             choices=tuple(map(str, setting.schema.get("enum", ()))),
-            is_fixed=learned.checkpoint is not None and name in FIXED_SETTINGS,
+            is_fixed=learned.checkpoint is not None and setting.key in FIXED_SETTINGS,
         )
         for setting in list_settings("train")
-        for name in [setting.name.partition(".")[2]]
     ]
     return {
         "fields": fields,
@@ -228,10 +223,10 @@ def _changes(project: Project, learned: Standing, form: Form) -> list[str]:
         UsageError: a value isn't allowed.
     """
     asked = asdict(_config(project, learned))
-    given = {name: form.text(f"train.{name}", _as_text(value)) for name, value in asked.items()}
+    given = {name: form.text(f"train.{name}", text_of(value)) for name, value in asked.items()}
     config = read_config(TrainConfig, "train", {}, [f"train.{name}={value}" for name, value in given.items()])
     usual = asdict(read_config(TrainConfig, "train", project.settings))
-    return [f"train.{name}={_as_text(value)}" for name, value in asdict(config).items() if value != usual[name]]
+    return [f"train.{name}={text_of(value)}" for name, value in asdict(config).items() if value != usual[name]]
 
 
 def _stop(request: Request, form: Form) -> Response:
@@ -338,10 +333,6 @@ def _address(likeness: str, performer: str) -> str:
 
 def _address_of(pair: PairInList) -> str:
     return _address(pair.likeness.name, pair.performer.name)
-
-
-def _as_text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 PAIR = "/train/{likeness}/{performer}"
